@@ -1,0 +1,72 @@
+"""tinynn: a neural network in plain NumPy, made to be read, checked and used.
+
+    from tinynn import Adam, CrossEntropy, Dense, Flatten, ReLU, Sequential, Softmax, Trainer
+
+The order to read it in: layers, functions, losses, parameters, model, optimizers, batches, trainer.
+"""
+
+from tinynn import datasets, plots
+from tinynn.batches import minibatches, stratified_split
+from tinynn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, ProgressBar
+from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
+from tinynn.gradcheck import GradientReport, check_gradients
+from tinynn.initializers import glorot_uniform, he_normal, zeros
+from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
+from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from tinynn.metrics import accuracy, confusion_matrix, per_class_report
+from tinynn.model import Sequential
+from tinynn.optimizers import SGD, Adam, Optimizer
+from tinynn.storage import (
+    ModelComparison,
+    ModelFormatError,
+    compare_models,
+    load_model,
+    save_model,
+)
+from tinynn.trainer import History, Trainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
+    "CrossEntropy",
+    "Dense",
+    "EarlyStopping",
+    "Flatten",
+    "GradientReport",
+    "History",
+    "Layer",
+    "Loss",
+    "MeanSquaredError",
+    "ModelComparison",
+    "ModelFormatError",
+    "Optimizer",
+    "ProgressBar",
+    "ReLU",
+    "Sequential",
+    "Softmax",
+    "SoftmaxCrossEntropy",
+    "Trainer",
+    "accuracy",
+    "check_gradients",
+    "compare_models",
+    "confusion_matrix",
+    "datasets",
+    "glorot_uniform",
+    "he_normal",
+    "load_model",
+    "log_softmax",
+    "minibatches",
+    "one_hot",
+    "per_class_report",
+    "plots",
+    "save_model",
+    "scale_pixels",
+    "softmax",
+    "stratified_split",
+    "zeros",
+]

@@ -1,0 +1,77 @@
+"""From a data set to minibatches: hold a part out, shuffle the rest, cut it up.
+
+N samples in the data set, B in a batch.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.parameters import Array
+
+
+def stratified_split(
+    labels: npt.ArrayLike, size: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Draw `size` samples in which every class has its share; return the indices of rest and drawn.
+
+    labels: classes (N,). size: 1 to N - 1. Each class gives size / N of its samples, rounded down;
+    what is missing then comes from the classes with the largest remainders, one each. Both results
+    are in ascending order, share nothing, and make up all N. Raises ValueError for a size out of
+    range, or labels that are not flat.
+
+    >>> rest, drawn = stratified_split([0, 0, 0, 0, 1, 1], size=3, rng=np.random.default_rng(0))
+    >>> rest, drawn
+    (array([0, 1, 5]), array([2, 3, 4]))
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(f"stratified_split expects classes, shape (N,), got {labels.shape}.")
+    if not 0 < size < len(labels):
+        raise ValueError(
+            f"stratified_split: of {len(labels)} samples, 1 to {len(labels) - 1} can be held out, "
+            f"not {size}."
+        )
+    classes, counts = np.unique(labels, return_counts=True)
+    shares, remainders = np.divmod(counts * size, len(labels))
+    largest = np.argsort(-remainders, kind="stable")[: size - shares.sum()]
+    shares[largest] += 1
+    drawn = np.zeros(len(labels), bool)
+    for label, share in zip(classes, shares, strict=True):
+        drawn[rng.choice(np.flatnonzero(labels == label), share, replace=False)] = True
+    return np.flatnonzero(~drawn), np.flatnonzero(drawn)
+
+
+def minibatches(
+    x: Array, y: Array, batch_size: int, rng: np.random.Generator, start: int = 0
+) -> Iterator[tuple[Array, Array]]:
+    """Yield (x, y) in shuffled batches until every sample has come once: one epoch.
+
+    x: (N, ...), y: (N, ...). batch_size: 1 to N; the last batch may be smaller. rng decides the
+    order, by one draw, so that `start` > 0 goes on with the batch at which an epoch was left. Only
+    batches are copied, never the data set. Raises ValueError for lengths that differ or a batch
+    size out of range.
+
+    >>> x = np.arange(5)
+    >>> [xb.tolist() for xb, yb in minibatches(x, x % 2, 2, np.random.default_rng(0))]
+    [[2, 4], [3, 0], [1]]
+    >>> [xb.tolist() for xb, yb in minibatches(x, x % 2, 2, np.random.default_rng(0), start=1)]
+    [[3, 0], [1]]
+    """
+    if len(x) != len(y):
+        raise ValueError(f"x has {len(x)} samples but y has {len(y)}.")
+    if not 1 <= batch_size <= len(x):
+        raise ValueError(
+            f"batch_size must lie between 1 and the {len(x)} samples, got {batch_size}."
+        )
+    return _cut(x, y, batch_size, rng.permutation(len(x)), start)
+
+
+def _cut(
+    x: Array, y: Array, batch_size: int, order: Array, start: int
+) -> Iterator[tuple[Array, Array]]:
+    """The generator behind `minibatches`, which checks its arguments when it is called."""
+    for first in range(start * batch_size, len(x), batch_size):
+        batch = order[first : first + batch_size]
+        yield x[batch], y[batch]

@@ -1,0 +1,218 @@
+"""What happens around training without being part of it: a log, a bar, a checkpoint, an early end.
+
+A callback is told of each event by a method of that name, and gets the Trainer, where it finds
+`model, loss, optimizer, epoch, step, batch, batch_loss, history` and can set `stop`.
+"""
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynn.configuration import Configured
+from tinynn.resume import training_state
+from tinynn.storage import PathLike, save_checkpoint
+
+if TYPE_CHECKING:  # for the annotations alone: callbacks stand above the trainer
+    from tinynn.trainer import Trainer
+
+
+class Callback(Configured):
+    """The contract: any of these events, by default ignored.
+
+    One with a memory also has `state()` and `load_state()`, so that a resumed run remembers.
+
+    >>> class ClipGradients(Callback):
+    ...     def on_gradients(self, trainer):
+    ...         np.clip(trainer.model.grads, -1, 1, out=trainer.model.grads)
+    """
+
+    def on_train_begin(self, trainer: "Trainer") -> None:
+        """Before the first step, after a checkpoint has been restored."""
+
+    def on_epoch_begin(self, trainer: "Trainer") -> None:
+        """Before an epoch's first step."""
+
+    def on_gradients(self, trainer: "Trainer") -> None:
+        """In each step, when `model.grads` are there and before the optimizer uses them."""
+
+    def on_step_end(self, trainer: "Trainer") -> None:
+        """After each step."""
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        """After each epoch, when its row is the last of `history.epochs`."""
+
+    def on_train_end(self, trainer: "Trainer") -> None:
+        """After the last step, unless an exception ended training."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what to keep in a checkpoint: JSON types and arrays."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what `state` returned."""
+
+
+class CSVLogger(Callback):
+    """Write one row an epoch to a CSV file, closed after each, so that others can follow it.
+
+    path: a file that does not exist yet. Columns: epoch, loss, accuracy, val_loss, val_accuracy,
+    learning_rate, seconds, as far as there are any. Raises FileExistsError rather than overwrite
+    the log of another run; a resumed run goes on with its own.
+
+    >>> CSVLogger("log.csv")
+    CSVLogger(path='log.csv')
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = path
+
+    def on_train_begin(self, trainer: "Trainer") -> None:
+        rows = trainer.history.epochs  # of epochs before this fit, if there were any
+        if not rows and Path(self.path).exists():
+            raise FileExistsError(
+                f"{self.path} exists already and is not overwritten. "
+                "Give CSVLogger another path, or remove the file."
+            )
+        with Path(self.path).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, trainer.columns, restval="")
+            writer.writeheader()
+            writer.writerows({name: row.get(name, "") for name in trainer.columns} for row in rows)
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        with Path(self.path).open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, trainer.columns).writerow(trainer.history.epochs[-1])
+
+
+class ProgressBar(Callback):
+    """Show a bar for each epoch: loss, accuracy, images per second, time left. By tqdm.
+
+    Where standard error is not a terminal it stays silent.
+
+    >>> ProgressBar()
+    ProgressBar()
+    """
+
+    def on_epoch_begin(self, trainer: "Trainer") -> None:
+        from tqdm import tqdm
+
+        self.bar = tqdm(
+            total=trainer.samples,
+            initial=trainer.sums.samples,
+            desc=f"epoch {trainer.epoch}/{trainer.epochs}",
+            unit=" images",
+            leave=False,
+            disable=None,
+            dynamic_ncols=True,
+        )
+
+    def on_step_end(self, trainer: "Trainer") -> None:
+        self.bar.set_postfix(
+            {name: f"{value:.4f}" for name, value in trainer.means().items()}, refresh=False
+        )
+        self.bar.update(len(trainer.batch[0]))
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        self.bar.close()
+
+
+class EarlyStopping(Callback):
+    """Stop when a figure has not improved for some epochs, and go back to the best weights.
+
+    monitor: a column of the history; one named accuracy should rise, any other fall. patience: 3,
+    the epochs to wait, 1 or more. At the end of training the model gets the weights of its best
+    epoch (unless training was interrupted, to be resumed). Raises ValueError at the start of
+    training if nothing of that name is measured. (Prechelt, Early Stopping - But When?, 1998.)
+
+    >>> EarlyStopping(patience=2)
+    EarlyStopping(monitor='val_loss', patience=2)
+    """
+
+    def __init__(self, monitor: str = "val_loss", patience: int = 3) -> None:
+        if patience < 1:
+            raise ValueError(f"patience must be 1 epoch or more, got {patience}.")
+        self.monitor = monitor
+        self.patience = patience
+        self._forget()
+
+    def _forget(self) -> None:
+        self.best = np.inf  # of the figure, with its sign turned if it should rise
+        self.best_epoch = 0
+        self.best_params: Any = None
+        self.waited = 0
+
+    def on_train_begin(self, trainer: "Trainer") -> None:
+        if trainer.step == 0:  # a new training: what an earlier one left does not count
+            self._forget()
+        if self.monitor not in trainer.columns:
+            hint = " Give fit validation_data=." if self.monitor.startswith("val_") else ""
+            raise ValueError(
+                f"EarlyStopping cannot watch {self.monitor!r}: this training measures "
+                f"{', '.join(trainer.columns)}.{hint}"
+            )
+        if self.waited >= self.patience:  # resumed after it had stopped
+            trainer.stop = True
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        value = trainer.history.epochs[-1][self.monitor]
+        value = -value if "accuracy" in self.monitor else value
+        if value < self.best:
+            self.best, self.best_epoch, self.waited = value, trainer.epoch, 0
+            self.best_params = trainer.model.params.copy()
+        else:
+            self.waited += 1
+        if self.waited >= self.patience:
+            trainer.stop = True
+
+    def on_train_end(self, trainer: "Trainer") -> None:
+        finished = self.waited >= self.patience or trainer.finished
+        if finished and self.best_params is not None:
+            trainer.model.params = self.best_params
+
+    def state(self) -> dict[str, Any]:
+        kept = {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
+        return kept if self.best_params is None else {**kept, "best_params": self.best_params}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.waited, self.best_params = state["waited"], state.get("best_params")
+
+
+class Checkpoint(Callback):
+    """Keep all that an interrupted run needs to go on as if nothing had happened, in one file.
+
+    path: replaced, atomically, at each checkpoint. every_epochs: 1. every_steps: None (only at the
+    ends of epochs), or a number of steps. A run that is told to stop in mid-epoch writes one more.
+    Go on with `Trainer.fit(..., resume_from=path)`.
+
+    >>> Checkpoint("run.npz", every_steps=500)
+    Checkpoint(path='run.npz', every_epochs=1, every_steps=500)
+    """
+
+    def __init__(
+        self, path: PathLike, every_epochs: int = 1, every_steps: int | None = None
+    ) -> None:
+        if every_epochs < 1 or (every_steps is not None and every_steps < 1):
+            raise ValueError(
+                "Checkpoint: every_epochs and every_steps must be 1 or more, "
+                f"got {every_epochs} and {every_steps}."
+            )
+        self.path = path
+        self.every_epochs = every_epochs
+        self.every_steps = every_steps
+
+    def on_step_end(self, trainer: "Trainer") -> None:
+        if self.every_steps and trainer.step % self.every_steps == 0:
+            self._save(trainer)
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        if trainer.epoch % self.every_epochs == 0 or trainer.stop or trainer.finished:
+            self._save(trainer)
+
+    def on_train_end(self, trainer: "Trainer") -> None:
+        if trainer.sums.samples:  # stopped in the middle of an epoch
+            self._save(trainer)
+
+    def _save(self, trainer: "Trainer") -> None:
+        save_checkpoint(trainer.model, training_state(trainer), self.path)

@@ -1,0 +1,80 @@
+"""What a thing was made with: layers, losses, optimizers and callbacks can all tell.
+
+A constructor keeps its arguments unchanged under their own names; that is the whole trick. It makes
+a layer rebuildable from a file, and lets a resumed run compare itself with the one it goes on with.
+"""
+
+from typing import Any
+
+import numpy as np
+
+
+class Configured:
+    """Something that can tell its constructor's arguments.
+
+    >>> class Leaky(Configured):
+    ...     def __init__(self, slope=0.1):
+    ...         self.slope = slope
+    >>> Leaky(0.3).config()
+    {'slope': 0.3}
+    >>> Leaky(0.3)
+    Leaky(slope=0.3)
+    """
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments by name: `type(a)(**a.config())` is a twin of a.
+
+        Raises ValueError if the constructor did not keep one.
+        """
+        from inspect import signature
+
+        names = list(signature(type(self)).parameters)
+        for name in names:
+            if not hasattr(self, name):
+                raise ValueError(
+                    f"{type(self).__name__} cannot tell its configuration: its constructor takes "
+                    f"{name!r} but does not keep it. Write self.{name} = {name} there."
+                )
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        shown = {k: getattr(v, "__name__", repr(v)) for k, v in self.config().items()}
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in shown.items())})"
+
+
+def plain(value: Any, where: str) -> Any:
+    """Return `value` in JSON's types; a function goes by its name. ValueError if there is no way.
+
+    >>> plain({"units": np.int64(3), "initializer": np.zeros}, "0.Dense")
+    {'units': 3, 'initializer': {'function': 'zeros'}}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(item, where) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, where) for item in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return plain(value.tolist(), where)
+    if callable(value) and hasattr(value, "__name__"):
+        return {"function": value.__name__}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise ValueError(
+        f"{where}: a {type(value).__name__} cannot be written as JSON. Give constructors only "
+        "numbers, texts, lists, dictionaries and named functions."
+    )
+
+
+def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
+    """List where two plain values differ, a line each.
+
+    >>> differences({"units": 3, "seed": 0}, {"units": 4, "seed": 0})
+    ['units: 3 against 4']
+    """
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        names = [*ours, *(name for name in theirs if name not in ours)]
+        pairs = [(f"{where}.{n}" if where else n, ours.get(n), theirs.get(n)) for n in names]
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))]
+    else:
+        return [] if ours == theirs else [f"{where}: {ours} against {theirs}"]
+    return [line for name, a, b in pairs for line in differences(a, b, name)]

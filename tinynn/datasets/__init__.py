@@ -1,0 +1,22 @@
+"""Data: the IDX format, and Fashion-MNIST, wherever it is to be found."""
+
+from tinynn.datasets.download import DownloadFailed, fetch
+from tinynn.datasets.fashion_mnist import (
+    CLASS_NAMES,
+    DatasetUnavailable,
+    load_fashion_mnist,
+    load_sample,
+)
+from tinynn.datasets.idx import IDXFormatError, read_idx, write_idx
+
+__all__ = [
+    "CLASS_NAMES",
+    "DatasetUnavailable",
+    "DownloadFailed",
+    "IDXFormatError",
+    "fetch",
+    "load_fashion_mnist",
+    "load_sample",
+    "read_idx",
+    "write_idx",
+]

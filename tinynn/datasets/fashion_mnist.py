@@ -1,0 +1,196 @@
+"""Fashion-MNIST: 70,000 grey pictures of clothes, 28 x 28, ten classes. Find, verify, load.
+
+What makes a file the right one is the SHA-256 of its content, decompressed: MNIST's digits come
+under the same names and shapes, and every packer writes another gzip header. (Xiao, Rasul and
+Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms, 2017.)
+"""
+
+import hashlib
+import os
+import sys
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from tinynn.datasets.download import DownloadFailed, fetch
+from tinynn.datasets.idx import IDXFormatError, PathLike, parse_idx, read_payload
+from tinynn.parameters import Array
+
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+SHA256 = {  # of the payload, in the order in which load_fashion_mnist returns the arrays
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+
+MIRRORS = (  # the authors' own bucket is plain HTTP, and has been seen serving MNIST: last
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+)
+
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+SAMPLE_FOLDER = Path(__file__).with_name("sample")
+
+Pair: TypeAlias = tuple[Array, Array]
+
+
+class DatasetUnavailable(RuntimeError):
+    """Fashion-MNIST is nowhere in reach; it says where was looked, and what can be done."""
+
+
+class Dataset(tuple[Pair, Pair]):
+    """((x_train, y_train), (x_test, y_test)), which also knows its `source`, for people to read."""
+
+    source: str
+
+    def __new__(cls, train: Pair, test: Pair, source: str) -> "Dataset":
+        dataset = super().__new__(cls, (train, test))
+        dataset.source = source
+        return dataset
+
+
+def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) -> Dataset:
+    """Return (x_train, y_train), (x_test, y_test): uint8 images (N, 28, 28), uint8 classes (N,).
+
+    N is 60,000 and 10,000. data_dir: None, or the folder with the four files, plain or .gz; files
+    there that are not the official ones load with a warning. Otherwise the files are looked for in
+    $TINYNN_DATA_DIR, the user's cache folder, the folder of Debian's package
+    dataset-fashion-mnist, and (unless download is False) downloaded into the cache.
+    `.source` of what is returned says where they came from. Raises DatasetUnavailable if they are
+    nowhere, FileNotFoundError if data_dir has them not, IDXFormatError if what it has is no
+    such data.
+
+    >>> (x_train, y_train), (x_test, y_test) = load_sample()  # the same, smaller
+    >>> x_test.shape, CLASS_NAMES[y_test[0]]
+    ((1000, 28, 28), 'Dress')
+    """
+    if data_dir is not None:
+        return _load(Path(data_dir))
+    if own_folder := os.environ.get("TINYNN_DATA_DIR"):
+        try:
+            return _load(Path(own_folder))
+        except FileNotFoundError as error:
+            warnings.warn(f"$TINYNN_DATA_DIR: {error} Looking elsewhere.", stacklevel=2)
+    cache = cache_folder()
+    reasons = []
+    for folder in (cache, DEBIAN_FOLDER):
+        try:
+            return _load(folder, only_official=True)
+        except (OSError, IDXFormatError) as error:
+            reasons.append(str(error))
+    if download:
+        try:
+            for name in SHA256:
+                if not _is_official(cache, name):
+                    urls = [f"{mirror}{name}.gz" for mirror in MIRRORS]
+                    fetch(urls, cache / f"{name}.gz", partial(_mistake, name=name))
+            return _load(cache, only_official=True)
+        except (DownloadFailed, OSError, IDXFormatError) as error:
+            reasons.append(str(error))
+    else:
+        reasons.append("Downloading was not wanted (download=False).")
+    raise DatasetUnavailable(
+        "\n- ".join(["Fashion-MNIST was found nowhere:", *reasons])
+        + "\nWhat helps: `apt-get install dataset-fashion-mnist` on Debian and Ubuntu; or the four "
+        "files in a folder of your own, named by data_dir= (--data-dir) or $TINYNN_DATA_DIR; or "
+        "datasets.load_sample(), 7,000 of the images, which tinynn brings along."
+    )
+
+
+def load_sample() -> Dataset:
+    """Return the part of Fashion-MNIST that comes with tinynn: 6,000 and 1,000 images, same form.
+
+    Every class has its share. See datasets/sample/README.md for how it was drawn.
+
+    >>> load_sample()[0][0].shape
+    (6000, 28, 28)
+    """
+    return _dataset(_payloads(SAMPLE_FOLDER), "the sample that comes with tinynn")
+
+
+def cache_folder() -> Path:
+    """Return the folder for downloads: under the user's cache folder, whatever that is here."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library/Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "tinynn" / "fashion-mnist"
+
+
+def _load(folder: Path, only_official: bool = False) -> Dataset:
+    """Load the four files of a folder; files that are not the official ones raise, or only warn."""
+    payloads = _payloads(folder)
+    mistakes = [m for name, payload in payloads.items() if (m := _mistake_in(payload, name))]
+    if not mistakes:
+        return _dataset(payloads, f"{folder}, verified by SHA-256")
+    if only_official:
+        raise IDXFormatError(f"{folder}: {mistakes[0]}")
+    dataset = _dataset(payloads, f"{folder}, NOT the official Fashion-MNIST")
+    warnings.warn(
+        f"{folder} does not hold the official Fashion-MNIST: {' '.join(mistakes)} "
+        "It is used all the same, because you named this folder.",
+        stacklevel=3,
+    )
+    return dataset
+
+
+def _payloads(folder: Path) -> dict[str, bytes]:
+    """Return the decompressed content of the four files, each plain or with .gz at its end."""
+    paths = {name: folder / name for name in SHA256}
+    found = {n: path if path.exists() else path.with_name(f"{n}.gz") for n, path in paths.items()}
+    missing = [path.name for path in found.values() if not path.exists()]
+    if missing:
+        raise FileNotFoundError(f"{folder} has no {' and no '.join(missing)}.")
+    return {name: read_payload(path) for name, path in found.items()}
+
+
+def _dataset(payloads: dict[str, bytes], source: str) -> Dataset:
+    """Parse the four files and make sure that they fit each other."""
+    arrays = [parse_idx(payload, name) for name, payload in payloads.items()]
+    pairs = [(arrays[0], arrays[1]), (arrays[2], arrays[3])]
+    for images, labels in pairs:
+        if images.shape[1:] != (28, 28) or images.dtype != "u1" or labels.shape != images.shape[:1]:
+            raise IDXFormatError(
+                f"{source}: expected uint8 images (N, 28, 28) and N labels, got {images.dtype} "
+                f"{images.shape} and {labels.shape}."
+            )
+        if labels.size and labels.max() >= len(CLASS_NAMES):
+            raise IDXFormatError(f"{source}: expected labels 0 to 9, got {labels.max()}.")
+    return Dataset(pairs[0], pairs[1], source)
+
+
+def _mistake_in(payload: bytes, name: str) -> str | None:
+    """Say how a payload differs from the official one; None if it does not."""
+    digest = hashlib.sha256(payload).hexdigest()
+    if digest == SHA256[name]:
+        return None
+    return f"{name} has SHA-256 {digest[:8]}..., not {SHA256[name][:8]}...."
+
+
+def _mistake(path: Path, name: str) -> str | None:
+    """Say what is wrong with a file that should be the official `name`; None if nothing is."""
+    try:
+        return _mistake_in(read_payload(path), name)
+    except (OSError, IDXFormatError) as error:
+        return str(error)
+
+
+def _is_official(folder: Path, name: str) -> bool:
+    return any(_mistake(folder / file, name) is None for file in (name, f"{name}.gz"))

@@ -1,0 +1,104 @@
+"""Stateless mathematics on arrays: the same array in, the same array out, nothing remembered.
+
+Dimensions: B samples in a batch, C classes, N samples in a data set.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.parameters import Array
+
+
+def scale_pixels(images: npt.ArrayLike) -> Array:
+    """Bring bytes from 0 to 255 to float32 from 0 to 1: the scale that He's initial weights expect.
+
+    images: uint8, any shape. Returns float32 of the same shape. Raises ValueError for another
+    dtype, because that would divide twice what has been scaled already.
+
+    >>> scale_pixels(np.array([0, 51, 255], np.uint8))
+    array([0. , 0.2, 1. ], dtype=float32)
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. "
+            "Have they been scaled already?"
+        )
+    scaled: Array = np.divide(images, 255, dtype=np.float32)
+    return scaled
+
+
+def one_hot(labels: npt.ArrayLike, classes: int) -> Array:
+    """Turn class 3 of 5 into the row [0, 0, 0, 1, 0]: the target in the shape of a prediction.
+
+    labels: integers (N,), each from 0 to classes - 1. Returns float32 (N, classes). Raises
+    ValueError for labels that are not integers, not flat, or out of range.
+
+    >>> one_hot([2, 0], 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    labels = check_labels(labels, classes, "one_hot")
+    rows = np.zeros((len(labels), classes), np.float32)  # (N, C)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
+
+
+def check_labels(labels: npt.ArrayLike, classes: int, caller: str) -> Array:
+    """Return `labels` as an array, or raise a ValueError in the name of `caller`.
+
+    >>> check_labels([1, 2, 3], 3, "one_hot")
+    Traceback (most recent call last):
+        ...
+    ValueError: one_hot: there are 3 classes (0 to 2) but the labels contain 3. Do they start at 1?
+        Then subtract 1. Otherwise there are more classes: 4.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"{caller} expects one whole number a sample, shape (N,), "
+            f"got shape {labels.shape} of {labels.dtype}."
+        )
+    if not labels.size:
+        return labels
+    low, high = labels.min(), labels.max()
+    if low < 0:
+        raise ValueError(f"{caller}: classes count from 0, but the labels contain {low}.")
+    if high >= classes:
+        start_at_1 = "Do they start at 1? Then subtract 1. Otherwise there" if low else "There"
+        raise ValueError(
+            f"{caller}: there are {classes} classes (0 to {classes - 1}) but the labels contain "
+            f"{high}. {start_at_1} are more classes: {high + 1}."
+        )
+    return labels
+
+
+def softmax(z: Array) -> Array:
+    """Turn each row of scores into probabilities: p_j = exp(z_j) / sum_k exp(z_k).
+
+    z: (..., C), any real scores. Returns the same shape and dtype; the last axis sums to 1.
+    Subtracting a constant from a row changes nothing in the quotient, so the row's maximum is
+    subtracted first: exp can then no longer overflow. (Goodfellow, Bengio and Courville, Deep
+    Learning, 2016, section 4.1.)
+
+    >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    e: Array = np.exp(z - z.max(axis=-1, keepdims=True))  # (..., C), the largest is 1
+    e /= e.sum(axis=-1, keepdims=True)
+    return e
+
+
+def log_softmax(z: Array) -> Array:
+    """Return the logarithm of `softmax(z)`, exact also where the probability itself would be 0.
+
+    z: (..., C). Returns the same shape and dtype: log p_j = (z_j - m) - log sum_k exp(z_k - m),
+    with m the row's maximum (the log-sum-exp trick, ibid.).
+
+    >>> log_softmax(np.array([[1000.0, 0.0]]))
+    array([[    0., -1000.]])
+    """
+    shifted: Array = z - z.max(axis=-1, keepdims=True)  # (..., C), at most 0
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted

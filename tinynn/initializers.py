@@ -1,0 +1,52 @@
+"""Where weights start: a shape and a random Generator in, an array out.
+
+The spread is what matters. Each layer multiplies the variance of its input by about
+fan_in * Var(W): much over 1 and twenty layers explode, much under and they fade. All draw in
+float64, so that a network has the same weights, to rounding, in either precision.
+"""
+
+from math import prod, sqrt
+
+import numpy as np
+
+from tinynn.parameters import Array, Shape
+
+
+def zeros(shape: Shape, rng: np.random.Generator) -> Array:
+    """All zeros: right for biases; for weights it would make all units of a layer alike for ever.
+
+    >>> zeros((3,), np.random.default_rng(0))
+    array([0., 0., 0.])
+    """
+    return np.zeros(shape)
+
+
+def glorot_uniform(shape: Shape, rng: np.random.Generator) -> Array:
+    """Uniform with Var(W) = 2 / (fan_in + fan_out): keeps the spread forward and backward alike.
+
+    shape: (fan_in, fan_out). For layers followed by tanh, softmax or nothing. Glorot and Bengio,
+    Understanding the difficulty of training deep feedforward neural networks, 2010, equation 16.
+
+    >>> W = glorot_uniform((300, 300), np.random.default_rng(0))
+    >>> bool(abs(W).max() <= 0.1)  # sqrt(6 / (300 + 300))
+    True
+    """
+    fan_in, fan_out = prod(shape[:-1]), shape[-1]
+    limit = sqrt(6 / (fan_in + fan_out))
+    return rng.uniform(-limit, limit, shape)
+
+
+def he_normal(shape: Shape, rng: np.random.Generator) -> Array:
+    """Normal with Var(W) = 2 / fan_in: the 2 makes up for the half that ReLU sets to zero.
+
+    shape: (fan_in, fan_out). He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015,
+    equation 10.
+
+    >>> W = he_normal((200, 5000), np.random.default_rng(0))
+    >>> round(float(W.std()), 3)  # sqrt(2 / 200)
+    0.1
+    """
+    return rng.normal(0.0, sqrt(2 / prod(shape[:-1])), shape)
+
+
+INITIALIZERS = {f.__name__: f for f in (zeros, glorot_uniform, he_normal)}

@@ -1,0 +1,231 @@
+"""The layers. Each is a function from x to out, and knows how a change of out came from x and W.
+
+                 x ->  [ layer: W, b ]  -> out         forward
+                dx <-  [   dW, db    ]  <- dout        backward
+
+`d` before a name always means: how the loss changes with that array, and has that array's shape.
+Samples are rows, so out = x @ W + b. (Books that write W x + b have our W transposed.)
+Dimensions: B samples in the batch; `in` and `out` numbers a sample, before and after the layer.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from tinynn.configuration import Configured
+from tinynn.functions import softmax
+from tinynn.initializers import he_normal
+from tinynn.parameters import Array, Shape, copy_into
+
+
+class Layer(Configured, ABC):
+    """The contract. A layer must have `forward` and `input_gradient`; one with parameters has more.
+
+    What Sequential calls, in this order:
+    `output_shape(input_shape)` and `parameter_shapes(input_shape)`: shapes of one sample, known
+    before any data is seen (default: the same shape, no parameters);
+    `initialize(rng)`: fills the parameters, which are attributes of the layer by now;
+    `forward(x, training)`, then `parameter_gradients(dout)` and `input_gradient(dout)`.
+
+    With `training=False` forward stores nothing on the layer. A constructor stores its arguments
+    unchanged under their own names: that alone makes the layer one that can be saved.
+
+    >>> class Double(Layer):
+    ...     def forward(self, x, training=True):
+    ...         return 2 * x
+    ...
+    ...     def input_gradient(self, dout):
+    ...         return 2 * dout
+    >>> Double().backward(np.ones((1, 3)))
+    array([[2., 2., 2.]])
+    """
+
+    position: int | None = None  # in model.layers
+    _names: tuple[str, ...] = ()  # of the parameters
+    _views: Mapping[str, Array] = MappingProxyType({})  # of these and their gradients
+
+    @property
+    def name(self) -> str:
+        """The layer's name in errors and files: its position in the model and its class."""
+        kind = type(self).__name__
+        return kind if self.position is None else f"{self.position}.{kind}"
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of one sample after this layer, or raise a ValueError at a misfit."""
+        return input_shape
+
+    def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        """Return the shapes of the parameters by name, such as {"W": (784, 512), "b": (512,)}."""
+        return {}
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Fill the parameters, which are zero before, from `rng`."""
+
+    @abstractmethod
+    def forward(self, x: Array, training: bool = True) -> Array:
+        """Return out for a batch x; with `training` also remember what backward needs."""
+
+    def parameter_gradients(self, dout: Array) -> None:
+        """Write the gradient of each parameter: dW for W, and so on."""
+
+    @abstractmethod
+    def input_gradient(self, dout: Array) -> Array:
+        """Return dx, shaped like x."""
+
+    def backward(self, dout: Array) -> Array:
+        """Both halves: write the parameters' gradients, return dx."""
+        self.parameter_gradients(dout)
+        return self.input_gradient(dout)
+
+    def parameters(self) -> dict[str, Array]:
+        """Return the view of each parameter by its name, such as {"W": ..., "b": ...}."""
+        return {name: self._views[name] for name in self._names}
+
+    def adopt(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        """Take these views for W, dW and so on for good, carrying over what they held so far."""
+        views = {**parameters, **{f"d{name}": view for name, view in gradients.items()}}
+        for name, old in self._views.items():
+            copy_into(views[name], old, f"{self.name}.{name}")
+        self.__dict__.update(views, _views=views, _names=tuple(parameters))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Copy what is assigned to a parameter or gradient into its view; nothing is rebound."""
+        if name in self._views:
+            copy_into(self._views[name], value, f"{self.name}.{name}")
+        else:
+            super().__setattr__(name, value)
+
+
+class Flatten(Layer):
+    """Lay each sample out as one row: (B, 28, 28) becomes (B, 784). No number changes.
+
+    >>> Flatten().forward(np.zeros((2, 28, 28))).shape
+    (2, 784)
+    """
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (int(np.prod(input_shape)),)
+
+    def forward(self, x: Array, training: bool = True) -> Array:
+        if training:
+            self.x_shape = x.shape
+        return x.reshape(len(x), int(np.prod(x.shape[1:])))  # not -1: a batch may be empty
+
+    def input_gradient(self, dout: Array) -> Array:
+        return dout.reshape(self.x_shape)
+
+
+class Dense(Layer):
+    """out = x @ W + b: every output is a weighted sum of all the inputs, plus a bias.
+
+    units: how many outputs, 1 or more. initializer: a function of shape and Generator that draws
+    W (in, units); he_normal by default; b (units,) starts at zero. Raises ValueError for
+    units that are no whole number from 1 up. The gradients are the chain rule in matrix form
+    (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.5.6).
+
+    >>> from tinynn import Sequential
+    >>> layer = Dense(2)
+    >>> model = Sequential([layer], input_shape=(3,))
+    >>> layer.W = [[1, 0], [0, 1], [1, 1]]
+    >>> layer.forward(np.array([[1.0, 2.0, 3.0]]))
+    array([[4., 5.]])
+    """
+
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+
+    def __init__(
+        self, units: int, initializer: Callable[[Shape, np.random.Generator], Array] = he_normal
+    ) -> None:
+        if not isinstance(units, (int, np.integer)) or isinstance(units, bool) or units < 1:
+            raise ValueError(f"Dense expects a whole number of units, 1 or more, got {units!r}.")
+        if not callable(initializer):
+            raise ValueError(
+                f"Dense expects an initializer such as tinynn.he_normal, got {initializer!r}."
+            )
+        self.units = units
+        self.initializer = initializer
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"{self.name} gets samples of shape {input_shape} but needs flat ones, "
+                f"({int(np.prod(input_shape))},). Put Flatten() before it."
+            )
+        return (self.units,)
+
+    def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        return {"W": (*input_shape, self.units), "b": (self.units,)}
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        self.W = self.initializer(self.W.shape, rng)
+
+    def forward(self, x: Array, training: bool = True) -> Array:
+        if training:
+            self.x = x
+        return x @ self.W + self.b  # (B, out)
+
+    def parameter_gradients(self, dout: Array) -> None:
+        np.matmul(self.x.T, dout, out=self.dW)  # (in, out)
+        np.sum(dout, axis=0, out=self.db)  # (out,)
+
+    def input_gradient(self, dout: Array) -> Array:
+        return dout @ self.W.T  # (B, in)
+
+
+class ReLU(Layer):
+    """out = max(x, 0): lets positive numbers pass, and stops the rest. NaN stays NaN.
+
+    The slope is 1 where x > 0 and 0 elsewhere; at 0 itself, where there is none, it counts as 0.
+    (Nair and Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines, 2010.)
+
+    >>> relu = ReLU()
+    >>> relu.forward(np.array([[-1.0, 2.0]]))
+    array([[0., 2.]])
+    >>> relu.backward(np.array([[5.0, 5.0]]))
+    array([[0., 5.]])
+    """
+
+    def forward(self, x: Array, training: bool = True) -> Array:
+        if training:
+            self.open = x > 0  # (B, in)
+        return np.maximum(x, 0)
+
+    def input_gradient(self, dout: Array) -> Array:
+        return dout * self.open
+
+
+class Softmax(Layer):
+    """out_j = exp(x_j) / sum_k exp(x_k): turns the scores of a sample into probabilities.
+
+    Every output depends on every input of its row: d out_j / d x_k = out_j (1[j = k] - out_k).
+    Backward multiplies dout by that matrix without ever building it (Goodfellow, Bengio and
+    Courville, Deep Learning, 2016, section 6.2.2.3).
+
+    Probabilities are kept from falling under 1e-30, which changes no sum: cross-entropy divides
+    by them, and -1/p times p must still be -1. With that, Softmax and CrossEntropy together
+    give the gradient p - y at any gap between scores. (A floor at the smallest number that float32
+    can write would do too, but make that arithmetic subnormal: slow, and without precision.)
+
+    >>> Softmax().forward(np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[5.e-01, 5.e-01],
+           [1.e+00, 1.e-30]])
+    """
+
+    def forward(self, x: Array, training: bool = True) -> Array:
+        out: Array = np.maximum(softmax(x), 1e-30)  # (B, C)
+        if training:
+            self.out = out.copy()  # what is returned is the caller's to change
+        return out
+
+    def input_gradient(self, dout: Array) -> Array:
+        dx: Array = self.out * (dout - (dout * self.out).sum(axis=-1, keepdims=True))
+        return dx
+
+
+LAYERS = {layer.__name__: layer for layer in (Flatten, Dense, ReLU, Softmax)}

@@ -1,0 +1,152 @@
+"""How wrong is the prediction: one number for a batch, and its slope with respect to p.
+
+Losses hold no state: forward(p, y) is the number, backward(p, y) its gradient dp, shaped like p.
+The loss is a mean over the batch, and the 1/B of that mean enters there, in dp, once: nothing
+further down divides again. Dimensions: B samples, C classes.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.configuration import Configured
+from tinynn.functions import check_labels, log_softmax, one_hot, softmax
+from tinynn.parameters import Array
+
+
+class Loss(Configured, ABC):
+    """The contract: `forward(p, y) -> float`, `backward(p, y) -> dp`, and no state.
+
+    >>> CrossEntropy()
+    CrossEntropy()
+    """
+
+    classifies = False  # whether p are classes, so that accuracy means something
+
+    @abstractmethod
+    def forward(self, p: Array, y: npt.ArrayLike) -> float:
+        """Return the loss, averaged over the batch."""
+
+    @abstractmethod
+    def backward(self, p: Array, y: npt.ArrayLike) -> Array:
+        """Return dp, how that average changes with each number of p."""
+
+
+class MeanSquaredError(Loss):
+    """L = mean of (p - y)^2 over all B x C numbers; dp = 2 (p - y) / (B C).
+
+    p and y must have the same shape; a ValueError says so. NumPy would stretch (B, 1) against (B,)
+    to (B, B), and training would go on, on nonsense. (Goodfellow, Bengio and Courville, Deep
+    Learning, 2016, section 5.1.4.)
+
+    >>> p, y = np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]])
+    >>> MeanSquaredError().forward(p, y)
+    2.0
+    >>> MeanSquaredError().backward(p, y)
+    array([[2.],
+           [0.]])
+    """
+
+    def forward(self, p: Array, y: npt.ArrayLike) -> float:
+        return float(np.mean(np.square(p - self._targets(p, y)), dtype=np.float64))
+
+    def backward(self, p: Array, y: npt.ArrayLike) -> Array:
+        return (p - self._targets(p, y)) * (2 / p.size)
+
+    @staticmethod
+    def _targets(p: Array, y: npt.ArrayLike) -> Array:
+        y = np.asarray(y, p.dtype)
+        if y.shape != p.shape:
+            hint = f"NumPy would stretch both to {(len(p), len(p))}. " if p.ndim == 2 else ""
+            remedy = "Use y[:, None]." if p.shape == (*y.shape, 1) else "Give both one shape."
+            raise ValueError(f"MeanSquaredError: p is {p.shape}, y is {y.shape}. {hint}{remedy}")
+        return y
+
+
+class CrossEntropy(Loss):
+    """L = mean over the batch of -sum_c y_c log p_c: how surprised p is by the answer y.
+
+    p: probabilities (B, C), rows that sum to 1. y: classes (B,), or rows (B, C) that sum to 1,
+    one-hot or soft. dp = -y / p / B. (Goodfellow, Bengio and Courville, Deep Learning, 2016,
+    equation 5.59; Softmax's backward turns this dp into p - y.)
+
+    Probabilities under 1e-30, Softmax's floor, count as 1e-30, so one sample's loss is 69.08 at
+    most. SoftmaxCrossEntropy has no such cap. Raises ValueError if rows of p are no probabilities,
+    or if y does not fit p.
+
+    >>> p = np.array([[0.5, 0.25, 0.25]])
+    >>> CrossEntropy().forward(p, [0])  # ln 2
+    0.6931471805599453
+    >>> CrossEntropy().backward(p, [0])
+    array([[-2., -0., -0.]])
+    """
+
+    classifies = True
+
+    def forward(self, p: Array, y: npt.ArrayLike) -> float:
+        y = _class_rows(p, y, "CrossEntropy")  # (B, C)
+        sums = p.sum(axis=-1)  # (B,)
+        wrong = ~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g}, "
+                f"its smallest is {p[row].min():.4g}. End the model with Softmax(), or use "
+                "SoftmaxCrossEntropy()."
+            )
+        log_p = np.log(np.maximum(p, 1e-30))  # (B, C)
+        return float(-np.sum(y * log_p, dtype=np.float64) / len(p))
+
+    def backward(self, p: Array, y: npt.ArrayLike) -> Array:
+        y = _class_rows(p, y, "CrossEntropy")
+        return -y / np.maximum(p, 1e-30) / len(p)
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Softmax and CrossEntropy in one, on raw scores: L = mean of -sum_c y_c log softmax(z)_c.
+
+    z: any real scores (B, C), straight from a Dense. y: classes (B,), or rows (B, C) that sum to
+    1. dz = (softmax(z) - y) / B: exact, as is the loss, at any gap between scores. Raises
+    ValueError if y does not fit z.
+
+    >>> z = np.array([[0.0, 1000.0]])
+    >>> SoftmaxCrossEntropy().forward(z, [0])
+    1000.0
+    >>> SoftmaxCrossEntropy().backward(z, [0])
+    array([[-1.,  1.]])
+    """
+
+    classifies = True
+
+    def forward(self, p: Array, y: npt.ArrayLike) -> float:
+        y = _class_rows(p, y, "SoftmaxCrossEntropy")
+        return float(-np.sum(y * log_softmax(p), dtype=np.float64) / len(p))
+
+    def backward(self, p: Array, y: npt.ArrayLike) -> Array:
+        return (softmax(p) - _class_rows(p, y, "SoftmaxCrossEntropy")) / len(p)
+
+
+def _class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
+    """Return y as rows (B, C) of p's dtype, or raise a ValueError that says why it does not fit."""
+    y = np.asarray(y)
+    if p.ndim != 2 or not len(p):
+        raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p.shape}.")
+    if y.shape != p.shape and y.shape != (len(p),):
+        raise ValueError(
+            f"{loss}: for p of shape {p.shape} y must be classes ({len(p)},) or rows {p.shape}, "
+            f"got {y.shape}."
+        )
+    if y.ndim == 1:
+        return one_hot(check_labels(y, p.shape[1], loss), p.shape[1]).astype(p.dtype)
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
+    y = y.astype(p.dtype, copy=False)
+    sums = y.sum(axis=1)
+    if not (np.abs(sums - 1) < 1e-3).all():
+        row = int((~(np.abs(sums - 1) < 1e-3)).argmax())
+        raise ValueError(
+            f"{loss}: rows of y must sum to 1, but row {row} sums to {sums[row]:.4g}. "
+            "For classes, pass them as they are, shape (B,), or through one_hot."
+        )
+    return y

@@ -1,0 +1,145 @@
+"""What people ask of a classifier: how often is it right, and which classes does it mix up?
+
+p is a prediction: probabilities or scores (N, C), or classes (N,). y is the answer: classes (N,),
+or one-hot rows (N, C). N samples, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.functions import check_labels
+from tinynn.parameters import Array
+
+
+def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Return the share of samples, 0 to 1, whose most probable class is the right one.
+
+    Raises ValueError for different numbers of samples, or none.
+
+    >>> accuracy([[0.9, 0.1], [0.2, 0.8]], [0, 0])
+    0.5
+    """
+    p, y = _both_classes(p, y, "accuracy")
+    return float(np.mean(p == y))
+
+
+def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
+    """Return counts (C, C): row i, column j is how often class i was taken for class j.
+
+    Raises ValueError for a class of `classes` or more, different numbers of samples, or none.
+
+    >>> confusion_matrix([0, 1, 1], [0, 1, 0], classes=2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    p, y = _both_classes(p, y, "confusion_matrix")
+    p = check_labels(p, classes, "confusion_matrix").astype(np.intp)
+    y = check_labels(y, classes, "confusion_matrix").astype(np.intp)
+    return np.bincount(y * classes + p, minlength=classes**2).reshape(classes, classes)
+
+
+def most_confused(matrix: Array, names: Sequence[str], count: int = 5) -> list[str]:
+    """Name the pairs of classes that are mixed up most often, in either direction, worst first.
+
+    matrix: counts (C, C), from `confusion_matrix`. Pairs never mixed up are left out.
+
+    >>> most_confused(np.array([[5, 2, 0], [1, 9, 0], [0, 0, 3]]), ["cat", "dog", "cow"])
+    ['cat and dog: 3 (cat taken for dog 2, dog taken for cat 1)']
+    """
+    both = np.triu(matrix + matrix.T, k=1)  # (C, C), each pair once
+    pairs = [divmod(int(k), len(names)) for k in np.argsort(-both, axis=None, kind="stable")]
+    return [
+        f"{names[i]} and {names[j]}: {both[i, j]} ({names[i]} taken for {names[j]} "
+        f"{matrix[i, j]}, {names[j]} taken for {names[i]} {matrix[j, i]})"
+        for i, j in pairs[:count]
+        if both[i, j]
+    ]
+
+
+def format_confusion(matrix: Array, names: Sequence[str]) -> str:
+    """Lay a confusion matrix out as text: rows are true classes, columns what they were taken for.
+
+    >>> print(format_confusion(np.array([[5, 2], [1, 9]]), ["cat", "dog"]))
+    true     0    1
+    0 cat    5    2
+    1 dog    1    9
+    """
+    labels = [f"{i} {name}" for i, name in enumerate(names)]
+    width = max(len(label) for label in labels)
+    head = "true".ljust(width) + "".join(f"{j:>5}" for j in range(len(names)))
+    rows = [
+        label.ljust(width) + "".join(f"{count:>5}" for count in row)
+        for label, row in zip(labels, matrix, strict=True)
+    ]
+    return "\n".join([head, *rows])
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How one class fared. All but support, a count of samples, lie from 0 to 1.
+
+    precision: of those taken for this class, the share that are. recall: of those that are, the
+    share that was found. f1: the harmonic mean of both.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """What `per_class_report` returns: one score a class, in order. Prints as a table."""
+
+    scores: tuple[ClassScore, ...]
+
+    def __str__(self) -> str:
+        width = max(len("class"), *(len(score.name) for score in self.scores))
+        head = f"{'class':<{width}}  precision  recall     f1  samples"
+        rows = (
+            f"{s.name:<{width}}  {s.precision:9.3f}  {s.recall:6.3f}  {s.f1:5.3f}  {s.support:7}"
+            for s in self.scores
+        )
+        return "\n".join([head, *rows])
+
+
+def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -> ClassReport:
+    """Return precision, recall and F1 of each class (van Rijsbergen, Information Retrieval, 1979).
+
+    names: one a class. A quotient of 0 / 0, as for a class that was never predicted, counts as 0.
+    Raises ValueError as `confusion_matrix` does.
+
+    >>> print(per_class_report([0, 1, 1, 1], [0, 1, 1, 0], ["cat", "dog"]))
+    class  precision  recall     f1  samples
+    cat        1.000   0.500  0.667        2
+    dog        0.667   1.000  0.800        2
+    """
+    matrix = confusion_matrix(p, y, len(names))
+    scores = []
+    for i, name in enumerate(names):
+        hits, taken, there = int(matrix[i, i]), int(matrix[:, i].sum()), int(matrix[i].sum())
+        scores.append(
+            ClassScore(
+                name=name,
+                precision=hits / max(taken, 1),
+                recall=hits / max(there, 1),
+                f1=2 * hits / max(taken + there, 1),
+                support=there,
+            )
+        )
+    return ClassReport(tuple(scores))
+
+
+def _both_classes(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Array]:
+    p, y = np.asarray(p), np.asarray(y)
+    if len(p.shape) not in (1, 2) or len(y.shape) not in (1, 2) or len(p) != len(y) or not len(p):
+        raise ValueError(
+            f"{caller} expects p and y of one length, 1 or more, each classes (N,) or rows (N, C); "
+            f"got {p.shape} and {y.shape}."
+        )
+    return (p.argmax(axis=1) if p.ndim == 2 else p), (y.argmax(axis=1) if y.ndim == 2 else y)

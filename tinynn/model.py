@@ -1,0 +1,294 @@
+"""Sequential: layers in a row, over one flat vector of parameters and one of gradients.
+
+    x -> layers[0] -> layers[1] -> ... -> layers[-1] -> p          forward
+         layers[0] <- layers[1] <- ... <- layers[-1] <- dp         backward
+
+All shapes are walked once, in the constructor; after that no array of parameters is ever replaced.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.configuration import plain
+from tinynn.initializers import INITIALIZERS
+from tinynn.layers import LAYERS, Layer
+from tinynn.parameters import Array, Shape, copy_into, flat_vector
+
+
+class Sequential:
+    """A network of layers, each fed by the one before.
+
+    layers: fresh Layer objects, one or more. input_shape: the shape of one sample, such as
+    (28, 28). seed: 0 or more, default 0; it alone decides the initial weights. dtype: float32, or
+    float64 for gradient checks. Raises ValueError, naming the layer by its position, if a layer
+    does not fit the one before.
+
+    `params` and `grads` are each one contiguous vector, and layer.W, layer.dW and so on are views
+    of them for ever: what is assigned to any of these is copied in.
+
+    >>> from tinynn import Dense, ReLU, Softmax
+    >>> model = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(3,), seed=1)
+    >>> model.forward(np.zeros((1, 3)))
+    array([[0.5, 0.5]], dtype=float32)
+    >>> model.params.size  # 3 * 4 + 4 and 4 * 2 + 2
+    26
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        input_shape: Sequence[int],
+        seed: int = 0,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        self.layers = _fresh(layers)
+        self.input_shape = _sample_shape(input_shape)
+        self.seed = seed
+        self.dtype = _precision(dtype)
+        self._batch_size: int | None = None  # of the batch that layers remember for backward
+
+        self.output_shapes: list[Shape] = []  # of one sample, layer by layer
+        self._shapes: dict[str, Shape] = {}  # of the parameters, by their full names
+        shape = self.input_shape
+        for position, layer in enumerate(self.layers):
+            layer.position = position
+            self.output_shapes.append(layer.output_shape(shape))
+            for key, parameter_shape in layer.parameter_shapes(shape).items():
+                self._shapes[f"{layer.name}.{key}"] = parameter_shape
+            shape = self.output_shapes[-1]
+        self._allocate()
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+        for layer in self.layers:
+            layer.initialize(rng)
+
+    def _allocate(self) -> None:
+        """Make both vectors and hand each layer its views; what a layer holds is carried over."""
+        self._params, params = flat_vector(self._shapes, self.dtype)
+        self._grads, grads = flat_vector(self._shapes, self.dtype)
+        for layer in self.layers:
+            keys = [name for name in self._shapes if name.startswith(f"{layer.name}.")]
+            layer.adopt(
+                {name.removeprefix(f"{layer.name}."): params[name] for name in keys},
+                {name.removeprefix(f"{layer.name}."): grads[name] for name in keys},
+            )
+
+    @property
+    def params(self) -> Array:
+        """All parameters, one flat vector; what is assigned is copied in."""
+        return self._params
+
+    @params.setter
+    def params(self, value: Array) -> None:
+        copy_into(self._params, value, "params")
+
+    @property
+    def grads(self) -> Array:
+        """All gradients of the last backward, one flat vector; what is assigned is copied in."""
+        return self._grads
+
+    @grads.setter
+    def grads(self, value: Array) -> None:
+        copy_into(self._grads, value, "grads")
+
+    def named_parameters(self) -> dict[str, Array]:
+        """Return the view of each array of parameters by its name, such as "1.Dense.W"."""
+        return {
+            f"{layer.name}.{key}": view
+            for layer in self.layers
+            for key, view in layer.parameters().items()
+        }
+
+    def forward(self, x: npt.ArrayLike, training: bool = True) -> Array:
+        """Return the output (B, ...) for a batch x (B, *input_shape).
+
+        With `training`, layers remember what backward needs. Without, nothing at all is stored:
+        safe from several threads, and a backward that is still to come stays valid.
+        """
+        out = self._batch(x, "forward").astype(self.dtype, copy=False)
+        for layer in self.layers:
+            out = layer.forward(out, training)
+        if training:
+            self._batch_size = len(out)
+        return out
+
+    def backward(self, dp: npt.ArrayLike) -> None:
+        """Write all gradients into `grads`, from dp (B, ...), how the loss changes with p.
+
+        Stops at the lowest layer that has parameters: nobody needs dx below it.
+        """
+        dout = self._gradient(dp, "backward")
+        lowest = min((i for i, layer in enumerate(self.layers) if layer.parameters()), default=0)
+        for layer in reversed(self.layers[lowest + 1 :]):
+            dout = layer.backward(dout)
+        self.layers[lowest].parameter_gradients(dout)
+
+    def input_gradient(self, dp: npt.ArrayLike) -> Array:
+        """Return dx (B, *input_shape), how the loss changes with the input; `grads` are kept.
+
+        dp: (B, ...), shaped like the output of the forward before.
+        """
+        dout = self._gradient(dp, "input_gradient")
+        for layer in reversed(self.layers):
+            dout = layer.input_gradient(dout)
+        return dout
+
+    def predict(self, x: npt.ArrayLike, batch_size: int = 1024) -> Array:
+        """Return the output (N, ...) for x (N, *input_shape), in batches, remembering nothing."""
+        if batch_size < 1:
+            raise ValueError(f"predict: batch_size must be 1 or more, got {batch_size}.")
+        x = self._batch(x, "predict")
+        out = np.empty((len(x), *self.output_shapes[-1]), self.dtype)
+        for start in range(0, len(x), batch_size):
+            stop = start + batch_size
+            out[start:stop] = self.forward(x[start:stop], training=False)
+        return out
+
+    def summary(self) -> None:
+        """Print a table: each layer, the shape of a sample after it, and its parameters."""
+        print(f"{'layer':<16}{'output shape':<16}{'parameters':>12}")
+        print(f"{'input':<16}{self.input_shape!s:<16}")
+        for layer, shape in zip(self.layers, self.output_shapes, strict=True):
+            count = sum(view.size for view in layer.parameters().values())
+            print(f"{layer.name:<16}{shape!s:<16}{count:>12,}")
+        print(f"{'total':<32}{self.params.size:>12,}")
+
+    def config(self) -> dict[str, Any]:
+        """Return what `from_config` rebuilds the model from, the weights aside, in JSON's types."""
+        return {
+            "layers": [
+                {"layer": type(layer).__name__, "config": plain(layer.config(), layer.name)}
+                for layer in self.layers
+            ],
+            "input_shape": list(self.input_shape),
+            "seed": plain(self.seed, "seed"),
+            "dtype": self.dtype.name,
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], layers: Iterable[Callable[..., Any]] = ()
+    ) -> "Sequential":
+        """Build a model from its `config()`. layers: classes and initializers of your own in it.
+
+        >>> from tinynn import Dense
+        >>> model = Sequential([Dense(2)], input_shape=(3,))
+        >>> Sequential.from_config(model.config()).layers
+        [Dense(units=2, initializer=he_normal)]
+        """
+        known = {**LAYERS, **INITIALIZERS, **{thing.__name__: thing for thing in layers}}
+
+        def look_up(name: str) -> Callable[..., Any]:
+            if name not in known:
+                raise ValueError(
+                    f"The configuration names {name!r}, which tinynn does not have. If it is "
+                    f"yours, pass it in: layers=[{name}]."
+                )
+            return known[name]
+
+        def restored(value: Any) -> Any:
+            is_function = isinstance(value, dict) and value.keys() == {"function"}
+            return look_up(value["function"]) if is_function else value
+
+        built = [
+            look_up(entry["layer"])(**{k: restored(v) for k, v in entry["config"].items()})
+            for entry in config["layers"]
+        ]
+        return cls(built, tuple(config["input_shape"]), config["seed"], config["dtype"])
+
+    def astype(self, dtype: npt.DTypeLike) -> "Sequential":
+        """Return a copy with the same weights in another precision: float32 or float64."""
+        twin = copy.deepcopy(self)
+        twin.dtype = _precision(dtype)
+        twin._allocate()
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For deepcopy and pickle: arrays travel in the layers, the vectors are made anew."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("_params", "_grads")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._allocate()
+
+    def __copy__(self) -> "Sequential":
+        """Two models cannot share layers, whose arrays lie in one vector: every copy is deep."""
+        return copy.deepcopy(self)
+
+    def __repr__(self) -> str:
+        return f"Sequential({self.layers}, input_shape={self.input_shape}, seed={self.seed})"
+
+    def _batch(self, x: npt.ArrayLike, caller: str) -> Array:
+        x = np.asarray(x)
+        if x.dtype.kind not in "biuf":
+            raise ValueError(f"{caller} expects numbers, got an array of {x.dtype}.")
+        if x.shape == self.input_shape:
+            batch = ", ".join(map(str, ("B", *x.shape)))
+            raise ValueError(
+                f"{caller} expects a batch ({batch}), got one sample {x.shape}. "
+                f"Write model.{caller}(x[None])[0]."
+            )
+        if x.shape[1:] != self.input_shape:
+            raise ValueError(
+                f"The model was built for samples of shape {self.input_shape}, {caller} got "
+                f"samples of {x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
+            )
+        return x
+
+    def _gradient(self, dp: npt.ArrayLike, caller: str) -> Array:
+        if self._batch_size is None:
+            raise ValueError(
+                f"{caller} needs what forward(x) remembered, but no forward came before it "
+                "(predict remembers nothing). Call model.forward(x) on this batch first."
+            )
+        dp = np.asarray(dp, self.dtype)
+        expected = (self._batch_size, *self.output_shapes[-1])
+        if dp.shape != expected:
+            raise ValueError(
+                f"{caller}: forward returned an array of shape {expected}, so its gradient has "
+                f"that shape too, but dp is {dp.shape}."
+            )
+        return dp
+
+
+def _fresh(layers: Iterable[Layer]) -> list[Layer]:
+    """Return the layers as a list; raise a ValueError if one is no layer, or in use already."""
+    layers = list(layers)
+    if not layers:
+        raise ValueError("Sequential needs one layer or more, got none.")
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            hint = f" Write {layer.__name__}()." if isinstance(layer, type) else ""
+            raise ValueError(f"layers[{i}] is no layer but {layer!r}.{hint}")
+        kind = type(layer).__name__
+        for j in range(i):
+            if layers[j] is layer:
+                raise ValueError(
+                    f"layers[{j}] and layers[{i}] are the same {kind} object. A layer remembers "
+                    f"its own input: write {kind}() again."
+                )
+        if "_views" in vars(layer):
+            raise ValueError(
+                f"layers[{i}] is part of another model already (as {layer.name}), and its arrays "
+                f"lie there. Write a new {kind}, or copy.deepcopy the whole model."
+            )
+    return layers
+
+
+def _sample_shape(shape: Sequence[int]) -> Shape:
+    if not isinstance(shape, Sequence) or not all(
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
+    ):
+        raise ValueError(
+            f"input_shape is the shape of one sample, such as (28, 28) or (2,), got {shape!r}."
+        )
+    return tuple(int(n) for n in shape)
+
+
+def _precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}.")
+    return np.dtype(dtype)

@@ -1,0 +1,170 @@
+"""How to step: an optimizer sees two flat vectors, params and grads, and changes params in place.
+
+It knows nothing of layers. What it remembers from step to step (a velocity, moments) are vectors of
+the same length, made at the first step. t counts the steps, from 1.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinynn.configuration import Configured
+from tinynn.parameters import Array
+
+Rate: TypeAlias = float | Callable[[int], float]
+
+
+class Optimizer(Configured, ABC):
+    """The contract: an `update(params, grads, rate)`, and the names of the vectors it remembers.
+
+    learning_rate: a positive number, or a function of the step count t that returns one; a
+    ValueError is raised for anything else.
+
+    >>> def halve_every_1000(t):
+    ...     return 0.1 * 0.5 ** (t // 1000)
+    >>> optimizer = SGD(learning_rate=halve_every_1000)
+    >>> optimizer.t = 2000
+    >>> optimizer.rate()
+    0.025
+    """
+
+    remembers: tuple[str, ...] = ()
+
+    def __init__(self, learning_rate: Rate) -> None:
+        if not callable(learning_rate) and not 0 < learning_rate < np.inf:
+            raise ValueError(
+                "learning_rate must be a positive number or a function of the step count, "
+                f"got {learning_rate!r}."
+            )
+        self.learning_rate = learning_rate
+        self.t = 0
+        self.memory: dict[str, Array] = {}
+        self.scratch = np.empty(0)  # room for what lies between two array operations
+
+    def rate(self) -> float:
+        """Return the learning rate of step t."""
+        rate = self.learning_rate(self.t) if callable(self.learning_rate) else self.learning_rate
+        return float(rate)  # a NumPy float64 would turn float32 arrays into float64
+
+    def step(self, params: Array, grads: Array) -> None:
+        """Change `params` in place by one step. Both are flat vectors of one length and dtype."""
+        sizes = {vector.size for vector in (params, grads, *self.memory.values())}
+        if len(sizes) > 1:
+            raise ValueError(
+                f"{type(self).__name__} has {params.size} parameters, {grads.size} gradients and a "
+                f"memory of {sorted(sizes)}. Make a new optimizer for another model."
+            )
+        if not self.memory:
+            self.memory = {name: np.zeros_like(params) for name in self.remembers}
+        if self.scratch.size != params.size:
+            self.scratch = np.empty_like(params)
+        self.t += 1
+        self.update(params, grads, self.rate())
+
+    @abstractmethod
+    def update(self, params: Array, grads: Array, rate: float) -> None:
+        """Work the equation of one step."""
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next step depends on: t, and a copy of each vector."""
+        return {"t": self.t, **{name: vector.copy() for name, vector in self.memory.items()}}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state()` was taken. Raises ValueError for another optimizer's state."""
+        names = ("t", *self.remembers) if len(state) > 1 else ("t",)
+        if set(state) != set(names):
+            raise ValueError(
+                f"{type(self).__name__} remembers {', '.join(('t', *self.remembers))}; this state "
+                f"has {', '.join(state)}. It is another optimizer's."
+            )
+        self.t = int(state["t"])
+        self.memory = {name: np.array(state[name]) for name in names[1:]}
+
+
+class SGD(Optimizer):
+    """Go down the slope; with momentum, like a heavy ball.
+
+        velocity <- momentum * velocity - learning_rate * grads
+        params   <- params + velocity
+
+    learning_rate: 0.01, or a function of t. momentum: 0 (none) up to, but not, 1. Raises ValueError
+    outside of these. (Sutskever, Martens, Dahl and Hinton, On the importance of initialization and
+    momentum in deep learning, 2013, equations 1 and 2.)
+
+    >>> params = np.array([1.0, 2.0])
+    >>> SGD(learning_rate=0.1).step(params, grads=np.array([10.0, 0.0]))
+    >>> params
+    array([0., 2.])
+    """
+
+    remembers = ("velocity",)
+
+    def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.0) -> None:
+        super().__init__(learning_rate)
+        self.momentum = _decay("momentum", momentum)
+
+    def update(self, params: Array, grads: Array, rate: float) -> None:
+        velocity = self.memory["velocity"]
+        velocity *= self.momentum
+        velocity -= np.multiply(grads, rate, out=self.scratch)
+        params += velocity
+
+
+class Adam(Optimizer):
+    """Every parameter steps by about learning_rate, less where its gradients disagree.
+
+        m <- beta1 m + (1 - beta1) grads            the mean of recent gradients
+        v <- beta2 v + (1 - beta2) grads^2          and of their squares
+        params <- params - learning_rate * m' / (sqrt(v') + epsilon)
+        with m' = m / (1 - beta1^t), v' = v / (1 - beta2^t): both start at 0, this makes up for it
+
+    learning_rate: 1e-3, or a function of t. beta1: 0.9 and beta2: 0.999, from 0 up to, but not, 1.
+    epsilon: 1e-8, positive. Raises ValueError outside of these. (Kingma and Ba, Adam: A Method for
+    Stochastic Optimization, 2015, algorithm 1.)
+
+    >>> params = np.array([1.0, 2.0])
+    >>> Adam(learning_rate=0.1).step(params, grads=np.array([10.0, -0.001]))
+    >>> params.round(4)
+    array([0.9, 2.1])
+    """
+
+    remembers = ("m", "v")
+
+    def __init__(
+        self,
+        learning_rate: Rate = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(learning_rate)
+        self.beta1 = _decay("beta1", beta1)
+        self.beta2 = _decay("beta2", beta2)
+        if not 0 < epsilon < np.inf:
+            raise ValueError(f"epsilon must be a positive number, got {epsilon!r}.")
+        self.epsilon = float(epsilon)
+
+    def update(self, params: Array, grads: Array, rate: float) -> None:
+        m, v, scratch = self.memory["m"], self.memory["v"], self.scratch
+        m *= self.beta1
+        m += np.multiply(grads, 1 - self.beta1, out=scratch)
+
+        v *= self.beta2
+        np.square(grads, out=scratch)
+        scratch *= 1 - self.beta2
+        v += scratch
+
+        np.divide(v, 1 - self.beta2**self.t, out=scratch)
+        np.sqrt(scratch, out=scratch)
+        scratch += self.epsilon
+        np.divide(m, scratch, out=scratch)
+        scratch *= rate / (1 - self.beta1**self.t)
+        params -= scratch
+
+
+def _decay(name: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must lie from 0 up to, but not, 1, got {value!r}.")
+    return float(value)

@@ -1,0 +1,203 @@
+"""Pictures of a network: how it learned, what it says, what it mixes up, what its first layer sees.
+
+Each function returns a matplotlib Figure and, given a path, saves it as well; none needs a display.
+Colours are Okabe and Ito's, which colour-blind people can tell apart too.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.model import Sequential
+from tinynn.parameters import Array
+from tinynn.storage import PathLike
+from tinynn.trainer import History
+
+if TYPE_CHECKING:  # matplotlib takes a second to import: each function does so when it is called
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+RIGHT, WRONG = COLOURS[0], COLOURS[1]
+
+
+def learning_curves(
+    *runs: History | PathLike, labels: Sequence[str] | None = None, path: PathLike | None = None
+) -> "Figure":
+    """Draw accuracy and loss over the epochs, training and validation, of one run or several.
+
+    runs: each a History, or the path of a CSVLogger's file. labels: a name for each run; without,
+    the path's folder, or "run 1" and so on. What a run did not measure is left out. Raises
+    ValueError for no run, or one without epochs.
+
+    >>> history = History([{"epoch": 1, "loss": 0.5, "val_loss": 0.6}])
+    >>> [panel.get_ylabel() for panel in learning_curves(history).axes]
+    ['loss']
+    """
+    columns = [_columns(run) for run in runs]
+    if not columns or not all(run.get("epoch") for run in columns):
+        raise ValueError("learning_curves needs one run or more, each with an epoch or more.")
+    names = labels or [_label(run, i) for i, run in enumerate(runs)]
+    figures = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
+    figure = _figure(5.5 * len(figures), 4.2)
+    for panel, name in zip(np.atleast_1d(figure.subplots(1, len(figures))), figures, strict=True):
+        for i, run in enumerate(columns):
+            prefix = f"{names[i]}, " if len(columns) > 1 else ""
+            colours = (COLOURS[i % len(COLOURS)],) * 2 if len(columns) > 1 else COLOURS
+            for column, style, colour in (
+                (name, "--", colours[0]),
+                (f"val_{name}", "-", colours[1]),
+            ):
+                if column in run:
+                    part = "validation" if column.startswith("val_") else "training"
+                    panel.plot(
+                        run["epoch"], run[column], style, marker="o", markersize=3,
+                        color=colour, label=prefix + part,
+                    )  # fmt: skip
+        panel.set_xlabel("epoch")
+        panel.set_ylabel(name)
+        panel.set_title(f"{name.capitalize()} over the epochs")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.grid(alpha=0.3)
+        panel.legend()
+    return _saved(figure, path)
+
+
+def prediction_grid(
+    images: Array,
+    p: Array,
+    names: Sequence[str],
+    y: npt.ArrayLike | None = None,
+    title: str = "",
+    columns: int = 6,
+    path: PathLike | None = None,
+) -> "Figure":
+    """Draw images with the predicted class and its probability, the wrong ones marked.
+
+    images: (N, height, width), white is high. p: probabilities (N, C). names: C of them. y: true
+    classes (N,), or None where nobody knows. Raises ValueError if the lengths differ.
+
+    >>> figure = prediction_grid(np.zeros((2, 4, 4)), np.eye(2), ["cat", "dog"], y=[0, 0])
+    >>> [panel.get_title() for panel in figure.axes]
+    ['cat 100 %', '\u2717 dog 100 %\\nis cat']
+    """
+    answers = None if y is None else np.asarray(y)
+    if len(images) != len(p) or (answers is not None and len(answers) != len(p)):
+        raise ValueError(
+            f"prediction_grid: {len(images)} images, {len(p)} predictions"
+            + ("." if answers is None else f", {len(answers)} true classes.")
+        )
+    rows = -(-len(images) // columns)
+    figure = _figure(1.75 * columns, 2.15 * rows + (0.5 if title else 0))
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels[len(images) :]:
+        panel.remove()
+    for i, (image, probabilities) in enumerate(zip(images, p, strict=True)):
+        best = int(probabilities.argmax())
+        right = answers is None or best == answers[i]
+        text = f"{names[best]} {probabilities[best]:.0%}".replace("%", " %")
+        panels[i].imshow(image, cmap="gray")
+        panels[i].set_xticks([])
+        panels[i].set_yticks([])
+        panels[i].set_title(
+            text if right else f"\u2717 {text}\nis {names[int(np.asarray(y)[i])]}",
+            color=RIGHT if right else WRONG,
+            fontsize=9,
+        )
+        panels[i].spines[:].set(color=RIGHT if right else WRONG, linewidth=1 if right else 3)
+    if title:
+        figure.suptitle(title)
+    return _saved(figure, path)
+
+
+def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None) -> "Figure":
+    """Draw a confusion matrix: a row for each true class, coloured by the share of that row.
+
+    matrix: counts (C, C), from `tinynn.confusion_matrix`. names: C of them.
+
+    >>> figure = confusion(np.array([[9, 1], [2, 8]]), ["cat", "dog"])
+    >>> figure.axes[0].get_xlabel()
+    'predicted class'
+    """
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # (C, C)
+    size = 2.5 + 0.62 * len(names)
+    figure = _figure(size + 0.8, size)
+    panel = figure.subplots()
+    image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    panel.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    panel.set_yticks(range(len(names)), names)
+    panel.set_xlabel("predicted class")
+    panel.set_ylabel("true class")
+    panel.set_title(f"What was taken for what, {matrix.sum():,} images")
+    for i, j in np.ndindex(matrix.shape):
+        colour = "white" if shares[i, j] > 0.5 else "black" if matrix[i, j] else "#bbbbbb"
+        panel.text(j, i, str(matrix[i, j]), ha="center", va="center", color=colour, fontsize=8)
+    figure.colorbar(image, label="share of the true class", shrink=0.8)
+    return _saved(figure, path)
+
+
+def first_layer(
+    model: Sequential, count: int = 48, columns: int = 12, path: PathLike | None = None
+) -> "Figure":
+    """Draw the weights of the first Dense as images: what each of its units looks for.
+
+    count: how many units, those with the largest weights first. Blue pixels speak for the unit,
+    red ones against it, on a scale of its own. Raises ValueError if the model's samples are not
+    images (height, width) or no layer has weights for them.
+
+    >>> from tinynn import Dense, Flatten
+    >>> model = Sequential([Flatten(), Dense(3)], input_shape=(4, 4))
+    >>> len(first_layer(model, count=2).axes)
+    2
+    """
+    weights = next((a for a in model.named_parameters().values() if a.ndim == 2), None)
+    if len(model.input_shape) != 2 or weights is None:
+        raise ValueError(
+            "first_layer needs a model of images (height, width) that begins with Flatten and "
+            f"Dense; this one has samples of {model.input_shape} and {model.layers}."
+        )
+    order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:count]
+    rows = -(-len(order) // columns)
+    figure = _figure(0.9 * columns, 0.9 * rows + 0.6)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels[len(order) :]:
+        panel.remove()
+    for panel, unit in zip(panels, order, strict=False):
+        image = weights[:, unit].reshape(model.input_shape)
+        limit = np.abs(image).max() or 1.0
+        panel.imshow(image, cmap="RdBu", vmin=-limit, vmax=limit)
+        panel.set_axis_off()
+    figure.suptitle(
+        f"What {len(order)} units of the first layer look for (blue: for, red: against)"
+    )
+    return _saved(figure, path)
+
+
+def _columns(run: History | PathLike) -> dict[str, list[float]]:
+    """Return what a run measured, column by column."""
+    rows: list[dict[str, Any]]
+    if isinstance(run, History):
+        rows = run.epochs
+    else:
+        with Path(run).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+
+
+def _label(run: History | PathLike, i: int) -> str:
+    return f"run {i + 1}" if isinstance(run, History) else Path(run).parent.name or str(run)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _saved(figure: "Figure", path: PathLike | None) -> "Figure":
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure

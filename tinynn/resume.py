@@ -1,0 +1,104 @@
+"""What an interrupted run needs to go on as if nothing had happened, and what must be the same.
+
+    training_state(trainer)  ->  a checkpoint's file  ->  restore(trainer, path)
+
+Random numbers are no part of it: each is a function of the seed, the epoch and the step.
+"""
+
+import hashlib
+import os
+import warnings
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynn.configuration import Configured, differences, plain
+from tinynn.parameters import Array
+from tinynn.storage import PathLike, load_checkpoint
+
+if TYPE_CHECKING:  # for the annotations alone: these functions stand above the trainer
+    from tinynn.trainer import Trainer
+
+
+def training_state(trainer: "Trainer") -> dict[str, Any]:
+    """Return all that goes into a checkpoint beside the model."""
+    return {
+        "epoch": trainer.epoch,
+        "step": trainer.step,
+        "sums": asdict(trainer.sums),
+        "history": trainer.history.epochs,
+        "optimizer": trainer.optimizer.state(),
+        "callbacks": [callback.state() for callback in trainer.callbacks],
+        "settings": _settings(trainer),
+        "environment": _environment(),
+    }
+
+
+def restore(trainer: "Trainer", path: PathLike) -> None:
+    """Set the trainer back to the checkpoint at `path`, or raise and leave it as it was.
+
+    Raises ValueError, naming each difference, if the run that wrote it had other settings. Another
+    NumPy, BLAS or number of threads is a warning: the last bits may differ then.
+    """
+    params, state = load_checkpoint(path, trainer.model)
+    unlike = differences(state["settings"], _settings(trainer))
+    if unlike:
+        raise ValueError(
+            "\n  ".join([f"{path} comes from a run with other settings (its own first):", *unlike])
+        )
+    unlike = differences(state["environment"], _environment())
+    if unlike:
+        warnings.warn(
+            "\n  ".join(
+                [f"{path} was written under other conditions; last bits may differ:", *unlike]
+            ),
+            stacklevel=3,
+        )
+    trainer.optimizer.load_state(state["optimizer"])
+    trainer.model.params = params
+    trainer.epoch, trainer.step = state["epoch"], state["step"]
+    trainer.sums = type(trainer.sums)(**state["sums"])
+    trainer.history.epochs[:] = state["history"]
+    for callback, memory in zip(trainer.callbacks, state["callbacks"], strict=True):
+        callback.load_state(memory)
+
+
+def _settings(trainer: "Trainer") -> dict[str, Any]:
+    """Return what must be the same for the result to be the same; paths may differ."""
+    return {
+        "loss": _description(trainer.loss),
+        "optimizer": _description(trainer.optimizer),
+        "seed": trainer.seed,
+        "batch_size": trainer.batch_size,
+        "callbacks": [_description(callback) for callback in trainer.callbacks],
+        "data": trainer.data_checksum,
+    }
+
+
+def _description(thing: Configured) -> Any:
+    config = {name: value for name, value in thing.config().items() if name != "path"}
+    return {"class": type(thing).__name__, **plain(config, type(thing).__name__)}
+
+
+def _environment() -> dict[str, Any]:
+    """Return what decides how sums are rounded, beside the machine itself."""
+    build: Any = np.show_config(mode="dicts")
+    blas = build["Build Dependencies"]["blas"]
+    threads = {name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
+    return {
+        "numpy": np.__version__,
+        "blas": f"{blas['name']} {blas.get('version')}",
+        "cpu_count": os.cpu_count(),
+        **threads,
+    }
+
+
+def checksum(*arrays: Array) -> str:
+    """Return a SHA-256 of shapes, dtypes and contents; reads in pieces, copies no whole array."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape} {array.dtype.str};".encode())
+        for start in range(0, len(array), 4096):
+            digest.update(np.ascontiguousarray(array[start : start + 4096]).data)
+    return digest.hexdigest()

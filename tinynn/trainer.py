@@ -1,0 +1,210 @@
+"""The loop, so that nobody writes it twice. examples/xor.py writes it by hand: read that first.
+
+epoch:  shuffle -> [ batch -> forward -> loss -> backward -> on_gradients -> optimizer ] ...
+        -> validation -> one row of the History -> callbacks
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.batches import minibatches
+from tinynn.callbacks import Callback, Checkpoint
+from tinynn.losses import Loss
+from tinynn.metrics import accuracy
+from tinynn.model import Sequential
+from tinynn.optimizers import Optimizer
+from tinynn.parameters import Array
+from tinynn.resume import checksum, restore
+from tinynn.storage import PathLike
+
+
+@dataclass
+class History:
+    """What training measured: `epochs`, one dictionary an epoch, with the columns of the CSV.
+
+    epoch counts from 1; loss and accuracy are means over the epoch's training samples, each scored
+    before the step that learned from it; val_ figures are measured at its end; seconds are the
+    epoch's, validation included.
+
+    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
+    >>> history["loss"]
+    [0.5, 0.25]
+    """
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+
+    def __getitem__(self, column: str) -> list[Any]:
+        """Return one column, an entry an epoch."""
+        return [row[column] for row in self.epochs]
+
+
+@dataclass
+class EpochSums:
+    """What an epoch has added up so far; dividing by samples gives its means."""
+
+    loss: float = 0.0
+    hits: int = 0  # samples whose class was predicted right
+    samples: int = 0
+    seconds: float = 0.0
+
+
+class Trainer:
+    """Trains a model: `fit` repeats the step over batches and epochs, and tells the callbacks.
+
+    seed: 0 or more, default 0; it alone decides the order of the samples in each epoch.
+
+    Callbacks find here: model, loss, optimizer; epoch, counted from 1, and epochs, the last one;
+    step, counted from 1 over all epochs; batch, the arrays (x, y) of this step; batch_loss; sums,
+    of this epoch so far; samples, how many an epoch has; columns; history; finished; and stop,
+    which ends training after this step when set to True.
+
+    >>> from tinynn import SGD, Dense, MeanSquaredError
+    >>> x = np.linspace(-1, 1, 50)[:, None]
+    >>> model = Sequential([Dense(1)], input_shape=(1,))
+    >>> history = Trainer(model, MeanSquaredError(), SGD(0.1)).fit(x, 3 * x + 1, epochs=60)
+    >>> model.layers[0].W.round(2), model.layers[0].b.round(2)
+    (array([[3.]], dtype=float32), array([1.], dtype=float32))
+    """
+
+    def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, seed: int = 0) -> None:
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.seed = seed
+        self.history = History()
+        self.sums = EpochSums()
+        self.epoch = self.epochs = self.step = 0
+        self.batch_loss = np.nan
+        self.stop = False
+
+    def fit(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        epochs: int,
+        batch_size: int = 32,
+        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        callbacks: Iterable[Callback] = (),
+        resume_from: PathLike | None = None,
+    ) -> History:
+        """Train for some epochs and return what was measured.
+
+        x: (N, *input_shape). y: (N, ...), as the loss wants it. epochs: how many more, 1 or more;
+        with resume_from, how many in all. batch_size: 32, at most N. validation_data: None, or
+        (x, y) held out of training, scored after each epoch. callbacks: none, told in this order
+        but Checkpoint last. resume_from: None, or a checkpoint's path; training goes on from there,
+        to the same bits as if it had never stopped. Raises ValueError before the first step
+        for data that do not fit, or settings other than those of the checkpoint.
+        """
+        self.x, self.y = self._checked(x, y, "x and y")
+        self.validation = None
+        if validation_data is not None:
+            self.validation = self._checked(*validation_data, "validation_data")
+        if epochs < 1:
+            raise ValueError(f"epochs must be 1 or more, got {epochs}.")
+        minibatches(self.x, self.y, batch_size, np.random.default_rng())  # raises if it cannot
+        self.batch_size = batch_size
+        self.callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
+        self.__dict__.pop("data_checksum", None)
+        self.sums, self.epoch, self.stop = EpochSums(), len(self.history.epochs), False
+        self.epochs = self.epoch + epochs
+        if resume_from is not None:
+            restore(self, resume_from)
+            self.epochs = epochs
+        self._tell("on_train_begin")
+        while not (self.stop or self.finished):
+            self._run_epoch()
+        self._tell("on_train_end")
+        return self.history
+
+    def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
+        """Return the loss on (x, y), and the accuracy if the loss is one of classes."""
+        p, y = self.model.predict(x), np.asarray(y)
+        scores = {"loss": self.loss.forward(p, y)}
+        return {**scores, "accuracy": accuracy(p, y)} if self.loss.classifies else scores
+
+    def _run_epoch(self) -> None:
+        if not self.sums.samples:  # otherwise a checkpoint left it in the middle
+            self.epoch += 1
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, self.epoch)))
+        steps_done = -(-self.sums.samples // self.batch_size)
+        began = perf_counter() - self.sums.seconds
+        self._tell("on_epoch_begin")
+        for batch in minibatches(self.x, self.y, self.batch_size, rng, steps_done):
+            self.batch = batch
+            self._run_step()
+            self.sums.seconds = perf_counter() - began
+            self._tell("on_step_end")
+            if self.stop and self.sums.samples < self.samples:
+                return
+        row = {"epoch": self.epoch, **self.means()}
+        if self.validation is not None:
+            scores = self.evaluate(*self.validation)
+            row.update({f"val_{name}": value for name, value in scores.items()})
+        row.update(learning_rate=self.optimizer.rate(), seconds=perf_counter() - began)
+        self.history.epochs.append(row)
+        self.sums = EpochSums()
+        self._tell("on_epoch_end")
+
+    def _run_step(self) -> None:
+        x, y = self.batch
+        p = self.model.forward(x)
+        self.batch_loss = self.loss.forward(p, y)
+        self.model.backward(self.loss.backward(p, y))
+        self._tell("on_gradients")
+        self.optimizer.step(self.model.params, self.model.grads)
+        self.step += 1
+        self.sums.loss += self.batch_loss * len(x)
+        self.sums.samples += len(x)
+        if self.loss.classifies:
+            self.sums.hits += round(accuracy(p, y) * len(x))
+
+    def means(self) -> dict[str, float]:
+        """Return loss, and accuracy if the loss is one of classes, over this epoch so far."""
+        means = {"loss": self.sums.loss / self.sums.samples}
+        if self.loss.classifies:
+            means["accuracy"] = self.sums.hits / self.sums.samples
+        return means
+
+    @property
+    def samples(self) -> int:
+        """The number of samples in an epoch."""
+        return len(self.x)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch has ended."""
+        return self.epoch >= self.epochs and not self.sums.samples
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the figures in a row of the history."""
+        scores = ["loss", "accuracy"] if self.loss.classifies else ["loss"]
+        held_out = [f"val_{name}" for name in scores] if self.validation is not None else []
+        return ["epoch", *scores, *held_out, "learning_rate", "seconds"]
+
+    @cached_property
+    def data_checksum(self) -> str:
+        """A checksum of training and validation data, for checkpoints."""
+        return checksum(self.x, self.y, *(self.validation or ()))
+
+    def _checked(self, x: npt.ArrayLike, y: npt.ArrayLike, what: str) -> tuple[Array, Array]:
+        """Return both as arrays, not copied, or raise the error that the first step would meet."""
+        x, y = np.asarray(x), np.asarray(y)
+        if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
+            raise ValueError(
+                f"{what} must have as many samples as each other, 1 or more; "
+                f"their shapes are {x.shape} and {y.shape}."
+            )
+        self.evaluate(x[:1], y[:1])
+        return x, y
+
+    def _tell(self, event: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self)
