@@ -234,7 +234,8 @@ class Sequential:
         if x.shape[1:] != self.input_shape:
             raise ValueError(
                 f"The model was built for samples of shape {self.input_shape}, {caller} got "
-                f"samples of {x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
+                f"samples of {x.shape[1:]}. input_shape is one sample's shape: "
+                "input_shape=x.shape[1:]."
             )
         return x
 

@@ -30,8 +30,8 @@ def learning_curves(
     """Draw accuracy and loss over the epochs, training and validation, of one run or several.
 
     runs: each a History, or the path of a CSVLogger's file. labels: a name for each run; without,
-    the path's folder, or "run 1" and so on. What a run did not measure is left out. Raises
-    ValueError for no run, or one without epochs.
+    several runs go by their paths' folders, or as "run 1" and so on. What a run did not measure is
+    left out. Raises ValueError for no run, or one without epochs.
 
     >>> history = History([{"epoch": 1, "loss": 0.5, "val_loss": 0.6}])
     >>> [panel.get_ylabel() for panel in learning_curves(history).axes]
@@ -40,23 +40,18 @@ def learning_curves(
     columns = [_columns(run) for run in runs]
     if not columns or not all(run.get("epoch") for run in columns):
         raise ValueError("learning_curves needs one run or more, each with an epoch or more.")
-    names = labels or [_label(run, i) for i, run in enumerate(runs)]
+    names = labels or [_label(run, i, len(runs)) for i, run in enumerate(runs)]
     figures = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
-    figure = _figure(5.5 * len(figures), 4.2)
-    for panel, name in zip(np.atleast_1d(figure.subplots(1, len(figures))), figures, strict=True):
-        for i, run in enumerate(columns):
-            prefix = f"{names[i]}, " if len(columns) > 1 else ""
-            colours = (COLOURS[i % len(COLOURS)],) * 2 if len(columns) > 1 else COLOURS
-            for column, style, colour in (
-                (name, "--", colours[0]),
-                (f"val_{name}", "-", colours[1]),
-            ):
+    figure = _figure(6.4, 3.6 * len(figures))
+    panels = figure.subplots(len(figures), 1, squeeze=False).ravel()
+    for panel, name in zip(panels, figures, strict=True):
+        for i, (run, label) in enumerate(zip(columns, names, strict=True)):
+            parts = ((name, "training", "--"), (f"val_{name}", "validation", "-"))
+            for k, (column, part, style) in enumerate(parts):
                 if column in run:
-                    part = "validation" if column.startswith("val_") else "training"
-                    panel.plot(
-                        run["epoch"], run[column], style, marker="o", markersize=3,
-                        color=colour, label=prefix + part,
-                    )  # fmt: skip
+                    colour = COLOURS[(i if label else k) % len(COLOURS)]
+                    text = f"{label}, {part}" if label else part
+                    panel.plot(run["epoch"], run[column], f"o{style}", ms=3, c=colour, label=text)
         panel.set_xlabel("epoch")
         panel.set_ylabel(name)
         panel.set_title(f"{name.capitalize()} over the epochs")
@@ -187,8 +182,11 @@ def _columns(run: History | PathLike) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
 
-def _label(run: History | PathLike, i: int) -> str:
-    return f"run {i + 1}" if isinstance(run, History) else Path(run).parent.name or str(run)
+def _label(run: History | PathLike, i: int, runs: int) -> str:
+    """Return a name to tell runs apart; one alone needs none."""
+    if runs == 1:
+        return ""
+    return f"run {i + 1}" if isinstance(run, History) else Path(run).resolve().parent.name
 
 
 def _figure(width: float, height: float) -> "Figure":

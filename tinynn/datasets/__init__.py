@@ -3,6 +3,7 @@
 from tinynn.datasets.download import DownloadFailed, fetch
 from tinynn.datasets.fashion_mnist import (
     CLASS_NAMES,
+    Dataset,
     DatasetUnavailable,
     load_fashion_mnist,
     load_sample,
@@ -11,6 +12,7 @@ from tinynn.datasets.idx import IDXFormatError, read_idx, write_idx
 
 __all__ = [
     "CLASS_NAMES",
+    "Dataset",
     "DatasetUnavailable",
     "DownloadFailed",
     "IDXFormatError",

@@ -1,0 +1,294 @@
+"""Train 784-512-256-128-10 on Fashion-MNIST; show how it learned, save it, check the file, use it.
+
+    python examples/fashion_mlp.py              15 epochs on the 60,000 images, some two minutes
+    python examples/fashion_mlp.py --sample     on the 6,000 that come with tinynn, some seconds
+
+All that a run makes is under --out. log.csv is written while it trains: `tail -f` it, or draw it
+with examples/compare_runs.py.
+"""
+
+import argparse
+import itertools
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from tqdm import tqdm
+
+import tinynn
+from tinynn import (
+    Adam,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    ReLU,
+    Sequential,
+    Softmax,
+    Trainer,
+    datasets,
+    plots,
+)
+from tinynn.datasets import CLASS_NAMES
+from tinynn.metrics import format_confusion, most_confused
+from tinynn.parameters import Array
+
+
+def main() -> None:
+    args = arguments()
+    seconds: dict[str, float] = {}
+
+    with phase("load", seconds):
+        data = load(args)
+        (x_train, y_train), (x_test, y_test) = data
+        print(f"{len(x_train):,} training and {len(x_test):,} test images, from {data.source}")
+
+    held_out = args.validation_size or len(x_train) // 12
+    check_sizes(args, len(x_train) - held_out)
+    out = fresh_folder(args.out)  # only now: a mistake above leaves an earlier run where it is
+
+    with phase("preprocess", seconds):
+        rest, drawn = tinynn.stratified_split(y_train, held_out, np.random.default_rng(args.seed))
+        x, y = tinynn.scale_pixels(x_train[rest]), tinynn.one_hot(y_train[rest], 10)
+        x_val, y_val = tinynn.scale_pixels(x_train[drawn]), tinynn.one_hot(y_train[drawn], 10)
+        x_test = tinynn.scale_pixels(x_test)
+        print(f"{len(x):,} images to learn from, {len(x_val):,} held out for validation")
+        print(f"x {x.shape} {x.dtype}, {x.min():g} to {x.max():g};  y {y.shape} {y.dtype}, one-hot")
+
+    with phase("model", seconds):
+        model = Sequential(
+            [
+                Flatten(),
+                Dense(512), ReLU(),
+                Dense(256), ReLU(),
+                Dense(128), ReLU(),
+                Dense(10), Softmax(),
+            ],
+            input_shape=(28, 28),
+            seed=args.seed,
+        )  # fmt: skip
+        model.summary()
+
+    with phase("train", seconds):
+        trainer = Trainer(model, CrossEntropy(), Adam(args.learning_rate), seed=args.seed)
+        history = trainer.fit(
+            x,
+            y,
+            epochs=args.epochs,
+            batch_size=args.batch_size,
+            validation_data=(x_val, y_val),
+            callbacks=[tinynn.CSVLogger(out / "log.csv"), tinynn.ProgressBar(), EpochLine()],
+        )
+
+    with phase("evaluate", seconds):
+        p_test = model.predict(x_test)
+        test = {
+            "loss": trainer.loss.forward(p_test, y_test),
+            "accuracy": tinynn.accuracy(p_test, y_test),
+        }
+        matrix = tinynn.confusion_matrix(p_test, y_test, classes=10)
+        print(f"test loss {test['loss']:.4f}, test accuracy {test['accuracy']:.4f}\n")
+        print(tinynn.per_class_report(p_test, y_test, CLASS_NAMES), end="\n\n")
+        print(format_confusion(matrix, CLASS_NAMES), end="\n\n")
+        print("most confused:", *most_confused(matrix, CLASS_NAMES), sep="\n  ")
+        plots.confusion(matrix, CLASS_NAMES, path=out / "confusion.png")
+
+    with phase("plot", seconds):
+        plots.learning_curves(history, path=out / "accuracy.png")
+        plots.first_layer(model, path=out / "weights.png")
+        print(f"{out / 'accuracy.png'}, {out / 'weights.png'}")
+
+    with phase("save", seconds):
+        tinynn.save_model(model, out / "model.npz")
+        print(f"{out / 'model.npz'}, {(out / 'model.npz').stat().st_size:,} bytes")
+
+    with phase("verify", seconds):
+        verify(model, out / "model.npz", x_test, p_test)
+
+    with phase("predict", seconds):
+        wrong = np.flatnonzero(p_test.argmax(axis=1) != y_test)
+        worst = wrong[np.argsort(-p_test[wrong].max(axis=1), kind="stable")]
+        for name, chosen, title in (
+            ("predictions.png", np.arange(12), "The first twelve test images"),
+            ("worst.png", worst[:12], "Most sure, and wrong"),
+        ):
+            images, p, y = x_test[chosen], p_test[chosen], y_test[chosen]
+            plots.prediction_grid(images, p, CLASS_NAMES, y, title, path=out / name)
+            print(out / name)
+
+    figures = {
+        "test_accuracy": test["accuracy"],
+        "test_loss": test["loss"],
+        "train": {"samples": len(x), **of_last_epoch(history, "")},
+        "val": {"samples": len(x_val), **of_last_epoch(history, "val_")},
+        "test": {"samples": len(x_test), **test},
+        "data_source": data.source,
+        "seed": args.seed,
+        "epochs": args.epochs,
+        "batch_size": args.batch_size,
+        "learning_rate": args.learning_rate,
+        "parameters": model.params.size,
+        "versions": {
+            "tinynn": tinynn.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "seconds": seconds,
+    }
+    (out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print(f"\nTest accuracy {test['accuracy']:.4f}. Everything is in {out}.")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Train a network on Fashion-MNIST, show how it learned, save it, verify it."
+    )
+    add = parser.add_argument
+    add(
+        "--epochs",
+        type=whole(1),
+        default=15,
+        metavar="N",
+        help="passes over the training images (default: %(default)s)",
+    )
+    add(
+        "--batch-size",
+        type=whole(1),
+        default=32,
+        metavar="N",
+        help="images in a step (default: %(default)s)",
+    )
+    add(
+        "--learning-rate",
+        type=positive,
+        default=1e-3,
+        metavar="R",
+        help="Adam's: about how far a weight moves in a step (default: %(default)s)",
+    )
+    add(
+        "--seed",
+        type=whole(0),
+        default=0,
+        metavar="N",
+        help="decides weights, shuffling and the split (default: %(default)s)",
+    )
+    add(
+        "--validation-size",
+        type=whole(1),
+        metavar="N",
+        help="images held out of training (default: a twelfth, 5000 of the 60000)",
+    )
+    add(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with the four IDX files (default: the usual places, then a download)",
+    )
+    add(
+        "--sample",
+        action="store_true",
+        help="train on the 6000 images that come with tinynn (default: on all 60000)",
+    )
+    add("--out", type=Path, default=Path("runs/fashion_mlp"), metavar="DIR",
+        help="folder for all that the run makes; if it exists, it is renamed first "
+        "(default: %(default)s)")  # fmt: skip
+    return parser.parse_args()
+
+
+def whole(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number, {least} or more, got {text!r}"
+            )
+        return int(text)
+
+    return parse
+
+
+def positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+    return number
+
+
+@contextmanager
+def phase(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Print a heading, and note how long what follows takes."""
+    print(f"\n== {name}", flush=True)
+    began = perf_counter()
+    yield
+    seconds[name] = round(perf_counter() - began, 3)
+
+
+def fresh_folder(out: Path) -> Path:
+    """Make the folder; one with that name is renamed, never overwritten."""
+    if out.exists():
+        numbers = (n for n in itertools.count(1) if not out.with_name(f"{out.name}.{n}").exists())
+        earlier = out.with_name(f"{out.name}.{next(numbers)}")
+        out.rename(earlier)
+        print(f"The earlier run in {out} is now {earlier}.")
+    out.mkdir(parents=True)
+    return out
+
+
+def load(args: argparse.Namespace) -> datasets.Dataset:
+    if args.sample:
+        return datasets.load_sample()
+    try:
+        return datasets.load_fashion_mnist(args.data_dir)
+    except datasets.DatasetUnavailable as error:
+        line = "!" * 78
+        print(f"{line}\n{error}\n\nTRAINING ON THE SAMPLE of 6,000 images instead.\n{line}")
+        return datasets.load_sample()
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+def check_sizes(args: argparse.Namespace, samples: int) -> None:
+    if samples < args.batch_size:
+        sys.exit(
+            f"error: --validation-size {args.validation_size} leaves {samples:,} images to learn "
+            f"from, but a batch is {args.batch_size}"
+        )
+
+
+class EpochLine(tinynn.Callback):
+    """One printed line an epoch, on a terminal or in a file."""
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        row = trainer.history.epochs[-1]
+        scores = (f"{name} {row[name]:.4f}" for name in trainer.columns[1:-2])
+        line = f"epoch {trainer.epoch:>2}/{trainer.epochs}  {'  '.join(scores)}"
+        tqdm.write(f"{line}  {row['seconds']:.1f} s")
+        sys.stdout.flush()
+
+
+def verify(model: Sequential, path: Path, x_test: Array, p_test: Array) -> None:
+    """Load the file into a new model and compare all there is; a difference ends the program."""
+    loaded = tinynn.load_model(path)
+    comparison = tinynn.compare_models(model, loaded)
+    print(comparison)
+    equal = loaded.predict(x_test).tobytes() == p_test.tobytes()
+    print(
+        f"{'identical' if equal else 'DIFFERENT'}: predictions on {len(x_test):,} test images, "
+        f"{p_test.size:,} values, byte by byte"
+    )
+    if not (comparison.identical and equal):
+        sys.exit(f"error: {path} does not hold the network that was trained")
+
+
+def of_last_epoch(history: tinynn.History, prefix: str) -> dict[str, float]:
+    return {name: history[prefix + name][-1] for name in ("loss", "accuracy")}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The examples as a person runs them: a process of its own, in an empty folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="session")
+def run_example():
+    """Return a function that runs an example in a folder and returns the finished process."""
+
+    def run(folder, name, *arguments, **environment):
+        return subprocess.run(
+            [sys.executable, "-W", "error", EXAMPLES / name, *map(str, arguments)],
+            cwd=folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def sample_run(run_example, tmp_path_factory):
+    """One small run of the main job, for all tests that look at what it made."""
+    folder = tmp_path_factory.mktemp("sample_run")
+    process = run_example(folder, "fashion_mlp.py", "--sample", "--epochs", 2)
+    assert process.returncode == 0, process.stderr
+    return SimpleNamespace(out=folder / "runs/fashion_mlp", text=process.stdout)

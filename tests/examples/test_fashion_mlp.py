@@ -1,0 +1,166 @@
+"""The main job, on the sample: every step of it leaves what it should."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+import tinynn
+from tinynn import datasets
+
+STEPS = ["load", "preprocess", "model", "train", "evaluate", "plot", "save", "verify", "predict"]
+PICTURES = ["accuracy.png", "confusion.png", "predictions.png", "weights.png", "worst.png"]
+
+
+def metrics(run):
+    return json.loads((run.out / "metrics.json").read_text())
+
+
+def test_steps_come_in_order_and_say_what_they_did(sample_run):
+    assert re.findall(r"^== (\w+)", sample_run.text, re.MULTILINE) == STEPS
+    for said in (
+        "6,000 training and 1,000 test images, from the sample that comes with tinynn",
+        "5,500 images to learn from, 500 held out",
+        "567,434",
+        "epoch  1/2",
+        "epoch  2/2",
+        "most confused:",
+        "identical: compared structure, and 567,434 values in 8 arrays, byte by byte",
+        "identical: predictions on 1,000 test images, 10,000 values, byte by byte",
+    ):
+        assert said in sample_run.text
+
+
+def test_all_that_a_run_makes_is_in_its_folder(sample_run):
+    made = sorted(path.name for path in sample_run.out.iterdir())
+    assert made == sorted([*PICTURES, "log.csv", "metrics.json", "model.npz"])
+    assert [path.name for path in sample_run.out.parent.iterdir()] == ["fashion_mlp"]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_not_blank(sample_run, name):
+    pixels = imread(sample_run.out / name)
+    assert pixels.shape[0] > 300
+    assert pixels.shape[1] > 300
+    assert pixels[..., :3].std() > 0.05
+
+
+def test_log_has_one_row_an_epoch_with_the_promised_columns(sample_run):
+    with (sample_run.out / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = "epoch loss accuracy val_loss val_accuracy learning_rate seconds"
+    assert list(rows[0]) == columns.split()
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(row["learning_rate"] == "0.001" for row in rows)
+    assert metrics(sample_run)["val"]["accuracy"] == float(rows[-1]["val_accuracy"])
+
+
+def test_metrics_are_those_of_the_saved_model(sample_run):
+    found = metrics(sample_run)
+    assert found["data_source"] == "the sample that comes with tinynn"
+    assert found["seed"] == 0
+    assert found["versions"]["numpy"] == np.__version__
+    assert set(found["seconds"]) == set(STEPS)
+    assert found["train"]["samples"] == 5500
+    assert found["val"]["samples"] == 500
+
+    _, (images, labels) = datasets.load_sample()
+    p = tinynn.load_model(sample_run.out / "model.npz").predict(images / np.float32(255))
+    assert found["test_accuracy"] == np.mean(p.argmax(axis=1) == labels)
+    surprise = -np.log(p[np.arange(1000), labels].astype(float)).mean()
+    assert found["test_loss"] == pytest.approx(surprise, rel=1e-6)
+    assert found["test_accuracy"] > 0.7  # guessing gives 0.1
+
+
+def test_same_seed_gives_the_same_file_and_an_earlier_run_is_renamed(run_example, tmp_path):
+    arguments = ("--sample", "--epochs", 1, "--batch-size", 100, "--out", tmp_path / "run")
+    for seed in (5, 5, 6):
+        process = run_example(tmp_path, "fashion_mlp.py", *arguments, "--seed", seed)
+        assert process.returncode == 0, process.stderr
+    assert f"The earlier run in {tmp_path / 'run'} is now {tmp_path / 'run.2'}." in process.stdout
+    first, second, third = (
+        (tmp_path / name / "model.npz").read_bytes() for name in ("run.1", "run.2", "run")
+    )
+    assert first == second
+    assert first != third
+
+
+def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(run_example, tmp_path):
+    script = tmp_path / "sitecustomize.py"  # a machine without Debian's package or a network
+    script.write_text(
+        "import pathlib, tinynn.datasets.fashion_mnist as f\n"
+        "f.DEBIAN_FOLDER = pathlib.Path('/nowhere')\n"
+        "f.MIRRORS = ('http://127.0.0.1:9/',)\n"
+        "import tinynn.datasets.download as d\n"
+        "d.RETRIES = 0\n"
+    )
+    process = run_example(
+        tmp_path,
+        "fashion_mlp.py",
+        *("--epochs", 1, "--batch-size", 100),
+        PYTHONPATH=str(tmp_path),
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
+        TINYNN_DATA_DIR="",
+    )
+    assert process.returncode == 0, process.stderr
+    assert "TRAINING ON THE SAMPLE" in process.stdout
+    assert "apt-get install dataset-fashion-mnist" in process.stdout
+    assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz" in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--epochs", "0"), "expected a whole number, 1 or more, got '0'"),
+        (("--batch-size", "many"), "expected a whole number, 1 or more, got 'many'"),
+        (("--learning-rate", "-1"), "expected a positive number, got '-1'"),
+        (
+            ("--validation-size", "6000", "--sample"),
+            "leaves 0 images to learn from, but a batch is 32",
+        ),
+        (("--data-dir", "nowhere"), "nowhere has no train-images-idx3-ubyte.gz"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_is_made(run_example, tmp_path, arguments, said):
+    process = run_example(tmp_path, "fashion_mlp.py", *arguments)
+    assert process.returncode != 0
+    assert said in process.stderr
+    assert "Traceback" not in process.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, tmp_path):
+    script = tmp_path / "sitecustomize.py"  # a saver with a fault: one bit of one weight
+    script.write_text(
+        "import tinynn\n"
+        "def save(model, path, real=tinynn.save_model):\n"
+        "    model.grads = model.params\n"
+        "    model.params.view('u4')[123] ^= 1\n"
+        "    real(model, path)\n"
+        "    model.params = model.grads\n"
+        "tinynn.save_model = save\n"
+    )
+    process = run_example(
+        tmp_path, "fashion_mlp.py", "--sample", "--epochs", 1, PYTHONPATH=str(tmp_path)
+    )
+    assert process.returncode != 0
+    assert "DIFFERENT" in process.stdout
+    assert "does not hold the network that was trained" in process.stderr
+
+
+def test_help_states_defaults(run_example, tmp_path):
+    text = " ".join(run_example(tmp_path, "fashion_mlp.py", "--help").stdout.split())
+    for flag, default in (
+        ("--epochs", "15"),
+        ("--batch-size", "32"),
+        ("--learning-rate", "0.001"),
+        ("--seed", "0"),
+        ("--validation-size", "a twelfth"),
+        ("--data-dir", "the usual places"),
+        ("--sample", "on all 60000"),
+        ("--out", "runs/fashion_mlp"),
+    ):
+        assert re.search(rf"{flag} .*?\(default: {default}", text), flag

@@ -1,0 +1,61 @@
+"""The main job on the real Fashion-MNIST, three seeds of it: the figures that the README quotes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinynn import compare_models, load_model
+
+EXAMPLE = Path(__file__).parents[1] / "examples/fashion_mlp.py"
+SEEDS = (0, 1, 2)
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture(scope="module")
+def run_of_seed(request, tmp_path_factory):
+    """Return a function that gives the folder of a full run, trained at its first use."""
+    folder = tmp_path_factory.mktemp("acceptance")
+    finished = request.config.getoption("--finished-run")
+    done = {0: Path(finished).resolve()} if finished else {}
+
+    def run(seed):
+        if seed not in done:
+            done[seed] = folder / f"seed{seed}"
+            arguments = ["--seed", str(seed), "--out", str(done[seed])]
+            subprocess.run([sys.executable, EXAMPLE, *arguments], check=True)
+        return done[seed]
+
+    return run
+
+
+def metrics(run):
+    return json.loads((run / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_seed_reaches_0_875_on_the_real_test_images(run_of_seed, seed):
+    found = metrics(run_of_seed(seed))
+    assert found["seed"] == seed
+    assert found["epochs"] == 15
+    assert found["batch_size"] == 32
+    assert "verified by SHA-256" in found["data_source"]
+    samples = {part: found[part]["samples"] for part in ("train", "val", "test")}
+    assert samples == {"train": 55_000, "val": 5_000, "test": 10_000}
+    assert found["seconds"]["load"] < 1.5
+    assert found["test_accuracy"] >= 0.875
+    assert found["test_loss"] < 1
+
+
+def test_the_seeds_reach_0_880_on_average(run_of_seed):
+    scores = [metrics(run_of_seed(seed))["test_accuracy"] for seed in SEEDS]
+    assert sum(scores) / len(scores) >= 0.880
+
+
+def test_saved_model_is_the_real_network(run_of_seed):
+    path = run_of_seed(0) / "model.npz"
+    assert load_model(path).params.size == 567_434
+    assert compare_models(path, path).identical
