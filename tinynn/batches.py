@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
 from tinynn.parameters import Array
 
 
@@ -28,11 +29,7 @@ def stratified_split(
     labels = np.asarray(labels)
     if labels.ndim != 1:
         raise ValueError(f"stratified_split expects classes, shape (N,), got {labels.shape}.")
-    if not 0 < size < len(labels):
-        raise ValueError(
-            f"stratified_split: of {len(labels)} samples, 1 to {len(labels) - 1} can be held out, "
-            f"not {size}."
-        )
+    checks.count("size", size, most=len(labels) - 1)
     classes, counts = np.unique(labels, return_counts=True)
     shares, remainders = np.divmod(counts * size, len(labels))
     largest = np.argsort(-remainders, kind="stable")[: size - shares.sum()]
@@ -59,12 +56,8 @@ def minibatches(
     >>> [xb.tolist() for xb, yb in minibatches(x, x % 2, 2, np.random.default_rng(0), start=1)]
     [[3, 0], [1]]
     """
-    if len(x) != len(y):
-        raise ValueError(f"x has {len(x)} samples but y has {len(y)}.")
-    if not 1 <= batch_size <= len(x):
-        raise ValueError(
-            f"batch_size must lie between 1 and the {len(x)} samples, got {batch_size}."
-        )
+    checks.paired(x, y, "x and y")
+    checks.count("batch_size", batch_size, most=len(x))
     return _cut(x, y, batch_size, rng.permutation(len(x)), start)
 
 

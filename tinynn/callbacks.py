@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.resume import training_state
 from tinynn.storage import PathLike, save_checkpoint
@@ -130,8 +131,7 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", patience: int = 3) -> None:
-        if patience < 1:
-            raise ValueError(f"patience must be 1 epoch or more, got {patience}.")
+        checks.count("patience", patience)
         self.monitor = monitor
         self.patience = patience
         self._forget()
@@ -193,11 +193,9 @@ class Checkpoint(Callback):
     def __init__(
         self, path: PathLike, every_epochs: int = 1, every_steps: int | None = None
     ) -> None:
-        if every_epochs < 1 or (every_steps is not None and every_steps < 1):
-            raise ValueError(
-                "Checkpoint: every_epochs and every_steps must be 1 or more, "
-                f"got {every_epochs} and {every_steps}."
-            )
+        checks.count("every_epochs", every_epochs)
+        if every_steps is not None:
+            checks.count("every_steps", every_steps)
         self.path = path
         self.every_epochs = every_epochs
         self.every_steps = every_steps

@@ -6,6 +6,7 @@ Dimensions: B samples in a batch, C classes, N samples in a data set.
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
 from tinynn.parameters import Array
 
 
@@ -38,39 +39,10 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> Array:
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    labels = check_labels(labels, classes, "one_hot")
+    labels = checks.labels(labels, classes, "one_hot")
     rows = np.zeros((len(labels), classes), np.float32)  # (N, C)
     rows[np.arange(len(labels)), labels] = 1
     return rows
-
-
-def check_labels(labels: npt.ArrayLike, classes: int, caller: str) -> Array:
-    """Return `labels` as an array, or raise a ValueError in the name of `caller`.
-
-    >>> check_labels([1, 2, 3], 3, "one_hot")
-    Traceback (most recent call last):
-        ...
-    ValueError: one_hot: there are 3 classes (0 to 2) but the labels contain 3. Do they start at 1?
-        Then subtract 1. Otherwise there are more classes: 4.
-    """
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"{caller} expects one whole number a sample, shape (N,), "
-            f"got shape {labels.shape} of {labels.dtype}."
-        )
-    if not labels.size:
-        return labels
-    low, high = labels.min(), labels.max()
-    if low < 0:
-        raise ValueError(f"{caller}: classes count from 0, but the labels contain {low}.")
-    if high >= classes:
-        start_at_1 = "Do they start at 1? Then subtract 1. Otherwise there" if low else "There"
-        raise ValueError(
-            f"{caller}: there are {classes} classes (0 to {classes - 1}) but the labels contain "
-            f"{high}. {start_at_1} are more classes: {high + 1}."
-        )
-    return labels
 
 
 def softmax(z: Array) -> Array:

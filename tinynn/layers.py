@@ -10,11 +10,13 @@ Dimensions: B samples in the batch; `in` and `out` numbers a sample, before and 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.functions import softmax
 from tinynn.initializers import he_normal
@@ -52,6 +54,11 @@ class Layer(Configured, ABC):
         """The layer's name in errors and files: its position in the model and its class."""
         kind = type(self).__name__
         return kind if self.position is None else f"{self.position}.{kind}"
+
+    @property
+    def built(self) -> bool:
+        """Whether a model has given the layer its arrays."""
+        return "_views" in vars(self)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one sample after this layer, or raise a ValueError at a misfit."""
@@ -107,12 +114,12 @@ class Flatten(Layer):
     """
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return (int(np.prod(input_shape)),)
+        return (prod(input_shape),)
 
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
             self.x_shape = x.shape
-        return x.reshape(len(x), int(np.prod(x.shape[1:])))  # not -1: a batch may be empty
+        return x.reshape(len(x), prod(x.shape[1:]))  # not -1: a batch may be empty
 
     def input_gradient(self, dout: Array) -> Array:
         return dout.reshape(self.x_shape)
@@ -142,12 +149,7 @@ class Dense(Layer):
     def __init__(
         self, units: int, initializer: Callable[[Shape, np.random.Generator], Array] = he_normal
     ) -> None:
-        if not isinstance(units, (int, np.integer)) or isinstance(units, bool) or units < 1:
-            raise ValueError(f"Dense expects a whole number of units, 1 or more, got {units!r}.")
-        if not callable(initializer):
-            raise ValueError(
-                f"Dense expects an initializer such as tinynn.he_normal, got {initializer!r}."
-            )
+        checks.dense(units, initializer)
         self.units = units
         self.initializer = initializer
 
@@ -155,7 +157,7 @@ class Dense(Layer):
         if len(input_shape) != 1:
             raise ValueError(
                 f"{self.name} gets samples of shape {input_shape} but needs flat ones, "
-                f"({int(np.prod(input_shape))},). Put Flatten() before it."
+                f"({prod(input_shape)},). Put Flatten() before it."
             )
         return (self.units,)
 

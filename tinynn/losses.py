@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
 from tinynn.configuration import Configured
-from tinynn.functions import check_labels, log_softmax, one_hot, softmax
+from tinynn.functions import log_softmax, one_hot, softmax
 from tinynn.parameters import Array
 
 
@@ -49,19 +50,10 @@ class MeanSquaredError(Loss):
     """
 
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        return float(np.mean(np.square(p - self._targets(p, y)), dtype=np.float64))
+        return float(np.mean(np.square(p - checks.targets(p, y)), dtype=np.float64))
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        return (p - self._targets(p, y)) * (2 / p.size)
-
-    @staticmethod
-    def _targets(p: Array, y: npt.ArrayLike) -> Array:
-        y = np.asarray(y, p.dtype)
-        if y.shape != p.shape:
-            hint = f"NumPy would stretch both to {(len(p), len(p))}. " if p.ndim == 2 else ""
-            remedy = "Use y[:, None]." if p.shape == (*y.shape, 1) else "Give both one shape."
-            raise ValueError(f"MeanSquaredError: p is {p.shape}, y is {y.shape}. {hint}{remedy}")
-        return y
+        return (p - checks.targets(p, y)) * (2 / p.size)
 
 
 class CrossEntropy(Loss):
@@ -86,15 +78,7 @@ class CrossEntropy(Loss):
 
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
         y = _class_rows(p, y, "CrossEntropy")  # (B, C)
-        sums = p.sum(axis=-1)  # (B,)
-        wrong = ~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise ValueError(
-                f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g}, "
-                f"its smallest is {p[row].min():.4g}. End the model with Softmax(), or use "
-                "SoftmaxCrossEntropy()."
-            )
+        checks.probabilities(p)
         log_p = np.log(np.maximum(p, 1e-30))  # (B, C)
         return float(-np.sum(y * log_p, dtype=np.float64) / len(p))
 
@@ -128,25 +112,7 @@ class SoftmaxCrossEntropy(Loss):
 
 
 def _class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
-    """Return y as rows (B, C) of p's dtype, or raise a ValueError that says why it does not fit."""
-    y = np.asarray(y)
-    if p.ndim != 2 or not len(p):
-        raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p.shape}.")
-    if y.shape != p.shape and y.shape != (len(p),):
-        raise ValueError(
-            f"{loss}: for p of shape {p.shape} y must be classes ({len(p)},) or rows {p.shape}, "
-            f"got {y.shape}."
-        )
-    if y.ndim == 1:
-        return one_hot(check_labels(y, p.shape[1], loss), p.shape[1]).astype(p.dtype)
-    if y.dtype.kind not in "biuf":
-        raise ValueError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
-    y = y.astype(p.dtype, copy=False)
-    sums = y.sum(axis=1)
-    if not (np.abs(sums - 1) < 1e-3).all():
-        row = int((~(np.abs(sums - 1) < 1e-3)).argmax())
-        raise ValueError(
-            f"{loss}: rows of y must sum to 1, but row {row} sums to {sums[row]:.4g}. "
-            "For classes, pass them as they are, shape (B,), or through one_hot."
-        )
-    return y
+    """Return y as rows (B, C) of p's dtype, whether it is rows or classes."""
+    y = checks.class_targets(p, y, loss)
+    rows = one_hot(y, p.shape[1]) if y.ndim == 1 else y
+    return rows.astype(p.dtype, copy=False)

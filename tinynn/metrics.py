@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.functions import check_labels
+from tinynn import checks
 from tinynn.parameters import Array
 
 
@@ -36,8 +36,8 @@ def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
            [0, 1]])
     """
     p, y = _both_classes(p, y, "confusion_matrix")
-    p = check_labels(p, classes, "confusion_matrix").astype(np.intp)
-    y = check_labels(y, classes, "confusion_matrix").astype(np.intp)
+    p = checks.labels(p, classes, "confusion_matrix").astype(np.intp)
+    y = checks.labels(y, classes, "confusion_matrix").astype(np.intp)
     return np.bincount(y * classes + p, minlength=classes**2).reshape(classes, classes)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
 from tinynn.configuration import plain
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
@@ -45,10 +46,11 @@ class Sequential:
         seed: int = 0,
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
-        self.layers = _fresh(layers)
-        self.input_shape = _sample_shape(input_shape)
+        self.layers = list(layers)
+        checks.fresh_layers(self.layers, Layer)
+        self.input_shape = checks.sample_shape(input_shape)
         self.seed = seed
-        self.dtype = _precision(dtype)
+        self.dtype = checks.precision(dtype)
         self._batch_size: int | None = None  # of the batch that layers remember for backward
 
         self.output_shapes: list[Shape] = []  # of one sample, layer by layer
@@ -108,7 +110,7 @@ class Sequential:
         With `training`, layers remember what backward needs. Without, nothing at all is stored:
         safe from several threads, and a backward that is still to come stays valid.
         """
-        out = self._batch(x, "forward").astype(self.dtype, copy=False)
+        out = checks.batch(x, self.input_shape, "forward").astype(self.dtype, copy=False)
         for layer in self.layers:
             out = layer.forward(out, training)
         if training:
@@ -120,7 +122,7 @@ class Sequential:
 
         Stops at the lowest layer that has parameters: nobody needs dx below it.
         """
-        dout = self._gradient(dp, "backward")
+        dout = self._output_gradient(dp, "backward")
         lowest = min((i for i, layer in enumerate(self.layers) if layer.parameters()), default=0)
         for layer in reversed(self.layers[lowest + 1 :]):
             dout = layer.backward(dout)
@@ -131,16 +133,15 @@ class Sequential:
 
         dp: (B, ...), shaped like the output of the forward before.
         """
-        dout = self._gradient(dp, "input_gradient")
+        dout = self._output_gradient(dp, "input_gradient")
         for layer in reversed(self.layers):
             dout = layer.input_gradient(dout)
         return dout
 
     def predict(self, x: npt.ArrayLike, batch_size: int = 1024) -> Array:
         """Return the output (N, ...) for x (N, *input_shape), in batches, remembering nothing."""
-        if batch_size < 1:
-            raise ValueError(f"predict: batch_size must be 1 or more, got {batch_size}.")
-        x = self._batch(x, "predict")
+        checks.count("batch_size", batch_size)
+        x = checks.batch(x, self.input_shape, "predict")
         out = np.empty((len(x), *self.output_shapes[-1]), self.dtype)
         for start in range(0, len(x), batch_size):
             stop = start + batch_size
@@ -202,7 +203,7 @@ class Sequential:
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":
         """Return a copy with the same weights in another precision: float32 or float64."""
         twin = copy.deepcopy(self)
-        twin.dtype = _precision(dtype)
+        twin.dtype = checks.precision(dtype)
         twin._allocate()
         return twin
 
@@ -221,75 +222,6 @@ class Sequential:
     def __repr__(self) -> str:
         return f"Sequential({self.layers}, input_shape={self.input_shape}, seed={self.seed})"
 
-    def _batch(self, x: npt.ArrayLike, caller: str) -> Array:
-        x = np.asarray(x)
-        if x.dtype.kind not in "biuf":
-            raise ValueError(f"{caller} expects numbers, got an array of {x.dtype}.")
-        if x.shape == self.input_shape:
-            batch = ", ".join(map(str, ("B", *x.shape)))
-            raise ValueError(
-                f"{caller} expects a batch ({batch}), got one sample {x.shape}. "
-                f"Write model.{caller}(x[None])[0]."
-            )
-        if x.shape[1:] != self.input_shape:
-            raise ValueError(
-                f"The model was built for samples of shape {self.input_shape}, {caller} got "
-                f"samples of {x.shape[1:]}. input_shape is one sample's shape: "
-                "input_shape=x.shape[1:]."
-            )
-        return x
-
-    def _gradient(self, dp: npt.ArrayLike, caller: str) -> Array:
-        if self._batch_size is None:
-            raise ValueError(
-                f"{caller} needs what forward(x) remembered, but no forward came before it "
-                "(predict remembers nothing). Call model.forward(x) on this batch first."
-            )
-        dp = np.asarray(dp, self.dtype)
-        expected = (self._batch_size, *self.output_shapes[-1])
-        if dp.shape != expected:
-            raise ValueError(
-                f"{caller}: forward returned an array of shape {expected}, so its gradient has "
-                f"that shape too, but dp is {dp.shape}."
-            )
-        return dp
-
-
-def _fresh(layers: Iterable[Layer]) -> list[Layer]:
-    """Return the layers as a list; raise a ValueError if one is no layer, or in use already."""
-    layers = list(layers)
-    if not layers:
-        raise ValueError("Sequential needs one layer or more, got none.")
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            hint = f" Write {layer.__name__}()." if isinstance(layer, type) else ""
-            raise ValueError(f"layers[{i}] is no layer but {layer!r}.{hint}")
-        kind = type(layer).__name__
-        for j in range(i):
-            if layers[j] is layer:
-                raise ValueError(
-                    f"layers[{j}] and layers[{i}] are the same {kind} object. A layer remembers "
-                    f"its own input: write {kind}() again."
-                )
-        if "_views" in vars(layer):
-            raise ValueError(
-                f"layers[{i}] is part of another model already (as {layer.name}), and its arrays "
-                f"lie there. Write a new {kind}, or copy.deepcopy the whole model."
-            )
-    return layers
-
-
-def _sample_shape(shape: Sequence[int]) -> Shape:
-    if not isinstance(shape, Sequence) or not all(
-        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
-    ):
-        raise ValueError(
-            f"input_shape is the shape of one sample, such as (28, 28) or (2,), got {shape!r}."
-        )
-    return tuple(int(n) for n in shape)
-
-
-def _precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}.")
-    return np.dtype(dtype)
+    def _output_gradient(self, dp: npt.ArrayLike, caller: str) -> Array:
+        dp = checks.output_gradient(dp, self._batch_size, self.output_shapes[-1], caller)
+        return dp.astype(self.dtype, copy=False)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.parameters import Array
 
@@ -33,11 +34,8 @@ class Optimizer(Configured, ABC):
     remembers: tuple[str, ...] = ()
 
     def __init__(self, learning_rate: Rate) -> None:
-        if not callable(learning_rate) and not 0 < learning_rate < np.inf:
-            raise ValueError(
-                "learning_rate must be a positive number or a function of the step count, "
-                f"got {learning_rate!r}."
-            )
+        if not callable(learning_rate):
+            learning_rate = checks.scale("learning_rate", learning_rate)
         self.learning_rate = learning_rate
         self.t = 0
         self.memory: dict[str, Array] = {}
@@ -50,12 +48,7 @@ class Optimizer(Configured, ABC):
 
     def step(self, params: Array, grads: Array) -> None:
         """Change `params` in place by one step. Both are flat vectors of one length and dtype."""
-        sizes = {vector.size for vector in (params, grads, *self.memory.values())}
-        if len(sizes) > 1:
-            raise ValueError(
-                f"{type(self).__name__} has {params.size} parameters, {grads.size} gradients and a "
-                f"memory of {sorted(sizes)}. Make a new optimizer for another model."
-            )
+        checks.same_length(params, grads, self.memory, type(self).__name__)
         if not self.memory:
             self.memory = {name: np.zeros_like(params) for name in self.remembers}
         if self.scratch.size != params.size:
@@ -103,7 +96,7 @@ class SGD(Optimizer):
 
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.0) -> None:
         super().__init__(learning_rate)
-        self.momentum = _decay("momentum", momentum)
+        self.momentum = checks.decay("momentum", momentum)
 
     def update(self, params: Array, grads: Array, rate: float) -> None:
         velocity = self.memory["velocity"]
@@ -140,11 +133,9 @@ class Adam(Optimizer):
         epsilon: float = 1e-8,
     ) -> None:
         super().__init__(learning_rate)
-        self.beta1 = _decay("beta1", beta1)
-        self.beta2 = _decay("beta2", beta2)
-        if not 0 < epsilon < np.inf:
-            raise ValueError(f"epsilon must be a positive number, got {epsilon!r}.")
-        self.epsilon = float(epsilon)
+        self.beta1 = checks.decay("beta1", beta1)
+        self.beta2 = checks.decay("beta2", beta2)
+        self.epsilon = checks.scale("epsilon", epsilon)
 
     def update(self, params: Array, grads: Array, rate: float) -> None:
         m, v, scratch = self.memory["m"], self.memory["v"], self.scratch
@@ -162,9 +153,3 @@ class Adam(Optimizer):
         np.divide(m, scratch, out=scratch)
         scratch *= rate / (1 - self.beta1**self.t)
         params -= scratch
-
-
-def _decay(name: str, value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must lie from 0 up to, but not, 1, got {value!r}.")
-    return float(value)

@@ -77,7 +77,7 @@ def prediction_grid(
 
     >>> figure = prediction_grid(np.zeros((2, 4, 4)), np.eye(2), ["cat", "dog"], y=[0, 0])
     >>> [panel.get_title() for panel in figure.axes]
-    ['cat 100 %', '\u2717 dog 100 %\\nis cat']
+    ['cat 100.0 %', '\u2717 dog 100.0 %\\nis cat']
     """
     answers = None if y is None else np.asarray(y)
     if len(images) != len(p) or (answers is not None and len(answers) != len(p)):
@@ -93,7 +93,8 @@ def prediction_grid(
     for i, (image, probabilities) in enumerate(zip(images, p, strict=True)):
         best = int(probabilities.argmax())
         right = answers is None or best == answers[i]
-        text = f"{names[best]} {probabilities[best]:.0%}".replace("%", " %")
+        # rounded down: only what is certain reads 100 %
+        text = f"{names[best]} {np.floor(1000 * probabilities[best]) / 10:.1f} %"
         panels[i].imshow(image, cmap="gray")
         panels[i].set_xticks([])
         panels[i].set_yticks([])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
 from tinynn.batches import minibatches
 from tinynn.callbacks import Callback, Checkpoint
 from tinynn.losses import Loss
@@ -106,9 +107,8 @@ class Trainer:
         self.validation = None
         if validation_data is not None:
             self.validation = self._checked(*validation_data, "validation_data")
-        if epochs < 1:
-            raise ValueError(f"epochs must be 1 or more, got {epochs}.")
-        minibatches(self.x, self.y, batch_size, np.random.default_rng())  # raises if it cannot
+        checks.count("epochs", epochs)
+        checks.count("batch_size", batch_size, most=len(self.x))
         self.batch_size = batch_size
         self.callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
         self.__dict__.pop("data_checksum", None)
@@ -196,12 +196,7 @@ class Trainer:
 
     def _checked(self, x: npt.ArrayLike, y: npt.ArrayLike, what: str) -> tuple[Array, Array]:
         """Return both as arrays, not copied, or raise the error that the first step would meet."""
-        x, y = np.asarray(x), np.asarray(y)
-        if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
-            raise ValueError(
-                f"{what} must have as many samples as each other, 1 or more; "
-                f"their shapes are {x.shape} and {y.shape}."
-            )
+        x, y = checks.paired(x, y, what)
         self.evaluate(x[:1], y[:1])
         return x, y
 

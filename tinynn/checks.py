@@ -1,0 +1,240 @@
+"""The door: each mistake that can be foreseen, and what a good teacher would say to it.
+
+A check returns what it was given, as an array where that is meant, or raises a ValueError that
+tells what was expected, what came, where, and the likely remedy. All are called before anything is
+changed. They stand here so that the mathematics elsewhere can be read without them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.parameters import Array, Shape
+
+
+def scale(name: str, value: float) -> float:
+    """A positive number, as a Python float: a NumPy float64 would turn float32 arrays into float64.
+
+    >>> scale("epsilon", 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: epsilon must be a positive number, got 0.
+    """
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a positive number, got {value!r}.")
+    return float(value)
+
+
+def decay(name: str, value: float) -> float:
+    """A factor by which a memory fades at each step: from 0 up to, but not, 1."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must lie from 0 up to, but not, 1, got {value!r}.")
+    return float(value)
+
+
+def dense(units: int, initializer: Any) -> None:
+    """What a Dense is made with."""
+    count("units of Dense", units)
+    if not callable(initializer):
+        raise ValueError(
+            f"Dense expects an initializer such as tinynn.he_normal, got {initializer!r}."
+        )
+
+
+def sample_shape(shape: Sequence[int]) -> Shape:
+    """The shape of one sample: whole numbers, 1 or more each."""
+    if not isinstance(shape, Sequence) or not all(
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
+    ):
+        raise ValueError(
+            f"input_shape is the shape of one sample, such as (28, 28) or (2,), got {shape!r}."
+        )
+    return tuple(int(n) for n in shape)
+
+
+def precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """The dtype of a model: float32 or float64."""
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}.")
+    return np.dtype(dtype)
+
+
+def fresh_layers(layers: Sequence[Any], layer_class: type[Any]) -> None:
+    """Layers for a model: one or more, each a layer, used once and in no other model.
+
+    >>> from tinynn import Layer, ReLU
+    >>> fresh_layers([ReLU], Layer)
+    Traceback (most recent call last):
+        ...
+    ValueError: layers[0] is no layer but <class 'tinynn.layers.ReLU'>. Write ReLU().
+    """
+    if not layers:
+        raise ValueError("Sequential needs one layer or more, got none.")
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, layer_class):
+            hint = f" Write {layer.__name__}()." if isinstance(layer, type) else ""
+            raise ValueError(f"layers[{i}] is no layer but {layer!r}.{hint}")
+        kind = type(layer).__name__
+        for j in range(i):
+            if layers[j] is layer:
+                raise ValueError(
+                    f"layers[{j}] and layers[{i}] are the same {kind} object. A layer remembers "
+                    f"its own input: write {kind}() again."
+                )
+        if layer.built:
+            raise ValueError(
+                f"layers[{i}] is part of another model already (as {layer.name}), and its arrays "
+                f"lie there. Write a new {kind}, or copy.deepcopy the whole model."
+            )
+
+
+def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
+    """A batch (B, *input_shape) of numbers for a model."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"{caller} expects numbers, got an array of {x.dtype}.")
+    if x.shape == input_shape:
+        expected = ", ".join(map(str, ("B", *x.shape)))
+        raise ValueError(
+            f"{caller} expects a batch ({expected}), got one sample {x.shape}. "
+            f"Write model.{caller}(x[None])[0]."
+        )
+    if x.shape[1:] != input_shape:
+        raise ValueError(
+            f"The model was built for samples of shape {input_shape}, {caller} got samples of "
+            f"{x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
+        )
+    return x
+
+
+def output_gradient(
+    dp: npt.ArrayLike, batch_size: int | None, output_shape: Shape, caller: str
+) -> Array:
+    """The gradient dp with respect to what forward returned for the batch it remembers."""
+    if batch_size is None:
+        raise ValueError(
+            f"{caller} needs what forward(x) remembered, but no forward came before it (predict "
+            "remembers nothing). Call model.forward(x) on this batch first."
+        )
+    dp = np.asarray(dp)
+    if dp.shape != (batch_size, *output_shape):
+        raise ValueError(
+            f"{caller}: forward returned an array of shape {(batch_size, *output_shape)}, so its "
+            f"gradient has that shape too, but dp is {dp.shape}."
+        )
+    return dp
+
+
+def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
+    """Classes (N,): whole numbers from 0 to classes - 1.
+
+    >>> labels([1, 2, 3], 3, "one_hot")
+    Traceback (most recent call last):
+        ...
+    ValueError: one_hot: there are 3 classes (0 to 2) but the labels contain 3. Do they start at 1?
+        Then subtract 1. Otherwise there are more classes: 4.
+    """
+    y = np.asarray(y)
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise ValueError(
+            f"{caller} expects one whole number a sample, shape (N,), got shape {y.shape} of "
+            f"{y.dtype}."
+        )
+    if y.size and y.min() < 0:
+        raise ValueError(f"{caller}: classes count from 0, but the labels contain {y.min()}.")
+    if y.size and y.max() >= classes:
+        start_at_1 = "Do they start at 1? Then subtract 1. Otherwise there" if y.min() else "There"
+        raise ValueError(
+            f"{caller}: there are {classes} classes (0 to {classes - 1}) but the labels contain "
+            f"{y.max()}. {start_at_1} are more classes: {y.max() + 1}."
+        )
+    return y
+
+
+def class_targets(p: Array, y: npt.ArrayLike, loss: str) -> Array:
+    """The answer to predictions p (B, C): classes (B,), or rows (B, C) that sum to 1."""
+    y = np.asarray(y)
+    if p.ndim != 2 or not len(p):
+        raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p.shape}.")
+    if y.shape != p.shape and y.shape != (len(p),):
+        raise ValueError(
+            f"{loss}: for p of shape {p.shape} y must be classes ({len(p)},) or rows {p.shape}, "
+            f"got {y.shape}."
+        )
+    if y.ndim == 1:
+        return labels(y, p.shape[1], loss)
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
+    sums = y.sum(axis=1)
+    wrong = ~(np.abs(sums - 1) < 1e-3)  # so written, NaN is wrong too
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"{loss}: rows of y must sum to 1, but row {row} sums to {sums[row]:.4g}. "
+            "For classes, pass them as they are, shape (B,), or through one_hot."
+        )
+    return y
+
+
+def probabilities(p: Array) -> None:
+    """Rows (B, C), each of numbers from 0 up that sum to 1."""
+    sums = p.sum(axis=-1)  # (B,)
+    wrong = ~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
+            f"its smallest is {p[row].min():.4g}. End the model with Softmax(), or use "
+            "SoftmaxCrossEntropy()."
+        )
+
+
+def targets(p: Array, y: npt.ArrayLike) -> Array:
+    """The answer to predictions p of any shape: numbers in the same shape."""
+    y = np.asarray(y)
+    if y.shape != p.shape:
+        hint = f"NumPy would stretch both to {(len(p), len(p))}. " if p.ndim == 2 else ""
+        remedy = "Use y[:, None]." if p.shape == (*y.shape, 1) else "Give both one shape."
+        raise ValueError(f"MeanSquaredError: p is {p.shape}, y is {y.shape}. {hint}{remedy}")
+    return y
+
+
+def same_length(params: Array, grads: Array, memory: dict[str, Array], optimizer: str) -> None:
+    """Parameters, gradients and an optimizer's memory: vectors of one length."""
+    sizes = {vector.size for vector in (params, grads, *memory.values())}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"{optimizer} has {params.size} parameters, {grads.size} gradients and a memory of "
+            f"{[vector.size for vector in memory.values()]}. Make a new optimizer for a new model."
+        )
+
+
+def paired(x: npt.ArrayLike, y: npt.ArrayLike, what: str) -> tuple[Array, Array]:
+    """Samples and their answers: as many of each, 1 or more."""
+    x, y = np.asarray(x), np.asarray(y)
+    if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
+        raise ValueError(
+            f"{what} must have as many samples as each other, 1 or more; their shapes are "
+            f"{x.shape} and {y.shape}."
+        )
+    return x, y
+
+
+def count(name: str, value: int, least: int = 1, most: int | None = None) -> None:
+    """A whole number of things.
+
+    >>> count("batch_size", 64, most=50)
+    Traceback (most recent call last):
+        ...
+    ValueError: batch_size must be a whole number from 1 to 50, got 64.
+    """
+    if (
+        not isinstance(value, (int, np.integer))
+        or isinstance(value, bool)
+        or value < least
+        or (most is not None and value > most)
+    ):
+        limits = f"of {least} or more" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {limits}, got {value!r}.")
