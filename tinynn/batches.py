@@ -58,6 +58,7 @@ def minibatches(
     """
     checks.paired(x, y, "x and y")
     checks.count("batch_size", batch_size, most=len(x))
+    checks.count("start", start, least=0)
     return _cut(x, y, batch_size, rng.permutation(len(x)), start)
 
 

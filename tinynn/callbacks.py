@@ -5,6 +5,7 @@ A callback is told of each event by a method of that name, and gets the Trainer,
 """
 
 import csv
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,20 +71,30 @@ class CSVLogger(Callback):
         self.path = path
 
     def on_train_begin(self, trainer: "Trainer") -> None:
-        rows = trainer.history.epochs  # of epochs before this fit, if there were any
-        if not rows and Path(self.path).exists():
-            raise FileExistsError(
-                f"{self.path} exists already and is not overwritten. "
-                "Give CSVLogger another path, or remove the file."
-            )
-        with Path(self.path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, trainer.columns, restval="")
-            writer.writeheader()
-            writer.writerows({name: row.get(name, "") for name in trainer.columns} for row in rows)
+        path, rows = Path(self.path), trainer.history.epochs  # of earlier epochs, if there were any
+        log = self._text(trainer, rows, header=True)
+        if path.exists():
+            found = path.read_bytes().decode(errors="replace")
+            own = (trainer.resumed or rows) and (found.startswith(log) or log.startswith(found))
+            if not own:
+                raise FileExistsError(
+                    f"{path} exists already, from another run, and is not overwritten. "
+                    "Give CSVLogger another path, or move the file away."
+                )
+        path.write_bytes(log.encode())
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
-        with Path(self.path).open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, trainer.columns).writerow(trainer.history.epochs[-1])
+        with Path(self.path).open("ab") as file:
+            file.write(self._text(trainer, trainer.history.epochs[-1:]).encode())
+
+    @staticmethod
+    def _text(trainer: "Trainer", rows: list[dict[str, Any]], header: bool = False) -> str:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, trainer.columns, restval="", extrasaction="ignore")
+        if header:
+            writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
 
 
 class ProgressBar(Callback):
@@ -117,6 +128,9 @@ class ProgressBar(Callback):
     def on_epoch_end(self, trainer: "Trainer") -> None:
         self.bar.close()
 
+    def on_train_end(self, trainer: "Trainer") -> None:
+        self.bar.close()  # of an epoch that was not finished
+
 
 class EarlyStopping(Callback):
     """Stop when a figure has not improved for some epochs, and go back to the best weights.
@@ -143,7 +157,7 @@ class EarlyStopping(Callback):
         self.waited = 0
 
     def on_train_begin(self, trainer: "Trainer") -> None:
-        if trainer.step == 0:  # a new training: what an earlier one left does not count
+        if not trainer.resumed:  # what an earlier training left does not count
             self._forget()
         if self.monitor not in trainer.columns:
             hint = " Give fit validation_data=." if self.monitor.startswith("val_") else ""

@@ -5,7 +5,8 @@ tells what was expected, what came, where, and the likely remedy. All are called
 changed. They stand here so that the mathematics elsewhere can be read without them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,25 @@ def scale(name: str, value: float) -> float:
         ...
     ValueError: epsilon must be a positive number, got 0.
     """
-    if not 0 < value < np.inf:
+    if not isinstance(value, Real) or not 0 < value < np.inf:
         raise ValueError(f"{name} must be a positive number, got {value!r}.")
     return float(value)
 
 
 def decay(name: str, value: float) -> float:
     """A factor by which a memory fades at each step: from 0 up to, but not, 1."""
-    if not 0 <= value < 1:
+    if not isinstance(value, Real) or not 0 <= value < 1:
         raise ValueError(f"{name} must lie from 0 up to, but not, 1, got {value!r}.")
+    return float(value)
+
+
+def returned_rate(value: float, t: int) -> float:
+    """What a learning rate that is a function returned at step t: 0 or more."""
+    if not isinstance(value, Real) or not 0 <= value < np.inf:
+        raise ValueError(
+            f"learning_rate is a function that must return a number, 0 or more, but for step {t} "
+            f"it returned {value!r}."
+        )
     return float(value)
 
 
@@ -61,7 +72,7 @@ def precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
     return np.dtype(dtype)
 
 
-def fresh_layers(layers: Sequence[Any], layer_class: type[Any]) -> None:
+def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
     """Layers for a model: one or more, each a layer, used once and in no other model.
 
     >>> from tinynn import Layer, ReLU
@@ -70,6 +81,9 @@ def fresh_layers(layers: Sequence[Any], layer_class: type[Any]) -> None:
         ...
     ValueError: layers[0] is no layer but <class 'tinynn.layers.ReLU'>. Write ReLU().
     """
+    if not isinstance(layers, Iterable):
+        raise ValueError(f"Sequential expects a list of layers, got {layers!r}. Write [...].")
+    layers = list(layers)
     if not layers:
         raise ValueError("Sequential needs one layer or more, got none.")
     for i, layer in enumerate(layers):
@@ -88,6 +102,16 @@ def fresh_layers(layers: Sequence[Any], layer_class: type[Any]) -> None:
                 f"layers[{i}] is part of another model already (as {layer.name}), and its arrays "
                 f"lie there. Write a new {kind}, or copy.deepcopy the whole model."
             )
+    return layers
+
+
+def own_name(thing: Any, known: Mapping[str, Any]) -> None:
+    """A class or function of the user's own, which files will know by its name."""
+    if known.get(thing.__name__, thing) is not thing:
+        raise ValueError(
+            f"tinynn has a {thing.__name__} itself, so a file could not tell yours from it. "
+            "Give yours another name."
+        )
 
 
 def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
@@ -107,6 +131,23 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
             f"{x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
         )
     return x
+
+
+def returned(array: Any, shape: Shape, where: str) -> None:
+    """What a layer returned: an array of this shape. NumPy would stretch others silently.
+
+    >>> returned(None, (32, 784), "0.MyDense.input_gradient")
+    Traceback (most recent call last):
+        ...
+    ValueError: 0.MyDense.input_gradient must return an array of shape (32, 784), but returned None.
+        Forgot "return"?
+    """
+    if getattr(array, "shape", None) != shape:
+        got = f"one of {array.shape}" if isinstance(array, np.ndarray) else f"{array!r}"
+        hint = ' Forgot "return"?' if array is None else ""
+        raise ValueError(
+            f"{where} must return an array of shape {shape}, but returned {got}.{hint}"
+        )
 
 
 def output_gradient(
@@ -142,13 +183,14 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
             f"{caller} expects one whole number a sample, shape (N,), got shape {y.shape} of "
             f"{y.dtype}."
         )
-    if y.size and y.min() < 0:
-        raise ValueError(f"{caller}: classes count from 0, but the labels contain {y.min()}.")
-    if y.size and y.max() >= classes:
-        start_at_1 = "Do they start at 1? Then subtract 1. Otherwise there" if y.min() else "There"
+    low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
+    if low < 0:
+        raise ValueError(f"{caller}: classes count from 0, but the labels contain {low}.")
+    if high >= classes:
+        start_at_1 = "Do they start at 1? Then subtract 1. Otherwise there" if low else "There"
         raise ValueError(
             f"{caller}: there are {classes} classes (0 to {classes - 1}) but the labels contain "
-            f"{y.max()}. {start_at_1} are more classes: {y.max() + 1}."
+            f"{high}. {start_at_1} are more classes: {high + 1}."
         )
     return y
 
@@ -192,12 +234,16 @@ def probabilities(p: Array) -> None:
 
 
 def targets(p: Array, y: npt.ArrayLike) -> Array:
-    """The answer to predictions p of any shape: numbers in the same shape."""
-    y = np.asarray(y)
+    """The answer to predictions p of any shape: numbers in the same shape, in p's dtype."""
+    y = np.asarray(y, p.dtype)
     if y.shape != p.shape:
-        hint = f"NumPy would stretch both to {(len(p), len(p))}. " if p.ndim == 2 else ""
-        remedy = "Use y[:, None]." if p.shape == (*y.shape, 1) else "Give both one shape."
-        raise ValueError(f"MeanSquaredError: p is {p.shape}, y is {y.shape}. {hint}{remedy}")
+        remedy = "They must have one shape."
+        if p.shape == (*y.shape, 1):
+            both = np.broadcast_shapes(p.shape, y.shape)
+            remedy = f"NumPy would stretch both to {both} and train on nonsense. Use y[:, None]."
+        raise ValueError(f"MeanSquaredError: p is {p.shape}, y is {y.shape}. {remedy}")
+    if not p.size:
+        raise ValueError(f"MeanSquaredError expects 1 sample or more, got p of shape {p.shape}.")
     return y
 
 

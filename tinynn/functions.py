@@ -48,7 +48,8 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> Array:
 def softmax(z: Array) -> Array:
     """Turn each row of scores into probabilities: p_j = exp(z_j) / sum_k exp(z_k).
 
-    z: (..., C), any real scores. Returns the same shape and dtype; the last axis sums to 1.
+    z: (..., C), real scores. Returns the same shape and, of floats, the same dtype; the last axis
+    sums to 1.
     Subtracting a constant from a row changes nothing in the quotient, so the row's maximum is
     subtracted first: exp can then no longer overflow. (Goodfellow, Bengio and Courville, Deep
     Learning, 2016, section 4.1.)
@@ -57,7 +58,7 @@ def softmax(z: Array) -> Array:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    e: Array = np.exp(z - z.max(axis=-1, keepdims=True))  # (..., C), the largest is 1
+    e: Array = np.exp(_shifted(z))  # (..., C), the largest is 1
     e /= e.sum(axis=-1, keepdims=True)
     return e
 
@@ -71,6 +72,13 @@ def log_softmax(z: Array) -> Array:
     >>> log_softmax(np.array([[1000.0, 0.0]]))
     array([[    0., -1000.]])
     """
-    shifted: Array = z - z.max(axis=-1, keepdims=True)  # (..., C), at most 0
+    shifted = _shifted(z)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
+def _shifted(z: Array) -> Array:
+    """Return each row of scores less its maximum, as floats: (..., C), at most 0."""
+    floats = np.asarray(z, np.result_type(z, np.float32))
+    shifted: Array = floats - floats.max(axis=-1, keepdims=True)
     return shifted

@@ -51,7 +51,13 @@ class GradientRow:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """What `check_gradients` found: `ok`, and `rows` from the loss back. Prints as a table."""
+    """What `check_gradients` found: `ok`, and `rows` from the loss back. Prints as a table.
+
+    >>> row = GradientRow("0.Dense.b", (2,), False, 2.0, "entry (1,)", 0.25, -0.25, 2, 0)
+    >>> print(GradientReport((row,)))
+           gradient of  shape  worst rel. error  at            backward  differences  checked ...
+    WRONG  0.Dense.b    (2,)            2.0e+00  entry (1,)        0.25        -0.25        2 ...
+    """
 
     rows: tuple[GradientRow, ...]
 
@@ -61,14 +67,18 @@ class GradientReport:
         return all(row.ok for row in self.rows)
 
     def __str__(self) -> str:
+        name, shape, at = (
+            max(len(head), *(len(str(getattr(row, field))) for row in self.rows)) + 2
+            for head, field in (("gradient of", "name"), ("shape", "shape"), ("at", "at"))
+        )
         lines = [
-            f"{'':<6}{'gradient of':<14}{'shape':<14}{'worst rel. error':>16}  {'at':<16}"
-            f"{'backward':>12}{'differences':>13}{'checked':>9}{'skipped':>9}"
+            f"{'':<7}{'gradient of':<{name}}{'shape':<{shape}}worst rel. error  {'at':<{at}}"
+            f"{'backward':>10}{'differences':>13}{'checked':>9}{'skipped':>9}"
         ]
         for row in self.rows:
             lines.append(
-                f"{'ok' if row.ok else 'WRONG':<6}{row.name:<14}{row.shape!s:<14}"
-                f"{row.error:>16.1e}  {row.at:<16}{row.backward:>12.4g}{row.differences:>13.4g}"
+                f"{'ok' if row.ok else 'WRONG':<7}{row.name:<{name}}{row.shape!s:<{shape}}"
+                f"{row.error:>16.1e}  {row.at:<{at}}{row.backward:>10.4g}{row.differences:>13.4g}"
                 f"{row.checked:>9}{row.skipped:>9}"
             )
         return "\n".join(lines)
@@ -124,9 +134,8 @@ def check_gradients(
 
 
 def _another_batch(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return a batch of twice the size, with other numbers and the answers in another order."""
-    twice = np.concatenate([x, x])
-    return twice + rng.normal(size=twice.shape), np.concatenate([y[::-1], y])
+    """Return a batch of the same size, with other numbers and the answers in another order."""
+    return x + rng.normal(size=x.shape), y[::-1]
 
 
 def _backward(model: Sequential, loss: Loss, x: Array, y: Array) -> Array:
@@ -215,9 +224,11 @@ def _row(
     """Judge one array by its worst place, where `differences` is not nan: those were skipped."""
     compared = ~np.isnan(differences)
     numeric = np.where(compared, differences, backward)
-    size = np.maximum(abs(backward), abs(numeric))
+    finite = np.isfinite(backward)
+    size = np.where(finite, np.maximum(abs(backward), abs(numeric)), 0)
     scale = np.maximum(size, 1e-3 * size.max())
-    errors = abs(backward - numeric) / np.where(scale == 0, 1, scale)  # nan in backward stays nan
+    errors = np.full(backward.shape, np.inf)  # what stays where backward is not a finite number
+    np.divide(abs(backward - numeric), np.where(scale == 0, 1, scale), out=errors, where=finite)
     at = tuple(map(int, np.unravel_index(errors.argmax(), errors.shape)))
     checked = int(compared.sum())
     skipped = compared.size - checked

@@ -46,6 +46,7 @@ class Layer(Configured, ABC):
     """
 
     position: int | None = None  # in model.layers
+    built = False  # whether a model owns it
     _names: tuple[str, ...] = ()  # of the parameters
     _views: Mapping[str, Array] = MappingProxyType({})  # of these and their gradients
 
@@ -54,11 +55,6 @@ class Layer(Configured, ABC):
         """The layer's name in errors and files: its position in the model and its class."""
         kind = type(self).__name__
         return kind if self.position is None else f"{self.position}.{kind}"
-
-    @property
-    def built(self) -> bool:
-        """Whether a model has given the layer its arrays."""
-        return "_views" in vars(self)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one sample after this layer, or raise a ValueError at a misfit."""
@@ -94,7 +90,7 @@ class Layer(Configured, ABC):
     def adopt(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Take these views for W, dW and so on for good, carrying over what they held so far."""
         views = {**parameters, **{f"d{name}": view for name, view in gradients.items()}}
-        for name, old in self._views.items():
+        for name, old in self._views.items() if self.built else ():
             copy_into(views[name], old, f"{self.name}.{name}")
         self.__dict__.update(views, _views=views, _names=tuple(parameters))
 
@@ -159,7 +155,7 @@ class Dense(Layer):
                 f"{self.name} gets samples of shape {input_shape} but needs flat ones, "
                 f"({prod(input_shape)},). Put Flatten() before it."
             )
-        return (self.units,)
+        return (int(self.units),)
 
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         return {"W": (*input_shape, self.units), "b": (self.units,)}

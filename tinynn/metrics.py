@@ -68,10 +68,10 @@ def format_confusion(matrix: Array, names: Sequence[str]) -> str:
     1 dog    1    9
     """
     labels = [f"{i} {name}" for i, name in enumerate(names)]
-    width = max(len(label) for label in labels)
-    head = "true".ljust(width) + "".join(f"{j:>5}" for j in range(len(names)))
+    width, cell = max(len(label) for label in labels), max(5, len(str(matrix.max())) + 1)
+    head = "true".ljust(width) + "".join(f"{j:>{cell}}" for j in range(len(names)))
     rows = [
-        label.ljust(width) + "".join(f"{count:>5}" for count in row)
+        label.ljust(width) + "".join(f"{count:>{cell}}" for count in row)
         for label, row in zip(labels, matrix, strict=True)
     ]
     return "\n".join([head, *rows])
@@ -137,9 +137,12 @@ def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -
 
 def _both_classes(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Array]:
     p, y = np.asarray(p), np.asarray(y)
-    if len(p.shape) not in (1, 2) or len(y.shape) not in (1, 2) or len(p) != len(y) or not len(p):
-        raise ValueError(
-            f"{caller} expects p and y of one length, 1 or more, each classes (N,) or rows (N, C); "
-            f"got {p.shape} and {y.shape}."
-        )
+    for array in (p, y):  # a single column would have its largest entry at 0, always
+        if array.ndim not in (1, 2) or len(array) != len(p) or array.shape[1:] in ((0,), (1,)):
+            raise ValueError(
+                f"{caller} expects p and y of one length, each classes (N,) or rows (N, C) of 2 "
+                f"classes or more; got {p.shape} and {y.shape}."
+            )
+    if not len(p):
+        raise ValueError(f"{caller} needs 1 sample or more, got none.")
     return (p.argmax(axis=1) if p.ndim == 2 else p), (y.argmax(axis=1) if y.ndim == 2 else y)

@@ -46,9 +46,9 @@ class Sequential:
         seed: int = 0,
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
-        self.layers = list(layers)
-        checks.fresh_layers(self.layers, Layer)
+        self.layers: list[Layer] = checks.fresh_layers(layers, Layer)
         self.input_shape = checks.sample_shape(input_shape)
+        checks.count("seed", seed, least=0)
         self.seed = seed
         self.dtype = checks.precision(dtype)
         self._batch_size: int | None = None  # of the batch that layers remember for backward
@@ -66,6 +66,8 @@ class Sequential:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
+        for layer in self.layers:  # only now: a failure above leaves them free for another try
+            layer.built = True
 
     def _allocate(self) -> None:
         """Make both vectors and hand each layer its views; what a layer holds is carried over."""
@@ -111,8 +113,10 @@ class Sequential:
         safe from several threads, and a backward that is still to come stays valid.
         """
         out = checks.batch(x, self.input_shape, "forward").astype(self.dtype, copy=False)
-        for layer in self.layers:
+        for layer, shape in zip(self.layers, self.output_shapes, strict=True):
+            batch_shape = (len(out), *shape)
             out = layer.forward(out, training)
+            checks.returned(out, batch_shape, f"{layer.name}.forward")
         if training:
             self._batch_size = len(out)
         return out
@@ -150,15 +154,21 @@ class Sequential:
 
     def summary(self) -> None:
         """Print a table: each layer, the shape of a sample after it, and its parameters."""
-        print(f"{'layer':<16}{'output shape':<16}{'parameters':>12}")
-        print(f"{'input':<16}{self.input_shape!s:<16}")
+        width = max(14, *(len(layer.name) for layer in self.layers)) + 2
+        print(f"{'layer':<{width}}{'output shape':<16}{'parameters':>12}")
+        print(f"{'input':<{width}}{self.input_shape}")
         for layer, shape in zip(self.layers, self.output_shapes, strict=True):
             count = sum(view.size for view in layer.parameters().values())
-            print(f"{layer.name:<16}{shape!s:<16}{count:>12,}")
-        print(f"{'total':<32}{self.params.size:>12,}")
+            print(f"{layer.name:<{width}}{shape!s:<16}{count:>12,}")
+        print(f"{'total':<{width}}{'':<16}{self.params.size:>12,}")
 
     def config(self) -> dict[str, Any]:
-        """Return what `from_config` rebuilds the model from, the weights aside, in JSON's types."""
+        """Return what `from_config` rebuilds the model from, the weights aside, in JSON's types.
+
+        Raises ValueError if a layer cannot be told by its class's name and arguments.
+        """
+        for layer in self.layers:
+            checks.own_name(type(layer), LAYERS)
         return {
             "layers": [
                 {"layer": type(layer).__name__, "config": plain(layer.config(), layer.name)}
@@ -180,7 +190,10 @@ class Sequential:
         >>> Sequential.from_config(model.config()).layers
         [Dense(units=2, initializer=he_normal)]
         """
-        known = {**LAYERS, **INITIALIZERS, **{thing.__name__: thing for thing in layers}}
+        known = {**LAYERS, **INITIALIZERS}
+        for thing in layers:
+            checks.own_name(thing, known)
+            known[thing.__name__] = thing
 
         def look_up(name: str) -> Callable[..., Any]:
             if name not in known:
@@ -191,13 +204,15 @@ class Sequential:
             return known[name]
 
         def restored(value: Any) -> Any:
-            is_function = isinstance(value, dict) and value.keys() == {"function"}
-            return look_up(value["function"]) if is_function else value
+            if isinstance(value, list):
+                return [restored(item) for item in value]
+            if not isinstance(value, dict):
+                return value
+            if value.keys() == {"function"}:
+                return look_up(value["function"])
+            return {key: restored(item) for key, item in value.items()}
 
-        built = [
-            look_up(entry["layer"])(**{k: restored(v) for k, v in entry["config"].items()})
-            for entry in config["layers"]
-        ]
+        built = [look_up(entry["layer"])(**restored(entry["config"])) for entry in config["layers"]]
         return cls(built, tuple(config["input_shape"]), config["seed"], config["dtype"])
 
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":

@@ -25,9 +25,7 @@ class Optimizer(Configured, ABC):
 
     >>> def halve_every_1000(t):
     ...     return 0.1 * 0.5 ** (t // 1000)
-    >>> optimizer = SGD(learning_rate=halve_every_1000)
-    >>> optimizer.t = 2000
-    >>> optimizer.rate()
+    >>> SGD(learning_rate=halve_every_1000).rate(t=2000)
     0.025
     """
 
@@ -41,10 +39,11 @@ class Optimizer(Configured, ABC):
         self.memory: dict[str, Array] = {}
         self.scratch = np.empty(0)  # room for what lies between two array operations
 
-    def rate(self) -> float:
+    def rate(self, t: int) -> float:
         """Return the learning rate of step t."""
-        rate = self.learning_rate(self.t) if callable(self.learning_rate) else self.learning_rate
-        return float(rate)  # a NumPy float64 would turn float32 arrays into float64
+        if callable(self.learning_rate):
+            return checks.returned_rate(self.learning_rate(t), t)
+        return self.learning_rate
 
     def step(self, params: Array, grads: Array) -> None:
         """Change `params` in place by one step. Both are flat vectors of one length and dtype."""
@@ -53,8 +52,9 @@ class Optimizer(Configured, ABC):
             self.memory = {name: np.zeros_like(params) for name in self.remembers}
         if self.scratch.size != params.size:
             self.scratch = np.empty_like(params)
+        rate = self.rate(self.t + 1)
         self.t += 1
-        self.update(params, grads, self.rate())
+        self.update(params, grads, rate)
 
     @abstractmethod
     def update(self, params: Array, grads: Array, rate: float) -> None:

@@ -180,7 +180,11 @@ def _columns(run: History | PathLike) -> dict[str, list[float]]:
     else:
         with Path(run).open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {
+        name: [float("nan" if row.get(name) in (None, "") else row[name]) for row in rows]
+        for name in names
+    }
 
 
 def _label(run: History | PathLike, i: int, runs: int) -> str:

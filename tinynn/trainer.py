@@ -62,8 +62,8 @@ class Trainer:
 
     Callbacks find here: model, loss, optimizer; epoch, counted from 1, and epochs, the last one;
     step, counted from 1 over all epochs; batch, the arrays (x, y) of this step; batch_loss; sums,
-    of this epoch so far; samples, how many an epoch has; columns; history; finished; and stop,
-    which ends training after this step when set to True.
+    of this epoch so far; samples, how many an epoch has; columns; history; resumed; finished; and
+    stop, which ends training after this step when set to True.
 
     >>> from tinynn import SGD, Dense, MeanSquaredError
     >>> x = np.linspace(-1, 1, 50)[:, None]
@@ -77,12 +77,14 @@ class Trainer:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
+        checks.count("seed", seed, least=0)
         self.seed = seed
         self.history = History()
         self.sums = EpochSums()
         self.epoch = self.epochs = self.step = 0
+        self.batch: tuple[Array, Array] = (np.empty(0), np.empty(0))
         self.batch_loss = np.nan
-        self.stop = False
+        self.stop = self.resumed = False
 
     def fit(
         self,
@@ -114,6 +116,7 @@ class Trainer:
         self.__dict__.pop("data_checksum", None)
         self.sums, self.epoch, self.stop = EpochSums(), len(self.history.epochs), False
         self.epochs = self.epoch + epochs
+        self.resumed = resume_from is not None
         if resume_from is not None:
             restore(self, resume_from)
             self.epochs = epochs
@@ -136,9 +139,8 @@ class Trainer:
         steps_done = -(-self.sums.samples // self.batch_size)
         began = perf_counter() - self.sums.seconds
         self._tell("on_epoch_begin")
-        for batch in minibatches(self.x, self.y, self.batch_size, rng, steps_done):
-            self.batch = batch
-            self._run_step()
+        for x, y in minibatches(self.x, self.y, self.batch_size, rng, steps_done):
+            self._run_step(x, y)
             self.sums.seconds = perf_counter() - began
             self._tell("on_step_end")
             if self.stop and self.sums.samples < self.samples:
@@ -147,19 +149,21 @@ class Trainer:
         if self.validation is not None:
             scores = self.evaluate(*self.validation)
             row.update({f"val_{name}": value for name, value in scores.items()})
-        row.update(learning_rate=self.optimizer.rate(), seconds=perf_counter() - began)
+        row.update(
+            learning_rate=self.optimizer.rate(self.optimizer.t), seconds=perf_counter() - began
+        )
         self.history.epochs.append(row)
         self.sums = EpochSums()
         self._tell("on_epoch_end")
 
-    def _run_step(self) -> None:
-        x, y = self.batch
+    def _run_step(self, x: Array, y: Array) -> None:
+        self.batch = x, y
+        self.step += 1
         p = self.model.forward(x)
         self.batch_loss = self.loss.forward(p, y)
         self.model.backward(self.loss.backward(p, y))
         self._tell("on_gradients")
         self.optimizer.step(self.model.params, self.model.grads)
-        self.step += 1
         self.sums.loss += self.batch_loss * len(x)
         self.sums.samples += len(x)
         if self.loss.classifies:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
-RETRIES = 3
+RETRIES, LONGEST_WAIT_SECONDS = 3, 15
 
 
 class DownloadFailed(RuntimeError):
@@ -19,6 +19,11 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
     Retry). path: where it goes, in one move, when it is whole and right; its folder is made. check:
     gets the file, returns None or what is wrong with it. On a terminal a progress bar shows. Raises
     DownloadFailed if no mirror served, OSError if the folder cannot be written.
+
+    >>> fetch([], Path("a.gz"), lambda path: None)
+    Traceback (most recent call last):
+        ...
+    tinynn.datasets.download.DownloadFailed: a.gz could not be downloaded:
     """
     import requests
 
@@ -47,15 +52,24 @@ def _download(url: str, path: Path) -> None:
     import requests
     from requests.adapters import HTTPAdapter
     from tqdm import tqdm
+    from urllib3.response import BaseHTTPResponse
     from urllib3.util import Retry
 
-    retry = Retry(RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+    class ShortRetry(Retry):
+        """Waits as long as the server asks for, but nobody sits through an hour."""
+
+        def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+            asked = super().get_retry_after(response)
+            return None if asked is None else min(asked, LONGEST_WAIT_SECONDS)
+
+    retry = ShortRetry(RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
     with requests.Session() as session:
         session.mount("https://", HTTPAdapter(max_retries=retry))
         session.mount("http://", HTTPAdapter(max_retries=retry))
         with session.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as response:
             response.raise_for_status()
-            size = int(response.headers.get("Content-Length", 0)) or None
+            declared = response.headers.get("Content-Length", "")
+            size = int(declared) if declared.isdecimal() else None
             with (
                 path.open("wb") as file,
                 tqdm(

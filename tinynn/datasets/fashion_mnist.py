@@ -8,10 +8,13 @@ Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
 import hashlib
 import os
 import sys
+import tempfile
 import warnings
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
 
 from tinynn.datasets.download import DownloadFailed, fetch
 from tinynn.datasets.idx import IDXFormatError, PathLike, parse_idx, read_payload
@@ -50,11 +53,23 @@ Pair: TypeAlias = tuple[Array, Array]
 
 
 class DatasetUnavailable(RuntimeError):
-    """Fashion-MNIST is nowhere in reach; it says where was looked, and what can be done."""
+    """Fashion-MNIST is nowhere in reach; it says where was looked, and what can be done.
+
+    >>> def load():
+    ...     try:
+    ...         return load_fashion_mnist()
+    ...     except DatasetUnavailable as error:
+    ...         print(error)
+    ...         return load_sample()
+    """
 
 
 class Dataset(tuple[Pair, Pair]):
-    """((x_train, y_train), (x_test, y_test)), which also knows its `source`, for people to read."""
+    """((x_train, y_train), (x_test, y_test)), which also knows its `source`, for people to read.
+
+    >>> load_sample().source
+    'the sample that comes with tinynn'
+    """
 
     source: str
 
@@ -62,6 +77,10 @@ class Dataset(tuple[Pair, Pair]):
         dataset = super().__new__(cls, (train, test))
         dataset.source = source
         return dataset
+
+    def __getnewargs__(self) -> tuple[Pair, Pair, str]:
+        """For pickle and copy."""
+        return (*self, self.source)
 
 
 def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) -> Dataset:
@@ -96,7 +115,7 @@ def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) 
     if download:
         try:
             for name in SHA256:
-                if not _is_official(cache, name):
+                if _mistake(cache / f"{name}.gz", name):
                     urls = [f"{mirror}{name}.gz" for mirror in MIRRORS]
                     fetch(urls, cache / f"{name}.gz", partial(_mistake, name=name))
             return _load(cache, only_official=True)
@@ -126,12 +145,15 @@ def load_sample() -> Dataset:
 def cache_folder() -> Path:
     """Return the folder for downloads: under the user's cache folder, whatever that is here."""
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
+        base = Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library/Caches"
+        base = Path("~/Library/Caches")
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "tinynn" / "fashion-mnist"
+        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    try:
+        return base.expanduser() / "tinynn" / "fashion-mnist"
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / "tinynn" / "fashion-mnist"
 
 
 def _load(folder: Path, only_official: bool = False) -> Dataset:
@@ -152,13 +174,13 @@ def _load(folder: Path, only_official: bool = False) -> Dataset:
 
 
 def _payloads(folder: Path) -> dict[str, bytes]:
-    """Return the decompressed content of the four files, each plain or with .gz at its end."""
-    paths = {name: folder / name for name in SHA256}
-    found = {n: path if path.exists() else path.with_name(f"{n}.gz") for n, path in paths.items()}
-    missing = [path.name for path in found.values() if not path.exists()]
+    """Return the decompressed content of the four files, each with .gz at its end or plain."""
+    packed = {name: folder / f"{name}.gz" for name in SHA256}
+    paths = {name: path if path.exists() else folder / name for name, path in packed.items()}
+    missing = [f"{name}.gz" for name, path in paths.items() if not path.exists()]
     if missing:
         raise FileNotFoundError(f"{folder} has no {' and no '.join(missing)}.")
-    return {name: read_payload(path) for name, path in found.items()}
+    return {name: read_payload(path) for name, path in paths.items()}
 
 
 def _dataset(payloads: dict[str, bytes], source: str) -> Dataset:
@@ -166,10 +188,11 @@ def _dataset(payloads: dict[str, bytes], source: str) -> Dataset:
     arrays = [parse_idx(payload, name) for name, payload in payloads.items()]
     pairs = [(arrays[0], arrays[1]), (arrays[2], arrays[3])]
     for images, labels in pairs:
-        if images.shape[1:] != (28, 28) or images.dtype != "u1" or labels.shape != images.shape[:1]:
+        fit = images.shape == (len(labels), 28, 28) and labels.ndim == 1
+        if not fit or images.dtype != np.uint8 or labels.dtype != np.uint8:
             raise IDXFormatError(
-                f"{source}: expected uint8 images (N, 28, 28) and N labels, got {images.dtype} "
-                f"{images.shape} and {labels.shape}."
+                f"{source}: expected uint8 images (N, 28, 28) and uint8 labels (N,), got "
+                f"{images.dtype} {images.shape} and {labels.dtype} {labels.shape}."
             )
         if labels.size and labels.max() >= len(CLASS_NAMES):
             raise IDXFormatError(f"{source}: expected labels 0 to 9, got {labels.max()}.")
@@ -190,7 +213,3 @@ def _mistake(path: Path, name: str) -> str | None:
         return _mistake_in(read_payload(path), name)
     except (OSError, IDXFormatError) as error:
         return str(error)
-
-
-def _is_official(folder: Path, name: str) -> bool:
-    return any(_mistake(folder / file, name) is None for file in (name, f"{name}.gz"))

@@ -24,7 +24,15 @@ DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E:
 
 
 class IDXFormatError(ValueError):
-    """A file that is no IDX file: it says which file, what was expected and what is there."""
+    """A file that is no IDX file: it says which file, what was expected and what is there.
+
+    >>> parse_idx(b"IDX!", "a.idx")
+    Traceback (most recent call last):
+        ...
+    tinynn.datasets.idx.IDXFormatError: a.idx is no IDX file: it should begin with two zero bytes, a
+        dtype code (one of 08, 09, 0B, 0C, 0D, 0E) and 1 to 64 dimensions, but begins with 49 44 58
+        21.
+    """
 
 
 def read_idx(path: PathLike) -> Array:
@@ -80,7 +88,10 @@ def parse_idx(data: bytes, path: PathLike) -> Array:
             f"{path} declares {dtype.name} {shape}, {expected:,} bytes with the header, "
             f"but has {len(data):,}."
         )
-    array = np.frombuffer(data, dtype, offset=header).reshape(shape)
+    try:
+        array = np.frombuffer(data, dtype, offset=header).reshape(shape)
+    except ValueError as error:  # no numbers at all, but dimensions beyond what NumPy can index
+        raise IDXFormatError(f"{path} declares {dtype.name} {shape}: {error}") from error
     return array.astype(dtype.newbyteorder("="))
 
 
