@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.configuration import Configured
-from tinynn.resume import training_state
+from tinynn.resume import run_settings, training_state
 from tinynn.storage import PathLike, save_checkpoint
 
 if TYPE_CHECKING:  # for the annotations alone: callbacks stand above the trainer
@@ -106,6 +106,8 @@ class ProgressBar(Callback):
     ProgressBar()
     """
 
+    bar: Any = None  # of the epoch that is under way
+
     def on_epoch_begin(self, trainer: "Trainer") -> None:
         from tqdm import tqdm
 
@@ -129,7 +131,8 @@ class ProgressBar(Callback):
         self.bar.close()
 
     def on_train_end(self, trainer: "Trainer") -> None:
-        self.bar.close()  # of an epoch that was not finished
+        if self.bar is not None:  # of an epoch that was stopped
+            self.bar.close()
 
 
 class EarlyStopping(Callback):
@@ -214,6 +217,9 @@ class Checkpoint(Callback):
         self.every_epochs = every_epochs
         self.every_steps = every_steps
 
+    def on_train_begin(self, trainer: "Trainer") -> None:
+        self.settings = run_settings(trainer)
+
     def on_step_end(self, trainer: "Trainer") -> None:
         if self.every_steps and trainer.step % self.every_steps == 0:
             self._save(trainer)
@@ -227,4 +233,4 @@ class Checkpoint(Callback):
             self._save(trainer)
 
     def _save(self, trainer: "Trainer") -> None:
-        save_checkpoint(trainer.model, training_state(trainer), self.path)
+        save_checkpoint(trainer.model, training_state(trainer, self.settings), self.path)

@@ -67,9 +67,13 @@ def sample_shape(shape: Sequence[int]) -> Shape:
 
 def precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """The dtype of a model: float32 or float64."""
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {np.dtype(dtype)}.")
-    return np.dtype(dtype)
+    try:
+        known = np.dtype(dtype)
+    except TypeError:  # no dtype of any kind
+        known = None
+    if known not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}.")
+    return known
 
 
 def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
@@ -133,6 +137,15 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
     return x
 
 
+def parameter_name(name: str, layer: str, taken: Mapping[str, Any]) -> None:
+    """A name for a layer's parameter, that none of its other attributes has."""
+    if name in taken:
+        raise ValueError(
+            f"{layer} has a parameter {name!r}, but its constructor keeps something else under "
+            "that name. Give one of them another name."
+        )
+
+
 def returned(array: Any, shape: Shape, where: str) -> None:
     """What a layer returned: an array of this shape. NumPy would stretch others silently.
 
@@ -160,6 +173,8 @@ def output_gradient(
             "remembers nothing). Call model.forward(x) on this batch first."
         )
     dp = np.asarray(dp)
+    if dp.dtype.kind not in "biuf":
+        raise ValueError(f"{caller} expects numbers, got an array of {dp.dtype}.")
     if dp.shape != (batch_size, *output_shape):
         raise ValueError(
             f"{caller}: forward returned an array of shape {(batch_size, *output_shape)}, so its "
@@ -195,26 +210,27 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     return y
 
 
-def class_targets(p: Array, y: npt.ArrayLike, loss: str) -> Array:
-    """The answer to predictions p (B, C): classes (B,), or rows (B, C) that sum to 1."""
+def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
+    """The answer to predictions (B, C): classes (B,), or rows (B, C) that sum to 1."""
     y = np.asarray(y)
-    if p.ndim != 2 or not len(p):
-        raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p.shape}.")
-    if y.shape != p.shape and y.shape != (len(p),):
+    if len(p_shape) != 2 or not p_shape[0]:
+        raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p_shape}.")
+    if y.shape not in (p_shape, p_shape[:1]):
         raise ValueError(
-            f"{loss}: for p of shape {p.shape} y must be classes ({len(p)},) or rows {p.shape}, "
+            f"{loss}: for p of shape {p_shape} y must be classes {p_shape[:1]} or rows {p_shape}, "
             f"got {y.shape}."
         )
     if y.ndim == 1:
-        return labels(y, p.shape[1], loss)
+        return labels(y, p_shape[1], loss)
     if y.dtype.kind not in "biuf":
         raise ValueError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
     sums = y.sum(axis=1)
-    wrong = ~(np.abs(sums - 1) < 1e-3)  # so written, NaN is wrong too
+    wrong = ~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)  # so written, NaN is wrong too
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"{loss}: rows of y must sum to 1, but row {row} sums to {sums[row]:.4g}. "
+            f"{loss}: rows of y must be shares of 1, but row {row} sums to {sums[row]:.4g} and its "
+            f"smallest is {y[row].min():.4g}. "
             "For classes, pass them as they are, shape (B,), or through one_hot."
         )
     return y
@@ -226,16 +242,18 @@ def probabilities(p: Array) -> None:
     wrong = ~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)
     if wrong.any():
         row = int(wrong.argmax())
+        remedy = "End the model with Softmax(), or use SoftmaxCrossEntropy()."
+        if np.isnan(p).any():
+            remedy = "Has training diverged? Then try a smaller learning rate."
         raise ValueError(
             f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
-            f"its smallest is {p[row].min():.4g}. End the model with Softmax(), or use "
-            "SoftmaxCrossEntropy()."
+            f"its smallest is {p[row].min():.4g}. {remedy}"
         )
 
 
 def targets(p: Array, y: npt.ArrayLike) -> Array:
-    """The answer to predictions p of any shape: numbers in the same shape, in p's dtype."""
-    y = np.asarray(y, p.dtype)
+    """The answer to predictions p of any shape: numbers in the same shape and precision."""
+    y = np.asarray(y, np.result_type(p, np.float32))
     if y.shape != p.shape:
         remedy = "They must have one shape."
         if p.shape == (*y.shape, 1):
@@ -254,6 +272,15 @@ def same_length(params: Array, grads: Array, memory: dict[str, Array], optimizer
         raise ValueError(
             f"{optimizer} has {params.size} parameters, {grads.size} gradients and a memory of "
             f"{[vector.size for vector in memory.values()]}. Make a new optimizer for a new model."
+        )
+
+
+def memory(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> None:
+    """What an optimizer's `state()` returned: the step count t, and its vectors."""
+    if set(state) != {"t", *names}:
+        raise ValueError(
+            f"{optimizer} remembers {', '.join(('t', *names))}, but this state has "
+            f"{', '.join(state)}. Is it another optimizer's?"
         )
 
 

@@ -4,6 +4,7 @@ A constructor keeps its arguments unchanged under their own names; that is the w
 a layer rebuildable from a file, and lets a resumed run compare itself with the one it goes on with.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -54,14 +55,39 @@ def plain(value: Any, where: str) -> Any:
         return [plain(item, where) for item in value]
     if isinstance(value, (np.generic, np.ndarray)):
         return plain(value.tolist(), where)
-    if callable(value) and hasattr(value, "__name__"):
+    if callable(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
         return {"function": value.__name__}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise ValueError(
-        f"{where}: a {type(value).__name__} cannot be written as JSON. Give constructors only "
-        "numbers, texts, lists, dictionaries and named functions."
+        f"{where}: {value!r} cannot be written to a file. Give constructors only numbers, texts, "
+        "lists, dictionaries, and functions that have a name."
     )
+
+
+def restored(value: Any, known: Mapping[str, Any]) -> Any:
+    """Undo `plain`: functions are found by their names in `known`.
+
+    >>> restored({"units": 3, "initializer": {"function": "zeros"}}, {"zeros": np.zeros})
+    {'units': 3, 'initializer': <built-in function zeros>}
+    """
+    if isinstance(value, list):
+        return [restored(item, known) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"function"}:
+        return named(value["function"], known)
+    return {key: restored(item, known) for key, item in value.items()}
+
+
+def named(name: str, known: Mapping[str, Any]) -> Any:
+    """Return the class or function of that name, or raise a ValueError that says how to have it."""
+    if name not in known:
+        raise ValueError(
+            f"The configuration names {name!r}, which tinynn does not have. If it is yours, pass "
+            f"it in: layers=[{name}]."
+        )
+    return known[name]
 
 
 def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:

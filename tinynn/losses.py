@@ -113,6 +113,6 @@ class SoftmaxCrossEntropy(Loss):
 
 def _class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
     """Return y as rows (B, C) of p's dtype, whether it is rows or classes."""
-    y = checks.class_targets(p, y, loss)
+    y = checks.class_targets(p.shape, y, loss)
     rows = one_hot(y, p.shape[1]) if y.ndim == 1 else y
     return rows.astype(p.dtype, copy=False)

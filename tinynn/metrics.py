@@ -144,5 +144,5 @@ def _both_classes(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Arra
                 f"classes or more; got {p.shape} and {y.shape}."
             )
     if not len(p):
-        raise ValueError(f"{caller} needs 1 sample or more, got none.")
+        raise ValueError(f"{caller} needs 1 sample or more, got {p.shape} and {y.shape}.")
     return (p.argmax(axis=1) if p.ndim == 2 else p), (y.argmax(axis=1) if y.ndim == 2 else y)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.configuration import plain
+from tinynn.configuration import named, plain, restored
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
 from tinynn.parameters import Array, Shape, copy_into, flat_vector
@@ -60,6 +60,7 @@ class Sequential:
             layer.position = position
             self.output_shapes.append(layer.output_shape(shape))
             for key, parameter_shape in layer.parameter_shapes(shape).items():
+                checks.parameter_name(key, layer.name, layer.config())
                 self._shapes[f"{layer.name}.{key}"] = parameter_shape
             shape = self.output_shapes[-1]
         self._allocate()
@@ -109,8 +110,9 @@ class Sequential:
     def forward(self, x: npt.ArrayLike, training: bool = True) -> Array:
         """Return the output (B, ...) for a batch x (B, *input_shape).
 
-        With `training`, layers remember what backward needs. Without, nothing at all is stored:
-        safe from several threads, and a backward that is still to come stays valid.
+        With `training`, layers remember what backward needs (also x itself, not a copy: leave it
+        as it is until then). Without, nothing at all is stored: safe from several threads, and a
+        backward that is still to come stays valid.
         """
         out = checks.batch(x, self.input_shape, "forward").astype(self.dtype, copy=False)
         for layer, shape in zip(self.layers, self.output_shapes, strict=True):
@@ -194,25 +196,10 @@ class Sequential:
         for thing in layers:
             checks.own_name(thing, known)
             known[thing.__name__] = thing
-
-        def look_up(name: str) -> Callable[..., Any]:
-            if name not in known:
-                raise ValueError(
-                    f"The configuration names {name!r}, which tinynn does not have. If it is "
-                    f"yours, pass it in: layers=[{name}]."
-                )
-            return known[name]
-
-        def restored(value: Any) -> Any:
-            if isinstance(value, list):
-                return [restored(item) for item in value]
-            if not isinstance(value, dict):
-                return value
-            if value.keys() == {"function"}:
-                return look_up(value["function"])
-            return {key: restored(item) for key, item in value.items()}
-
-        built = [look_up(entry["layer"])(**restored(entry["config"])) for entry in config["layers"]]
+        built = [
+            named(entry["layer"], known)(**restored(entry["config"], known))
+            for entry in config["layers"]
+        ]
         return cls(built, tuple(config["input_shape"]), config["seed"], config["dtype"])
 
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":

@@ -66,14 +66,10 @@ class Optimizer(Configured, ABC):
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from where `state()` was taken. Raises ValueError for another optimizer's state."""
-        names = ("t", *self.remembers) if len(state) > 1 else ("t",)
-        if set(state) != set(names):
-            raise ValueError(
-                f"{type(self).__name__} remembers {', '.join(('t', *self.remembers))}; this state "
-                f"has {', '.join(state)}. It is another optimizer's."
-            )
+        names = self.remembers if state.get("t") else ()  # none before the first step
+        checks.memory(state, names, type(self).__name__)
         self.t = int(state["t"])
-        self.memory = {name: np.array(state[name]) for name in names[1:]}
+        self.memory = {name: np.array(state[name]) for name in names}
 
 
 class SGD(Optimizer):

@@ -9,6 +9,7 @@ import hashlib
 import os
 import warnings
 from dataclasses import asdict
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +22,8 @@ if TYPE_CHECKING:  # for the annotations alone: these functions stand above the 
     from tinynn.trainer import Trainer
 
 
-def training_state(trainer: "Trainer") -> dict[str, Any]:
-    """Return all that goes into a checkpoint beside the model."""
+def training_state(trainer: "Trainer", settings: dict[str, Any]) -> dict[str, Any]:
+    """Return all that goes into a checkpoint beside the model; see `run_settings`."""
     return {
         "epoch": trainer.epoch,
         "step": trainer.step,
@@ -30,7 +31,7 @@ def training_state(trainer: "Trainer") -> dict[str, Any]:
         "history": trainer.history.epochs,
         "optimizer": trainer.optimizer.state(),
         "callbacks": [callback.state() for callback in trainer.callbacks],
-        "settings": _settings(trainer),
+        "settings": settings,
         "environment": _environment(),
     }
 
@@ -42,7 +43,7 @@ def restore(trainer: "Trainer", path: PathLike) -> None:
     NumPy, BLAS or number of threads is a warning: the last bits may differ then.
     """
     params, state = load_checkpoint(path, trainer.model)
-    unlike = differences(state["settings"], _settings(trainer))
+    unlike = differences(state["settings"], run_settings(trainer))
     if unlike:
         raise ValueError(
             "\n  ".join([f"{path} comes from a run with other settings (its own first):", *unlike])
@@ -64,21 +65,38 @@ def restore(trainer: "Trainer", path: PathLike) -> None:
         callback.load_state(memory)
 
 
-def _settings(trainer: "Trainer") -> dict[str, Any]:
-    """Return what must be the same for the result to be the same; paths may differ."""
+def run_settings(trainer: "Trainer") -> dict[str, Any]:
+    """Return what must be the same for the result to be the same; paths may differ.
+
+    Reads all data once, for a checksum. Raises ValueError for a setting that cannot be saved.
+    """
     return {
         "loss": _description(trainer.loss),
         "optimizer": _description(trainer.optimizer),
         "seed": trainer.seed,
         "batch_size": trainer.batch_size,
         "callbacks": [_description(callback) for callback in trainer.callbacks],
-        "data": trainer.data_checksum,
+        "data": checksum(trainer.x, trainer.y, *(trainer.validation or ())),
     }
 
 
-def _description(thing: Configured) -> Any:
-    config = {name: value for name, value in thing.config().items() if name != "path"}
-    return {"class": type(thing).__name__, **plain(config, type(thing).__name__)}
+def _description(thing: Configured) -> dict[str, Any]:
+    kind = type(thing).__name__
+    config = {
+        name: _function(value) if callable(value) else plain(value, kind)
+        for name, value in thing.config().items()
+        if name != "path"
+    }
+    return {"class": kind, **config}
+
+
+def _function(function: Any) -> dict[str, Any]:
+    """Return a function's name and a digest of what it does, as far as its code tells."""
+    name = getattr(function, "__name__", type(function).__name__)
+    code = getattr(function, "__code__", None)
+    constants = [c for c in code.co_consts if not isinstance(c, CodeType)] if code else []
+    text = f"{code.co_code.hex()} {constants} {code.co_names}" if code else ""
+    return {"function": name, "code": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 def _environment() -> dict[str, Any]:

@@ -263,7 +263,7 @@ def _read_npz(path: PathLike) -> dict[str, Array]:
             raise ModelFormatError(f"{path} is no model of tinynn, or damaged: {error}") from error
     for name, member in members.items():
         if not isinstance(member, np.ndarray):
-            raise ModelFormatError(f"{path}: its part {name} is no array.")
+            raise ModelFormatError(f"{path} is no model of tinynn: its part {name} is no array.")
     return members
 
 

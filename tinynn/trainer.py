@@ -6,7 +6,6 @@ epoch:  shuffle -> [ batch -> forward -> loss -> backward -> on_gradients -> opt
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -21,7 +20,7 @@ from tinynn.metrics import accuracy
 from tinynn.model import Sequential
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
-from tinynn.resume import checksum, restore
+from tinynn.resume import restore
 from tinynn.storage import PathLike
 
 
@@ -111,9 +110,8 @@ class Trainer:
             self.validation = self._checked(*validation_data, "validation_data")
         checks.count("epochs", epochs)
         checks.count("batch_size", batch_size, most=len(self.x))
-        self.batch_size = batch_size
+        self.batch_size, self.samples = batch_size, len(self.x)
         self.callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
-        self.__dict__.pop("data_checksum", None)
         self.sums, self.epoch, self.stop = EpochSums(), len(self.history.epochs), False
         self.epochs = self.epoch + epochs
         self.resumed = resume_from is not None
@@ -177,11 +175,6 @@ class Trainer:
         return means
 
     @property
-    def samples(self) -> int:
-        """The number of samples in an epoch."""
-        return len(self.x)
-
-    @property
     def finished(self) -> bool:
         """Whether the last epoch has ended."""
         return self.epoch >= self.epochs and not self.sums.samples
@@ -193,15 +186,13 @@ class Trainer:
         held_out = [f"val_{name}" for name in scores] if self.validation is not None else []
         return ["epoch", *scores, *held_out, "learning_rate", "seconds"]
 
-    @cached_property
-    def data_checksum(self) -> str:
-        """A checksum of training and validation data, for checkpoints."""
-        return checksum(self.x, self.y, *(self.validation or ()))
-
     def _checked(self, x: npt.ArrayLike, y: npt.ArrayLike, what: str) -> tuple[Array, Array]:
-        """Return both as arrays, not copied, or raise the error that the first step would meet."""
+        """Return both as arrays, not copied, or raise the error that some step would meet."""
         x, y = checks.paired(x, y, what)
         self.evaluate(x[:1], y[:1])
+        if self.loss.classifies:
+            scores_shape = (len(y), *self.model.output_shapes[-1])
+            checks.class_targets(scores_shape, y, type(self.loss).__name__)
         return x, y
 
     def _tell(self, event: str) -> None:

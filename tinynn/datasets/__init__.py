@@ -1,6 +1,5 @@
 """Data: the IDX format, and Fashion-MNIST, wherever it is to be found."""
 
-from tinynn.datasets.download import DownloadFailed, fetch
 from tinynn.datasets.fashion_mnist import (
     CLASS_NAMES,
     Dataset,
@@ -14,9 +13,7 @@ __all__ = [
     "CLASS_NAMES",
     "Dataset",
     "DatasetUnavailable",
-    "DownloadFailed",
     "IDXFormatError",
-    "fetch",
     "load_fashion_mnist",
     "load_sample",
     "read_idx",

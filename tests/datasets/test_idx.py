@@ -1,0 +1,203 @@
+"""Protects IDX files: the bytes on disk are those of the format, and nothing broken is read."""
+
+import contextlib
+import gzip
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tinynn.datasets import IDXFormatError, read_idx, write_idx
+from tinynn.datasets.idx import parse_idx
+
+BY_HAND = [  # array, and its file as the format's description spells it
+    (np.array([[1, 2, 3], [4, 5, 255]], "u1"), "00000802 00000002 00000003 01 02 03 04 05 FF"),
+    (np.array([-1, 127], "i1"), "00000901 00000002 FF 7F"),
+    (np.array([-2, 258], "i2"), "00000B01 00000002 FFFE 0102"),
+    (np.array([16909060, -1], "i4"), "00000C01 00000002 01020304 FFFFFFFF"),
+    (np.array([1.0, -2.5], "f4"), "00000D01 00000002 3F800000 C0200000"),
+    (np.array([1.0, -2.5], "f8"), "00000E01 00000002 3FF0000000000000 C004000000000000"),
+    (np.empty((0, 3), "u1"), "00000802 00000000 00000003"),
+]
+each_by_hand = pytest.mark.parametrize(("array", "text"), BY_HAND)
+SMALL_FILE = bytes.fromhex("00000802 00000002 00000003 01 02 03 04 05 FF")  # 18 bytes
+
+
+def some_arrays():
+    """Arrays of every dtype that IDX has, in either byte order, of any shape, also empty."""
+    kinds = ["u1", "i1", "i2", "i4", "f4", "f8"]
+    dtypes = st.sampled_from([order + kind for order in "<>" for kind in kinds])
+    shapes = hnp.array_shapes(min_dims=1, max_dims=5, min_side=0, max_side=4)
+    return hnp.arrays(dtypes, shapes)
+
+
+@each_by_hand
+def test_a_file_written_by_hand_reads_right(tmp_path, array, text):
+    (tmp_path / "a").write_bytes(bytes.fromhex(text))
+    result = read_idx(tmp_path / "a")
+    assert result.dtype == array.dtype
+    assert result.shape == array.shape
+    assert result.tolist() == array.tolist()
+
+
+@each_by_hand
+def test_write_gives_exactly_the_bytes_by_hand(tmp_path, array, text):
+    write_idx(tmp_path / "a", array)
+    assert (tmp_path / "a").read_bytes() == bytes.fromhex(text)
+
+
+@given(array=some_arrays(), suffix=st.sampled_from(["", ".gz"]), transposed=st.booleans())
+@settings(deadline=None)
+def test_round_trip_keeps_every_bit(tmp_path_factory, array, suffix, transposed):
+    array = array.T if transposed else array  # also arrays that do not lie row by row in memory
+    path = tmp_path_factory.getbasetemp() / f"array{suffix}"
+    write_idx(path, array)
+    result = read_idx(path)
+    assert result.shape == array.shape
+    assert result.dtype == array.dtype.newbyteorder("=")
+    assert result.dtype.isnative
+    assert result.tobytes() == array.astype(result.dtype).tobytes()
+
+
+def test_64_dimensions_go_through(tmp_path):
+    array = np.full((1,) * 64, 7, "i2")
+    write_idx(tmp_path / "a", array)
+    assert read_idx(tmp_path / "a").shape == (1,) * 64
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f8"])
+def test_what_is_read_can_be_written_to(tmp_path, dtype):
+    write_idx(tmp_path / "a", np.zeros(3, dtype))
+    result = read_idx(tmp_path / "a")
+    result[0] = 1
+    assert result.tolist() == [1, 0, 0]
+
+
+def test_gzip_is_told_by_content_not_by_name(tmp_path):
+    (tmp_path / "zipped").write_bytes(gzip.compress(SMALL_FILE))
+    (tmp_path / "plain.gz").write_bytes(SMALL_FILE)
+    for name in ("zipped", "plain.gz"):
+        assert read_idx(tmp_path / name).tolist() == [[1, 2, 3], [4, 5, 255]]
+
+
+def test_a_path_that_ends_in_gz_is_gzipped_and_others_are_not(tmp_path):
+    for name in ("a.gz", "a"):
+        write_idx(tmp_path / name, np.array([[1, 2, 3], [4, 5, 255]], "u1"))
+    assert gzip.decompress((tmp_path / "a.gz").read_bytes()) == SMALL_FILE
+    assert (tmp_path / "a").read_bytes() == SMALL_FILE
+
+
+def test_same_array_same_bytes_at_any_time_and_under_any_name(tmp_path, monkeypatch):
+    write_idx(tmp_path / "a.gz", np.arange(9, dtype="i4"))
+    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
+    write_idx(str(tmp_path / "b.gz"), np.arange(9, dtype=">i4"))
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ["4 bytes", "it has 0"]),
+        ("00 00 08", ["4 bytes", "it has 3"]),
+        ("01 00 08 01 00000000", ["two zero bytes", "01 00 08 01"]),
+        ("00 01 08 01 00000000", ["two zero bytes", "00 01 08 01"]),
+        ("00 00 0A 01 00000000", ["08, 09, 0B, 0C, 0D, 0E", "00 00 0A 01"]),
+        ("00 00 08 00 07", ["1 to 64 dimensions", "00 00 08 00"]),
+        ("00 00 08 41" + 65 * "00000001" + "07", ["1 to 64 dimensions", "00 00 08 41"]),
+        ("00 00 08 02 00000001", ["2 dimensions", "12 bytes", "after 8"]),
+        ("00 00 08 02 00000001 000000", ["2 dimensions", "12 bytes", "after 11"]),
+        (SMALL_FILE[:-1].hex(), ["uint8 (2, 3)", "18 bytes", "has 17"]),
+        (SMALL_FILE.hex() + "00", ["uint8 (2, 3)", "18 bytes", "has 19"]),
+        ("00 00 0B 01 00000002 0001", ["int16 (2,)", "12 bytes", "has 10"]),
+        ("00 00 08 04" + 4 * "FFFFFFFF", ["4294967295", "has 20"]),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_broken_file_is_refused_by_name_with_expected_and_actual(tmp_path, content, words, pack):
+    path = tmp_path / "broken-file"
+    path.write_bytes(pack(bytes.fromhex(content)))
+    with pytest.raises(IDXFormatError) as caught:
+        read_idx(path)
+    for word in [str(path), *words]:
+        assert word in str(caught.value)
+
+
+def test_a_gzip_cut_anywhere_is_refused(tmp_path):
+    whole = gzip.compress(SMALL_FILE)
+    path = tmp_path / "cut"
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(IDXFormatError) as caught:
+            read_idx(path)
+        assert str(path) in str(caught.value)
+        assert length < 2 or "damaged gzip" in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [-8, -4, 15], ids=["CRC", "length", "compressed data"])
+def test_a_gzip_whose_checks_fail_is_refused(tmp_path, place):
+    damaged = bytearray(gzip.compress(SMALL_FILE))
+    damaged[place] ^= 0xFF
+    (tmp_path / "a.gz").write_bytes(damaged)
+    with pytest.raises(IDXFormatError, match=r"a\.gz is a damaged gzip file"):
+        read_idx(tmp_path / "a.gz")
+
+
+def test_garbage_behind_a_gzip_is_refused(tmp_path):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(SMALL_FILE) + b"garbage")
+    with pytest.raises(IDXFormatError, match="damaged gzip"):
+        read_idx(tmp_path / "a.gz")
+
+
+@given(st.binary(max_size=40), st.sampled_from([0x08, 0x0C, 0x0E]), st.integers(1, 6))
+@settings(deadline=None)
+def test_no_bytes_at_all_raise_anything_but_the_format_error(rest, code, dimensions):
+    for data in (rest, bytes([0, 0, code, dimensions]) + rest):
+        with contextlib.suppress(IDXFormatError):
+            assert isinstance(parse_idx(data, "x"), np.ndarray)
+
+
+def test_an_empty_array_with_huge_other_dimensions_is_no_crash(tmp_path):
+    (tmp_path / "a").write_bytes(bytes.fromhex("00000804 00000000" + 3 * "FFFFFFFF"))
+    with pytest.raises(IDXFormatError):
+        read_idx(tmp_path / "a")
+
+
+def test_a_missing_file_is_a_file_not_found_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_idx(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array([True]), ["bool", "uint8", "astype"]),
+        (np.array([1], "i8"), ["int64", "int32"]),
+        (np.array([1], "u2"), ["uint16"]),
+        (np.array([1], "f2"), ["float16"]),
+        (np.array([1j]), ["complex128"]),
+        (np.array(["a"]), ["U1"]),
+        (np.array([None]), ["object"]),
+        (np.array(5, "u1"), ["1 to 64 dimensions", "()"]),
+    ],
+)
+def test_what_idx_cannot_hold_is_refused_before_the_old_file_is_touched(tmp_path, array, words):
+    path = tmp_path / "a"
+    path.write_bytes(b"the old file")
+    with pytest.raises(ValueError) as caught:
+        write_idx(path, array)
+    for word in words:
+        assert word in str(caught.value)
+    assert path.read_bytes() == b"the old file"
+
+
+def test_a_dimension_of_2_to_the_32_does_not_fit_the_header(tmp_path):
+    huge = np.empty((0, 2**32), "u1")  # no memory: one dimension is 0
+    with pytest.raises(ValueError, match=r"under 2\*\*32"):
+        write_idx(tmp_path / "a", huge)
+
+
+def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(OSError):
+        write_idx(tmp_path / "nowhere" / "a", np.zeros(1, "u1"))

@@ -1,0 +1,437 @@
+"""Protects what happens around training: the log, the bar, the checkpoint, the early stop."""
+
+import csv
+import io
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tinynn import (
+    SGD,
+    Adam,
+    Callback,
+    Checkpoint,
+    CrossEntropy,
+    CSVLogger,
+    Dense,
+    EarlyStopping,
+    MeanSquaredError,
+    ProgressBar,
+    Sequential,
+    Softmax,
+    Trainer,
+)
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(20, 4)).astype(np.float32)
+Y = rng.integers(0, 3, 20)
+
+
+def trainer(cls=Trainer):
+    model = Sequential([Dense(3), Softmax()], input_shape=(4,))
+    return cls(model, CrossEntropy(), Adam(0.05))
+
+
+class At(Callback):
+    """Acts at one event."""
+
+    def __init__(self, event, act):
+        self.event = event
+        self.act = act
+
+    def on_epoch_begin(self, trainer):
+        self._act("on_epoch_begin", trainer)
+
+    def on_step_end(self, trainer):
+        self._act("on_step_end", trainer)
+
+    def on_epoch_end(self, trainer):
+        self._act("on_epoch_end", trainer)
+
+    def on_train_end(self, trainer):
+        self._act("on_train_end", trainer)
+
+    def _act(self, event, trainer):
+        if event == self.event:
+            self.act(trainer)
+
+
+class Scripted(Trainer):
+    """A trainer whose validation figures come from a script; it keeps the weights of each epoch."""
+
+    script = ()
+    figure = "loss"
+
+    def evaluate(self, x, y):
+        if len(x) == 1:  # the check before training
+            return super().evaluate(x, y)
+        kept = self.__dict__.setdefault("kept", [])
+        kept.append(self.model.params.copy())
+        return {"loss": 1.0, "accuracy": 0.5, self.figure: self.script[len(kept) - 1]}
+
+
+def scripted(figures, figure="loss"):
+    run = trainer(Scripted)
+    run.script, run.figure = figures, figure
+    return run
+
+
+def read_rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+# CSVLogger
+
+
+def test_the_csv_is_the_history(tmp_path):
+    path = tmp_path / "log.csv"
+    history = trainer().fit(
+        X, Y, 3, validation_data=(X, Y), batch_size=8, callbacks=[CSVLogger(path)]
+    )
+    header = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"
+    assert path.read_text().splitlines()[0] == header
+    rows = [{name: float(value) for name, value in row.items()} for row in read_rows(path)]
+    assert rows == history.epochs
+    assert [row["epoch"] for row in read_rows(path)] == ["1", "2", "3"]
+
+
+def test_the_csv_has_no_columns_for_what_is_not_measured(tmp_path):
+    path = tmp_path / "log.csv"
+    run = Trainer(Sequential([Dense(1)], input_shape=(4,)), MeanSquaredError(), SGD())
+    run.fit(X, Y[:, None], 1, batch_size=20, callbacks=[CSVLogger(path)])
+    assert path.read_text().splitlines()[0] == "epoch,loss,learning_rate,seconds"
+
+
+def test_the_csv_can_be_followed_while_training_runs(tmp_path):
+    path = tmp_path / "log.csv"
+    counts = []
+    follow = At("on_epoch_end", lambda run: counts.append(len(read_rows(path))))
+    at_start = At("on_epoch_begin", lambda run: counts.append(len(read_rows(path))))
+    trainer().fit(X, Y, 3, batch_size=20, callbacks=[CSVLogger(path), follow, at_start])
+    assert counts == [0, 1, 1, 2, 2, 3]
+
+
+def test_the_csv_of_another_run_is_not_overwritten(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("precious")
+    run = trainer()
+    before = run.model.params.tobytes()
+    with pytest.raises(FileExistsError, match=r"log\.csv exists already.* is not overwritten"):
+        run.fit(X, Y, 1, batch_size=20, callbacks=[CSVLogger(path)])
+    assert path.read_text() == "precious"
+    assert run.model.params.tobytes() == before
+
+
+def test_the_csv_of_another_run_is_not_overwritten_by_a_second_fit_either(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("precious")
+    run = trainer()
+    run.fit(X, Y, 1, batch_size=20)
+    with pytest.raises(FileExistsError):
+        run.fit(X, Y, 1, batch_size=20, callbacks=[CSVLogger(path)])
+    assert path.read_text() == "precious"
+
+
+def test_a_second_fit_goes_on_with_its_own_csv(tmp_path):
+    path = tmp_path / "log.csv"
+    run = trainer()
+    run.fit(X, Y, 2, batch_size=20, callbacks=[CSVLogger(path)])
+    run.fit(X, Y, 1, batch_size=20, callbacks=[CSVLogger(path)])
+    assert [row["epoch"] for row in read_rows(path)] == ["1", "2", "3"]
+    rows = [{name: float(value) for name, value in row.items()} for row in read_rows(path)]
+    assert rows == run.history.epochs
+
+
+# EarlyStopping
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "epochs", "best"),
+    [
+        ([5, 4, 3, 4, 5, 6, 1], 3, 6, 3),  # patience counts from the best
+        ([5, 4, 4, 4, 1], 2, 4, 2),  # the same again is no improvement
+        ([5, 6, 4, 6, 3, 6, 6, 1], 2, 7, 5),  # an improvement starts the count anew
+        ([5, 6, 1], 1, 2, 1),
+        ([5, 4, 3, 2, 1], 2, 5, 5),  # nothing to stop
+        ([5, 1, 3, 2], 3, 4, 2),  # ends before patience does: still the best
+        ([5, 3, float("nan"), float("nan"), 1], 2, 4, 2),
+    ],
+)
+def test_early_stopping_waits_and_goes_back_to_the_best_weights(losses, patience, epochs, best):
+    run = scripted(losses)
+    stopper = EarlyStopping(patience=patience)
+    history = run.fit(X, Y, len(losses), 8, validation_data=(X, Y), callbacks=[stopper])
+    assert len(history.epochs) == epochs
+    assert run.model.params.tobytes() == run.kept[best - 1].tobytes()
+    assert len({kept.tobytes() for kept in run.kept}) == epochs  # else going back shows nothing
+    assert stopper.best_epoch == best
+
+
+def test_accuracy_should_rise():
+    figures = [0.2, 0.6, 0.5, 0.4, 0.9]
+    run = scripted(figures, "accuracy")
+    stopper = EarlyStopping(monitor="val_accuracy", patience=2)
+    history = run.fit(X, Y, 5, 8, validation_data=(X, Y), callbacks=[stopper])
+    assert len(history.epochs) == 4
+    assert run.model.params.tobytes() == run.kept[1].tobytes()
+
+
+def test_a_training_figure_can_be_watched():
+    run = Trainer(trainer().model, CrossEntropy(), SGD(1e-30))  # nothing changes: never better
+    history = run.fit(X, Y, 9, 20, callbacks=[EarlyStopping(monitor="loss", patience=3)])
+    assert len(history.epochs) == 4
+
+
+@pytest.mark.parametrize(
+    ("monitor", "message"),
+    [
+        ("val_loss", "cannot watch 'val_loss'.* Give fit validation_data="),
+        ("lose", "cannot watch 'lose': this training measures epoch, loss, accuracy"),
+    ],
+)
+def test_a_figure_that_nobody_measures_is_refused_before_the_first_step(monitor, message):
+    run = trainer()
+    with pytest.raises(ValueError, match=message):
+        run.fit(X, Y, 2, 8, callbacks=[EarlyStopping(monitor=monitor)])
+    assert run.step == 0
+
+
+@pytest.mark.parametrize("patience", [0, -1])
+def test_early_stopping_needs_patience(patience):
+    with pytest.raises(ValueError, match=r"patience must be .* 1 or more"):
+        EarlyStopping(patience=patience)
+
+
+def test_early_stopping_used_again_starts_anew():
+    stopper = EarlyStopping(patience=1)
+    scripted([0.1, 0.2]).fit(X, Y, 2, 8, validation_data=(X, Y), callbacks=[stopper])
+    run = scripted([5, 4, 3, 4])
+    history = run.fit(X, Y, 4, 8, validation_data=(X, Y), callbacks=[stopper])
+    assert len(history.epochs) == 4
+    assert run.model.params.tobytes() == run.kept[2].tobytes()
+
+
+def test_early_stopping_used_again_in_a_second_fit_starts_anew():
+    stopper = EarlyStopping(patience=1)
+    run = scripted([0.1, 0.2, 5, 4, 6])
+    run.fit(X, Y, 2, 8, validation_data=(X, Y), callbacks=[stopper])
+    run.fit(X, Y, 3, 8, validation_data=(X, Y), callbacks=[stopper])
+    assert run.history["epoch"] == [1, 2, 3, 4, 5]
+    assert run.model.params.tobytes() == run.kept[3].tobytes()
+
+
+def test_early_stopping_never_brings_in_another_models_weights():
+    stopper = EarlyStopping(patience=5)
+    scripted([0.1, 0.2]).fit(X, Y, 2, 8, validation_data=(X, Y), callbacks=[stopper])
+    run = scripted([3, 2, 1])
+    run.fit(X, Y, 1, 8, validation_data=(X, Y))
+    run.fit(X, Y, 2, 8, validation_data=(X, Y), callbacks=[stopper])
+    assert run.model.params.tobytes() == run.kept[2].tobytes()
+
+
+def test_an_interrupted_training_keeps_its_last_weights():
+    # otherwise the checkpoint's run would go on from another place than it was left at
+    run = scripted([1, 2, 3])
+    last = []
+
+    def stop(run):
+        run.stop = run.step == 7
+        last.append(run.model.params.copy())
+
+    run.fit(
+        X, Y, 9, 8, validation_data=(X, Y), callbacks=[EarlyStopping(), At("on_step_end", stop)]
+    )
+    assert run.model.params.tobytes() == last[-1].tobytes()
+
+
+# ProgressBar
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def slow(run):
+    time.sleep(0.06)  # tqdm redraws ten times a second
+
+
+def test_the_bar_is_silent_where_there_is_no_terminal(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    trainer().fit(X, Y, 2, 4, callbacks=[At("on_step_end", slow), ProgressBar()])
+    assert stream.getvalue() == ""
+
+
+def test_the_bar_shows_loss_accuracy_images_per_second_and_time_left(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys, "stderr", stream)
+    trainer().fit(X, Y, 2, 4, callbacks=[At("on_step_end", slow), ProgressBar()])
+    shown = [line for line in stream.getvalue().split("\r") if "loss=" in line]
+    assert shown
+    for expected in (r"epoch 1/2", r"epoch 2/2", r"accuracy=0.", r" images/s", r"/20 ", r"<00:0"):
+        assert any(expected in line for line in shown), expected
+
+
+def test_the_bars_figures_are_the_means_so_far(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys, "stderr", stream)
+    means = []
+    note = At("on_step_end", lambda run: means.append(run.sums.loss / run.sums.samples))
+    trainer().fit(X, Y, 1, 4, callbacks=[At("on_step_end", slow), note, ProgressBar()])
+    lines = [line for line in stream.getvalue().split("\r") if "loss=" in line]
+    shown = {line.split("loss=")[1].split(",")[0] for line in lines}
+    assert shown
+    assert shown <= {f"{mean:.4f}" for mean in means}
+
+
+@pytest.mark.parametrize("stop_at", [5, 2, 7])
+def test_the_bar_is_gone_when_training_ends_or_is_stopped(monkeypatch, stop_at):
+    # otherwise the next thing that the program prints would stand in the bar's line
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    bar = ProgressBar()
+    stop = At("on_step_end", lambda run: setattr(run, "stop", run.step == stop_at))
+    trainer().fit(X, Y, 2, 4, callbacks=[stop, bar])
+    assert "epoch 1/2" in stream.getvalue()
+    assert stream.getvalue().split("\r")[-1].strip() == ""
+
+
+def test_the_bar_bears_a_training_in_which_no_epoch_is_left(tmp_path):
+    path = tmp_path / "run.npz"
+    trainer().fit(X, Y, 1, 20, callbacks=[ProgressBar(), Checkpoint(path)])
+    run = trainer()
+    run.fit(X, Y, 1, 20, callbacks=[ProgressBar(), Checkpoint(path)], resume_from=path)
+    assert run.epoch == 1
+
+
+# Checkpoint
+
+
+@pytest.fixture
+def saves(monkeypatch):
+    """Record (epoch, step, samples in this epoch) at every checkpoint."""
+    seen = []
+    original = Checkpoint._save
+
+    def save(self, run):
+        seen.append((run.epoch, run.step, run.sums.samples))
+        original(self, run)
+
+    monkeypatch.setattr(Checkpoint, "_save", save)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [(1, 3, 0), (2, 6, 0), (3, 9, 0), (4, 12, 0), (5, 15, 0)]),
+        ({"every_epochs": 2}, [(2, 6, 0), (4, 12, 0), (5, 15, 0)]),  # and always the last
+        (
+            {"every_epochs": 9, "every_steps": 4},
+            [(2, 4, 8), (3, 8, 16), (4, 12, 20), (5, 15, 0)],
+        ),
+    ],
+)
+def test_checkpoints_come_at_their_moments(tmp_path, saves, settings, expected):
+    path = tmp_path / "run.npz"
+    trainer().fit(X, Y, 5, 8, callbacks=[Checkpoint(path, **settings)])
+    assert saves == expected
+
+
+@pytest.mark.parametrize(("stop_at", "expected"), [(1, (1, 1, 8)), (5, (2, 5, 16)), (6, (2, 6, 0))])
+def test_a_run_told_to_stop_writes_one_more(tmp_path, saves, stop_at, expected):
+    stop = At("on_step_end", lambda run: setattr(run, "stop", run.step == stop_at))
+    trainer().fit(X, Y, 5, 8, callbacks=[Checkpoint(tmp_path / "run.npz", every_epochs=9), stop])
+    assert saves == [expected]
+
+
+def test_the_checkpoint_is_written_after_all_other_callbacks(tmp_path):
+    path = tmp_path / "run.npz"
+    there = []
+
+    class Counter(Callback):
+        count = 0
+
+        def on_epoch_end(self, run):
+            there.append(path.exists())
+            self.count += 1
+
+        def state(self):
+            return {"count": self.count}
+
+    trainer().fit(X, Y, 1, 20, callbacks=[Checkpoint(path), Counter()])
+    assert there == [False]
+    with np.load(path) as archive:
+        assert '"count": 1' in str(archive["training"])
+
+
+def test_other_callbacks_are_told_in_the_order_given():
+    order = []
+    first, second = (At("on_epoch_end", lambda run, i=i: order.append(i)) for i in (1, 2))
+    trainer().fit(X, Y, 2, 20, callbacks=[first, second])
+    assert order == [1, 2, 1, 2]
+
+
+def test_a_new_checkpoint_takes_the_place_of_the_old(tmp_path):
+    path = tmp_path / "run.npz"
+    sizes = []
+    run = trainer()
+    note = At("on_epoch_begin", lambda run: sizes.append(path.exists()))
+    run.fit(X, Y, 3, 20, callbacks=[Checkpoint(path), note])
+    assert sizes == [False, True, True]
+    assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
+    with np.load(path) as archive:
+        assert np.array_equal(archive["0.Dense.W"], run.model.layers[0].W)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"every_epochs": 0}, {"every_steps": 0}, {"every_epochs": -1}, {"every_steps": -5}]
+)
+def test_a_checkpoint_that_would_never_come_is_refused(settings):
+    with pytest.raises(ValueError, match=f"{next(iter(settings))} must be .* 1 or more"):
+        Checkpoint("run.npz", **settings)
+
+
+# callbacks of one's own
+
+
+def test_a_callback_of_ones_own_needs_only_the_event_it_cares_for():
+    class HalveAfter(Callback):
+        def __init__(self, epoch):
+            self.epoch = epoch
+
+        def on_epoch_end(self, trainer):
+            if trainer.epoch == self.epoch:
+                trainer.optimizer.learning_rate /= 2
+
+    history = trainer().fit(X, Y, 4, 20, callbacks=[HalveAfter(2)])
+    assert history["learning_rate"] == [0.05, 0.05, 0.025, 0.025]
+    assert HalveAfter(2).config() == {"epoch": 2}
+    assert HalveAfter(2).state() == {}
+
+
+def test_an_error_in_a_callback_reaches_the_user():
+    def fail(run):
+        raise RuntimeError("my own")
+
+    with pytest.raises(RuntimeError, match="my own"):
+        trainer().fit(X, Y, 1, 20, callbacks=[At("on_step_end", fail)])
+
+
+@pytest.mark.parametrize(
+    ("callback", "config"),
+    [
+        (CSVLogger("log.csv"), {"path": "log.csv"}),
+        (ProgressBar(), {}),
+        (EarlyStopping("loss", 7), {"monitor": "loss", "patience": 7}),
+        (Checkpoint("a", 2, 3), {"path": "a", "every_epochs": 2, "every_steps": 3}),
+    ],
+)
+def test_config_holds_the_arguments(callback, config):
+    assert callback.config() == config

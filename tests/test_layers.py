@@ -1,0 +1,401 @@
+"""Protects every layer: numbers worked by hand, gradients against differences, and the contract."""
+
+from inspect import signature
+
+import numpy as np
+import pytest
+
+import tinynn.layers
+from tinynn import Dense, Flatten, Layer, ReLU, Sequential, Softmax, glorot_uniform, zeros
+from tinynn.layers import LAYERS
+
+CLASSES = [
+    thing
+    for thing in vars(tinynn.layers).values()
+    if isinstance(thing, type) and issubclass(thing, Layer) and thing is not Layer
+]
+H = 1e-5
+
+
+def build(layer, input_shape, dtype=np.float64):
+    """Give the layer its parameters, all random: a bias of 0 would hide its own mistakes."""
+    model = Sequential([layer], input_shape, dtype=dtype)
+    model.params = np.random.default_rng(1).normal(size=model.params.size)
+    return layer
+
+
+def new(cls):
+    required = [p.name for p in signature(cls).parameters.values() if p.default is p.empty]
+    return cls(**dict.fromkeys(required, 3))
+
+
+def build_any(cls, dtype=np.float64):
+    """Build a layer of any class, on samples of several dimensions if it takes these."""
+    layer = new(cls)
+    try:
+        layer.output_shape((2, 3))
+    except ValueError:
+        return build(new(cls), (6,), dtype), (6,)
+    return build(layer, (2, 3), dtype), (2, 3)
+
+
+def normal(*shape, seed=0, dtype=np.float64):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+def numeric_gradient(f, array):
+    """Central differences of f() at every entry of `array`."""
+    slopes = np.empty(array.shape)
+    for i in np.ndindex(array.shape):
+        kept = array[i]
+        array[i] = kept + H
+        above = f()
+        array[i] = kept - H
+        below = f()
+        array[i] = kept
+        slopes[i] = (above - below) / (2 * H)
+    return slopes
+
+
+def worst_error(a, n):
+    size = np.maximum(abs(a), abs(n))
+    return (abs(a - n) / np.maximum(size, 1e-3 * size.max())).max()
+
+
+def check_backward(layer, x):
+    """Compare dx and every parameter's gradient with differences of sum(out * dout)."""
+    dout = normal(*layer.forward(x).shape, seed=2)
+
+    def f():
+        return float((layer.forward(x, training=False) * dout).sum())
+
+    layer.forward(normal(*x.shape, seed=3))  # what it remembers of another batch must not count
+    layer.backward(dout)
+    layer.forward(x)
+    dx = layer.backward(dout)
+    numeric_dx = numeric_gradient(f, x)
+    kept = np.ones(x.shape, bool)
+    if isinstance(layer, ReLU):
+        kept = (x - H > 0) == (x + H > 0)  # across the kink there is no slope to compare with
+    assert (~kept).mean() <= 0.01
+    assert worst_error(dx[kept], numeric_dx[kept]) < 1e-6
+    for key, view in layer.parameters().items():
+        assert worst_error(getattr(layer, f"d{key}"), numeric_gradient(f, view)) < 1e-6, key
+
+
+# Flatten
+
+
+def test_flatten_lays_each_sample_out_row_by_row():
+    x = np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
+    assert Flatten().forward(x).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_flatten_backward_restores_the_shape():
+    flatten = Flatten()
+    flatten.forward(np.zeros((2, 2, 2)))
+    dx = flatten.backward(np.array([[1, 2, 3, 4], [5, 6, 7, 8]]))
+    assert dx.tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 3, 4)])
+@pytest.mark.parametrize("batch", [0, 1, 5])
+def test_flatten_takes_samples_of_any_shape_and_empty_batches(shape, batch):
+    flatten = build(Flatten(), shape)
+    x = np.zeros((batch, *shape))
+    out = flatten.forward(x)
+    assert out.shape == (batch, *flatten.output_shape(shape))
+    assert flatten.backward(out).shape == x.shape
+
+
+# Dense
+
+
+def by_hand(dtype=np.float64):
+    layer = build(Dense(2), (3,), dtype)
+    layer.W = [[1, 2], [3, 4], [5, 6]]
+    layer.b = [10, 20]
+    return layer, np.array([[1, 0, 2], [-1, 1, 0]], dtype)
+
+
+def test_dense_forward_by_hand():
+    layer, x = by_hand()
+    # row 0: 1*1 + 0*3 + 2*5 + 10 = 21,   1*2 + 0*4 + 2*6 + 20 = 34
+    # row 1: -1*1 + 1*3 + 0*5 + 10 = 12,  -1*2 + 1*4 + 0*6 + 20 = 22
+    assert layer.forward(x).tolist() == [[21, 34], [12, 22]]
+
+
+def test_dense_backward_by_hand():
+    layer, x = by_hand()
+    layer.forward(x)
+    dx = layer.backward(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    # dW = x.T @ dout, x.T = [[1, -1], [0, 1], [2, 0]]
+    assert layer.dW.tolist() == [[1 - 3, 2 - 4], [3, 4], [2, 4]]
+    assert layer.db.tolist() == [1 + 3, 2 + 4]
+    # dx = dout @ W.T, W.T = [[1, 3, 5], [2, 4, 6]]
+    assert dx.tolist() == [[1 + 4, 3 + 8, 5 + 12], [3 + 8, 9 + 16, 15 + 24]]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize(("inputs", "units"), [(1, 1), (4, 3), (3, 4), (5, 5)])
+def test_dense_backward_is_the_slope(inputs, units, batch):
+    check_backward(build(Dense(units), (inputs,)), normal(batch, inputs))
+
+
+def test_dense_gradients_are_overwritten_not_added_up():
+    layer, x = by_hand()
+    layer.forward(x)
+    layer.backward(np.ones((2, 2)))
+    layer.backward(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert layer.db.tolist() == [4, 6]
+    assert layer.dW.tolist() == [[-2, -2], [3, 4], [2, 4]]
+
+
+def test_dense_halves_of_backward_are_independent():
+    layer, x = by_hand()
+    layer.forward(x)
+    layer.dW, layer.db = np.full((3, 2), 7), [7, 7]
+    dx = layer.input_gradient(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert dx.tolist() == [[5, 11, 17], [11, 25, 39]]
+    assert (layer.dW == 7).all()
+    assert layer.db.tolist() == [7, 7]
+    assert layer.parameter_gradients(np.array([[1.0, 2.0], [3.0, 4.0]])) is None
+    assert layer.db.tolist() == [4, 6]
+
+
+def test_dense_starts_with_drawn_weights_and_zero_biases():
+    layer = Dense(4, initializer=glorot_uniform)
+    Sequential([layer], input_shape=(6,))
+    assert abs(layer.W).max() <= np.sqrt(6 / (6 + 4))
+    assert np.count_nonzero(layer.W) == 24
+    assert layer.b.tolist() == [0, 0, 0, 0]
+
+
+def test_dense_hands_its_initializer_the_shape():
+    seen = []
+    Sequential(
+        [Dense(4, initializer=lambda shape, rng: seen.append(shape) or zeros(shape, rng))], (6,)
+    )
+    assert seen == [(6, 4)]
+
+
+@pytest.mark.parametrize("units", [0, -1, 2.0, "3", None, True, [3]])
+def test_dense_refuses_units_that_are_no_count(units):
+    with pytest.raises(ValueError) as error:
+        Dense(units)
+    assert str(error.value) == (
+        f"units of Dense must be a whole number of 1 or more, got {units!r}."
+    )
+
+
+def test_dense_refuses_an_initializer_that_is_no_function():
+    with pytest.raises(ValueError, match=r"an initializer such as tinynn\.he_normal, got 'he'"):
+        Dense(3, initializer="he")
+
+
+def test_dense_after_no_flatten_says_where_and_what_to_do():
+    with pytest.raises(ValueError) as error:
+        Sequential([ReLU(), Dense(3)], input_shape=(28, 28))
+    assert str(error.value) == (
+        "1.Dense gets samples of shape (28, 28) but needs flat ones, (784,). "
+        "Put Flatten() before it."
+    )
+
+
+def test_dense_takes_numpy_integers_as_units():
+    layer = build(Dense(np.int64(2)), (3,))
+    assert layer.W.shape == (3, 2)
+    assert repr(layer.output_shape((3,))) == "(2,)"  # shown to people in summary and in errors
+
+
+# ReLU
+
+
+def test_relu_by_hand():
+    relu = ReLU()
+    assert relu.forward(np.array([[-1.5, 0.0, 2.5]])).tolist() == [[0, 0, 2.5]]
+    assert relu.backward(np.array([[5.0, 6.0, 7.0]])).tolist() == [[0, 0, 7]]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 7), (5, 40), (3, 2, 4)])
+def test_relu_backward_is_the_slope(shape):
+    check_backward(build(ReLU(), shape[1:]), normal(*shape))
+
+
+def test_relu_slope_at_zero_is_zero():
+    relu = ReLU()
+    relu.forward(np.array([[0.0, -0.0]]))
+    assert relu.backward(np.array([[1.0, 1.0]])).tolist() == [[0, 0]]
+
+
+def test_relu_keeps_nan():
+    out = ReLU().forward(np.array([[np.nan, -1.0, 1.0]]))
+    assert np.isnan(out).tolist() == [[True, False, False]]
+
+
+def test_relu_of_infinities():
+    assert ReLU().forward(np.array([[-np.inf, np.inf]])).tolist() == [[0, np.inf]]
+
+
+def test_relu_lets_the_smallest_positive_number_pass():
+    relu, tiny = ReLU(), np.array([[np.finfo(np.float32).tiny]], np.float32)
+    assert np.array_equal(relu.forward(tiny), tiny)
+    assert relu.backward(np.ones((1, 1), np.float32)).tolist() == [[1]]
+
+
+# Softmax
+
+
+def test_softmax_forward_by_hand():
+    # exp(ln 1), exp(ln 3), exp(ln 4), divided by their sum 8
+    out = Softmax().forward(np.log([[1.0, 3.0, 4.0]]))
+    assert out == pytest.approx(np.array([[0.125, 0.375, 0.5]]), rel=1e-14)
+
+
+def test_softmax_backward_by_hand():
+    softmax = Softmax()
+    softmax.forward(np.log([[1.0, 3.0]]))  # out = [1/4, 3/4]
+    # dout . out = 2/4 + 4*3/4 = 3.5;  dx = out * (dout - 3.5) = [-1.5/4, 0.5*3/4]
+    assert softmax.backward(np.array([[2.0, 4.0]])) == pytest.approx(np.array([[-0.375, 0.375]]))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (2, 3), (5, 10), (2, 3, 4)])
+def test_softmax_backward_is_the_slope(shape):
+    if shape == (1, 1):  # one class is always 1, its slope 0: nothing to divide an error by
+        softmax = Softmax()
+        softmax.forward(np.ones(shape))
+        assert softmax.backward(np.ones(shape)).tolist() == [[0]]
+    else:
+        check_backward(build(Softmax(), shape[1:]), normal(*shape))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_floors_at_1e_30_and_changes_no_sum(dtype):
+    out = Softmax().forward(np.array([[0, 1e4, -1e4], [69, 0, 0]], dtype))
+    assert out[0].tolist() == [dtype(1e-30), 1, dtype(1e-30)]
+    assert out[1, 1] == pytest.approx(np.exp(-69.0), rel=1e-4)  # 1.08e-30, just above the floor
+    assert out.sum(axis=1).tolist() == [1, 1]
+    assert out.dtype == dtype
+
+
+# The contract, for every layer that there is
+
+
+def test_the_table_holds_every_layer_by_its_name():
+    assert {cls.__name__: cls for cls in CLASSES} == LAYERS
+    assert {Flatten, Dense, ReLU, Softmax} <= set(CLASSES)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_output_shape_is_what_forward_returns(cls):
+    layer, shape = build_any(cls)
+    for batch in (0, 1, 5):
+        x = normal(batch, *shape)
+        assert layer.forward(x).shape == (batch, *layer.output_shape(shape))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_parameter_shapes_are_those_of_the_parameters_and_their_gradients(cls):
+    layer, shape = build_any(cls)
+    shapes = layer.parameter_shapes(shape)
+    assert {key: view.shape for key, view in layer.parameters().items()} == shapes
+    assert {key: getattr(layer, f"d{key}").shape for key in shapes} == shapes
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("cls", CLASSES)
+def test_backward_is_the_slope(cls, batch):
+    layer, shape = build_any(cls)
+    check_backward(layer, normal(batch, *shape))
+
+
+@pytest.mark.parametrize("pending", [False, True])
+@pytest.mark.parametrize("cls", CLASSES)
+def test_forward_without_training_stores_nothing(cls, pending):
+    layer, shape = build_any(cls)
+    if pending:
+        layer.forward(normal(2, *shape))
+    before = dict(vars(layer))
+    copies = {k: v.copy() for k, v in before.items() if isinstance(v, np.ndarray)}
+    layer.forward(normal(4, *shape, seed=5), training=False)
+    assert vars(layer).keys() == before.keys()
+    assert all(vars(layer)[key] is value for key, value in before.items())
+    assert all(np.array_equal(before[key], value) for key, value in copies.items())
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_forward_returns_the_same_with_and_without_training(cls):
+    layer, shape = build_any(cls)
+    x = normal(3, *shape)
+    assert np.array_equal(layer.forward(x), layer.forward(x, training=False))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_returned_arrays_are_the_callers_to_change(cls):
+    layer, shape = build_any(cls)
+    x, dout = normal(3, *shape), normal(3, *layer.output_shape(shape), seed=1)
+    layer.forward(x.copy())
+    expected = layer.backward(dout.copy()).copy()
+    gradients = {key: getattr(layer, f"d{key}").copy() for key in layer.parameters()}
+    layer.forward(x.copy())[...] = 99
+    layer.backward(dout.copy())[...] = 99
+    assert np.array_equal(layer.backward(dout.copy()), expected)
+    for key, gradient in gradients.items():
+        assert np.array_equal(getattr(layer, f"d{key}"), gradient)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("cls", CLASSES)
+def test_dx_has_the_shape_of_x_and_both_keep_the_dtype(cls, dtype):
+    layer, shape = build_any(cls, dtype)
+    x = normal(3, *shape, dtype=dtype)
+    out = layer.forward(x)
+    dx = layer.backward(normal(*out.shape, dtype=dtype))
+    assert dx.shape == x.shape
+    assert out.dtype == dx.dtype == dtype
+    for key, view in layer.parameters().items():
+        assert view.dtype == getattr(layer, f"d{key}").dtype == dtype
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_inputs_are_never_modified(cls):
+    layer, shape = build_any(cls)
+    x, dout = normal(3, *shape), normal(3, *layer.output_shape(shape), seed=1)
+    x.flags.writeable = dout.flags.writeable = False  # writing to them is an error now
+    layer.forward(x)
+    layer.forward(x, training=False)
+    layer.backward(dout)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_config_rebuilds_a_twin(cls):
+    layer, shape = build_any(cls)
+    twin = build(cls(**layer.config()), shape)
+    x = normal(3, *shape)
+    assert twin.config() == layer.config()
+    assert list(layer.config()) == list(signature(cls).parameters)
+    assert np.array_equal(twin.forward(x), layer.forward(x))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_layer_is_named_by_its_place_once_it_has_one(cls):
+    layer = new(cls)
+    assert layer.name == cls.__name__
+    Sequential([Flatten(), layer], input_shape=(4,))
+    assert layer.name == f"1.{cls.__name__}"
+
+
+def test_a_misshapen_assignment_names_the_parameter():
+    layer, _ = by_hand()
+    with pytest.raises(ValueError, match=r"0\.Dense\.W has shape \(3, 2\), .* has \(2, 3\)"):
+        layer.W = np.ones((2, 3))
+    with pytest.raises(ValueError, match=r"0\.Dense\.db has shape \(2,\), .* has \(1, 2\)"):
+        layer.db = np.ones((1, 2))
+    assert layer.W.tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+def test_a_transposed_assignment_to_itself_is_right():
+    layer = build(Dense(2), (2,))
+    layer.W = [[1, 2], [3, 4]]
+    layer.W = layer.W.T
+    assert layer.W.tolist() == [[1, 3], [2, 4]]

@@ -1,0 +1,174 @@
+"""Protects the figures by which people judge a classifier, and the texts that show them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinynn import accuracy, confusion_matrix, one_hot, per_class_report
+from tinynn.metrics import format_confusion, most_confused
+
+# Eight samples, worked by hand: class 2 is never predicted, class 3 never occurs.
+Y = [0, 0, 0, 1, 1, 1, 2, 2]
+P = [0, 0, 1, 1, 1, 3, 0, 1]
+MATRIX = [[2, 1, 0, 0], [0, 2, 0, 1], [1, 1, 0, 0], [0, 0, 0, 0]]
+NAMES = ["ant", "bee", "cat", "dog"]
+
+
+def scores(classes):
+    """Rows whose largest number stands at the class, without being one-hot."""
+    rows = np.tile([0.25, 0.2, 0.15, 0.1], (len(classes), 1))
+    rows[np.arange(len(classes)), classes] = 0.3
+    return rows
+
+
+FORMS_OF_P = [P, np.array(P, "u1"), scores(P), scores(P).tolist(), one_hot(P, 4)]
+FORMS_OF_Y = [Y, np.array(Y, "u1"), np.array(Y, "i8"), one_hot(Y, 4)]
+each_form = pytest.mark.parametrize(
+    ("p", "y"), [(p, y) for p in FORMS_OF_P for y in FORMS_OF_Y], ids=range(20)
+)
+
+
+@each_form
+def test_accuracy_by_hand_in_every_form_of_input(p, y):
+    result = accuracy(p, y)
+    assert type(result) is float
+    assert result == 4 / 8
+
+
+@each_form
+def test_confusion_matrix_by_hand_in_every_form_of_input(p, y):
+    assert confusion_matrix(p, y, classes=4).tolist() == MATRIX
+
+
+@pytest.mark.parametrize(("p", "expected"), [([1, 0], 1.0), ([0, 1], 0.0), ([1, 1], 0.5)])
+def test_accuracy_from_none_to_all(p, expected):
+    assert accuracy(p, [1, 0]) == expected
+
+
+def test_many_classes_in_one_byte_do_not_overflow():
+    y, p = np.array([255, 250], "u1"), np.array([254, 250], "u1")
+    matrix = confusion_matrix(p, y, classes=256)
+    assert matrix[255, 254] == matrix[250, 250] == 1
+    assert matrix.sum() == 2
+
+
+def test_per_class_report_by_hand():
+    ant, bee, cat, dog = per_class_report(P, Y, NAMES).scores
+    assert [score.name for score in (ant, bee, cat, dog)] == NAMES
+    assert (ant.precision, ant.recall, ant.f1, ant.support) == (2 / 3, 2 / 3, 2 / 3, 3)
+    assert (bee.precision, bee.recall, bee.f1, bee.support) == (2 / 4, 2 / 3, 4 / 7, 3)
+    assert (cat.precision, cat.recall, cat.f1, cat.support) == (0, 0, 0, 2)
+    assert (dog.precision, dog.recall, dog.f1, dog.support) == (0, 0, 0, 0)
+
+
+def share(hits, of):
+    return sum(hits) / len(of) if of else 0.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
+def test_precision_recall_and_f1_agree_with_counting_one_by_one(pairs):
+    p, y = zip(*pairs, strict=True)
+    for c, score in enumerate(per_class_report(p, y, list("abcde")).scores):
+        precision = share(*[[answer == c for taken, answer in pairs if taken == c]] * 2)
+        recall = share(*[[taken == c for taken, answer in pairs if answer == c]] * 2)
+        both = precision + recall
+        assert score.precision == precision
+        assert score.recall == recall
+        assert score.f1 == pytest.approx(2 * precision * recall / both if both else 0, rel=1e-12)
+        assert score.support == sum(answer == c for answer in y)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
+def test_the_matrix_counts_every_pair(pairs):
+    p, y = zip(*pairs, strict=True)
+    matrix = confusion_matrix(p, y, classes=4)
+    assert all(matrix[i, j] == pairs.count((j, i)) for i in range(4) for j in range(4))
+    assert accuracy(p, y) == sum(a == b for a, b in pairs) / len(pairs)
+
+
+def test_the_report_prints_as_a_table():
+    assert str(per_class_report(P, Y, ["an ant", "b", "c", "d"])).splitlines() == [
+        "class   precision  recall     f1  samples",
+        "an ant      0.667   0.667  0.667        3",
+        "b           0.500   0.667  0.571        3",
+        "c           0.000   0.000  0.000        2",
+        "d           0.000   0.000  0.000        0",
+    ]
+
+
+def test_confusion_as_text_by_hand():
+    assert format_confusion(np.array(MATRIX), ["ant", "b", "c", "d"]).splitlines() == [
+        "true     0    1    2    3",
+        "0 ant    2    1    0    0",
+        "1 b      0    2    0    1",
+        "2 c      1    1    0    0",
+        "3 d      0    0    0    0",
+    ]
+
+
+def test_large_counts_stay_apart_in_the_text():
+    text = format_confusion(np.array([[60000, 12345], [123456, 7]]), ["a", "b"])
+    rows = [line.split() for line in text.splitlines()[1:]]
+    assert rows == [["0", "a", "60000", "12345"], ["1", "b", "123456", "7"]]
+
+
+def test_most_confused_adds_both_directions_and_starts_with_the_worst():
+    matrix = np.array([[9, 1, 0, 4], [2, 9, 5, 0], [0, 1, 9, 0], [1, 0, 0, 9]])
+    assert most_confused(matrix, NAMES) == [
+        "bee and cat: 6 (bee taken for cat 5, cat taken for bee 1)",
+        "ant and dog: 5 (ant taken for dog 4, dog taken for ant 1)",
+        "ant and bee: 3 (ant taken for bee 1, bee taken for ant 2)",
+    ]
+
+
+def test_most_confused_stops_at_count_and_takes_ties_in_order():
+    lines = most_confused(np.ones((10, 10), int), list("abcdefghij"), count=4)
+    assert [line.split(":")[0] for line in lines] == ["a and b", "a and c", "a and d", "a and e"]
+
+
+def test_most_confused_finds_nothing_where_all_is_right():
+    assert most_confused(np.diag([3, 4]), ["a", "b"]) == []
+
+
+BAD_INPUTS = {
+    "lengths": ([0, 1], [0], "(2,) and (1,)"),
+    "no samples": ([], [], "1 sample or more"),
+    "no rows": (np.empty((0, 3)), [], "1 sample or more"),
+    "numbers": (1, 1, "()"),
+    "images": (np.zeros((2, 2, 2)), [0, 1], "(2, 2, 2)"),
+}
+
+
+@pytest.mark.parametrize(("p", "y", "words"), BAD_INPUTS.values(), ids=BAD_INPUTS)
+@pytest.mark.parametrize(
+    ("metric", "more"), [(accuracy, ()), (confusion_matrix, (2,)), (per_class_report, ("ab",))]
+)
+def test_inputs_that_do_not_fit_are_refused_with_a_reason(p, y, words, metric, more):
+    with pytest.raises(ValueError) as caught:
+        metric(p, y, *more)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("p", "y", "words"),
+    [
+        ([0, 2], [0, 1], "2 classes (0 to 1) but the labels contain 2"),
+        ([0, 1], [0, 2], "2 classes (0 to 1) but the labels contain 2"),
+        ([0, -1], [0, 1], "contain -1"),
+        ([0.0, 1.0], [0, 1], "float64"),
+        ([0, 1], np.array([0, 255], "u1"), "more classes: 256"),
+        (np.eye(3), [0, 1, 0], "2 classes (0 to 1) but the labels contain 2"),
+    ],
+)
+def test_classes_out_of_range_are_refused(p, y, words):
+    for call in (lambda: confusion_matrix(p, y, 2), lambda: per_class_report(p, y, "ab")):
+        with pytest.raises(ValueError) as caught:
+            call()
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("p", "y"), [(scores(Y), np.array(Y)[:, None]), (np.array(P)[:, None], Y)])
+def test_classes_in_a_column_are_not_silently_taken_for_class_0(p, y):
+    with pytest.raises(ValueError):
+        accuracy(p, y)

@@ -1,0 +1,328 @@
+"""Protects the pictures: they show the numbers that they were given, and need no display."""
+
+import os
+import subprocess
+import sys
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from tinynn import (
+    SGD,
+    CrossEntropy,
+    CSVLogger,
+    Dense,
+    Flatten,
+    History,
+    ReLU,
+    Sequential,
+    Softmax,
+    Trainer,
+    plots,
+)
+from tinynn.plots import COLOURS, RIGHT, WRONG
+
+FULL = History([
+    {"epoch": 1, "loss": 0.9, "accuracy": 0.5, "val_loss": 0.8, "val_accuracy": 0.6},
+    {"epoch": 2, "loss": 0.4, "accuracy": 0.7, "val_loss": 0.7, "val_accuracy": 0.65},
+])  # fmt: skip
+BARE = History([{"epoch": 1, "loss": 3.0}, {"epoch": 2, "loss": 2.0}, {"epoch": 3, "loss": 1.0}])
+CHEQUER = np.indices((4, 4)).sum(axis=0) % 2
+MATRIX = np.array([[9, 1, 0], [2, 1, 5], [0, 0, 1200]])
+NAMES = ["cat", "dog", "cow"]
+
+
+def image_model(units=5):
+    return Sequential([Flatten(), Dense(units), ReLU(), Dense(2)], input_shape=(3, 4))
+
+
+DRAWINGS = {
+    "learning_curves": lambda path=None: plots.learning_curves(FULL, path=path),
+    "prediction_grid": lambda path=None: plots.prediction_grid(
+        np.array([CHEQUER] * 3), np.eye(3), NAMES, y=[0, 0, 2], title="Three", path=path
+    ),
+    "confusion": lambda path=None: plots.confusion(MATRIX, NAMES, path=path),
+    "first_layer": lambda path=None: plots.first_layer(image_model(), path=path),
+}
+each_drawing = pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
+
+
+def lines(panel):
+    """What a panel shows: {label: [(epoch, value), ...]}."""
+    drawn = panel.get_lines()
+    return {
+        line.get_label(): list(zip(*(axis.tolist() for axis in line.get_data()), strict=True))
+        for line in drawn
+    }
+
+
+def legend(panel):
+    return [text.get_text() for text in panel.get_legend().get_texts()]
+
+
+@each_drawing
+def test_a_path_gets_a_real_png_that_is_not_blank(tmp_path, draw):
+    draw(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    pixels = matplotlib.image.imread(tmp_path / "a.png")
+    assert min(pixels.shape[:2]) > 100
+    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 2
+
+
+@each_drawing
+def test_without_a_path_nothing_is_written(tmp_path, monkeypatch, draw):
+    monkeypatch.chdir(tmp_path)
+    assert draw().axes
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_display_and_no_pyplot_is_needed_and_importing_loads_no_matplotlib(tmp_path):
+    program = """
+import sys, numpy as np, tinynn
+assert "matplotlib" not in sys.modules
+from tinynn import plots
+model = tinynn.Sequential([tinynn.Flatten(), tinynn.Dense(2)], input_shape=(4, 4))
+plots.learning_curves(tinynn.History([{"epoch": 1, "loss": 1.0}]), path="a.png")
+plots.prediction_grid(np.zeros((1, 4, 4)), np.eye(2)[:1], "ab", path="b.png")
+plots.confusion(np.eye(2, dtype=int), "ab", path="c.png")
+plots.first_layer(model, path="d.png")
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path, check=True, env={k: v for k, v in os.environ.items() if k not in hidden},
+    )  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "c.png", "d.png"]
+
+
+# Learning curves
+
+
+def test_curves_show_every_number_of_the_history():
+    accuracy, loss = plots.learning_curves(FULL).axes
+    assert lines(accuracy) == {
+        "training": [(1, 0.5), (2, 0.7)], "validation": [(1, 0.6), (2, 0.65)],
+    }  # fmt: skip
+    assert lines(loss) == {
+        "training": [(1, 0.9), (2, 0.4)], "validation": [(1, 0.8), (2, 0.7)],
+    }  # fmt: skip
+    for panel, name in ((accuracy, "accuracy"), (loss, "loss")):
+        assert (panel.get_xlabel(), panel.get_ylabel()) == ("epoch", name)
+        assert panel.get_title() == f"{name.capitalize()} over the epochs"
+        assert legend(panel) == ["training", "validation"]
+
+
+def test_training_and_validation_look_different():
+    training, validation = plots.learning_curves(FULL).axes[0].get_lines()
+    assert training.get_color() != validation.get_color()
+    assert training.get_linestyle() != validation.get_linestyle()
+
+
+def test_a_csv_gives_the_same_lines_as_the_history_it_logs(tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 3)), rng.integers(0, 2, 20)
+    model = Sequential([Dense(2), Softmax()], input_shape=(3,))
+    history = Trainer(model, CrossEntropy(), SGD()).fit(
+        x, y, 3, validation_data=(x[:9], y[:9]), callbacks=[CSVLogger(tmp_path / "log.csv")],
+        batch_size=8,
+    )  # fmt: skip
+    ours, theirs = plots.learning_curves(history), plots.learning_curves(str(tmp_path / "log.csv"))
+    assert len(ours.axes) == len(theirs.axes) == 2
+    for a, b in zip(ours.axes, theirs.axes, strict=True):
+        assert lines(a) == lines(b)
+        assert sorted(lines(a)) == ["training", "validation"]
+
+
+def test_a_run_without_accuracy_or_validation_shows_its_loss():
+    (panel,) = plots.learning_curves(BARE).axes
+    assert panel.get_ylabel() == "loss"
+    assert lines(panel) == {"training": [(1, 3), (2, 2), (3, 1)]}
+
+
+def test_several_runs_lie_over_each_other_and_each_keeps_to_its_own_epochs():
+    accuracy, loss = plots.learning_curves(FULL, BARE).axes
+    assert sorted(lines(accuracy)) == ["run 1, training", "run 1, validation"]
+    assert lines(loss) == {
+        "run 1, training": [(1, 0.9), (2, 0.4)],
+        "run 1, validation": [(1, 0.8), (2, 0.7)],
+        "run 2, training": [(1, 3), (2, 2), (3, 1)],
+    }
+    first, held_out, second = loss.get_lines()
+    assert first.get_color() == held_out.get_color() != second.get_color()
+    assert first.get_linestyle() == second.get_linestyle() != held_out.get_linestyle()
+
+
+def test_more_runs_than_colours_are_drawn():
+    (panel,) = plots.learning_curves(*[BARE] * (len(COLOURS) + 1)).axes
+    assert len(lines(panel)) == len(COLOURS) + 1
+
+
+def test_runs_go_by_the_labels_given_or_by_their_folders(tmp_path):
+    paths = [tmp_path / name / "log.csv" for name in ("wide", "deep")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text("epoch,loss\n1,0.5\n")
+    (panel,) = plots.learning_curves(*paths).axes
+    assert legend(panel) == ["wide, training", "deep, training"]
+    (panel,) = plots.learning_curves(*paths, labels=["A", "B"]).axes
+    assert legend(panel) == ["A, training", "B, training"]
+
+
+def test_a_log_in_the_current_folder_has_a_name_too(tmp_path, monkeypatch):
+    (tmp_path / "log.csv").write_text("epoch,loss\n1,0.5\n")
+    monkeypatch.chdir(tmp_path)
+    (panel,) = plots.learning_curves("log.csv", BARE).axes
+    assert legend(panel) == [f"{tmp_path.name}, training", "run 2, training"]
+
+
+@pytest.mark.parametrize("as_csv", [True, False])
+@pytest.mark.parametrize("measured", [1, 2])
+def test_what_was_measured_in_some_epochs_only_is_drawn_there(tmp_path, as_csv, measured):
+    # two calls of fit, one of them without validation_data, leave such a history and such a log
+    rows = [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.4}]
+    rows[measured - 1]["val_loss"] = 0.6
+    run = History(rows)
+    if as_csv:
+        run = tmp_path / "log.csv"
+        cells = [f"{row['epoch']},{row['loss']},{row.get('val_loss', '')}\n" for row in rows]
+        run.write_text("epoch,loss,val_loss\n" + "".join(cells))
+    (panel,) = plots.learning_curves(run).axes
+    assert lines(panel)["training"] == [(1, 0.5), (2, 0.4)]
+    assert [point for point in lines(panel)["validation"] if point[1] == point[1]] == [
+        (measured, 0.6)
+    ]
+
+
+def test_curves_refuse_what_has_no_epochs(tmp_path):
+    empty = tmp_path / "log.csv"
+    empty.write_text("epoch,loss\n")
+    for runs in ((), (History(),), (FULL, History()), (empty,)):
+        with pytest.raises(ValueError, match="an epoch or more"):
+            plots.learning_curves(*runs)
+
+
+def test_curves_refuse_labels_for_another_number_of_runs():
+    for labels in (["one"], ["one", "two", "three"]):
+        with pytest.raises(ValueError):
+            plots.learning_curves(FULL, BARE, labels=labels)
+
+
+def test_a_log_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        plots.learning_curves(tmp_path / "log.csv")
+
+
+# Predictions
+
+P = np.array([[0.75, 0.25, 0.0], [0.0, 0.9999, 0.0001], [0.125, 0.375, 0.5]], np.float32)
+IMAGES = np.arange(3 * 4 * 5).reshape(3, 4, 5)
+
+
+def test_the_grid_names_class_and_probability_and_marks_the_wrong_ones():
+    figure = plots.prediction_grid(IMAGES, P, NAMES, y=[0, 2, 2], title="Shop window")
+    assert figure.get_suptitle() == "Shop window"
+    first, second, third = figure.axes
+    assert first.get_title() == "cat 75.0 %"
+    assert second.get_title() == "✗ dog 99.9 %\nis cow"  # rounded down: this is not certain
+    assert third.get_title() == "cow 50.0 %"
+    assert [panel.title.get_color() for panel in figure.axes] == [RIGHT, WRONG, RIGHT]
+    frames = [panel.spines["top"] for panel in figure.axes]
+    assert frames[0].get_linewidth() < frames[1].get_linewidth()
+    assert frames[0].get_edgecolor() != frames[1].get_edgecolor()
+
+
+def test_the_grid_shows_each_image_in_its_place_with_white_high():
+    panels = plots.prediction_grid(IMAGES, P, NAMES, columns=2).axes
+    assert len(panels) == 3  # the fourth place is empty, not a blank frame
+    for panel, image in zip(panels, IMAGES, strict=True):
+        (shown,) = panel.get_images()
+        assert np.array_equal(shown.get_array(), image)
+        assert shown.cmap(1.0)[:3] == (1, 1, 1)
+        assert shown.cmap(0.0)[:3] == (0, 0, 0)
+    places = [panel.get_subplotspec().get_geometry() for panel in panels]
+    assert places == [(2, 2, 0, 0), (2, 2, 1, 1), (2, 2, 2, 2)]
+
+
+def test_the_grid_marks_nothing_where_nobody_knows_the_answer():
+    for panel in plots.prediction_grid(IMAGES, P, NAMES).axes:
+        assert "✗" not in panel.get_title()
+        assert panel.title.get_color() == RIGHT
+
+
+@pytest.mark.parametrize(
+    ("images", "p", "y"), [(IMAGES[:2], P, None), (IMAGES, P[:2], None), (IMAGES, P, [0, 1])]
+)
+def test_the_grid_refuses_other_numbers_of_images_and_predictions(images, p, y):
+    with pytest.raises(ValueError, match=r"\d images, \d predictions"):
+        plots.prediction_grid(images, p, NAMES, y=y)
+
+
+# The confusion matrix
+
+
+def test_the_confusion_matrix_shows_every_count_in_its_cell():
+    panel = plots.confusion(MATRIX, NAMES).axes[0]
+    cells = {text.get_position(): text.get_text() for text in panel.texts}
+    assert cells == {(j, i): str(MATRIX[i, j]) for i in range(3) for j in range(3)}
+    assert (panel.get_xlabel(), panel.get_ylabel()) == ("predicted class", "true class")
+    for labels in (panel.get_xticklabels(), panel.get_yticklabels()):
+        assert [label.get_text() for label in labels] == NAMES
+    assert "1,218 images" in panel.get_title()
+
+
+def test_the_confusion_matrix_is_coloured_by_the_share_of_each_row():
+    (image,) = plots.confusion(MATRIX, NAMES).axes[0].get_images()
+    expected = [[0.9, 0.1, 0], [0.25, 0.125, 0.625], [0, 0, 1]]
+    assert np.allclose(image.get_array(), expected, atol=1e-12)
+    assert image.get_clim() == (0, 1)
+
+
+def test_a_class_without_samples_is_no_division_by_zero():
+    (image,) = plots.confusion(np.array([[1, 0], [0, 0]]), "ab").axes[0].get_images()
+    assert image.get_array().tolist() == [[1, 0], [0, 0]]
+
+
+# The first layer
+
+
+def test_the_first_layer_shows_the_strongest_units_first():
+    model = image_model(units=5)
+    W = model.layers[1].W
+    W *= np.array([3, 1, 5, 2, 4]) / np.linalg.norm(W, axis=0)
+    figure = plots.first_layer(model, count=3)
+    assert "3 units" in figure.get_suptitle()
+    for panel, unit in zip(figure.axes, (2, 4, 0), strict=True):
+        (image,) = panel.get_images()
+        assert np.array_equal(image.get_array(), W[:, unit].reshape(3, 4))
+        low, high = image.get_clim()
+        assert -low == high == abs(W[:, unit]).max()  # so that white is 0
+
+
+def test_the_first_layer_shows_no_more_units_than_there_are():
+    figure = plots.first_layer(image_model(units=5), count=48)
+    assert len(figure.axes) == 5
+    assert "5 units" in figure.get_suptitle()
+
+
+def test_a_unit_without_weights_is_white(tmp_path):
+    model = image_model()
+    model.params[:] = 0
+    for panel in plots.first_layer(model, path=tmp_path / "a.png").axes:
+        (image,) = panel.get_images()
+        assert image.norm(0.0) == 0.5  # the middle of the colours
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Sequential([Dense(3)], input_shape=(4,)),
+        Sequential([Flatten()], input_shape=(3, 4)),
+        Sequential([Flatten(), Dense(2)], input_shape=(3, 4, 2)),
+    ],
+    ids=["flat samples", "no Dense", "colours"],
+)
+def test_a_first_layer_that_sees_no_images_is_refused(model):
+    with pytest.raises(ValueError, match="Flatten and Dense"):
+        plots.first_layer(model)

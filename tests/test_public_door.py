@@ -1,0 +1,226 @@
+"""Protects the names that others rely on: they exist, explain themselves, and load quickly."""
+
+import importlib.metadata
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinynn
+
+# Every public name that DESIGN.md promises, with its parameters there, in their order. Others may
+# follow, these stay.
+PARAMETERS = {
+    "Sequential": "layers input_shape seed dtype",
+    "Flatten": "",
+    "Dense": "units initializer",
+    "ReLU": "",
+    "Softmax": "",
+    "MeanSquaredError": "",
+    "CrossEntropy": "",
+    "SoftmaxCrossEntropy": "",
+    "SGD": "learning_rate momentum",
+    "Adam": "learning_rate beta1 beta2 epsilon",
+    "Trainer": "model loss optimizer seed",
+    "History": "epochs",
+    "CSVLogger": "path",
+    "ProgressBar": "",
+    "Checkpoint": "path every_epochs every_steps",
+    "EarlyStopping": "monitor patience",
+    "minibatches": "x y batch_size rng start",
+    "stratified_split": "labels size rng",
+    "scale_pixels": "images",
+    "one_hot": "labels classes",
+    "softmax": "z",
+    "log_softmax": "z",
+    "he_normal": "shape rng",
+    "glorot_uniform": "shape rng",
+    "zeros": "shape rng",
+    "accuracy": "p y",
+    "confusion_matrix": "p y classes",
+    "per_class_report": "p y names",
+    "save_model": "model path",
+    "load_model": "path layers",
+    "compare_models": "a b",
+    "check_gradients": "model loss x y",
+    "Sequential.forward": "self x training",
+    "Sequential.backward": "self dp",
+    "Sequential.input_gradient": "self dp",
+    "Sequential.predict": "self x batch_size",
+    "Sequential.summary": "self",
+    "Sequential.named_parameters": "self",
+    "Sequential.config": "self",
+    "Sequential.from_config": "config",
+    "MeanSquaredError.forward": "self p y",
+    "MeanSquaredError.backward": "self p y",
+    "CrossEntropy.forward": "self p y",
+    "CrossEntropy.backward": "self p y",
+    "SoftmaxCrossEntropy.forward": "self p y",
+    "SoftmaxCrossEntropy.backward": "self p y",
+    "SGD.step": "self params grads",
+    "Adam.step": "self params grads",
+    "Trainer.fit": "self x y epochs batch_size validation_data callbacks resume_from",
+    "Trainer.evaluate": "self x y",
+    "datasets.load_fashion_mnist": "data_dir download",
+    "datasets.load_sample": "",
+    "datasets.read_idx": "path",
+    "datasets.write_idx": "path array",
+    "plots.learning_curves": "runs",
+    "plots.prediction_grid": "images p names",
+    "plots.confusion": "matrix names",
+    "plots.first_layer": "model",
+}
+DEFAULTS = {
+    "Sequential": {"seed": 0, "dtype": tinynn.Sequential([tinynn.ReLU()], (1,)).dtype},
+    "Dense": {"initializer": tinynn.he_normal},
+    "SGD": {"learning_rate": 0.01, "momentum": 0.0},
+    "Adam": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    "Trainer": {"seed": 0},
+    "Trainer.fit": {
+        "batch_size": 32,
+        "validation_data": None,
+        "callbacks": (),
+        "resume_from": None,
+    },
+    "Checkpoint": {"every_epochs": 1, "every_steps": None},
+    "EarlyStopping": {"monitor": "val_loss", "patience": 3},
+    "Sequential.forward": {"training": True},
+    "Sequential.predict": {"batch_size": 1024},
+    "minibatches": {"start": 0},
+    "load_model": {"layers": ()},
+    "datasets.load_fashion_mnist": {"data_dir": None, "download": True},
+}
+OTHERS = ["ModelFormatError", "ModelComparison", "GradientReport", "datasets", "plots"]
+IN_DATASETS = [
+    "CLASS_NAMES",
+    "DatasetUnavailable",
+    "IDXFormatError",
+    "load_fashion_mnist",
+    "load_sample",
+    "read_idx",
+    "write_idx",
+]
+IN_PLOTS = ["learning_curves", "prediction_grid", "confusion", "first_layer"]
+
+
+def look_up(path):
+    thing = tinynn
+    for name in path.split("."):
+        thing = getattr(thing, name)
+    return thing
+
+
+def everything_public():
+    """Return the path of each public class and function."""
+    paths = [name for name in tinynn.__all__ if name not in ("datasets", "plots")]
+    paths += [f"datasets.{name}" for name in tinynn.datasets.__all__ if name != "CLASS_NAMES"]
+    paths += [f"plots.{name}" for name in IN_PLOTS]
+    return paths
+
+
+def public_methods():
+    """Return (class, name) for every public method and property of every public class."""
+    classes = [look_up(path) for path in everything_public() if inspect.isclass(look_up(path))]
+    return [
+        (cls, name)
+        for cls in classes
+        for name, value in inspect.getmembers(cls)
+        if not name.startswith("_")
+        and (inspect.isroutine(value) or isinstance(value, property))
+        and not hasattr(Exception, name)
+        and not hasattr(tuple, name)
+    ]
+
+
+def test_the_door_holds_every_promised_name():
+    promised = {path for path in PARAMETERS if "." not in path} | set(OTHERS)
+    assert promised <= set(tinynn.__all__)
+    assert set(IN_DATASETS) <= set(tinynn.datasets.__all__)
+
+
+def test_every_name_in_all_is_there_once():
+    assert len(set(tinynn.__all__)) == len(tinynn.__all__)
+    for path in [*tinynn.__all__, *(f"datasets.{name}" for name in tinynn.datasets.__all__)]:
+        assert look_up(path) is not None
+
+
+@pytest.mark.parametrize("path", PARAMETERS)
+def test_parameters_have_the_promised_names_and_order(path):
+    names = list(inspect.signature(look_up(path)).parameters)
+    promised = PARAMETERS[path].split()
+    assert names[: len(promised)] == promised
+
+
+@pytest.mark.parametrize("path", PARAMETERS)
+def test_further_parameters_have_defaults(path):
+    further = list(inspect.signature(look_up(path)).parameters.values())
+    for parameter in further[len(PARAMETERS[path].split()) :]:
+        assert parameter.default is not parameter.empty
+
+
+@pytest.mark.parametrize("path", DEFAULTS)
+def test_defaults_are_the_promised_ones(path):
+    parameters = inspect.signature(look_up(path)).parameters
+    assert {name: parameters[name].default for name in DEFAULTS[path]} == DEFAULTS[path]
+
+
+@pytest.mark.parametrize("name", IN_PLOTS)
+def test_every_picture_takes_a_path(name):
+    assert inspect.signature(getattr(tinynn.plots, name)).parameters["path"].default is None
+
+
+def test_objects_have_the_promised_attributes():
+    model = tinynn.Sequential([tinynn.Dense(2)], input_shape=(3,))
+    assert all(hasattr(model, name) for name in ("params", "grads", "layers"))
+    assert all(hasattr(model.layers[0], name) for name in ("W", "b", "dW", "db"))
+    report = tinynn.check_gradients(model, tinynn.MeanSquaredError(), [[1, 2, 3]], [[0, 0]])
+    assert report.ok is True
+    assert len(report.rows) == 3
+    assert tinynn.compare_models(model, model).identical is True
+    assert tinynn.History().epochs == []
+
+
+def test_the_errors_are_of_the_promised_kinds():
+    assert issubclass(tinynn.ModelFormatError, ValueError)
+    assert issubclass(tinynn.datasets.IDXFormatError, ValueError)
+    assert issubclass(tinynn.datasets.DatasetUnavailable, Exception)
+
+
+@pytest.mark.parametrize("path", ["datasets", "plots", *everything_public()])
+def test_every_public_name_has_a_docstring(path):
+    own = vars(look_up(path)).get("__doc__") if inspect.isclass(look_up(path)) else None
+    assert inspect.getdoc(look_up(path))
+    assert own or not inspect.isclass(look_up(path)), "a class is not explained by its base"
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"), public_methods(), ids=lambda value: getattr(value, "__name__", value)
+)
+def test_every_public_method_has_a_docstring(cls, name):
+    assert inspect.getdoc(getattr(cls, name)), "neither here nor where it was first promised"
+
+
+@pytest.mark.parametrize("path", everything_public())
+def test_every_public_class_and_function_has_an_example(path):
+    assert ">>>" in (look_up(path).__doc__ or "")
+
+
+def test_importing_loads_nothing_heavy():
+    code = "import json, sys, tinynn; print(json.dumps(sorted(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = {name.split(".")[0] for name in json.loads(answer.stdout)}
+    assert {"numpy", "tinynn"} <= loaded
+    assert not loaded & {"matplotlib", "requests", "tqdm", "PIL", "multiprocessing"}
+
+
+def test_type_checkers_are_told_that_it_is_typed():
+    assert (Path(tinynn.__file__).parent / "py.typed").is_file()
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert tinynn.__version__ == importlib.metadata.version("tinynn")

@@ -1,0 +1,424 @@
+"""Protects resuming: a run that was stopped or killed ends with the bits of one that never was."""
+
+import csv
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinynn.resume
+from tinynn import (
+    SGD,
+    Adam,
+    Callback,
+    Checkpoint,
+    CrossEntropy,
+    CSVLogger,
+    Dense,
+    EarlyStopping,
+    ModelFormatError,
+    ReLU,
+    Sequential,
+    Softmax,
+    SoftmaxCrossEntropy,
+    Trainer,
+    save_model,
+)
+
+BATCH, STEPS = 8, 7  # 50 samples: six batches of 8, one of 2
+rng = np.random.default_rng(0)
+X = rng.normal(size=(50, 4)).astype(np.float32)
+Y = rng.integers(0, 3, 50)
+HELD_OUT = rng.normal(size=(12, 4)).astype(np.float32), rng.integers(0, 3, 12)
+
+
+def falling(t):
+    return 0.1 / t
+
+
+OPTIMIZERS = {
+    "adam": lambda: Adam(0.05),
+    "momentum": lambda: SGD(0.05, momentum=0.9),
+    "scheduled": lambda: Adam(falling),
+}
+
+
+class Interrupt(Callback):
+    """Stops training after a step; `at` is no setting of the run, so it may differ."""
+
+    at = None
+
+    def on_step_end(self, trainer):
+        trainer.stop = trainer.step == self.at
+
+
+class Run:
+    """A model, an optimizer and a trainer of their own, with callbacks that write to a folder."""
+
+    def __init__(self, folder, optimizer="adam", log="log.csv", patience=9, **other):
+        folder.mkdir(exist_ok=True)
+        self.log, self.checkpoint = folder / log, folder / "run.npz"
+        layers = other.get("layers") or [Dense(6), ReLU(), Dense(3), Softmax()]
+        model = Sequential(layers, (4,), other.get("model_seed", 0), other.get("dtype", np.float32))
+        loss = other.get("loss", CrossEntropy())
+        make = other.get("make", OPTIMIZERS[optimizer])
+        self.trainer = Trainer(model, loss, make(), other.get("seed", 0))
+        self.stopper, self.interrupt = EarlyStopping(patience=patience), Interrupt()
+        self.callbacks = [
+            CSVLogger(self.log), self.stopper, self.interrupt, Checkpoint(self.checkpoint),
+        ]  # fmt: skip
+
+    def fit(self, epochs=4, stop_at=None, resume=False, **changed):
+        self.interrupt.at = stop_at
+        arguments = {"x": X, "y": Y, "batch_size": BATCH, "validation_data": HELD_OUT}
+        arguments.update(epochs=epochs, callbacks=self.callbacks)
+        arguments.update(resume_from=self.checkpoint if resume else None)
+        self.trainer.fit(**{**arguments, **changed})
+        return self
+
+    def outcome(self):
+        """All that must be the same, seconds aside."""
+        with self.log.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            **self.memory(),
+            "csv": [{**row, "seconds": ""} for row in rows],
+        }
+
+    def memory(self):
+        trainer = self.trainer
+        return {
+            "params": trainer.model.params.tobytes(),
+            "optimizer": frozen(trainer.optimizer.state()),
+            "stopper": frozen(self.stopper.state()),
+            "history": [{**row, "seconds": 0} for row in trainer.history.epochs],
+            "epoch": trainer.epoch,
+            "step": trainer.step,
+        }
+
+    def digest(self):
+        """The outcome as one line of JSON."""
+        return json.dumps(self.outcome(), default=bytes.hex)
+
+
+def frozen(state):
+    return {k: v.tobytes() if isinstance(v, np.ndarray) else v for k, v in state.items()}
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """What four epochs without interruption end with, for each optimizer."""
+    folder = tmp_path_factory.mktemp("straight")
+    return {name: Run(folder / name, name).fit().outcome() for name in OPTIMIZERS}
+
+
+def test_the_oracle_is_no_trivial_run(straight):
+    assert straight["adam"]["step"] == 4 * STEPS
+    assert len(straight["adam"]["csv"]) == 4
+    assert len({outcome["params"] for outcome in straight.values()}) == 3
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("stop_at", [1, 5, 6, 7, 8, 13, 14, 18, 27])
+def test_resume_after_a_stop_at_any_step_gives_the_same_bits(
+    tmp_path, straight, optimizer, stop_at
+):
+    stopped = Run(tmp_path, optimizer).fit(stop_at=stop_at)
+    assert stopped.trainer.step == stop_at
+    resumed = Run(tmp_path, optimizer, log="other.csv").fit(resume=True)
+    assert resumed.outcome() == straight[optimizer]
+
+
+@pytest.mark.parametrize("stop_at", [1, 6, 7, 8, 18])
+def test_a_resumed_run_goes_on_with_its_own_log(tmp_path, straight, stop_at):
+    Run(tmp_path).fit(stop_at=stop_at)
+    assert Run(tmp_path).fit(resume=True).outcome() == straight["adam"]
+
+
+def test_a_run_can_be_stopped_again_and_again(tmp_path, straight):
+    Run(tmp_path).fit(stop_at=9)
+    for i, stop_at in enumerate((10, 16, 21)):
+        Run(tmp_path, log=f"{i}.csv").fit(stop_at=stop_at, resume=True)
+    assert Run(tmp_path, log="last.csv").fit(resume=True).outcome() == straight["adam"]
+
+
+def test_two_epochs_resumed_to_four_are_four(tmp_path, straight):
+    assert Run(tmp_path).fit(epochs=2).trainer.step == 2 * STEPS
+    assert Run(tmp_path).fit(epochs=4, resume=True).outcome() == straight["adam"]
+
+
+def test_the_same_objects_can_resume_too(tmp_path, straight):
+    run = Run(tmp_path).fit(stop_at=17)
+    run.trainer.model.params *= 2  # whatever came between
+    assert run.fit(resume=True).outcome() == straight["adam"]
+
+
+def test_a_finished_run_resumed_trains_no_further(tmp_path, straight):
+    Run(tmp_path).fit()
+    assert Run(tmp_path).fit(resume=True).outcome() == straight["adam"]
+
+
+def test_without_validation_too(tmp_path):
+    def run(folder, **arguments):
+        made = Run(folder)
+        made.callbacks = [CSVLogger(made.log), made.interrupt, Checkpoint(made.checkpoint)]
+        return made.fit(validation_data=None, **arguments)
+
+    run(tmp_path / "a", stop_at=10)
+    resumed, never_stopped = run(tmp_path / "a", resume=True), run(tmp_path / "b")
+    assert resumed.outcome() == never_stopped.outcome()
+
+
+# EarlyStopping remembers through a resume
+
+
+@pytest.mark.parametrize("stop_at", [3, 10, 14, 15, 20])
+def test_early_stopping_remembers(tmp_path, stop_at):
+    # labels by chance: the loss on others soon rises, and the best weights are of an early epoch
+    never_stopped = Run(tmp_path / "a", patience=2).fit(epochs=30)
+    last = never_stopped.trainer.epoch
+    assert never_stopped.stopper.best_epoch == last - 2
+    assert stop_at < last * STEPS < 30 * STEPS
+    Run(tmp_path / "b", patience=2).fit(epochs=30, stop_at=stop_at)
+    resumed = Run(tmp_path / "b", patience=2, log="other.csv").fit(epochs=30, resume=True)
+    assert resumed.outcome() == never_stopped.outcome()
+
+
+def test_a_run_that_stopped_early_stays_stopped(tmp_path):
+    first = Run(tmp_path, patience=2).fit(epochs=30)
+    again = Run(tmp_path, patience=2).fit(epochs=30, resume=True)
+    assert again.outcome() == first.outcome()
+
+
+class Remembers(Callback):
+    """A memory with arrays and nested lists, as a callback of one's own may have."""
+
+    def __init__(self):
+        self.seen = []
+        self.begun_with = None
+
+    def on_train_begin(self, trainer):
+        self.begun_with = list(self.seen)
+
+    def on_step_end(self, trainer):
+        self.seen.append({"step": trainer.step, "bias": trainer.model.layers[0].b.copy()})
+
+    def state(self):
+        return {"seen": self.seen}
+
+    def load_state(self, state):
+        self.seen = state["seen"]
+
+
+def test_a_callback_of_ones_own_remembers(tmp_path):
+    def run(stop_at=None, resume=False):
+        made, memory = Run(tmp_path, log=f"{stop_at}.csv"), Remembers()
+        made.callbacks.insert(0, memory)
+        made.fit(epochs=2, stop_at=stop_at, resume=resume)
+        return memory
+
+    first, second = run(stop_at=5), run(resume=True)
+    assert first.begun_with == []
+    assert [entry["step"] for entry in second.begun_with] == [1, 2, 3, 4, 5]  # before the start
+    assert [entry["step"] for entry in second.seen] == list(range(1, 2 * STEPS + 1))
+    for ours, theirs in zip(first.seen, second.seen, strict=False):
+        assert ours["bias"].tobytes() == theirs["bias"].tobytes()
+
+
+# a process that dies
+
+
+PROGRAM = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from test_resume import Callback, Checkpoint, Run
+
+folder, event, step, resume = Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5]
+
+class Die(Callback):
+    def on_gradients(self, trainer):
+        self.maybe("on_gradients", trainer)
+    def on_step_end(self, trainer):
+        self.maybe("on_step_end", trainer)
+    def on_epoch_end(self, trainer):
+        self.maybe("on_epoch_end", trainer)
+    def maybe(self, now, trainer):
+        if (now, trainer.optimizer.t) == (event, step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+run = Run(folder)
+run.callbacks = [*run.callbacks[:-1], Die(), Checkpoint(run.checkpoint, 99, every_steps=3)]
+run.fit(resume=resume == "resume")
+print(run.digest())
+"""
+
+
+def start(folder, event="never", step=0, resume=False):
+    here = str(Path(__file__).parent)
+    arguments = [here, str(folder), event, str(step), "resume" if resume else "start"]
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.fixture(scope="module")
+def never_killed(tmp_path_factory):
+    return start(tmp_path_factory.mktemp("never") / "run").stdout
+
+
+@pytest.mark.parametrize(
+    ("event", "step"),
+    [
+        ("on_step_end", 5),  # in the first epoch: the log has only its header
+        ("on_gradients", 8),  # after an epoch's row, which the checkpoint (step 6) has not
+        ("on_step_end", 12),  # when a checkpoint was due
+        ("on_gradients", 15),
+        ("on_epoch_end", 21),  # all steps of the epoch are in the checkpoint, its end is not
+        ("on_step_end", 28),  # the very last
+    ],
+)
+def test_resume_after_kill_gives_the_same_bits(tmp_path, never_killed, event, step):
+    killed = start(tmp_path, event, step)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    resumed = start(tmp_path, resume=True)
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout == never_killed
+    assert json.loads(resumed.stdout)["step"] == 28
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "run.npz"]
+
+
+# what must not differ
+
+
+def changed(array, value):
+    array = np.array(array)
+    array.flat[-1] = value
+    return array
+
+
+def another_label(labels):
+    return changed(labels, (labels[-1] + 1) % 3)
+
+
+@pytest.mark.parametrize(
+    ("other", "arguments", "message"),
+    [
+        ({}, {"batch_size": 9}, "batch_size: 8 against 9"),
+        ({"seed": 1}, {}, "seed: 0 against 1"),
+        ({"optimizer": "momentum"}, {}, "optimizer.class: Adam against SGD"),
+        ({"make": lambda: Adam(0.06)}, {}, "optimizer.learning_rate: 0.05 against 0.06"),
+        ({"optimizer": "scheduled"}, {}, "optimizer.learning_rate.*falling"),
+        ({"loss": SoftmaxCrossEntropy()}, {}, "loss.class: CrossEntropy against SoftmaxCross"),
+        ({"patience": 8}, {}, "callbacks.1..patience: 9 against 8"),
+        ({}, {"callbacks": []}, "callbacks: .*EarlyStopping"),
+        ({}, {"x": changed(X, 0.125)}, "data: "),
+        ({}, {"x": X.astype(np.float64)}, "data: "),
+        ({}, {"y": another_label(Y)}, "data: "),
+        ({}, {"validation_data": (HELD_OUT[0], another_label(HELD_OUT[1]))}, "data: "),
+        ({}, {"validation_data": (changed(HELD_OUT[0], 0.125), HELD_OUT[1])}, "data: "),
+        ({}, {"validation_data": None}, "data: "),
+        ({"layers": [Dense(7), ReLU(), Dense(3), Softmax()]}, {}, r"\[0\].*units: 6 against 7"),
+        ({"layers": [Dense(6), Dense(3), Softmax()]}, {}, "another model than this one:\n.*layers"),
+        ({"model_seed": 1}, {}, "another model than this one:\n.*seed: 0 against 1"),
+        ({"dtype": np.float64}, {}, "dtype: float32 against float64"),
+    ],
+)  # fmt: skip
+def test_other_settings_are_refused_by_name_and_nothing_changes(
+    tmp_path, other, arguments, message
+):
+    Run(tmp_path).fit(stop_at=10)
+    log = (tmp_path / "log.csv").read_bytes()
+    checkpoint = (tmp_path / "run.npz").read_bytes()
+    run = Run(tmp_path, **other)
+    before = run.memory()
+    with pytest.raises(ValueError, match=message) as error:
+        run.fit(resume=True, **arguments)
+    assert str(tmp_path / "run.npz") in str(error.value)
+    assert run.memory() == before
+    assert run.trainer.sums.samples == 0
+    assert (tmp_path / "log.csv").read_bytes() == log
+    assert (tmp_path / "run.npz").read_bytes() == checkpoint
+
+
+def test_a_second_fits_checkpoint_knows_its_own_data(tmp_path):
+    others = changed(X, 0.125)
+    Run(tmp_path).fit(epochs=1).fit(epochs=1, x=others)
+    with pytest.raises(ValueError, match="data: "):
+        Run(tmp_path).fit(epochs=3, resume=True)
+    resumed = Run(tmp_path, log="other.csv").fit(epochs=3, resume=True, x=others)
+    assert resumed.trainer.epoch == 3
+
+
+def test_every_difference_is_named(tmp_path):
+    Run(tmp_path).fit(stop_at=10)
+    run = Run(tmp_path, seed=3, make=lambda: Adam(0.06, beta1=0.8))
+    with pytest.raises(ValueError, match="other settings") as error:
+        run.fit(resume=True, batch_size=9)
+    lines = [line.strip() for line in str(error.value).splitlines()[1:]]
+    assert sorted(lines) == [
+        "batch_size: 8 against 9",
+        "optimizer.beta1: 0.9 against 0.8",
+        "optimizer.learning_rate: 0.05 against 0.06",
+        "seed: 0 against 3",
+    ]
+
+
+def test_a_refused_checkpoint_leaves_a_trained_trainer_as_it_was(tmp_path):
+    Run(tmp_path / "other", seed=1).fit(stop_at=10)
+    run = Run(tmp_path / "own").fit(epochs=2)
+    before = run.memory()
+    with pytest.raises(ValueError, match="seed: 1 against 0"):
+        run.fit(resume_from=tmp_path / "other" / "run.npz")
+    assert run.memory() == before
+
+
+def test_another_environment_is_a_warning_that_names_it(tmp_path, straight, monkeypatch):
+    Run(tmp_path).fit(stop_at=10)
+    ours = tinynn.resume._environment()
+    monkeypatch.setattr(tinynn.resume, "_environment", lambda: {**ours, "numpy": "9.9"})
+    run = Run(tmp_path)
+    with pytest.warns(UserWarning, match=f"numpy: {np.__version__} against 9.9") as warned:
+        run.fit(resume=True)
+    assert len(warned) == 1
+    assert run.outcome() == straight["adam"]
+
+
+def test_the_environment_knows_numpy_blas_and_threads(monkeypatch):
+    environment = tinynn.resume._environment()
+    assert environment["numpy"] == np.__version__
+    assert environment["blas"]
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "17")
+    assert tinynn.resume._environment() != environment
+
+
+def test_a_models_file_is_refused(tmp_path):
+    run = Run(tmp_path)
+    save_model(run.trainer.model, tmp_path / "model.npz")
+    before = run.memory()
+    with pytest.raises(ModelFormatError, match=r"model\.npz is a model, not a checkpoint"):
+        run.fit(resume_from=tmp_path / "model.npz")
+    assert run.memory() == before
+    assert not run.log.exists()
+
+
+def test_a_checkpoint_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"run\.npz"):
+        Run(tmp_path).fit(resume=True)
+
+
+@pytest.mark.parametrize("shape", [(10,), (10, 3), (9000, 2), (4096, 1)])
+def test_the_checksum_is_of_shape_dtype_and_every_byte(shape):
+    checksum = tinynn.resume.checksum
+    a = np.random.default_rng(0).normal(size=shape)
+    content = hashlib.sha256(f"{a.shape} {a.dtype.str};".encode() + a.tobytes()).hexdigest()
+    assert checksum(a) == content
+    assert checksum(np.asfortranarray(a)) == content  # how it lies in memory does not matter
+    others = [changed(a, 0), a[::-1], a.astype(np.float32), a.reshape(-1, 1, 1), a[:-1]]
+    assert len({content, *map(checksum, others)}) == 6
+    assert checksum(a, a) != content

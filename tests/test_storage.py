@@ -1,0 +1,642 @@
+"""Protects saved models: the file is the model, bit for bit, or an error says what is wrong."""
+
+import io
+import json
+import os
+import pickle
+import stat
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinynn import (
+    Adam,
+    Checkpoint,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    Layer,
+    ModelFormatError,
+    ReLU,
+    Sequential,
+    Softmax,
+    Trainer,
+    compare_models,
+    glorot_uniform,
+    load_model,
+    save_model,
+    zeros,
+)
+from tinynn.storage import load_checkpoint, save_checkpoint
+
+
+class Scale(Layer):
+    """A learner's own layer, with a parameter and a setting."""
+
+    def __init__(self, start=1.0):
+        self.start = start
+
+    def parameter_shapes(self, input_shape):
+        return {"factor": input_shape}
+
+    def initialize(self, rng):
+        self.factor = np.full(self.factor.shape, self.start)
+
+    def forward(self, x, training=True):
+        if training:
+            self.x = x
+        return x * self.factor
+
+    def parameter_gradients(self, dout):
+        self.dfactor = (dout * self.x).sum(axis=0)
+
+    def input_gradient(self, dout):
+        return dout * self.factor
+
+
+def halves(shape, rng):
+    return np.full(shape, 0.5)
+
+
+def small_model(seed=0, dtype=np.float32):
+    layers = [Flatten(), Dense(3), ReLU(), Dense(4, glorot_uniform), Softmax()]
+    return Sequential(layers, input_shape=(2, 2), seed=seed, dtype=dtype)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file with `small_model()` in it."""
+    save_model(small_model(), tmp_path / "model.npz")
+    return tmp_path / "model.npz"
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    x, y = np.zeros((4, 2, 2)), np.array([0, 1, 2, 3])
+    trainer = Trainer(small_model(), CrossEntropy(), Adam())
+    trainer.fit(x, y, epochs=1, batch_size=4, callbacks=[Checkpoint(tmp_path / "run.npz")])
+    return tmp_path / "run.npz"
+
+
+def arrays_in(path):
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
+def rewrite(path, **changes):
+    """Write the file again with some arrays changed; None leaves one out."""
+    arrays = {**arrays_in(path), **changes}
+    with path.open("wb") as file:
+        np.savez(file, **{name: a for name, a in arrays.items() if a is not None})
+
+
+def architecture(path):
+    return json.loads(str(arrays_in(path)["architecture"]))
+
+
+def refusal(path, error=ModelFormatError):
+    """The text with which load_model refuses this file; it names the file."""
+    with pytest.raises(error) as caught:
+        load_model(path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+# What goes in comes out
+
+
+@st.composite
+def models(draw):
+    layers = [Flatten()]
+    for units in draw(st.lists(st.integers(1, 5), min_size=1, max_size=3)):
+        layers.append(Dense(units, draw(st.sampled_from([glorot_uniform, zeros, halves]))))
+        layers.extend([ReLU()] if draw(st.booleans()) else [])
+    layers.extend([Softmax()] if draw(st.booleans()) else [])
+    shape = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    return Sequential(layers, shape, seed=draw(st.integers(0, 2**40)), dtype=dtype)
+
+
+@given(model=models())
+@settings(deadline=None, max_examples=50)
+def test_round_trip_keeps_structure_and_predictions(tmp_path_factory, model):
+    path = tmp_path_factory.getbasetemp() / "any.npz"
+    save_model(model, path)
+    twin = load_model(path, layers=(halves,))
+    assert repr(twin) == repr(model)
+    assert twin.config() == model.config()
+    assert twin.params.dtype == model.params.dtype
+    x = np.random.default_rng(0).normal(size=(5, *model.input_shape))
+    assert twin.predict(x).tobytes() == model.predict(x).tobytes()
+
+
+@given(model=models(), seed=st.integers(0, 2**32))
+@settings(deadline=None, max_examples=50)
+def test_round_trip_keeps_any_bits_whatever(tmp_path_factory, model, seed):
+    path = tmp_path_factory.getbasetemp() / "any.npz"
+    bits = np.random.default_rng(seed).bytes(model.params.nbytes)  # subnormals, infinities, NaNs
+    model.params.data.cast("B")[:] = bits
+    save_model(model, path)
+    assert load_model(path, layers=(halves,)).params.tobytes() == bits
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_round_trip_keeps_the_rare_numbers(tmp_path, dtype):
+    limits = np.finfo(dtype)
+    model = Sequential([Dense(2)], input_shape=(3,), dtype=dtype)
+    model.params = [-0.0, limits.smallest_subnormal, -limits.tiny, limits.max, np.inf, np.nan, 0, 1]
+    save_model(model, tmp_path / "a.npz")
+    assert load_model(tmp_path / "a.npz").params.tobytes() == model.params.tobytes()
+
+
+def test_a_loaded_model_still_trains(path):
+    model = load_model(path)
+    before = model.params.copy()
+    history = Trainer(model, CrossEntropy(), Adam(0.1)).fit(
+        np.ones((4, 2, 2)), np.zeros(4, int), epochs=5, batch_size=4
+    )
+    assert history["loss"][-1] < history["loss"][0]
+    assert (model.layers[1].b != before[12:15]).any()  # the view and the vector are one
+
+
+def test_saving_changes_nothing_in_the_model(tmp_path):
+    model = small_model()
+    p = model.forward(np.ones((1, 2, 2)))
+    before = model.params.tobytes()
+    save_model(model, tmp_path / "a.npz")
+    assert model.params.tobytes() == before
+    model.backward(np.ones_like(p))  # a pending backward stays valid
+
+
+def test_a_path_may_be_a_text_and_keeps_its_name(tmp_path):
+    save_model(small_model(), f"{tmp_path}/model.bin")
+    assert [p.name for p in tmp_path.iterdir()] == ["model.bin"]
+    assert compare_models(f"{tmp_path}/model.bin", small_model()).identical
+
+
+# The file
+
+
+def test_plain_numpy_opens_the_file_and_finds_the_names(path):
+    arrays = arrays_in(path)
+    assert set(arrays) == {
+        "format", "architecture", "1.Dense.W", "1.Dense.b", "3.Dense.W", "3.Dense.b",
+    }  # fmt: skip
+    assert arrays["format"].tolist() == 1
+    assert arrays["1.Dense.W"].shape == (4, 3)
+    assert arrays["1.Dense.W"].dtype == np.float32
+    assert np.array_equal(arrays["1.Dense.W"], small_model().layers[1].W)
+    told = json.loads(str(arrays["architecture"]))
+    assert [entry["layer"] for entry in told["layers"]] == [
+        "Flatten", "Dense", "ReLU", "Dense", "Softmax",
+    ]  # fmt: skip
+    assert told["input_shape"] == [2, 2]
+
+
+def test_a_checkpoint_is_the_same_plus_the_training_state(path, checkpoint):
+    model, run = arrays_in(path), arrays_in(checkpoint)
+    assert set(model) < set(run)
+    assert all(name.startswith("training") for name in set(run) - set(model))
+    assert json.loads(str(run["training"]))["epoch"] == 1
+
+
+@pytest.mark.parametrize("kind", ["path", "checkpoint"])
+def test_members_are_uncompressed_and_nothing_is_pickled(request, kind):
+    with zipfile.ZipFile(request.getfixturevalue(kind)) as archive:
+        for member in archive.infolist():
+            assert member.compress_type == zipfile.ZIP_STORED
+            array = np.load(io.BytesIO(archive.read(member)), allow_pickle=False)
+            assert array.dtype.kind in "ifU"
+
+
+# Writing is atomic
+
+
+def break_in_the_middle(file, **arrays):
+    file.write(b"half of the new file")
+    raise OSError("No space left on device")
+
+
+def interrupt(fd):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("place", "breaks", "error"),
+    [("numpy.savez", break_in_the_middle, OSError), ("os.fsync", interrupt, KeyboardInterrupt)],
+)
+def test_a_failure_while_writing_keeps_the_old_file_and_leaves_no_other(
+    path, monkeypatch, place, breaks, error
+):
+    old = path.read_bytes()
+    monkeypatch.setattr(place, breaks)
+    with pytest.raises(error):
+        save_model(small_model(seed=1), path)
+    assert path.read_bytes() == old
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX can fsync a folder")
+def test_the_content_is_on_the_disk_before_the_name_and_then_the_folder(path, monkeypatch):
+    old, real, seen = path.read_bytes(), os.fsync, []
+
+    def look(fd):
+        is_old = path.read_bytes() == old
+        seen.append(("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file", is_old))
+        real(fd)
+
+    monkeypatch.setattr("os.fsync", look)
+    save_model(small_model(seed=1), path)
+    assert seen == [("file", True), ("folder", False)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere an open file cannot be replaced")
+def test_whoever_reads_the_old_file_while_it_is_replaced_reads_it_whole(path):
+    old = path.read_bytes()
+    with path.open("rb") as reader:
+        save_model(small_model(seed=1), path)
+        assert reader.read() == old
+
+
+def test_a_model_that_cannot_be_written_keeps_the_old_file(path):
+    old = path.read_bytes()
+    model = Sequential([Scale()], input_shape=(2,))
+    model.layers[0].start = object()
+    with pytest.raises(ValueError, match=r"0\.Scale: .*object"):
+        save_model(model, path)
+    assert path.read_bytes() == old
+
+
+def test_saving_over_an_old_model_replaces_it(path):
+    save_model(small_model(seed=1), path)
+    assert compare_models(path, small_model(seed=1)).identical
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="umask is POSIX's")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_permissions_follow_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        save_model(small_model(), tmp_path / "a.npz")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.npz").stat().st_mode & 0o777 == mode
+
+
+def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
+    with pytest.raises(OSError):
+        save_model(small_model(), tmp_path / "nowhere" / "model.npz")
+
+
+# Files that are no such model
+
+
+def test_a_missing_path_stays_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "nowhere.npz")
+    with pytest.raises(OSError):
+        load_model(tmp_path)  # a folder
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"I am a text.\n",
+        b"PK\x03\x04 and no more of a zip file",
+        pickle.dumps({"1.Dense.W": [1.0]}),
+        b"\x93NUMPY",
+    ],
+    ids=["empty", "text", "zip's beginning", "pickle", "npy's beginning"],
+)
+def test_a_file_of_another_kind_is_refused(tmp_path, content):
+    (tmp_path / "model.npz").write_bytes(content)
+    refusal(tmp_path / "model.npz")
+
+
+def test_a_single_array_is_refused(tmp_path):
+    with (tmp_path / "model.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    assert "npz" in refusal(tmp_path / "model.npz").replace(str(tmp_path / "model.npz"), "")
+
+
+def test_a_pickled_array_inside_is_refused_and_not_run(path):
+    class Bomb:
+        def __reduce__(self):
+            return pytest.fail, ("the pickle was run",)
+
+    rewrite(path, **{"1.Dense.b": np.array([Bomb()] * 3)})
+    refusal(path)
+
+
+def test_a_file_cut_anywhere_is_refused(path):
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        refusal(path)
+
+
+def test_one_damaged_byte_is_refused_or_harmless(path):
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 5):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:  # zip has fields, such as the hour, that matter to nobody
+            assert compare_models(load_model(path), small_model()).identical
+        except ModelFormatError:
+            refused += 1
+    assert refused > len(whole) / 5 / 3
+
+
+def test_zip_files_of_another_kind_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.npz", "w") as archive:
+        archive.writestr("letter.txt", "no array")
+    refusal(tmp_path / "model.npz")
+
+
+def test_arrays_of_another_kind_are_refused(tmp_path):
+    np.savez(tmp_path / "model.npz", x=np.zeros(3), y=np.zeros(3))
+    assert "no model of tinynn" in refusal(tmp_path / "model.npz")
+
+
+def test_a_member_that_is_no_array_is_refused(path):
+    arrays = arrays_in(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in arrays:
+            archive.writestr(name, "no array")
+    refusal(path)
+
+
+CHANGES = {
+    "missing": ({"1.Dense.b": None}, ["misses", "1.Dense.b"]),
+    "surplus": ({"4.Dense.W": np.zeros(3)}, ["4.Dense.W"]),
+    "renamed": ({"1.Dense.b": None, "1.Dense.c": np.zeros(3, "f4")}, ["1.Dense.b"]),
+    "shape": ({"1.Dense.b": np.zeros(4, "f4")}, ["1.Dense.b", "(3,)", "(4,)"]),
+    "same size": ({"1.Dense.W": np.zeros((3, 4), "f4")}, ["1.Dense.W", "(4, 3)", "(3, 4)"]),
+    "one number": ({"1.Dense.b": np.zeros((), "f4")}, ["1.Dense.b", "(3,)", "()"]),
+    "dtype": ({"1.Dense.b": np.zeros(3)}, ["1.Dense.b", "float32", "float64"]),
+    "no format": ({"format": None}, ["'format'"]),
+    "no architecture": ({"architecture": None}, ["'architecture'"]),
+    "future": ({"format": np.array(2)}, ["format 2", "reads 1", "update"]),
+    "no number": ({"format": np.array("one")}, ["format one"]),
+    "no JSON": ({"architecture": np.array("{layers")}, ["architecture is not JSON"]),
+    "empty JSON": ({"architecture": np.array("{}")}, ["architecture", "layers"]),
+    "other JSON": ({"architecture": np.array("[1, 2]")}, ["architecture"]),
+    "null": ({"architecture": np.array("null")}, ["architecture"]),
+    "number": ({"architecture": np.array(7)}, ["architecture"]),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), CHANGES.values(), ids=CHANGES)
+def test_a_file_with_other_arrays_is_refused(path, changes, words):
+    rewrite(path, **changes)
+    text = refusal(path)
+    for word in words:
+        assert word in text
+
+
+ARCHITECTURES = {
+    "unknown layer": (lambda a: a["layers"][1].update(layer="Conv"), ["'Conv'", "layers=[Conv]"]),
+    "unknown initializer": (
+        lambda a: a["layers"][1]["config"].update(initializer={"function": "ones"}),
+        ["'ones'", "layers=[ones]"],
+    ),
+    "unknown argument": (lambda a: a["layers"][1]["config"].update(bias=True), ["bias"]),
+    "units": (lambda a: a["layers"][1]["config"].update(units=-1), ["units", "-1"]),
+    "no layers": (lambda a: a.update(layers=[]), ["one layer or more"]),
+    "misfit": (lambda a: a["layers"].pop(0), ["0.Dense", "Flatten()"]),
+    "shape": (lambda a: a.update(input_shape=None), []),
+    "seed": (lambda a: a.update(seed=-1), []),
+    "dtype": (lambda a: a.update(dtype="float16"), ["float16"]),
+    "no dtype": (lambda a: a.update(dtype="speed"), ["speed"]),
+    "layer is a list": (lambda a: a["layers"][1].update(layer=["Dense"]), []),
+    "config is a list": (lambda a: a["layers"][1].update(config=[3]), []),
+    "entry is a number": (lambda a: a["layers"].append(3), []),
+    "a function for a layer": (lambda a: a["layers"][2].update(layer="zeros"), []),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_an_architecture_that_cannot_be_built_is_refused(path, change, words):
+    told = architecture(path)
+    change(told)
+    rewrite(path, architecture=np.array(json.dumps(told)))
+    text = refusal(path)
+    for word in ["architecture", *words]:
+        assert word in text
+
+
+def test_a_checkpoint_is_no_model_and_the_error_says_how_to_go_on(checkpoint):
+    assert "resume_from" in refusal(checkpoint)
+
+
+def test_a_model_is_no_checkpoint(path):
+    trainer = Trainer(small_model(), CrossEntropy(), Adam())
+    before = trainer.model.params.tobytes()
+    with pytest.raises(ModelFormatError, match="model, not a checkpoint"):
+        trainer.fit(np.zeros((4, 2, 2)), np.zeros(4, int), 2, batch_size=4, resume_from=path)
+    assert trainer.model.params.tobytes() == before
+    assert trainer.step == 0
+
+
+CHECKPOINT_CHANGES = {
+    "missing": {"3.Dense.W": None},
+    "shape": {"1.Dense.b": np.zeros(4, "f4")},
+    "no JSON": {"training": np.array("{")},
+    "no optimizer array": {"training.optimizer.m": None},
+}
+
+
+@pytest.mark.parametrize("changes", CHECKPOINT_CHANGES.values(), ids=CHECKPOINT_CHANGES)
+def test_a_broken_checkpoint_leaves_the_model_in_memory_as_it_was(checkpoint, changes):
+    rewrite(checkpoint, **changes)
+    model = small_model()
+    model.params += 1
+    before = model.params.tobytes()
+    with pytest.raises(ModelFormatError, match=r"run\.npz"):
+        load_checkpoint(checkpoint, model)
+    assert model.params.tobytes() == before
+
+
+def test_a_checkpoint_of_another_architecture_is_refused_with_the_difference(checkpoint):
+    other = Sequential([Flatten(), Dense(5), Softmax()], input_shape=(2, 2))
+    with pytest.raises(ValueError, match="another model") as caught:
+        load_checkpoint(checkpoint, other)
+    assert str(checkpoint) in str(caught.value)
+
+
+def test_a_training_state_comes_back_with_its_arrays(tmp_path):
+    state = {
+        "epoch": 3,
+        "lists": [{"m": np.array([1.5, -0.0])}, None, True, "text", 0.1],
+        "nested": {"v": np.arange(3), "empty": {}, "none": []},
+    }
+    save_checkpoint(small_model(seed=2), state, tmp_path / "run.npz")
+    params, back = load_checkpoint(tmp_path / "run.npz", small_model(seed=2))
+    assert params.tobytes() == small_model(seed=2).params.tobytes()
+    assert back["lists"][0]["m"].tobytes() == np.array([1.5, -0.0]).tobytes()
+    assert back["nested"]["v"].tolist() == [0, 1, 2]
+    assert (back["epoch"], back["lists"][1:]) == (3, [None, True, "text", 0.1])
+    assert (back["nested"]["empty"], back["nested"]["none"]) == ({}, [])
+
+
+# Layers and initializers of one's own
+
+
+def own_model():
+    return Sequential([Dense(3, halves), Scale(start=2.5)], input_shape=(2,))
+
+
+def test_layers_and_initializers_of_ones_own_come_back_when_handed_in(tmp_path):
+    model = own_model()
+    model.params += 1
+    save_model(model, tmp_path / "a.npz")
+    twin = load_model(tmp_path / "a.npz", layers=(Scale, halves))
+    assert isinstance(twin.layers[1], Scale)
+    assert twin.layers[1].start == 2.5
+    assert twin.layers[0].initializer is halves
+    assert twin.params.tobytes() == model.params.tobytes()
+    x = np.ones((3, 2))
+    assert twin.predict(x).tobytes() == model.predict(x).tobytes()
+
+
+@pytest.mark.parametrize(("given", "missing"), [((halves,), "Scale"), ((Scale,), "halves")])
+def test_without_them_the_error_says_what_to_hand_in(tmp_path, given, missing):
+    save_model(own_model(), tmp_path / "a.npz")
+    with pytest.raises(ModelFormatError, match=rf"'{missing}'.*layers=\[{missing}\]"):
+        load_model(tmp_path / "a.npz", layers=given)
+
+
+def test_a_layer_of_ones_own_is_never_taken_for_the_built_in_of_that_name(tmp_path):
+    class ReLU(Layer):
+        def forward(self, x, training=True):
+            return 7 * x
+
+        def input_gradient(self, dout):
+            return 7 * dout
+
+    def save_and_load():  # an error in either is right, another network is not
+        save_model(Sequential([Dense(3), ReLU()], input_shape=(2,)), tmp_path / "a.npz")
+        load_model(tmp_path / "a.npz")
+
+    with pytest.raises(ValueError):
+        save_and_load()
+
+
+class Piecewise(Scale):
+    """A layer of one's own with several functions among its arguments."""
+
+    def __init__(self, functions=()):
+        self.functions = functions
+        self.start = 1.0
+
+
+def test_functions_in_a_list_of_arguments_come_back_as_functions(tmp_path):
+    save_model(Sequential([Piecewise([zeros, halves])], input_shape=(2,)), tmp_path / "a.npz")
+    (layer,) = load_model(tmp_path / "a.npz", layers=(Piecewise, halves)).layers
+    assert layer.functions == [zeros, halves]
+
+
+# Comparing
+
+
+def test_identical_models_say_so_and_what_was_compared(path):
+    comparison = compare_models(path, small_model())
+    assert comparison.identical
+    assert (comparison.arrays, comparison.values) == (4, 4 * 3 + 3 + 3 * 4 + 4)
+    assert str(comparison) == (
+        "identical: compared structure, and 31 values in 4 arrays, byte by byte"
+    )
+
+
+@pytest.mark.parametrize("mix", ["models", "path first", "path second", "paths"])
+def test_one_flipped_bit_is_found_and_named(path, mix):
+    a, b = small_model(), small_model()
+    b.layers[3].W.view("u4")[2, 1] ^= 1
+    save_model(b, path.with_name("b.npz"))
+    first = path if mix in ("path first", "paths") else a
+    second = path.with_name("b.npz") if mix in ("path second", "paths") else b
+    comparison = compare_models(first, second)
+    assert not comparison.identical
+    (line,) = comparison.differences
+    assert line == (
+        f"3.Dense.W: 1 of 12 values, first at (2, 1): "
+        f"{a.layers[3].W[2, 1]} against {b.layers[3].W[2, 1]}"
+    )
+    assert str(comparison).splitlines() == [
+        "DIFFERENT: compared structure, and 31 values in 4 arrays, byte by byte", f"  {line}",
+    ]  # fmt: skip
+
+
+def test_every_array_that_differs_is_named_with_its_count():
+    a, b = small_model(), small_model()
+    b.layers[1].b += 1
+    b.layers[3].b[[1, 3]] = 9
+    lines = compare_models(a, b).differences
+    assert [line.split(",")[0] for line in lines] == [
+        "1.Dense.b: 3 of 3 values", "3.Dense.b: 2 of 4 values",
+    ]  # fmt: skip
+    assert "first at (1,)" in lines[1]
+
+
+def test_minus_zero_differs_from_zero():
+    a, b = small_model(), small_model()
+    b.layers[1].b[0] = -0.0
+    assert not compare_models(a, b).identical
+
+
+def test_nan_is_compared_by_its_bytes():
+    a, b = small_model(), small_model()
+    a.params[0] = b.params[0] = np.nan
+    assert compare_models(a, b).identical
+    b.params.view("u4")[0] ^= 1  # another NaN
+    assert not compare_models(a, b).identical
+
+
+def test_the_seed_is_not_compared():
+    a, b = small_model(seed=0), small_model(seed=1)
+    b.params = a.params
+    assert compare_models(a, b).identical
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ([Dense(3), Dense(4, zeros)], "zeros"),  # the same shapes, another initializer
+        ([Dense(2), Dense(4)], "units"),
+        ([Dense(3), ReLU(), Dense(4)], "layers"),
+        ([Dense(3)], "1.Dense.W: only in the first"),
+    ],
+)
+def test_another_structure_is_a_difference_in_words(layers, words):
+    a = Sequential([Dense(3), Dense(4)], input_shape=(2,))
+    comparison = compare_models(a, Sequential(layers, input_shape=(2,)))
+    assert not comparison.identical
+    assert words in str(comparison)
+
+
+def test_arrays_that_only_the_second_has_are_named():
+    a, b = (Sequential([Dense(3) for _ in range(n)], input_shape=(2,)) for n in (1, 2))
+    assert "1.Dense.b: only in the second" in str(compare_models(a, b))
+
+
+def test_another_precision_is_a_difference():
+    lines = compare_models(small_model(), small_model(dtype=np.float64)).differences
+    assert "dtype: float32 against float64" in lines
+    assert any(line.startswith("1.Dense.W: float32") for line in lines)
+
+
+def test_a_model_with_layers_of_ones_own_is_compared_in_memory():
+    assert compare_models(own_model(), own_model()).identical
+
+
+def test_comparing_with_a_broken_file_raises_what_loading_it_raises(path, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        compare_models(path, tmp_path / "nowhere.npz")
+    path.write_bytes(b"")
+    with pytest.raises(ModelFormatError):
+        compare_models(small_model(), path)

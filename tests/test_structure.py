@@ -1,0 +1,180 @@
+"""Protects the library's shape: who may import whom, how long files are, what none may do."""
+
+import ast
+import io
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import tinynn
+
+PACKAGE = Path(tinynn.__file__).parent
+LAYERING = [
+    "parameters",
+    "checks",
+    "configuration",
+    "functions",
+    "initializers",
+    "layers",
+    "losses",
+    "model",
+    "optimizers",
+    "metrics",
+    "batches",
+    "storage",
+    "resume",
+    "callbacks",
+    "trainer",
+    "gradcheck",
+    "plots",
+]
+DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
+CORE = [
+    "parameters",
+    "functions",
+    "initializers",
+    "layers",
+    "losses",
+    "model",
+    "optimizers",
+    "batches",
+    "trainer",
+]
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+RANDOM_ALLOWED = {"default_rng", "Generator", "SeedSequence"}
+
+
+def path_of(module):
+    return PACKAGE / f"{module.replace('.', '/')}.py"
+
+
+def is_type_checking(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def imported_by(tree):
+    """Return all modules that a file imports when it runs, inside of functions too."""
+    names, waiting = set(), [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        waiting.extend(node.orelse if is_type_checking(node) else ast.iter_child_nodes(node))
+    return names
+
+
+def module_of(name):
+    """Return the module in which a dotted name lies; "tinynn" is the door, with all behind it."""
+    while name not in {f"tinynn.{module}" for module in [*LAYERING, *DATASETS]} | {"tinynn"}:
+        name = name.rpartition(".")[0]
+    return name.removeprefix("tinynn.")
+
+
+def own_modules(module):
+    """Return the modules of tinynn that one of them imports."""
+    names = imported_by(ast.parse(path_of(module).read_text(encoding="utf-8")))
+    return {module_of(name) for name in names if name.split(".")[0] == "tinynn"}
+
+
+def code_lines(text):
+    """Count the lines that hold code: no blanks, no comments, no docstrings."""
+    lines = set()
+    idle = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in idle and token.type != tokenize.ENDMARKER:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
+            node
+        ):
+            docstring = node.body[0]
+            lines.difference_update(range(docstring.lineno, docstring.end_lineno + 1))
+    return len(lines)
+
+
+def dotted(node):
+    """Return a.b.c for the expression a.b.c, "" for others."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def test_every_file_has_its_place_in_the_layering():
+    places = {path_of(module) for module in [*LAYERING, *DATASETS]}
+    doors = {PACKAGE / "__init__.py", PACKAGE / "datasets" / "__init__.py"}
+    assert set(SOURCES) == places | doors
+
+
+@pytest.mark.parametrize("module", LAYERING)
+def test_a_file_imports_only_from_files_above_it(module):
+    above = LAYERING[: LAYERING.index(module)]
+    assert own_modules(module) <= set(above)
+
+
+@pytest.mark.parametrize("module", DATASETS)
+def test_datasets_import_parameters_and_each_other_in_order(module):
+    above = ["parameters", *DATASETS[: DATASETS.index(module)]]
+    if module == "datasets.download":
+        above = []  # it moves bytes, and knows nothing of formats
+    assert own_modules(module) <= set(above)
+
+
+def test_the_reader_of_imports_sees_them_where_they_hide():
+    text = """
+from tinynn.model import Sequential
+import tinynn.trainer
+if TYPE_CHECKING:
+    from tinynn.plots import confusion
+else:
+    from tinynn import resume
+def late():
+    from tinynn import Dense
+"""
+    found = {module_of(name) for name in imported_by(ast.parse(text))}
+    assert found == {"model", "trainer", "resume", "tinynn"}
+
+
+def test_the_counter_of_lines_counts_code_alone():
+    text = '"""Why."""\n\nx = 1  # so\n\n# a comment\ndef f():\n    """Two\n\n    lines."""\n'
+    text += '    return """\n    text\n    """\n'
+    assert code_lines(text) == 5  # x, def, and the three lines of the text that is no docstring
+
+
+def test_the_core_is_read_in_one_sitting():
+    lines = {module: code_lines(path_of(module).read_text(encoding="utf-8")) for module in CORE}
+    assert sum(lines.values()) < 600, lines
+    assert max(lines.values()) <= 150, lines
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_randomness_is_global(path):
+    used = {dotted(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))}
+    draws = {name for name in used if name.startswith(("np.random.", "numpy.random."))}
+    assert {name.split(".")[2] for name in draws} <= RANDOM_ALLOWED
+    imported = imported_by(ast.parse(path.read_text(encoding="utf-8")))
+    assert not {name for name in imported if name.split(".")[0] in ("random", "secrets")}
+    assert not {name for name in imported if name.startswith("numpy.random")}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_is_ever_unpickled(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    keywords = [node for node in ast.walk(tree) if isinstance(node, ast.keyword)]
+    for keyword in keywords:
+        if keyword.arg == "allow_pickle":
+            assert ast.literal_eval(keyword.value) is False
+    banned = {"pickle", "marshal", "shelve", "dill", "joblib"}
+    assert not {name for name in imported_by(tree) if name.split(".")[0] in banned}
+
+
+def test_there_is_no_utils():
+    root = PACKAGE.parent
+    rooms = [PACKAGE, root / "tests", root / "examples", root / "benchmarks"]
+    found = [path for room in rooms for path in room.rglob("*.py")]
+    assert len(found) > len(SOURCES)  # the tests, at least, are among them
+    names = {path.stem for path in found} | {path.parent.name for path in found}
+    assert not names & {"utils", "util", "helpers", "core", "common", "misc"}
