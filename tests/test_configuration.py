@@ -92,7 +92,7 @@ def test_plain_gives_json_types(value, expected):
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), 1j, b"bytes", partial(zeros), [{"a": 1j}]])
 def test_plain_refuses_what_json_has_not(value):
-    with pytest.raises(ValueError, match=r"1\.Dense: a \w+ cannot be written as JSON"):
+    with pytest.raises(ValueError, match=r"1\.Dense: .+ cannot be written to a file"):
         plain(value, "1.Dense")
 
 

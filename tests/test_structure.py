@@ -148,6 +148,8 @@ def test_the_core_is_read_in_one_sitting():
     lines = {module: code_lines(path_of(module).read_text(encoding="utf-8")) for module in CORE}
     assert sum(lines.values()) < 600, lines
     assert max(lines.values()) <= 150, lines
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    assert f"| {sum(lines.values())} lines |" in readme
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -525,7 +525,7 @@ X, Y = data(6)
         ({"y": np.array([-1, 0, 0, 0, 0, 0])}, "the labels contain -1"),
         ({"y": Y.astype(float)}, "one whole number a sample"),
         ({"y": np.eye(4)[Y]}, r"y must be classes \(1,\) or rows \(1, 3\), got \(1, 4\)"),
-        ({"y": np.zeros((6, 3))}, "rows of y must sum to 1"),
+        ({"y": np.zeros((6, 3))}, "rows of y must be shares of 1"),
         ({"epochs": 0}, "epochs must be .* 1 or more, got 0"),
         ({"epochs": -1}, "epochs must be .* 1 or more, got -1"),
         ({"epochs": 1.5}, "epochs must be a whole number"),

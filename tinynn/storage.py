@@ -269,7 +269,7 @@ def _read_npz(path: PathLike) -> dict[str, Array]:
 
 def _write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
     """Write to a temporary file beside `path`, see it safely on the disk, put it in place."""
-    path = Path(path)
+    path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

@@ -63,4 +63,4 @@ def test_what_is_no_picture_or_no_model_is_named(run_example, sample_run, tmp_pa
     assert "text.png" in process.stderr
     assert "Traceback" not in process.stderr
     process = run_example(tmp_path, "predict_image.py", "text.png", "text.png")
-    assert "text.png is no model of tinynn" in process.stderr
+    assert "text.png is no .npz file" in process.stderr
