@@ -22,6 +22,7 @@ LAYERING = [
     "optimizers",
     "metrics",
     "batches",
+    "npz",
     "storage",
     "resume",
     "callbacks",

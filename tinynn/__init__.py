@@ -15,14 +15,9 @@ from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
+from tinynn.npz import ModelFormatError
 from tinynn.optimizers import SGD, Adam, Optimizer
-from tinynn.storage import (
-    ModelComparison,
-    ModelFormatError,
-    compare_models,
-    load_model,
-    save_model,
-)
+from tinynn.storage import ModelComparison, compare_models, load_model, save_model
 from tinynn.trainer import History, Trainer
 
 __version__ = "0.1.0"

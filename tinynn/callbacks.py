@@ -13,8 +13,9 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.configuration import Configured
+from tinynn.npz import PathLike
 from tinynn.resume import run_settings, training_state
-from tinynn.storage import PathLike, save_checkpoint
+from tinynn.storage import save_checkpoint
 
 if TYPE_CHECKING:  # for the annotations alone: callbacks stand above the trainer
     from tinynn.trainer import Trainer

@@ -109,13 +109,16 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
     return layers
 
 
-def own_name(thing: Any, known: Mapping[str, Any]) -> None:
-    """A class or function of the user's own, which files will know by its name."""
-    if known.get(thing.__name__, thing) is not thing:
-        raise ValueError(
-            f"tinynn has a {thing.__name__} itself, so a file could not tell yours from it. "
-            "Give yours another name."
-        )
+def with_own(known: Mapping[str, Any], own: Iterable[Any]) -> dict[str, Any]:
+    """Classes and functions by their names, tinynn's and the user's own: no two share a name."""
+    table = dict(known)
+    for thing in own:
+        if table.setdefault(thing.__name__, thing) is not thing:
+            raise ValueError(
+                f"There is another {thing.__name__} already, so a file could not tell yours from "
+                "it. Give yours another name."
+            )
+    return table
 
 
 def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:

@@ -87,12 +87,15 @@ class Layer(Configured, ABC):
         """Return the view of each parameter by its name, such as {"W": ..., "b": ...}."""
         return {name: self._views[name] for name in self._names}
 
-    def adopt(self, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        """Take these views for W, dW and so on for good, carrying over what they held so far."""
-        views = {**parameters, **{f"d{name}": view for name, view in gradients.items()}}
+    def adopt(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
+        """Take the own among a model's views for W, dW and so on, with what they held so far."""
+        prefix = f"{self.name}."
+        names = tuple(n.removeprefix(prefix) for n in params if n.startswith(prefix))
+        views = {name: params[prefix + name] for name in names}
+        views.update({f"d{name}": grads[prefix + name] for name in names})
         for name, old in self._views.items() if self.built else ():
             copy_into(views[name], old, f"{self.name}.{name}")
-        self.__dict__.update(views, _views=views, _names=tuple(parameters))
+        self.__dict__.update(views, _views=views, _names=names)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Copy what is assigned to a parameter or gradient into its view; nothing is rebound."""

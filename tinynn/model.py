@@ -53,16 +53,7 @@ class Sequential:
         self.dtype = checks.precision(dtype)
         self._batch_size: int | None = None  # of the batch that layers remember for backward
 
-        self.output_shapes: list[Shape] = []  # of one sample, layer by layer
-        self._shapes: dict[str, Shape] = {}  # of the parameters, by their full names
-        shape = self.input_shape
-        for position, layer in enumerate(self.layers):
-            layer.position = position
-            self.output_shapes.append(layer.output_shape(shape))
-            for key, parameter_shape in layer.parameter_shapes(shape).items():
-                checks.parameter_name(key, layer.name, layer.config())
-                self._shapes[f"{layer.name}.{key}"] = parameter_shape
-            shape = self.output_shapes[-1]
+        self.output_shapes, self._shapes = walk_shapes(self.layers, self.input_shape)
         self._allocate()
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
@@ -75,11 +66,7 @@ class Sequential:
         self._params, params = flat_vector(self._shapes, self.dtype)
         self._grads, grads = flat_vector(self._shapes, self.dtype)
         for layer in self.layers:
-            keys = [name for name in self._shapes if name.startswith(f"{layer.name}.")]
-            layer.adopt(
-                {name.removeprefix(f"{layer.name}."): params[name] for name in keys},
-                {name.removeprefix(f"{layer.name}."): grads[name] for name in keys},
-            )
+            layer.adopt(params, grads)
 
     @property
     def params(self) -> Array:
@@ -169,8 +156,7 @@ class Sequential:
 
         Raises ValueError if a layer cannot be told by its class's name and arguments.
         """
-        for layer in self.layers:
-            checks.own_name(type(layer), LAYERS)
+        checks.with_own(LAYERS, map(type, self.layers))
         return {
             "layers": [
                 {"layer": type(layer).__name__, "config": plain(layer.config(), layer.name)}
@@ -192,14 +178,7 @@ class Sequential:
         >>> Sequential.from_config(model.config()).layers
         [Dense(units=2, initializer=he_normal)]
         """
-        known = {**LAYERS, **INITIALIZERS}
-        for thing in layers:
-            checks.own_name(thing, known)
-            known[thing.__name__] = thing
-        built = [
-            named(entry["layer"], known)(**restored(entry["config"], known))
-            for entry in config["layers"]
-        ]
+        built = layers_of_config(config, layers)
         return cls(built, tuple(config["input_shape"]), config["seed"], config["dtype"])
 
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":
@@ -227,3 +206,34 @@ class Sequential:
     def _output_gradient(self, dp: npt.ArrayLike, caller: str) -> Array:
         dp = checks.output_gradient(dp, self._batch_size, self.output_shapes[-1], caller)
         return dp.astype(self.dtype, copy=False)
+
+
+def walk_shapes(
+    layers: Iterable[Layer], input_shape: Shape
+) -> tuple[list[Shape], dict[str, Shape]]:
+    """Tell layers their positions; return the shape of a sample after each, and all parameters'.
+
+    >>> from tinynn import Dense, Flatten
+    >>> walk_shapes([Flatten(), Dense(3)], (2, 2))
+    ([(4,), (3,)], {'1.Dense.W': (4, 3), '1.Dense.b': (3,)})
+    """
+    outputs, parameters, shape = [], {}, input_shape
+    for position, layer in enumerate(layers):
+        layer.position = position
+        outputs.append(layer.output_shape(shape))
+        for key, parameter_shape in layer.parameter_shapes(shape).items():
+            checks.parameter_name(key, layer.name, layer.config())
+            parameters[f"{layer.name}.{key}"] = parameter_shape
+        shape = outputs[-1]
+    return outputs, parameters
+
+
+def layers_of_config(
+    config: Mapping[str, Any], layers: Iterable[Callable[..., Any]] = ()
+) -> list[Layer]:
+    """Return fresh layers as a model's `config()` lists them; see `Sequential.from_config`."""
+    known = checks.with_own({**LAYERS, **INITIALIZERS}, layers)
+    return [
+        named(entry["layer"], known)(**restored(entry["config"], known))
+        for entry in config["layers"]
+    ]

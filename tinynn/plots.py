@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.model import Sequential
+from tinynn.npz import PathLike
 from tinynn.parameters import Array
-from tinynn.storage import PathLike
 from tinynn.trainer import History
 
 if TYPE_CHECKING:  # matplotlib takes a second to import: each function does so when it is called

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynn.configuration import Configured, differences, plain
+from tinynn.npz import PathLike
 from tinynn.parameters import Array
-from tinynn.storage import PathLike, load_checkpoint
+from tinynn.storage import load_checkpoint
 
 if TYPE_CHECKING:  # for the annotations alone: these functions stand above the trainer
     from tinynn.trainer import Trainer

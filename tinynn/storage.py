@@ -12,30 +12,21 @@ the old file or the new one, whole.
 
 import copy
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from tinynn.configuration import differences
-from tinynn.model import Sequential
-from tinynn.parameters import Array
+from tinynn.model import Sequential, layers_of_config, walk_shapes
+from tinynn.npz import ModelFormatError, NpzFile, PathLike, write_npz
+from tinynn.parameters import Array, Shape
 
 FORMAT = 1
-PathLike: TypeAlias = str | os.PathLike[str]
-
-
-class ModelFormatError(ValueError):
-    """A file that is not what tinynn saved: it says which file, and what is wrong with it.
-
-    >>> load_model(__file__)
-    Traceback (most recent call last):
-        ...
-    tinynn.storage.ModelFormatError: ...storage.py is no .npz file: it begins with ...
-    """
+MODEL_TEXTS = ("format", "architecture")
+LONGEST_ARCHITECTURE = 2**20  # characters: a model of ten thousand layers
+LONGEST_TRAINING = 2**26  # characters: a history of some hundred thousand epochs
 
 
 def save_model(model: Sequential, path: PathLike) -> None:
@@ -51,7 +42,7 @@ def save_model(model: Sequential, path: PathLike) -> None:
     ...     bool((load_model(f"{folder}/model.npz").params == model.params).all())
     True
     """
-    _write_npz(path, _model_arrays(model))
+    write_npz(path, _model_arrays(model))
 
 
 def load_model(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Sequential:
@@ -65,19 +56,13 @@ def load_model(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Seq
         ...
     FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
     """
-    arrays = _read_npz(path)
-    if "training" in arrays:
-        raise ModelFormatError(
-            f"{path} is a checkpoint, not a model. Go on with it by Trainer.fit(..., "
-            "resume_from=path), then save_model(trainer.model, ...)."
-        )
-    architecture = _architecture(path, arrays)
-    try:
-        model = Sequential.from_config(architecture, layers)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelFormatError(f"{path}: its architecture cannot be built. {error}") from error
-    _fill(path, model, arrays)
-    return model
+    with NpzFile(path) as file:
+        if "training" in file.members:
+            raise file.error(
+                "is a checkpoint, not a model. Go on with it by Trainer.fit(..., "
+                "resume_from=path), then save_model(trainer.model, ...)."
+            )
+        return _build(file, _architecture(file), layers)
 
 
 def save_checkpoint(model: Sequential, training: Mapping[str, Any], path: PathLike) -> None:
@@ -87,7 +72,7 @@ def save_checkpoint(model: Sequential, training: Mapping[str, Any], path: PathLi
     """
     arrays: dict[str, Array] = {}
     text = json.dumps(_without_arrays(training, "training", arrays))
-    _write_npz(path, {**_model_arrays(model), "training": np.array(text), **arrays})
+    write_npz(path, {**_model_arrays(model), "training": np.array(text), **arrays})
 
 
 def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str, Any]]:
@@ -96,16 +81,17 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
     The model itself is left as it is. Raises ValueError if the checkpoint is of another
     architecture, ModelFormatError and OSError as `load_model` does.
     """
-    arrays = _read_npz(path)
-    if "training" not in arrays:
-        raise ModelFormatError(f"{path} is a model, not a checkpoint: it holds no training state.")
-    parameters = {name: a for name, a in arrays.items() if not name.startswith("training")}
-    unlike = differences(_architecture(path, parameters), model.config())
-    if unlike:
-        raise ValueError("\n  ".join([f"{path} is of another model than this one:", *unlike]))
-    twin = copy.deepcopy(model)
-    _fill(path, twin, parameters)
-    return twin.params, _with_arrays(_json(path, arrays, "training"), arrays, path)
+    with NpzFile(path) as file:
+        architecture = _architecture(file)
+        if "training" not in file.members:
+            raise file.error("is a model, not a checkpoint: it holds no training state.")
+        unlike = differences(architecture, model.config())
+        if unlike:
+            raise ValueError("\n  ".join([f"{path} is of another model than this one:", *unlike]))
+        twin = copy.deepcopy(model)
+        _fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
+        training = _with_arrays(_json(file, "training", LONGEST_TRAINING), file)
+        return twin.params, training
 
 
 @dataclass(frozen=True)
@@ -173,50 +159,88 @@ def _difference(name: str, a: Array | None, b: Array | None) -> list[str]:
 
 def _model_arrays(model: Sequential) -> dict[str, Array]:
     architecture = json.dumps(model.config())
-    return {
-        "format": np.array(FORMAT),
-        "architecture": np.array(architecture),
-        **model.named_parameters(),
-    }
-
-
-def _architecture(path: PathLike, arrays: Mapping[str, Array]) -> Any:
-    """Return what the file says of the model's structure, if this version can read it."""
-    for name in ("format", "architecture"):
-        if name not in arrays:
-            raise ModelFormatError(f"{path} is no model of tinynn: it holds no {name!r}.")
-    if arrays["format"].tolist() != FORMAT:
-        raise ModelFormatError(
-            f"{path} has format {arrays['format'].tolist()}, this version of tinynn reads "
-            f"{FORMAT}. If a newer tinynn saved it, update."
-        )
-    return _json(path, arrays, "architecture")
-
-
-def _fill(path: PathLike, model: Sequential, arrays: Mapping[str, Array]) -> None:
-    """Copy the arrays of a file into a model, after making sure that they are exactly its own."""
     parameters = model.named_parameters()
-    given = {name: a for name, a in arrays.items() if name not in ("format", "architecture")}
-    for name in [*parameters, *given]:
-        if name not in given:
-            raise ModelFormatError(f"{path} misses the array {name}.")
-        if name not in parameters:
-            raise ModelFormatError(f"{path} has an array that its architecture has not: {name}.")
-        ours, theirs = parameters[name], given[name]
-        if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
-            raise ModelFormatError(
-                f"{path}: {name} should be {ours.dtype} {ours.shape}, "
-                f"but is {theirs.dtype} {theirs.shape}."
+    for name, array in parameters.items():
+        if not np.isfinite(array).all():
+            raise ValueError(
+                f"{name} holds NaN or infinity: training has diverged, and nothing was written. Go "
+                "back to the last file that was saved, and try a smaller learning rate."
             )
-    for name, view in parameters.items():
-        view[...] = given[name]
+    texts = {"format": np.array(FORMAT), "architecture": np.array(architecture)}
+    return {**texts, **parameters}
 
 
-def _json(path: PathLike, arrays: Mapping[str, Array], name: str) -> Any:
+def _architecture(file: NpzFile) -> Any:
+    """Return what the file says of the model's structure, if this version can read it."""
+    for name in MODEL_TEXTS:
+        if name not in file.members:
+            raise file.error(f"is no model of tinynn: it holds no {name!r}.")
+    declared = file.members["format"]
+    if declared.shape or declared.dtype.kind not in "iu":
+        raise file.error(f"should give its format as one whole number, but holds {declared}.")
+    version = int(file.read("format"))
+    if version != FORMAT:
+        raise file.error(
+            f"has format {version}, this version of tinynn reads {FORMAT}. "
+            "If a newer tinynn saved it, update."
+        )
+    return _json(file, "architecture", LONGEST_ARCHITECTURE)
+
+
+def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]]) -> Sequential:
+    """Make the model that a file holds; nothing is allocated before its arrays are known to fit."""
     try:
-        return json.loads(str(arrays[name]))
-    except ValueError as error:
-        raise ModelFormatError(f"{path}: {name} is not JSON. {error}") from error
+        built = layers_of_config(architecture, layers)
+        rest = (tuple(architecture["input_shape"]), architecture["seed"], architecture["dtype"])
+        _, shapes = walk_shapes(built, rest[0])
+        _check_members(file, shapes, np.dtype(rest[2]), file.members)
+        model = Sequential(built, *rest)
+    except ModelFormatError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise file.error(f"describes an architecture that cannot be built. {error}") from error
+    _fill(file, model, file.members)
+    return model
+
+
+def _fill(file: NpzFile, model: Sequential, names: Iterable[str]) -> None:
+    """Read a model's parameters, after making sure that `names` are exactly its own."""
+    parameters = model.named_parameters()
+    shapes = {name: view.shape for name, view in parameters.items()}
+    _check_members(file, shapes, model.dtype, names)
+    for name, view in parameters.items():
+        file.read_into(name, view)
+        if not np.isfinite(view).all():
+            raise file.error(f"holds NaN or infinity in {name}: a model that diverged is no model.")
+
+
+def _check_members(
+    file: NpzFile, shapes: Mapping[str, Shape], dtype: np.dtype[Any], names: Iterable[str]
+) -> None:
+    """Hold the names, shapes and dtypes that a file declares against those of an architecture."""
+    given = [name for name in names if name not in MODEL_TEXTS]
+    for name in shapes:
+        if name not in given:
+            raise file.error(f"misses the array {name}.")
+    for name in given:
+        if name not in shapes:
+            raise file.error(f"has an array that its architecture has not: {name}.")
+        member = file.members[name]
+        if member.shape != shapes[name] or member.dtype != dtype:
+            raise file.error(f"should hold {name} as {dtype} {shapes[name]}, but has {member}.")
+
+
+def _json(file: NpzFile, name: str, longest: int) -> Any:
+    """Return a text of the file, parsed."""
+    member = file.members[name]
+    if member.shape or member.dtype.kind != "U" or member.dtype.itemsize > 4 * longest:
+        raise file.error(
+            f"should hold {name} as one text, {longest:,} characters at most: {member}."
+        )
+    try:
+        return json.loads(str(file.read(name)))
+    except (ValueError, RecursionError) as error:
+        raise file.error(f"should hold {name} as JSON. {error}") from error
 
 
 def _without_arrays(value: Any, name: str, arrays: dict[str, Array]) -> Any:
@@ -231,57 +255,15 @@ def _without_arrays(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     return value
 
 
-def _with_arrays(value: Any, arrays: Mapping[str, Array], path: PathLike) -> Any:
+def _with_arrays(value: Any, file: NpzFile) -> Any:
     """Undo `_without_arrays`."""
-    if isinstance(value, dict):
-        if value.keys() == {"array"}:
-            if value["array"] not in arrays:
-                raise ModelFormatError(f"{path} misses the array {value['array']}.")
-            return arrays[value["array"]]
-        return {key: _with_arrays(item, arrays, path) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_arrays(item, arrays, path) for item in value]
-    return value
-
-
-def _read_npz(path: PathLike) -> dict[str, Array]:
-    import zipfile
-    import zlib
-
-    with Path(path).open("rb") as file:
-        start = file.read(4)
-        if start != b"PK\x03\x04":
-            raise ModelFormatError(f"{path} is no .npz file: it begins with {start!r}.")
-        file.seek(0)
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                members = {name: archive[name] for name in archive.files}
-        except (
-            ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError,
-            zipfile.BadZipFile, zlib.error,
-        ) as error:  # fmt: skip
-            raise ModelFormatError(f"{path} is no model of tinynn, or damaged: {error}") from error
-    for name, member in members.items():
-        if not isinstance(member, np.ndarray):
-            raise ModelFormatError(f"{path} is no model of tinynn: its part {name} is no array.")
-    return members
-
-
-def _write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
-    """Write to a temporary file beside `path`, see it safely on the disk, put it in place."""
-    path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # dtypes of the stubs
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":  # the new name is on the disk only when its folder is
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        return [_with_arrays(item, file) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"array"}:
+        name = value["array"]
+        if not isinstance(name, str) or name not in file.members:
+            raise file.error(f"misses the array {name}.")
+        return file.read(name)
+    return {key: _with_arrays(item, file) for key, item in value.items()}

@@ -18,10 +18,10 @@ from tinynn.callbacks import Callback, Checkpoint
 from tinynn.losses import Loss
 from tinynn.metrics import accuracy
 from tinynn.model import Sequential
+from tinynn.npz import PathLike
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.resume import restore
-from tinynn.storage import PathLike
 
 
 @dataclass

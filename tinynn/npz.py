@@ -1,0 +1,203 @@
+"""The .npz container: arrays by name in a zip file. Written atomically, read with suspicion.
+
+    file.npz  =  zip [ name.npy = header + numbers,  name.npy = header + numbers,  ... ]
+
+A file found on the web may be broken, or made to break. NumPy's own reader can be led to load
+wrong numbers without a word, or to allocate what the file never held. So this one looks before it
+reads: every member must be stored uncompressed, its header must be of the very form that np.savez
+writes (nothing is ever evaluated or unpickled), and its size that of its header and its numbers.
+Then arrays are read to their last byte, which is where the zip format compares its checksum.
+"""
+
+import os
+import re
+import struct
+import threading
+import zipfile
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+
+from tinynn.parameters import Array, Shape
+
+PathLike: TypeAlias = str | os.PathLike[str]
+
+MAGIC = b"\x93NUMPY\x01\x00"
+HEADER = re.compile(
+    rb"\{'descr': '([<|][biuf][1248]|<U[1-9][0-9]{0,8})', 'fortran_order': (True|False), "
+    rb"'shape': \(([0-9]{1,20}(?:, [0-9]{1,20}){0,31},?)?\), \} *\n"
+)
+LONGEST_HEADER = 1_000  # bytes; NumPy pads them to 118 as a rule
+CHUNK = 2**20  # bytes read at a time, so that reading needs no second copy of an array
+
+# What zipfile may raise for a damaged file (NotImplementedError is a RuntimeError)
+DAMAGE = (zipfile.BadZipFile, struct.error, ValueError, EOFError, OSError, RuntimeError, IndexError)
+
+
+class ModelFormatError(ValueError):
+    """A file that is not what tinynn saved: it says which file, and what is wrong with it.
+
+    >>> NpzFile(__file__)
+    Traceback (most recent call last):
+        ...
+    tinynn.npz.ModelFormatError: ...npz.py is no .npz file: it begins with ...
+    """
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a member's header declares; its numbers begin after `start` bytes."""
+
+    entry: zipfile.ZipInfo
+    start: int
+    dtype: np.dtype[Any]
+    shape: Shape
+    fortran_order: bool
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {self.shape}"
+
+
+class NpzFile:
+    """An .npz file, open for reading: `members` tells what is in it, before any array is read.
+
+    path: raises OSError if it cannot be opened, ModelFormatError if it is not as described above.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_npz(f"{folder}/a.npz", {"W": np.eye(2)})
+    ...     with NpzFile(f"{folder}/a.npz") as file:
+    ...         print(file.members["W"])
+    ...         file.read("W")
+    float64 (2, 2)
+    array([[1., 0.],
+           [0., 1.]])
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = path
+        self._file = Path(path).open("rb")  # noqa: SIM115  # closed by __exit__, or below
+        try:
+            self.members = self._members()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> "NpzFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def error(self, problem: str) -> ModelFormatError:
+        """Return an error about this file, to be raised."""
+        return ModelFormatError(f"{self.path} {problem}")
+
+    def read(self, name: str) -> Array:
+        """Return the array of that name."""
+        member = self.members[name]
+        array = np.empty(member.shape, member.dtype, "F" if member.fortran_order else "C")
+        self.read_into(name, array)
+        return array
+
+    def read_into(self, name: str, array: Array) -> None:
+        """Read the numbers of that name into an array of its shape and dtype."""
+        member = self.members[name]
+        if member.fortran_order and not array.flags.f_contiguous:
+            array[...] = self.read(name)
+            return
+        in_order = array.T if member.fortran_order else array
+        data = in_order.reshape(-1).view(np.uint8)  # the array's own memory, as bytes
+        try:
+            with self._zip.open(member.entry) as stream:
+                stream.read(member.start)
+                for position in range(0, data.size, CHUNK):
+                    expected = data[position : position + CHUNK]
+                    expected[:] = np.frombuffer(stream.read(expected.size), np.uint8)
+        except DAMAGE as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> ModelFormatError:
+        return error if isinstance(error, ModelFormatError) else self.error(f"is damaged: {error}")
+
+    def _members(self) -> dict[str, Member]:
+        beginning = self._file.read(4)
+        if beginning != b"PK\x03\x04":
+            raise self.error(f"is no .npz file: it begins with {beginning!r}.")
+        size = os.fstat(self._file.fileno()).st_size
+        members: dict[str, Member] = {}
+        try:
+            self._zip = zipfile.ZipFile(self._file)
+            for entry in self._zip.infolist():
+                name = entry.filename.removesuffix(".npy")
+                if name == entry.filename:
+                    raise self.error(f"has a part that is no array: {entry.filename!r}.")
+                if name in members:
+                    raise self.error(f"holds {name!r} twice.")
+                if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
+                    raise self.error(f"holds {name!r} encrypted or compressed; tinynn never does.")
+                if entry.file_size != entry.compress_size or entry.file_size > size:
+                    raise self.error(
+                        f"declares {entry.file_size:,} bytes for {name!r}, {entry.compress_size:,} "
+                        f"as stored, in a file of {size:,}."
+                    )
+                with self._zip.open(entry) as stream:
+                    members[name] = self._member(name, entry, stream)
+        except DAMAGE as error:
+            raise self._damaged(error) from error
+        return members
+
+    def _member(self, name: str, entry: zipfile.ZipInfo, stream: IO[bytes]) -> Member:
+        """Read one member's header and hold its declared size against the member's own."""
+        start = stream.read(len(MAGIC) + 2)
+        length = int.from_bytes(start[len(MAGIC) :], "little")
+        text = stream.read(length) if length <= LONGEST_HEADER else b""
+        match = HEADER.fullmatch(text)
+        if not start.startswith(MAGIC) or len(text) != length or not match:
+            raise self.error(
+                f"holds {name!r}, which is no array as tinynn writes them: its header is "
+                f"{(start + text)[:80]!r}."
+            )
+        descr, fortran_order, shape = (part.decode() if part else "" for part in match.groups())
+        member = Member(
+            entry=entry,
+            start=len(start) + length,
+            dtype=np.dtype(descr),
+            shape=tuple(int(n) for n in re.findall("[0-9]+", shape)),
+            fortran_order=fortran_order == "True",
+        )
+        expected = member.start + prod(member.shape) * member.dtype.itemsize
+        if entry.file_size != expected:
+            raise self.error(
+                f"declares {name!r} as {member}, {expected:,} bytes with its header, but holds "
+                f"{entry.file_size:,}."
+            )
+        return member
+
+
+def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
+    """Write the arrays to a temporary file beside `path`, see it on the disk, put it in place.
+
+    Whoever opens the path finds the old file or the new one, whole. Raises OSError if it cannot be
+    written; then the old file stands, and no other is left.
+    """
+    path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
+    unique = f"{os.getpid()}.{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name[:100]}.{unique}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # dtypes of the stubs
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if os.name == "posix":  # the new name is on the disk only when its folder is
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
