@@ -26,6 +26,7 @@ LAYERING = [
     "storage",
     "resume",
     "callbacks",
+    "divergence",
     "trainer",
     "gradcheck",
     "plots",

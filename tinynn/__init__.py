@@ -8,6 +8,7 @@ The order to read it in: layers, functions, losses, parameters, model, optimizer
 from tinynn import datasets, plots
 from tinynn.batches import minibatches, stratified_split
 from tinynn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, ProgressBar
+from tinynn.divergence import TrainingDiverged
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
@@ -46,6 +47,7 @@ __all__ = [
     "Softmax",
     "SoftmaxCrossEntropy",
     "Trainer",
+    "TrainingDiverged",
     "accuracy",
     "check_gradients",
     "compare_models",

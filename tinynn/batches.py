@@ -26,9 +26,7 @@ def stratified_split(
     >>> rest, drawn
     (array([0, 1, 5]), array([2, 3, 4]))
     """
-    labels = np.asarray(labels)
-    if labels.ndim != 1:
-        raise ValueError(f"stratified_split expects classes, shape (N,), got {labels.shape}.")
+    labels = checks.vector(labels, "stratified_split expects classes")
     checks.count("size", size, most=len(labels) - 1)
     classes, counts = np.unique(labels, return_counts=True)
     shares, remainders = np.divmod(counts * size, len(labels))
@@ -56,7 +54,7 @@ def minibatches(
     >>> [xb.tolist() for xb, yb in minibatches(x, x % 2, 2, np.random.default_rng(0), start=1)]
     [[3, 0], [1]]
     """
-    checks.paired(x, y, "x and y")
+    checks.paired(x, y)
     checks.count("batch_size", batch_size, most=len(x))
     checks.count("start", start, least=0)
     return _cut(x, y, batch_size, rng.permutation(len(x)), start)

@@ -5,7 +5,9 @@ A callback is told of each event by a method of that name, and gets the Trainer,
 """
 
 import csv
+import errno
 import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,29 +75,41 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, trainer: "Trainer") -> None:
         path, rows = Path(self.path), trainer.history.epochs  # of earlier epochs, if there were any
-        log = self._text(trainer, rows, header=True)
-        if path.exists():
-            found = path.read_bytes().decode(errors="replace")
-            own = (trainer.resumed or rows) and (found.startswith(log) or log.startswith(found))
-            if not own:
-                raise FileExistsError(
-                    f"{path} exists already, from another run, and is not overwritten. "
-                    "Give CSVLogger another path, or move the file away."
-                )
-        path.write_bytes(log.encode())
+        log = self._text(trainer, [dict(zip(trainer.columns, trainer.columns, strict=True)), *rows])
+        found = path.read_bytes() if path.exists() else b""
+        goes_on = trainer.resumed or rows
+        if path.exists() and not (goes_on and (found.startswith(log) or log.startswith(found))):
+            raise FileExistsError(
+                f"{path} exists already, from another run, and is not overwritten. "
+                "Give CSVLogger another path, or move the file away."
+            )
+        if len(found) > len(log):  # rows of epochs that a resumed run trains again
+            os.truncate(path, len(log))
+        self._append(log[len(found) :])
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
-        with Path(self.path).open("ab") as file:
-            file.write(self._text(trainer, trainer.history.epochs[-1:]).encode())
+        self._append(self._text(trainer, trainer.history.epochs[-1:]))
 
-    @staticmethod
-    def _text(trainer: "Trainer", rows: list[dict[str, Any]], header: bool = False) -> str:
+    def _text(self, trainer: "Trainer", rows: list[dict[str, Any]]) -> bytes:
         text = io.StringIO()
         writer = csv.DictWriter(text, trainer.columns, restval="", extrasaction="ignore")
-        if header:
-            writer.writeheader()
         writer.writerows(rows)
-        return text.getvalue()
+        return text.getvalue().encode()
+
+    def _append(self, rows: bytes) -> None:
+        """Write whole rows or none."""
+        with Path(self.path).open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(rows) != len(rows):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError as error:
+                os.truncate(self.path, before)
+                raise OSError(
+                    error.errno,
+                    f"{error.strerror}: a row could not be written to {self.path}; those before "
+                    "it are kept",
+                ) from error
 
 
 class ProgressBar(Callback):
@@ -217,9 +231,11 @@ class Checkpoint(Callback):
         self.path = path
         self.every_epochs = every_epochs
         self.every_steps = every_steps
+        self.saved = ""  # which step the file holds
 
     def on_train_begin(self, trainer: "Trainer") -> None:
         self.settings = run_settings(trainer)
+        self.saved = ""
 
     def on_step_end(self, trainer: "Trainer") -> None:
         if self.every_steps and trainer.step % self.every_steps == 0:
@@ -234,4 +250,14 @@ class Checkpoint(Callback):
             self._save(trainer)
 
     def _save(self, trainer: "Trainer") -> None:
-        save_checkpoint(trainer.model, training_state(trainer, self.settings), self.path)
+        now = f"epoch {trainer.epoch}, step {trainer.step}"
+        try:
+            save_checkpoint(trainer.model, training_state(trainer, self.settings), self.path)
+        except OSError as error:
+            kept = f"it still holds {self.saved}" if self.saved else "nothing was changed there"
+            raise OSError(
+                error.errno,
+                f"{error.strerror}: the checkpoint of {now} could not be written to {self.path}; "
+                f"{kept}",
+            ) from error
+        self.saved = now

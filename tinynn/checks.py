@@ -5,7 +5,9 @@ tells what was expected, what came, where, and the likely remedy. All are called
 changed. They stand here so that the mathematics elsewhere can be read without them.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from numbers import Real
 from typing import Any
 
@@ -138,6 +140,41 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
             f"{x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
         )
     return x
+
+
+def pixels(images: npt.ArrayLike) -> Array:
+    """Images of bytes."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. "
+            "Have they been scaled already?"
+        )
+    return images
+
+
+def vector(array: npt.ArrayLike, expectation: str) -> Array:
+    """An array of one dimension."""
+    array = np.asarray(array)
+    if array.ndim != 1:
+        raise ValueError(f"{expectation}, shape (N,), got {array.shape}.")
+    return array
+
+
+def flat(input_shape: Shape, layer: str) -> None:
+    """Samples for a Dense: one row each.
+
+    >>> flat((28, 28), "0.Dense")
+    Traceback (most recent call last):
+        ...
+    ValueError: 0.Dense gets samples of shape (28, 28) but needs flat ones, (784,). Put Flatten()
+        before it.
+    """
+    if len(input_shape) != 1:
+        raise ValueError(
+            f"{layer} gets samples of shape {input_shape} but needs flat ones, "
+            f"({prod(input_shape)},). Put Flatten() before it."
+        )
 
 
 def parameter_name(name: str, layer: str, taken: Mapping[str, Any]) -> None:
@@ -287,15 +324,46 @@ def memory(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> No
         )
 
 
-def paired(x: npt.ArrayLike, y: npt.ArrayLike, what: str) -> tuple[Array, Array]:
+def paired(x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:
     """Samples and their answers: as many of each, 1 or more."""
     x, y = np.asarray(x), np.asarray(y)
     if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
         raise ValueError(
-            f"{what} must have as many samples as each other, 1 or more; their shapes are "
+            f"{kind}x and y must have as many samples as each other, 1 or more; their shapes are "
             f"{x.shape} and {y.shape}."
         )
     return x, y
+
+
+def data(x: npt.ArrayLike, y: npt.ArrayLike, kind: str) -> tuple[Array, Array]:
+    """Samples and answers to train on: without NaN; a warning for bytes that nobody scaled."""
+    x, y = paired(x, y, kind)
+    if x.dtype == np.uint8 and x.size and x.max() > 1:
+        warnings.warn(
+            f"{kind}x holds bytes, 0 to {x.max()}. Networks learn better from 0 to 1: "
+            "tinynn.scale_pixels(x).",
+            stacklevel=4,
+        )
+    for name, array in ((f"{kind}x", x), (f"{kind}y", y)):
+        for start in range(0, len(array) if array.dtype.kind == "f" else 0, 4096):
+            good = np.isfinite(array[start : start + 4096])  # in pieces: the data may be large
+            if not good.all():
+                sample = start + int(np.argwhere(~good)[0, 0])
+                raise ValueError(
+                    f"{name} holds NaN or infinity, first in sample {sample}. Remove such samples, "
+                    "or put in what is missing, for instance the mean."
+                )
+    return x, y
+
+
+def better_than_guessing(loss: float, classes: int, epoch: int) -> None:
+    """An epoch's mean cross-entropy; a warning if guessing would have done twice as well."""
+    if loss > 2 * np.log(classes):
+        warnings.warn(
+            f"The loss of epoch {epoch} is {loss:.3g}; guessing among {classes} classes gives "
+            f"{np.log(classes):.3g}. The learning rate may be too high.",
+            stacklevel=4,
+        )
 
 
 def count(name: str, value: int, least: int = 1, most: int | None = None) -> None:

@@ -19,13 +19,7 @@ def scale_pixels(images: npt.ArrayLike) -> Array:
     >>> scale_pixels(np.array([0, 51, 255], np.uint8))
     array([0. , 0.2, 1. ], dtype=float32)
     """
-    images = np.asarray(images)
-    if images.dtype != np.uint8:
-        raise ValueError(
-            f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. "
-            "Have they been scaled already?"
-        )
-    scaled: Array = np.divide(images, 255, dtype=np.float32)
+    scaled: Array = np.divide(checks.pixels(images), 255, dtype=np.float32)
     return scaled
 
 

@@ -153,11 +153,7 @@ class Dense(Layer):
         self.initializer = initializer
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"{self.name} gets samples of shape {input_shape} but needs flat ones, "
-                f"({prod(input_shape)},). Put Flatten() before it."
-            )
+        checks.flat(input_shape, self.name)
         return (int(self.units),)
 
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:

@@ -7,6 +7,7 @@ Random numbers are no part of it: each is a function of the seed, the epoch and 
 
 import hashlib
 import os
+import sys
 import warnings
 from dataclasses import asdict
 from types import CodeType
@@ -108,7 +109,7 @@ def _environment() -> dict[str, Any]:
     return {
         "numpy": np.__version__,
         "blas": f"{blas['name']} {blas.get('version')}",
-        "cpu_count": os.cpu_count(),
+        "processors": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         **threads,
     }
 

@@ -4,6 +4,7 @@ epoch:  shuffle -> [ batch -> forward -> loss -> backward -> on_gradients -> opt
         -> validation -> one row of the History -> callbacks
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from tinynn import checks
 from tinynn.batches import minibatches
 from tinynn.callbacks import Callback, Checkpoint
+from tinynn.divergence import diverged
 from tinynn.losses import Loss
 from tinynn.metrics import accuracy
 from tinynn.model import Sequential
@@ -83,6 +85,7 @@ class Trainer:
         self.epoch = self.epochs = self.step = 0
         self.batch: tuple[Array, Array] = (np.empty(0), np.empty(0))
         self.batch_loss = np.nan
+        self.recent_losses: deque[float] = deque(maxlen=5)
         self.stop = self.resumed = False
 
     def fit(
@@ -101,13 +104,17 @@ class Trainer:
         with resume_from, how many in all. batch_size: 32, at most N. validation_data: None, or
         (x, y) held out of training, scored after each epoch. callbacks: none, told in this order
         but Checkpoint last. resume_from: None, or a checkpoint's path; training goes on from there,
-        to the same bits as if it had never stopped. Raises ValueError before the first step
-        for data that do not fit, or settings other than those of the checkpoint.
+        to the same bits as if it had never stopped.
+
+        Raises ValueError before the first step for data that do not fit, or settings other than
+        those of the checkpoint; TrainingDiverged when the loss or a parameter is no finite number.
+        Warns of bytes that were not scaled, and of an epoch whose loss is over twice that of
+        guessing.
         """
-        self.x, self.y = self._checked(x, y, "x and y")
+        self.x, self.y = self._checked(x, y)
         self.validation = None
         if validation_data is not None:
-            self.validation = self._checked(*validation_data, "validation_data")
+            self.validation = self._checked(*validation_data, kind="validation ")
         checks.count("epochs", epochs)
         checks.count("batch_size", batch_size, most=len(self.x))
         self.batch_size, self.samples = batch_size, len(self.x)
@@ -119,8 +126,9 @@ class Trainer:
             restore(self, resume_from)
             self.epochs = epochs
         self._tell("on_train_begin")
-        while not (self.stop or self.finished):
-            self._run_epoch()
+        with np.errstate(over="ignore", invalid="ignore"):  # each step looks for NaN by itself
+            while not (self.stop or self.finished):
+                self._run_epoch()
         self._tell("on_train_end")
         return self.history
 
@@ -143,7 +151,11 @@ class Trainer:
             self._tell("on_step_end")
             if self.stop and self.sums.samples < self.samples:
                 return
+        if not np.isfinite(self.model.params).all():
+            raise diverged(self)
         row = {"epoch": self.epoch, **self.means()}
+        if self.loss.classifies:
+            checks.better_than_guessing(row["loss"], self.model.output_shapes[-1][-1], self.epoch)
         if self.validation is not None:
             scores = self.evaluate(*self.validation)
             row.update({f"val_{name}": value for name, value in scores.items()})
@@ -158,7 +170,10 @@ class Trainer:
         self.batch = x, y
         self.step += 1
         p = self.model.forward(x)
-        self.batch_loss = self.loss.forward(p, y)
+        self.batch_loss = self.loss.forward(p, y) if np.isfinite(p).all() else np.nan
+        if not np.isfinite(self.batch_loss):
+            raise diverged(self)
+        self.recent_losses.append(self.batch_loss)
         self.model.backward(self.loss.backward(p, y))
         self._tell("on_gradients")
         self.optimizer.step(self.model.params, self.model.grads)
@@ -186,9 +201,9 @@ class Trainer:
         held_out = [f"val_{name}" for name in scores] if self.validation is not None else []
         return ["epoch", *scores, *held_out, "learning_rate", "seconds"]
 
-    def _checked(self, x: npt.ArrayLike, y: npt.ArrayLike, what: str) -> tuple[Array, Array]:
+    def _checked(self, x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:
         """Return both as arrays, not copied, or raise the error that some step would meet."""
-        x, y = checks.paired(x, y, what)
+        x, y = checks.data(x, y, kind)
         self.evaluate(x[:1], y[:1])
         if self.loss.classifies:
             scores_shape = (len(y), *self.model.output_shapes[-1])

@@ -1,0 +1,66 @@
+"""When the numbers run away: say where it began, what led there, and what helps.
+
+A loss that is not a number says nothing about its cause. So the batch is put through the model once
+more, layer by layer, until the first array that is not finite.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinynn.callbacks import Checkpoint
+from tinynn.parameters import Array
+
+if TYPE_CHECKING:  # for the annotations alone: the trainer stands below
+    from tinynn.trainer import Trainer
+
+
+class TrainingDiverged(ArithmeticError):
+    """A loss or a parameter that is NaN or infinite: it says where, and what to try.
+
+    >>> from tinynn import SGD, Dense, MeanSquaredError, Sequential, Trainer
+    >>> model = Sequential([Dense(1)], input_shape=(1,))
+    >>> x = np.arange(4.0)[:, None]
+    >>> Trainer(model, MeanSquaredError(), SGD(learning_rate=1e6)).fit(x, 2 * x, 100, batch_size=4)
+    Traceback (most recent call last):
+        ...
+    tinynn.divergence.TrainingDiverged: Training diverged in epoch 4, step 4. ...
+    """
+
+
+def diverged(trainer: "Trainer") -> TrainingDiverged:
+    """Return the error, to be raised, for a trainer that met a number which is not finite."""
+    losses = ", ".join(f"{loss:.4g}" for loss in trainer.recent_losses) or "none"
+    rate = trainer.optimizer.rate(max(trainer.optimizer.t, 1))
+    kept = [str(c.path) for c in trainer.callbacks if isinstance(c, Checkpoint) and c.saved]
+    return TrainingDiverged(
+        f"Training diverged in epoch {trainer.epoch}, step {trainer.step}. Losses before: {losses}."
+        f"\n  First not finite: {_first_not_finite(trainer)}."
+        f"\n  Try a smaller learning rate (now {rate:g}); x scaled to about 0 to 1 (in this batch "
+        f"{trainer.batch[0].min():g} to {trainer.batch[0].max():g}); or clip the gradients in a "
+        "callback's on_gradients."
+        + "".join(f"\n  The last good checkpoint stands: {path}." for path in kept)
+    )
+
+
+def _first_not_finite(trainer: "Trainer") -> str:
+    """Name the first array that is not finite, going forward through the batch and back again."""
+    model, (x, y) = trainer.model, trainer.batch
+    out = np.asarray(x, model.dtype)
+    for layer in model.layers:
+        for name, parameter in layer.parameters().items():
+            if not np.isfinite(parameter).all():
+                return f"{layer.name}.{name}, {_count(parameter)} of its parameters"
+        out = layer.forward(out)
+        if not np.isfinite(out).all():
+            return f"what {layer.name} returns, {_count(out)} of its numbers"
+    dout = trainer.loss.backward(out, y)
+    for layer in reversed(model.layers):
+        if not np.isfinite(dout).all():
+            return f"the gradient that reaches {layer.name}, {_count(dout)} of its numbers"
+        dout = layer.backward(dout)
+    return "the loss itself, whose square or logarithm left the range of numbers"
+
+
+def _count(array: Array) -> str:
+    return f"{np.count_nonzero(~np.isfinite(array)):,} of {array.size:,}"
