@@ -36,7 +36,7 @@ def metrics(run):
     return json.loads((run / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", SEEDS, ids=[f"seed{seed}" for seed in SEEDS])
 def test_each_seed_reaches_0_875_on_the_real_test_images(run_of_seed, seed):
     found = metrics(run_of_seed(seed))
     assert found["seed"] == seed
