@@ -8,16 +8,19 @@ with examples/compare_runs.py.
 """
 
 import argparse
-import itertools
 import json
 import platform
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
+from types import FrameType
 
 import numpy as np
+from run_folder import CHECKPOINT, open_run_folder
 from tqdm import tqdm
 
 import tinynn
@@ -49,7 +52,8 @@ def main() -> None:
 
     held_out = args.validation_size or len(x_train) // 12
     check_sizes(args, len(x_train) - held_out)
-    out = fresh_folder(args.out)  # only now: a mistake above leaves an earlier run where it is
+    out = args.out  # opened only now: a mistake above leaves an earlier run where it is
+    lock, checkpoint = open_run_folder(out, args.resume)
 
     with phase("preprocess", seconds):
         rest, drawn = tinynn.stratified_split(y_train, held_out, np.random.default_rng(args.seed))
@@ -75,14 +79,27 @@ def main() -> None:
 
     with phase("train", seconds):
         trainer = Trainer(model, CrossEntropy(), Adam(args.learning_rate), seed=args.seed)
-        history = trainer.fit(
-            x,
-            y,
-            epochs=args.epochs,
-            batch_size=args.batch_size,
-            validation_data=(x_val, y_val),
-            callbacks=[tinynn.CSVLogger(out / "log.csv"), tinynn.ProgressBar(), EpochLine()],
-        )
+        interruption = StopOnSignal()
+        callbacks = [
+            tinynn.CSVLogger(out / "log.csv"),
+            tinynn.ProgressBar(),
+            EpochLine(),
+            interruption,
+            tinynn.Checkpoint(out / CHECKPOINT, every_steps=args.checkpoint_steps),
+        ]
+        try:
+            history = trainer.fit(
+                x, y, args.epochs, args.batch_size, (x_val, y_val), callbacks, checkpoint
+            )
+        except (ArithmeticError, OSError, ValueError) as error:
+            sys.exit(f"error: {error}")
+        if interruption.signal:
+            again = shlex.join([a for a in sys.argv if a != "--resume"] + ["--resume"])
+            print(
+                f"Interrupted in epoch {trainer.epoch}, after step {trainer.step:,}; all is kept."
+            )
+            print(f"Go on with: python {again}")
+            sys.exit(128 + interruption.signal)
 
     with phase("evaluate", seconds):
         p_test = model.predict(x_test)
@@ -127,6 +144,7 @@ def main() -> None:
         "val": {"samples": len(x_val), **of_last_epoch(history, "val_")},
         "test": {"samples": len(x_test), **test},
         "data_source": data.source,
+        "resumed": args.resume and checkpoint is not None,
         "seed": args.seed,
         "epochs": args.epochs,
         "batch_size": args.batch_size,
@@ -141,6 +159,7 @@ def main() -> None:
     }
     (out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(f"\nTest accuracy {test['accuracy']:.4f}. Everything is in {out}.")
+    lock.close()
 
 
 def arguments() -> argparse.Namespace:
@@ -193,9 +212,22 @@ def arguments() -> argparse.Namespace:
         action="store_true",
         help="train on the 6000 images that come with tinynn (default: on all 60000)",
     )
-    add("--out", type=Path, default=Path("runs/fashion_mlp"), metavar="DIR",
+    add(
+        "--out",
+        type=Path,
+        default=Path("runs/fashion_mlp"),
+        metavar="DIR",
         help="folder for all that the run makes; if it exists, it is renamed first "
-        "(default: %(default)s)")  # fmt: skip
+        "(default: %(default)s)",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out until --epochs are full (default: start afresh)",
+    )
+    add("--checkpoint-steps", type=whole(1), default=500, metavar="N",
+        help="steps between checkpoints; there is one after each epoch too (default: %(default)s)"
+    )  # fmt: skip
     return parser.parse_args()
 
 
@@ -227,17 +259,6 @@ def phase(name: str, seconds: dict[str, float]) -> Iterator[None]:
     began = perf_counter()
     yield
     seconds[name] = round(perf_counter() - began, 3)
-
-
-def fresh_folder(out: Path) -> Path:
-    """Make the folder; one with that name is renamed, never overwritten."""
-    if out.exists():
-        numbers = (n for n in itertools.count(1) if not out.with_name(f"{out.name}.{n}").exists())
-        earlier = out.with_name(f"{out.name}.{next(numbers)}")
-        out.rename(earlier)
-        print(f"The earlier run in {out} is now {earlier}.")
-    out.mkdir(parents=True)
-    return out
 
 
 def load(args: argparse.Namespace) -> datasets.Dataset:
@@ -272,6 +293,28 @@ class EpochLine(tinynn.Callback):
         sys.stdout.flush()
 
 
+class StopOnSignal(tinynn.Callback):
+    """On Ctrl-C or SIGTERM, end training after the step; on a second one, end at once."""
+
+    signal = 0  # which one came
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.stop)
+        if trainer.resumed:
+            print(f"Going on from epoch {trainer.epoch}, after step {trainer.step:,}.", flush=True)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        self.trainer.stop = True
+        signal.signal(number, signal.SIG_DFL)
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def verify(model: Sequential, path: Path, x_test: Array, p_test: Array) -> None:
     """Load the file into a new model and compare all there is; a difference ends the program."""
     loaded = tinynn.load_model(path)
@@ -291,4 +334,7 @@ def of_last_epoch(history: tinynn.History, prefix: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

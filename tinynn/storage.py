@@ -87,7 +87,7 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
             raise file.error("is a model, not a checkpoint: it holds no training state.")
         unlike = differences(architecture, model.config())
         if unlike:
-            raise ValueError("\n  ".join([f"{path} is of another model than this one:", *unlike]))
+            raise ValueError("\n  ".join([f"{path} is of another model than this one (its own first):", *unlike]))
         twin = copy.deepcopy(model)
         _fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
         training = _with_arrays(_json(file, "training", LONGEST_TRAINING), file)

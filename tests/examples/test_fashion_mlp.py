@@ -36,7 +36,9 @@ def test_steps_come_in_order_and_say_what_they_did(sample_run):
 
 def test_all_that_a_run_makes_is_in_its_folder(sample_run):
     made = sorted(path.name for path in sample_run.out.iterdir())
-    assert made == sorted([*PICTURES, "log.csv", "metrics.json", "model.npz"])
+    assert made == sorted(
+        [*PICTURES, "checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
+    )
     assert [path.name for path in sample_run.out.parent.iterdir()] == ["fashion_mlp"]
 
 

@@ -1,0 +1,244 @@
+"""A run of the main job that is interrupted, in whatever way, ends as if nothing had happened."""
+
+import csv
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples/fashion_mlp.py"
+SHORT = ["--sample", "--epochs", "2", "--checkpoint-steps", "20", "--out", "run"]
+
+KILL_WITHIN_A_WRITE = """
+import os, signal, numpy
+place, count = os.environ["KILL_AT"].split(":")
+calls = {"left": int(count)}
+
+def die_at(name, call):
+    def wrapped(*arguments, **named):
+        if name == place:
+            calls["left"] -= 1
+            if not calls["left"]:
+                if name == "savez":
+                    arguments[0].write(b"half a file")
+                    arguments[0].flush()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **named)
+    return wrapped
+
+numpy.savez = die_at("savez", numpy.savez)
+os.fsync = die_at("fsync", os.fsync)
+os.replace = die_at("replace", os.replace)
+"""
+
+
+def start(folder, *arguments, **keywords):
+    return subprocess.Popen(
+        [sys.executable, EXAMPLE, *SHORT, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **keywords,
+    )
+
+
+def wait_for(condition, process):
+    """Wait until a condition holds, or the process has ended."""
+    while not condition() and process.poll() is None:
+        time.sleep(0.002)
+
+
+def in_training(folder):
+    return lambda: (folder / "run/checkpoint.npz").exists()
+
+
+def working_in(folder, process):
+    lock = folder / "run/lock"
+    return lambda: lock.exists() and str(process.pid) in lock.read_text()
+
+
+def outcome(folder):
+    """Return all that a run leaves, as comparable values; seconds left out."""
+    with np.load(folder / "run/checkpoint.npz") as file:
+        arrays = {name: file[name].tobytes() for name in file.files if name != "training"}
+        training = json.loads(str(file["training"]))
+    with (folder / "run/log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in [*rows, *training["history"], training["sums"]]:
+        row.pop("seconds")
+    model = (folder / "run/model.npz").read_bytes()
+    return {"arrays": arrays, "training": training, "rows": rows, "model": model}
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """The outcome of the run that nobody interrupts."""
+    folder = tmp_path_factory.mktemp("straight")
+    process = start(folder)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return outcome(folder)
+
+
+def resume_to_the_end(folder):
+    process = start(folder, "--resume")
+    text, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert not list((folder / "run").glob(".*"))
+    return text
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
+    tmp_path, straight, number, status
+):
+    process = start(tmp_path)
+    wait_for(in_training(tmp_path), process)
+    process.send_signal(number)
+    text, errors = process.communicate()
+    assert process.returncode == status, errors
+    assert "Traceback" not in errors
+    stopped_after = int(re.search(r"Interrupted in epoch 1, after step (\d+)", text)[1])
+    assert stopped_after % 20  # not one of the checkpoints that come of themselves
+    command = re.search(r"Go on with: python (.*)", text)[1]
+    assert command.endswith("--resume")
+
+    text = resume_to_the_end(tmp_path)
+    assert f"Going on from epoch 1, after step {stopped_after}." in text
+    assert outcome(tmp_path) == straight
+
+
+def test_a_second_ctrl_c_ends_at_once(tmp_path):
+    """The first is answered after the step; the test makes that step last."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import tinynn, time, pathlib\n"
+        "class Slow(tinynn.Adam):\n"
+        "    def update(self, *arguments):\n"
+        "        pathlib.Path('slow').touch()\n"
+        "        for _ in range(1000): time.sleep(0.01)\n"
+        "tinynn.Adam = Slow\n"
+    )
+    process = start(tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    wait_for((tmp_path / "slow").exists, process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    process.communicate()
+    assert process.returncode == -signal.SIGINT
+    assert time.monotonic() - began < 5
+
+
+def test_with_nothing_to_go_on_with_it_says_so_and_starts_afresh(run_example, tmp_path):
+    (tmp_path / "run").mkdir()
+    process = run_example(tmp_path, "fashion_mlp.py", *SHORT, "--epochs", 1, "--resume")
+    assert process.returncode == 0, process.stderr
+    assert "There is no checkpoint in run to go on with: the run starts afresh." in process.stdout
+    assert "The earlier run in run is now run.1." in process.stdout
+
+
+def test_more_epochs_are_gone_on_to_and_other_settings_are_refused(tmp_path, straight):
+    process = start(tmp_path, "--epochs", "1")
+    process.communicate()
+    assert process.returncode == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    for arguments, difference in (
+        (("--seed", "1"), "seed: 0 against 1"),
+        (("--batch-size", "50"), "batch_size: 32 against 50"),
+        (("--learning-rate", "0.01"), "optimizer.learning_rate: 0.001 against 0.01"),
+        (("--validation-size", "400"), "data: "),
+    ):
+        process = start(tmp_path, "--resume", *arguments)
+        _, errors = process.communicate()
+        assert process.returncode == 1
+        assert difference in errors
+        assert "Traceback" not in errors
+    after = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    assert {**before, "lock": b""} == {**after, "lock": b""}
+    resume_to_the_end(tmp_path)
+    assert outcome(tmp_path) == straight
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_names_the_first(tmp_path):
+    first = start(tmp_path)
+    wait_for(in_training(tmp_path), first)
+    for arguments in ((), ("--resume",)):
+        second = start(tmp_path, *arguments)
+        _, errors = second.communicate()
+        assert second.returncode == 1
+        assert f"process {first.pid} is at work in run" in errors
+    _, errors = first.communicate()
+    assert first.returncode == 0, errors
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_full_disk_keeps_the_old_checkpoint_and_is_no_success(tmp_path, straight):
+    process = start(tmp_path, "--epochs", "1")
+    process.communicate()
+    before = (tmp_path / "run/checkpoint.npz").read_bytes()
+    process = start(
+        tmp_path,
+        "--resume",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)),
+    )
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "error: [Errno 27] File too large: the checkpoint of epoch 2, step 180" in errors
+    assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
+    assert not list((tmp_path / "run").glob(".*"))
+    resume_to_the_end(tmp_path)
+    assert outcome(tmp_path) == straight
+
+
+PLACES = [f"{call}:{count}" for call in ("savez", "fsync", "replace") for count in (1, 2, 7, 15)]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        place if place == "savez:2" else pytest.param(place, marks=pytest.mark.slow)
+        for place in PLACES
+    ],
+)
+def test_a_kill_within_the_writing_of_a_checkpoint_loses_nothing(tmp_path, straight, place):
+    (tmp_path / "sitecustomize.py").write_text(KILL_WITHIN_A_WRITE)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "KILL_AT": place}
+    process = start(tmp_path, env=environment)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    resume_to_the_end(tmp_path)
+    assert outcome(tmp_path) == straight
+
+
+@pytest.mark.slow
+def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight):
+    rng = np.random.default_rng(0)
+    kills = within_a_write = runs = 0
+    while kills < 50:
+        folder = tmp_path / f"run{runs}"
+        folder.mkdir()
+        while True:
+            process = start(folder, "--resume")
+            if kills < 50:
+                wait_for(working_in(folder, process), process)
+                time.sleep(rng.uniform(0, 1.2))
+                process.kill()
+            process.communicate()
+            if process.returncode == 0:
+                break
+            assert process.returncode == -signal.SIGKILL
+            kills += 1
+            within_a_write += bool(list((folder / "run").glob(".*.tmp")))
+        assert outcome(folder) == straight
+        runs += 1
+    print(f"{kills} kills in {runs} runs, {within_a_write} within the writing of a checkpoint")
