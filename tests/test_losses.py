@@ -245,7 +245,7 @@ def test_labels_and_one_hot_rows_mean_the_same(loss):
         ([0.0, 1.0, 2.0], "expects one whole number a sample"),
         (np.full((3, 4), "a"), "the rows of y must be numbers, got <U1"),
         (np.ones((3, 4), complex), "the rows of y must be numbers, got complex128"),
-        ([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]], "must be shares of 1, but row 1 sums to 2 "),
+        ([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]], "must sum to 1, but row 1 sums to 2 "),
         ([[1, 0, 0, 0], [0, 0, 0, 1], [np.nan, 0, 0, 1]], "row 2 sums to nan"),
         (np.zeros((3, 4)), "pass them as they are, shape (B,), or through one_hot"),
     ],

@@ -770,9 +770,9 @@ def test_layers_can_be_used_again_after_a_failed_construction(failure):
     ("layers", "text"),
     [
         ([], "needs one layer or more, got none"),
-        ([Dense(2), None], r"layers\[1\] is no layer but None\."),
-        ([[Dense(2)]], r"layers\[0\] is no layer but \["),
-        ([Dense], r"layers\[0\] is no layer but <class .*>\. Write Dense\(\)\."),
+        ([Dense(2), None], r"layers\[1\] is not a layer, got None\."),
+        ([[Dense(2)]], r"layers\[0\] is not a layer, got \["),
+        ([Dense], r"layers\[0\] is not a layer, got <class .*>\. Write Dense\(\)\."),
         ([relu := ReLU(), Dense(2), relu], r"layers\[0\] and layers\[2\] are the same ReLU object"),
         (small().layers, r"layers\[0\] is part of another model already \(as 0\.Flatten\)"),
         ([Flatten(), small().layers[3]], r"layers\[1\] is part of another .*\(as 3\.Dense\)"),

@@ -325,7 +325,7 @@ def test_a_function_that_returns_no_learning_rate_is_refused(rate):
 )
 @pytest.mark.parametrize("value", [-0.1, 1, 1.5, nan])
 def test_a_decay_out_of_range_is_refused(make, name, value):
-    with pytest.raises(ValueError, match=f"{name} must lie from 0 up to, but not, 1, got"):
+    with pytest.raises(ValueError, match=f"{name} must be at least 0 and below 1, got"):
         make(value)
 
 

@@ -224,9 +224,9 @@ def test_the_grid_names_class_and_probability_and_marks_the_wrong_ones():
     figure = plots.prediction_grid(IMAGES, P, NAMES, y=[0, 2, 2], title="Shop window")
     assert figure.get_suptitle() == "Shop window"
     first, second, third = figure.axes
-    assert first.get_title() == "cat 75.0 %"
-    assert second.get_title() == "✗ dog 99.9 %\nis cow"  # rounded down: this is not certain
-    assert third.get_title() == "cow 50.0 %"
+    assert first.get_title() == "cat 75.0 %\ntrue: cat"
+    assert second.get_title() == "✗ dog > 99.9 %\ntrue: cow"
+    assert third.get_title() == "cow 50.0 %\ntrue: cow"
     assert [panel.title.get_color() for panel in figure.axes] == [RIGHT, WRONG, RIGHT]
     frames = [panel.spines["top"] for panel in figure.axes]
     assert frames[0].get_linewidth() < frames[1].get_linewidth()
@@ -292,7 +292,7 @@ def test_the_first_layer_shows_the_strongest_units_first():
     W = model.layers[1].W
     W *= np.array([3, 1, 5, 2, 4]) / np.linalg.norm(W, axis=0)
     figure = plots.first_layer(model, count=3)
-    assert "3 units" in figure.get_suptitle()
+    assert "3 largest units" in figure.get_suptitle()
     for panel, unit in zip(figure.axes, (2, 4, 0), strict=True):
         (image,) = panel.get_images()
         assert np.array_equal(image.get_array(), W[:, unit].reshape(3, 4))
@@ -303,7 +303,7 @@ def test_the_first_layer_shows_the_strongest_units_first():
 def test_the_first_layer_shows_no_more_units_than_there_are():
     figure = plots.first_layer(image_model(units=5), count=48)
     assert len(figure.axes) == 5
-    assert "5 units" in figure.get_suptitle()
+    assert "5 largest units" in figure.get_suptitle()
 
 
 def test_a_unit_without_weights_is_white(tmp_path):

@@ -383,7 +383,7 @@ def test_a_member_that_is_no_array_is_refused(path):
 
 
 CHANGES = {
-    "missing": ({"1.Dense.b": None}, ["misses", "1.Dense.b"]),
+    "missing": ({"1.Dense.b": None}, ["lacks", "1.Dense.b"]),
     "surplus": ({"4.Dense.W": np.zeros(3)}, ["4.Dense.W"]),
     "renamed": ({"1.Dense.b": None, "1.Dense.c": np.zeros(3, "f4")}, ["1.Dense.b"]),
     "shape": ({"1.Dense.b": np.zeros(4, "f4")}, ["1.Dense.b", "(3,)", "(4,)"]),
@@ -418,7 +418,7 @@ ARCHITECTURES = {
     ),
     "unknown argument": (lambda a: a["layers"][1]["config"].update(bias=True), ["bias"]),
     "units": (lambda a: a["layers"][1]["config"].update(units=-1), ["units", "-1"]),
-    "no layers": (lambda a: a.update(layers=[]), ["has not", "1.Dense"]),
+    "no layers": (lambda a: a.update(layers=[]), ["not in its architecture", "1.Dense"]),
     "misfit": (lambda a: a["layers"].pop(0), ["0.Dense", "Flatten()"]),
     "shape": (lambda a: a.update(input_shape=None), []),
     "seed": (lambda a: a.update(seed=-1), []),

@@ -43,10 +43,10 @@ def minibatches(
 ) -> Iterator[tuple[Array, Array]]:
     """Yield (x, y) in shuffled batches until every sample has come once: one epoch.
 
-    x: (N, ...), y: (N, ...). batch_size: 1 to N; the last batch may be smaller. rng decides the
+    x: (N, ...), y: (N, ...). batch_size: 1 or more; the last batch may be smaller. rng decides the
     order, by one draw, so that `start` > 0 goes on with the batch at which an epoch was left. Only
     batches are copied, never the data set. Raises ValueError for lengths that differ or a batch
-    size out of range.
+    size under 1.
 
     >>> x = np.arange(5)
     >>> [xb.tolist() for xb, yb in minibatches(x, x % 2, 2, np.random.default_rng(0))]
@@ -54,16 +54,9 @@ def minibatches(
     >>> [xb.tolist() for xb, yb in minibatches(x, x % 2, 2, np.random.default_rng(0), start=1)]
     [[3, 0], [1]]
     """
-    checks.paired(x, y)
-    checks.count("batch_size", batch_size, most=len(x))
+    x, y = checks.paired(x, y)
+    checks.count("batch_size", batch_size)
     checks.count("start", start, least=0)
-    return _cut(x, y, batch_size, rng.permutation(len(x)), start)
-
-
-def _cut(
-    x: Array, y: Array, batch_size: int, order: Array, start: int
-) -> Iterator[tuple[Array, Array]]:
-    """The generator behind `minibatches`, which checks its arguments when it is called."""
-    for first in range(start * batch_size, len(x), batch_size):
-        batch = order[first : first + batch_size]
-        yield x[batch], y[batch]
+    order = rng.permutation(len(x))
+    firsts = range(start * batch_size, len(x), batch_size)
+    return ((x[i], y[i]) for i in (order[first : first + batch_size] for first in firsts))

@@ -33,6 +33,8 @@ class Callback(Configured):
     ...         np.clip(trainer.model.grads, -1, 1, out=trainer.model.grads)
     """
 
+    observes = False  # whether it changes nothing in training: a resumed run may then do without
+
     def on_train_begin(self, trainer: "Trainer") -> None:
         """Before the first step, after a checkpoint has been restored."""
 
@@ -69,6 +71,8 @@ class CSVLogger(Callback):
     >>> CSVLogger("log.csv")
     CSVLogger(path='log.csv')
     """
+
+    observes = True
 
     def __init__(self, path: PathLike) -> None:
         self.path = path
@@ -121,6 +125,7 @@ class ProgressBar(Callback):
     ProgressBar()
     """
 
+    observes = True
     bar: Any = None  # of the epoch that is under way
 
     def on_epoch_begin(self, trainer: "Trainer") -> None:
@@ -138,7 +143,7 @@ class ProgressBar(Callback):
 
     def on_step_end(self, trainer: "Trainer") -> None:
         self.bar.set_postfix(
-            {name: f"{value:.4f}" for name, value in trainer.means().items()}, refresh=False
+            {name: f"{value:.4f}" for name, value in trainer.sums.means().items()}, refresh=False
         )
         self.bar.update(len(trainer.batch[0]))
 
@@ -216,7 +221,8 @@ class Checkpoint(Callback):
 
     path: replaced, atomically, at each checkpoint. every_epochs: 1. every_steps: None (only at the
     ends of epochs), or a number of steps. A run that is told to stop in mid-epoch writes one more.
-    Go on with `Trainer.fit(..., resume_from=path)`.
+    Go on with `Trainer.fit(..., resume_from=path)`. Raises ValueError for numbers under 1, OSError
+    at the start of training if the folder is missing, or later if writing fails.
 
     >>> Checkpoint("run.npz", every_steps=500)
     Checkpoint(path='run.npz', every_epochs=1, every_steps=500)
@@ -234,6 +240,9 @@ class Checkpoint(Callback):
         self.saved = ""  # which step the file holds
 
     def on_train_begin(self, trainer: "Trainer") -> None:
+        folder = Path(self.path).resolve().parent
+        if not folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
         self.settings = run_settings(trainer)
         self.saved = ""
 

@@ -31,9 +31,9 @@ def scale(name: str, value: float) -> float:
 
 
 def decay(name: str, value: float) -> float:
-    """A factor by which a memory fades at each step: from 0 up to, but not, 1."""
+    """A factor by which a memory fades at each step: at least 0, and below 1."""
     if not isinstance(value, Real) or not 0 <= value < 1:
-        raise ValueError(f"{name} must lie from 0 up to, but not, 1, got {value!r}.")
+        raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}.")
     return float(value)
 
 
@@ -85,7 +85,7 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
     >>> fresh_layers([ReLU], Layer)
     Traceback (most recent call last):
         ...
-    ValueError: layers[0] is no layer but <class 'tinynn.layers.ReLU'>. Write ReLU().
+    ValueError: layers[0] is not a layer, got <class 'tinynn.layers.ReLU'>. Write ReLU().
     """
     if not isinstance(layers, Iterable):
         raise ValueError(f"Sequential expects a list of layers, got {layers!r}. Write [...].")
@@ -95,7 +95,7 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
     for i, layer in enumerate(layers):
         if not isinstance(layer, layer_class):
             hint = f" Write {layer.__name__}()." if isinstance(layer, type) else ""
-            raise ValueError(f"layers[{i}] is no layer but {layer!r}.{hint}")
+            raise ValueError(f"layers[{i}] is not a layer, got {layer!r}.{hint}")
         kind = type(layer).__name__
         for j in range(i):
             if layers[j] is layer:
@@ -177,13 +177,16 @@ def flat(input_shape: Shape, layer: str) -> None:
         )
 
 
-def parameter_name(name: str, layer: str, taken: Mapping[str, Any]) -> None:
-    """A name for a layer's parameter, that none of its other attributes has."""
-    if name in taken:
-        raise ValueError(
-            f"{layer} has a parameter {name!r}, but its constructor keeps something else under "
-            "that name. Give one of them another name."
-        )
+def parameter_names(names: Iterable[str], layer: Any) -> None:
+    """Names for a layer's parameters: none of its other attributes has one, or will have."""
+    taken = {*dir(layer), *(f"d{name}" for name in names)}
+    taken -= {*layer.parameters(), *(f"d{name}" for name in layer.parameters())}  # of a first try
+    for name in names:
+        if name in taken:
+            raise ValueError(
+                f"{layer.name} has a parameter {name!r}, but something else of it has that name "
+                "already. Give one of them another name."
+            )
 
 
 def returned(array: Any, shape: Shape, where: str) -> None:
@@ -204,10 +207,10 @@ def returned(array: Any, shape: Shape, where: str) -> None:
 
 
 def output_gradient(
-    dp: npt.ArrayLike, batch_size: int | None, output_shape: Shape, caller: str
+    dp: npt.ArrayLike, shape: Shape | None, dtype: npt.DTypeLike, caller: str
 ) -> Array:
-    """The gradient dp with respect to what forward returned for the batch it remembers."""
-    if batch_size is None:
+    """The gradient with respect to what forward returned, which had this shape, in this dtype."""
+    if shape is None:
         raise ValueError(
             f"{caller} needs what forward(x) remembered, but no forward came before it (predict "
             "remembers nothing). Call model.forward(x) on this batch first."
@@ -215,12 +218,12 @@ def output_gradient(
     dp = np.asarray(dp)
     if dp.dtype.kind not in "biuf":
         raise ValueError(f"{caller} expects numbers, got an array of {dp.dtype}.")
-    if dp.shape != (batch_size, *output_shape):
+    if dp.shape != shape:
         raise ValueError(
-            f"{caller}: forward returned an array of shape {(batch_size, *output_shape)}, so its "
-            f"gradient has that shape too, but dp is {dp.shape}."
+            f"{caller}: forward returned an array of shape {shape}, so its gradient has that "
+            f"shape too, but dp is {dp.shape}."
         )
-    return dp
+    return dp.astype(dtype, copy=False)
 
 
 def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
@@ -269,9 +272,9 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"{loss}: rows of y must be shares of 1, but row {row} sums to {sums[row]:.4g} and its "
-            f"smallest is {y[row].min():.4g}. "
-            "For classes, pass them as they are, shape (B,), or through one_hot."
+            f"{loss}: rows of y must not be negative and must sum to 1, but row {row} sums to "
+            f"{sums[row]:.4g} and its smallest is {y[row].min():.4g}. For classes, pass them as "
+            "they are, shape (B,), or through one_hot."
         )
     return y
 
@@ -364,6 +367,36 @@ def better_than_guessing(loss: float, classes: int, epoch: int) -> None:
             f"{np.log(classes):.3g}. The learning rate may be too high.",
             stacklevel=4,
         )
+
+
+def instance(thing: Any, kind: type, name: str) -> Any:
+    """An object of one kind.
+
+    >>> from tinynn import CrossEntropy, Loss
+    >>> instance(CrossEntropy, Loss, "loss")
+    Traceback (most recent call last):
+        ...
+    ValueError: loss must be a Loss, got <class 'tinynn.losses.CrossEntropy'>. Write CrossEntropy().
+    """
+    if not isinstance(thing, kind):
+        hint = f" Write {thing.__name__}()." if isinstance(thing, type) else ""
+        raise ValueError(f"{name} must be a {kind.__name__}, got {thing!r}.{hint}")
+    return thing
+
+
+def instances(things: Any, kind: type, name: str) -> list[Any]:
+    """A list of objects of one kind."""
+    if not isinstance(things, Iterable):
+        raise ValueError(f"{name} must be a list, got {things!r}. Write [...].")
+    return [instance(thing, kind, f"{name}[{i}]") for i, thing in enumerate(things)]
+
+
+def pair(validation_data: Any) -> tuple[Any, Any]:
+    """Two arrays, x and y."""
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+        raise ValueError("validation_data must be a pair, (x, y).")
+    x, y = validation_data
+    return x, y
 
 
 def count(name: str, value: int, least: int = 1, most: int | None = None) -> None:

@@ -73,6 +73,7 @@ def log_softmax(z: Array) -> Array:
 
 def _shifted(z: Array) -> Array:
     """Return each row of scores less its maximum, as floats: (..., C), at most 0."""
-    floats = np.asarray(z, np.result_type(z, np.float32))
+    z = np.asarray(z)
+    floats = z.astype(np.result_type(z, np.float32), copy=False)
     shifted: Array = floats - floats.max(axis=-1, keepdims=True)
     return shifted

@@ -5,14 +5,12 @@
 
 `d` before a name always means: how the loss changes with that array, and has that array's shape.
 Samples are rows, so out = x @ W + b. (Books that write W x + b have our W transposed.)
-Dimensions: B samples in the batch; `in` and `out` numbers a sample, before and after the layer.
+Dimensions: B samples in the batch; `in` and `out` features of a sample, before and after.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import prod
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +18,10 @@ from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.functions import softmax
 from tinynn.initializers import he_normal
-from tinynn.parameters import Array, Shape, copy_into
+from tinynn.parameters import Array, HasParameters, Shape
 
 
-class Layer(Configured, ABC):
+class Layer(Configured, HasParameters, ABC):
     """The contract. A layer must have `forward` and `input_gradient`; one with parameters has more.
 
     What Sequential calls, in this order:
@@ -44,17 +42,6 @@ class Layer(Configured, ABC):
     >>> Double().backward(np.ones((1, 3)))
     array([[2., 2., 2.]])
     """
-
-    position: int | None = None  # in model.layers
-    built = False  # whether a model owns it
-    _names: tuple[str, ...] = ()  # of the parameters
-    _views: Mapping[str, Array] = MappingProxyType({})  # of these and their gradients
-
-    @property
-    def name(self) -> str:
-        """The layer's name in errors and files: its position in the model and its class."""
-        kind = type(self).__name__
-        return kind if self.position is None else f"{self.position}.{kind}"
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one sample after this layer, or raise a ValueError at a misfit."""
@@ -83,27 +70,6 @@ class Layer(Configured, ABC):
         self.parameter_gradients(dout)
         return self.input_gradient(dout)
 
-    def parameters(self) -> dict[str, Array]:
-        """Return the view of each parameter by its name, such as {"W": ..., "b": ...}."""
-        return {name: self._views[name] for name in self._names}
-
-    def adopt(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
-        """Take the own among a model's views for W, dW and so on, with what they held so far."""
-        prefix = f"{self.name}."
-        names = tuple(n.removeprefix(prefix) for n in params if n.startswith(prefix))
-        views = {name: params[prefix + name] for name in names}
-        views.update({f"d{name}": grads[prefix + name] for name in names})
-        for name, old in self._views.items() if self.built else ():
-            copy_into(views[name], old, f"{self.name}.{name}")
-        self.__dict__.update(views, _views=views, _names=names)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Copy what is assigned to a parameter or gradient into its view; nothing is rebound."""
-        if name in self._views:
-            copy_into(self._views[name], value, f"{self.name}.{name}")
-        else:
-            super().__setattr__(name, value)
-
 
 class Flatten(Layer):
     """Lay each sample out as one row: (B, 28, 28) becomes (B, 784). No number changes.
@@ -129,7 +95,7 @@ class Dense(Layer):
 
     units: how many outputs, 1 or more. initializer: a function of shape and Generator that draws
     W (in, units); he_normal by default; b (units,) starts at zero. Raises ValueError for
-    units that are no whole number from 1 up. The gradients are the chain rule in matrix form
+    units that are not a whole number, 1 or more. The gradients are the chain rule in matrix form
     (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.5.6).
 
     >>> from tinynn import Sequential

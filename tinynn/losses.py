@@ -84,6 +84,7 @@ class CrossEntropy(Loss):
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
         y = _class_rows(p, y, "CrossEntropy")
+        checks.probabilities(p)
         return -y / np.maximum(p, 1e-30) / len(p)
 
 
@@ -115,4 +116,4 @@ def _class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
     """Return y as rows (B, C) of p's dtype, whether it is rows or classes."""
     y = checks.class_targets(p.shape, y, loss)
     rows = one_hot(y, p.shape[1]) if y.ndim == 1 else y
-    return rows.astype(p.dtype, copy=False)
+    return rows.astype(np.result_type(p, np.float32), copy=False)

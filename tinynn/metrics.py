@@ -22,8 +22,17 @@ def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     >>> accuracy([[0.9, 0.1], [0.2, 0.8]], [0, 0])
     0.5
     """
+    return hits(p, y) / len(np.asarray(y))
+
+
+def hits(p: npt.ArrayLike, y: npt.ArrayLike) -> int:
+    """Return the number of samples whose most probable class is the right one; see `accuracy`.
+
+    >>> hits([[0.9, 0.1], [0.2, 0.8]], [0, 0])
+    1
+    """
     p, y = _both_classes(p, y, "accuracy")
-    return float(np.mean(p == y))
+    return int(np.count_nonzero(p == y))
 
 
 def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
@@ -44,7 +53,8 @@ def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
 def most_confused(matrix: Array, names: Sequence[str], count: int = 5) -> list[str]:
     """Name the pairs of classes that are mixed up most often, in either direction, worst first.
 
-    matrix: counts (C, C), from `confusion_matrix`. Pairs never mixed up are left out.
+    matrix: counts (C, C), from `confusion_matrix`. names: C of them. count: 5 pairs at most; those
+    never mixed up are left out.
 
     >>> most_confused(np.array([[5, 2, 0], [1, 9, 0], [0, 0, 3]]), ["cat", "dog", "cow"])
     ['cat and dog: 3 (cat taken for dog 2, dog taken for cat 1)']
@@ -143,6 +153,8 @@ def _both_classes(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Arra
                 f"{caller} expects p and y of one length, each classes (N,) or rows (N, C) of 2 "
                 f"classes or more; got {p.shape} and {y.shape}."
             )
+        if array.ndim == 1 and array.dtype.kind not in "biu" and len(array):
+            raise ValueError(f"{caller}: classes are whole numbers, got {array.dtype}.")
     if not len(p):
         raise ValueError(f"{caller} needs 1 sample or more, got {p.shape} and {y.shape}.")
     return (p.argmax(axis=1) if p.ndim == 2 else p), (y.argmax(axis=1) if y.ndim == 2 else y)

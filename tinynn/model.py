@@ -51,7 +51,7 @@ class Sequential:
         checks.count("seed", seed, least=0)
         self.seed = seed
         self.dtype = checks.precision(dtype)
-        self._batch_size: int | None = None  # of the batch that layers remember for backward
+        self._awaited: Shape | None = None  # of dp, for the batch that layers remember
 
         self.output_shapes, self._shapes = walk_shapes(self.layers, self.input_shape)
         self._allocate()
@@ -107,7 +107,7 @@ class Sequential:
             out = layer.forward(out, training)
             checks.returned(out, batch_shape, f"{layer.name}.forward")
         if training:
-            self._batch_size = len(out)
+            self._awaited = out.shape
         return out
 
     def backward(self, dp: npt.ArrayLike) -> None:
@@ -115,7 +115,7 @@ class Sequential:
 
         Stops at the lowest layer that has parameters: nobody needs dx below it.
         """
-        dout = self._output_gradient(dp, "backward")
+        dout = checks.output_gradient(dp, self._awaited, self.dtype, "backward")
         lowest = min((i for i, layer in enumerate(self.layers) if layer.parameters()), default=0)
         for layer in reversed(self.layers[lowest + 1 :]):
             dout = layer.backward(dout)
@@ -126,7 +126,7 @@ class Sequential:
 
         dp: (B, ...), shaped like the output of the forward before.
         """
-        dout = self._output_gradient(dp, "input_gradient")
+        dout = checks.output_gradient(dp, self._awaited, self.dtype, "input_gradient")
         for layer in reversed(self.layers):
             dout = layer.input_gradient(dout)
         return dout
@@ -203,10 +203,6 @@ class Sequential:
     def __repr__(self) -> str:
         return f"Sequential({self.layers}, input_shape={self.input_shape}, seed={self.seed})"
 
-    def _output_gradient(self, dp: npt.ArrayLike, caller: str) -> Array:
-        dp = checks.output_gradient(dp, self._batch_size, self.output_shapes[-1], caller)
-        return dp.astype(self.dtype, copy=False)
-
 
 def walk_shapes(
     layers: Iterable[Layer], input_shape: Shape
@@ -221,9 +217,9 @@ def walk_shapes(
     for position, layer in enumerate(layers):
         layer.position = position
         outputs.append(layer.output_shape(shape))
-        for key, parameter_shape in layer.parameter_shapes(shape).items():
-            checks.parameter_name(key, layer.name, layer.config())
-            parameters[f"{layer.name}.{key}"] = parameter_shape
+        own = layer.parameter_shapes(shape)
+        checks.parameter_names(own, layer)
+        parameters.update({f"{layer.name}.{key}": value for key, value in own.items()})
         shape = outputs[-1]
     return outputs, parameters
 

@@ -9,6 +9,7 @@ writes (nothing is ever evaluated or unpickled), and its size that of its header
 Then arrays are read to their last byte, which is where the zip format compares its checksum.
 """
 
+import errno
 import os
 import re
 import struct
@@ -185,10 +186,14 @@ def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
     written; then the old file stands, and no other is left.
     """
     path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     unique = f"{os.getpid()}.{threading.get_ident()}"
     temporary = path.with_name(f".{path.name[:100]}.{unique}.tmp")
     try:
         with temporary.open("wb") as file:
+            if path.exists():  # what its owner keeps to himself stays so
+                temporary.chmod(path.stat().st_mode)
             np.savez(file, **arrays)  # type: ignore[arg-type]  # dtypes of the stubs
             file.flush()
             os.fsync(file.fileno())

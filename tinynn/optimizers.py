@@ -78,7 +78,7 @@ class SGD(Optimizer):
         velocity <- momentum * velocity - learning_rate * grads
         params   <- params + velocity
 
-    learning_rate: 0.01, or a function of t. momentum: 0 (none) up to, but not, 1. Raises ValueError
+    learning_rate: 0.01, or a function of t. momentum: 0 (none), or more, below 1. Raises ValueError
     outside of these. (Sutskever, Martens, Dahl and Hinton, On the importance of initialization and
     momentum in deep learning, 2013, equations 1 and 2.)
 
@@ -109,7 +109,7 @@ class Adam(Optimizer):
         params <- params - learning_rate * m' / (sqrt(v') + epsilon)
         with m' = m / (1 - beta1^t), v' = v / (1 - beta2^t): both start at 0, this makes up for it
 
-    learning_rate: 1e-3, or a function of t. beta1: 0.9 and beta2: 0.999, from 0 up to, but not, 1.
+    learning_rate: 1e-3, or a function of t. beta1: 0.9, beta2: 0.999; at least 0, below 1.
     epsilon: 1e-8, positive. Raises ValueError outside of these. (Kingma and Ba, Adam: A Method for
     Stochastic Optimization, 2015, algorithm 1.)
 

@@ -11,6 +11,7 @@ for the same memory. No view may ever be replaced by another array, or the two w
 
 from collections.abc import Mapping
 from math import prod
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -58,3 +59,48 @@ def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
             f"{name} has shape {view.shape}, the array assigned to it has {array.shape}."
         )
     view[...] = array
+
+
+class HasParameters:
+    """What lets a layer say self.W and mean its part of the model's vector, now and for ever.
+
+    >>> thing = HasParameters()
+    >>> params, views = flat_vector({"HasParameters.W": (2,)}, np.float32)
+    >>> thing.adopt(views, flat_vector({"HasParameters.W": (2,)}, np.float32)[1])
+    >>> thing.W = [5, 6]  # is copied into the vector
+    >>> params
+    array([5., 6.], dtype=float32)
+    """
+
+    position: int | None = None  # in model.layers
+    built = False  # whether a model owns it
+    _names: tuple[str, ...] = ()  # of the parameters
+    _views: Mapping[str, Array] = MappingProxyType({})  # of these and their gradients
+
+    @property
+    def name(self) -> str:
+        """The name in errors and files: the position in the model and the class."""
+        kind = type(self).__name__
+        return kind if self.position is None else f"{self.position}.{kind}"
+
+    def parameters(self) -> dict[str, Array]:
+        """Return the view of each parameter by its name, such as {"W": ..., "b": ...}."""
+        return {name: self._views[name] for name in self._names}
+
+    def adopt(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
+        """Take the own among a model's views for W, dW and so on, with what they held so far."""
+        prefix = f"{self.name}."
+        names = tuple(n.removeprefix(prefix) for n in params if n.startswith(prefix))
+        views = {name: params[prefix + name] for name in names}
+        views.update({f"d{name}": grads[prefix + name] for name in names})
+        if self.built:
+            for name, old in self._views.items():
+                copy_into(views[name], old, f"{self.name}.{name}")
+        self.__dict__.update(views, _views=views, _names=names)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Copy what is assigned to a parameter or gradient into its view; nothing is rebound."""
+        if name in self._views:
+            copy_into(self._views[name], value, f"{self.name}.{name}")
+        else:
+            super().__setattr__(name, value)

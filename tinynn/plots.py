@@ -73,13 +73,16 @@ def prediction_grid(
     """Draw images with the predicted class and its probability, the wrong ones marked.
 
     images: (N, height, width), white is high. p: probabilities (N, C). names: C of them. y: true
-    classes (N,), or None where nobody knows. Raises ValueError if the lengths differ.
+    classes (N,), or None (the default) where nobody knows. title: none. columns: 6. Raises
+    ValueError for no images, or lengths that differ.
 
     >>> figure = prediction_grid(np.zeros((2, 4, 4)), np.eye(2), ["cat", "dog"], y=[0, 0])
     >>> [panel.get_title() for panel in figure.axes]
-    ['cat 100.0 %', '\u2717 dog 100.0 %\\nis cat']
+    ['cat > 99.9 %\\ntrue: cat', '\u2717 dog > 99.9 %\\ntrue: cat']
     """
     answers = None if y is None else np.asarray(y)
+    if not len(images):
+        raise ValueError("prediction_grid needs 1 image or more, got none.")
     if len(images) != len(p) or (answers is not None and len(answers) != len(p)):
         raise ValueError(
             f"prediction_grid: {len(images)} images, {len(p)} predictions"
@@ -93,13 +96,14 @@ def prediction_grid(
     for i, (image, probabilities) in enumerate(zip(images, p, strict=True)):
         best = int(probabilities.argmax())
         right = answers is None or best == answers[i]
-        # rounded down: only what is certain reads 100 %
-        text = f"{names[best]} {np.floor(1000 * probabilities[best]) / 10:.1f} %"
-        panels[i].imshow(image, cmap="gray")
+        sure = probabilities[best]  # never quite: float32 rounds what is nearly 1 to 1
+        text = f"{names[best]} {'> 99.9' if sure > 0.999 else f'{100 * sure:.1f}'} %"
+        mark = "" if right else "\u2717 "
+        panels[i].imshow(image, cmap="gray", vmin=0, vmax=images.max() or 1)
         panels[i].set_xticks([])
         panels[i].set_yticks([])
         panels[i].set_title(
-            text if right else f"\u2717 {text}\nis {names[int(np.asarray(y)[i])]}",
+            text if answers is None else f"{mark}{text}\ntrue: {names[int(answers[i])]}",
             color=RIGHT if right else WRONG,
             fontsize=9,
         )
@@ -140,9 +144,9 @@ def first_layer(
 ) -> "Figure":
     """Draw the weights of the first Dense as images: what each of its units looks for.
 
-    count: how many units, those with the largest weights first. Blue pixels speak for the unit,
-    red ones against it, on a scale of its own. Raises ValueError if the model's samples are not
-    images (height, width) or no layer has weights for them.
+    count: 48 units, those with the largest weights first. columns: 12. Blue pixels speak for the
+    unit, red ones against it, each unit on a scale of its own. Raises ValueError if the model's
+    samples are not images (height, width) or no layer has weights for them.
 
     >>> from tinynn import Dense, Flatten
     >>> model = Sequential([Flatten(), Dense(3)], input_shape=(4, 4))
@@ -167,19 +171,28 @@ def first_layer(
         panel.imshow(image, cmap="RdBu", vmin=-limit, vmax=limit)
         panel.set_axis_off()
     figure.suptitle(
-        f"What {len(order)} units of the first layer look for (blue: for, red: against)"
+        f"The {len(order)} largest units of the first layer (blue speaks for, red against)"
     )
     return _saved(figure, path)
 
 
+def read_log(path: PathLike) -> list[dict[str, Any]]:
+    """Return the rows of a CSVLogger's file, as texts; one that is half written is left out.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "log.csv").write_text("epoch,loss\\n1,0.5\\n2,0.")
+    ...     read_log(f"{folder}/log.csv")
+    [{'epoch': '1', 'loss': '0.5'}]
+    """
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        whole_lines = [line for line in file if line.endswith("\n")]
+    return list(csv.DictReader(whole_lines))
+
+
 def _columns(run: History | PathLike) -> dict[str, list[float]]:
     """Return what a run measured, column by column."""
-    rows: list[dict[str, Any]]
-    if isinstance(run, History):
-        rows = run.epochs
-    else:
-        with Path(run).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+    rows = run.epochs if isinstance(run, History) else read_log(run)
     names = dict.fromkeys(name for row in rows for name in row)
     return {
         name: [float("nan" if row.get(name) in (None, "") else row[name]) for row in rows]

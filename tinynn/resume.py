@@ -5,6 +5,7 @@
 Random numbers are no part of it: each is a function of the seed, the epoch and the step.
 """
 
+import copy
 import hashlib
 import os
 import sys
@@ -16,11 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynn.configuration import Configured, differences, plain
-from tinynn.npz import PathLike
+from tinynn.npz import ModelFormatError, PathLike
 from tinynn.parameters import Array
 from tinynn.storage import load_checkpoint
 
+THREAD_SETTINGS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+
 if TYPE_CHECKING:  # for the annotations alone: these functions stand above the trainer
+    from tinynn.callbacks import Callback
     from tinynn.trainer import Trainer
 
 
@@ -32,7 +36,7 @@ def training_state(trainer: "Trainer", settings: dict[str, Any]) -> dict[str, An
         "sums": asdict(trainer.sums),
         "history": trainer.history.epochs,
         "optimizer": trainer.optimizer.state(),
-        "callbacks": [callback.state() for callback in trainer.callbacks],
+        "callbacks": [callback.state() for callback in _taking_part(trainer)],
         "settings": settings,
         "environment": _environment(),
     }
@@ -45,6 +49,8 @@ def restore(trainer: "Trainer", path: PathLike) -> None:
     NumPy, BLAS or number of threads is a warning: the last bits may differ then.
     """
     params, state = load_checkpoint(path, trainer.model)
+    if not isinstance(state, dict) or not {"settings", "environment"} <= state.keys():
+        raise ModelFormatError(f"{path} holds no training state.")
     unlike = differences(state["settings"], run_settings(trainer))
     if unlike:
         raise ValueError(
@@ -58,13 +64,46 @@ def restore(trainer: "Trainer", path: PathLike) -> None:
             ),
             stacklevel=3,
         )
-    trainer.optimizer.load_state(state["optimizer"])
+    optimizer, callbacks, sums = _rehearsed(trainer, state, params, path)
     trainer.model.params = params
-    trainer.epoch, trainer.step = state["epoch"], state["step"]
-    trainer.sums = type(trainer.sums)(**state["sums"])
-    trainer.history.epochs[:] = state["history"]
-    for callback, memory in zip(trainer.callbacks, state["callbacks"], strict=True):
+    trainer.optimizer.load_state(optimizer)
+    for callback, memory in callbacks:
         callback.load_state(memory)
+    trainer.sums = sums
+    trainer.epoch, trainer.step = state["epoch"], state["step"]
+    trainer.history.epochs[:] = state["history"]
+
+
+def _rehearsed(
+    trainer: "Trainer", state: dict[str, Any], params: Array, path: PathLike
+) -> tuple[dict[str, Any], list[tuple[Any, Any]], Any]:
+    """Return the parts of a state, each tried on a copy first; ModelFormatError if one is unfit."""
+    try:
+        optimizer = copy.deepcopy(trainer.optimizer)
+        optimizer.load_state(state["optimizer"])
+        for name, vector in optimizer.memory.items():
+            if vector.shape != params.shape or vector.dtype != params.dtype:
+                raise ValueError(f"{name} is {vector.dtype} {vector.shape}")
+        callbacks = list(zip(_taking_part(trainer), state["callbacks"], strict=True))
+        for callback, memory in callbacks:
+            copy.deepcopy(callback).load_state(memory)
+        sums = type(trainer.sums)(**state["sums"])
+        numbers = (state["epoch"], state["step"], sums.samples)
+        if not all(isinstance(n, int) and n >= 0 for n in numbers):
+            raise ValueError(f"epoch, step and samples are {numbers}")
+        if not isinstance(sums.loss + sums.seconds, float) or sums.samples > trainer.samples:
+            raise ValueError(f"the sums are {sums}")
+        if [row["epoch"] for row in state["history"]] != [*range(1, len(state["history"]) + 1)]:
+            raise ValueError("the history does not count its epochs from 1")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelFormatError(
+            f"{path} holds a training state that does not fit: {error}"
+        ) from error
+    return state["optimizer"], callbacks, sums
+
+
+def _taking_part(trainer: "Trainer") -> list["Callback"]:
+    return [callback for callback in trainer.callbacks if not callback.observes]
 
 
 def run_settings(trainer: "Trainer") -> dict[str, Any]:
@@ -77,7 +116,7 @@ def run_settings(trainer: "Trainer") -> dict[str, Any]:
         "optimizer": _description(trainer.optimizer),
         "seed": trainer.seed,
         "batch_size": trainer.batch_size,
-        "callbacks": [_description(callback) for callback in trainer.callbacks],
+        "callbacks": [_description(callback) for callback in _taking_part(trainer)],
         "data": checksum(trainer.x, trainer.y, *(trainer.validation or ())),
     }
 
@@ -105,7 +144,7 @@ def _environment() -> dict[str, Any]:
     """Return what decides how sums are rounded, beside the machine itself."""
     build: Any = np.show_config(mode="dicts")
     blas = build["Build Dependencies"]["blas"]
-    threads = {name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
+    threads = {name: os.environ.get(name) for name in THREAD_SETTINGS}
     return {
         "numpy": np.__version__,
         "blas": f"{blas['name']} {blas.get('version')}",

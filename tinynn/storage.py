@@ -87,7 +87,9 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
             raise file.error("is a model, not a checkpoint: it holds no training state.")
         unlike = differences(architecture, model.config())
         if unlike:
-            raise ValueError("\n  ".join([f"{path} is of another model than this one (its own first):", *unlike]))
+            raise ValueError(
+                "\n  ".join([f"{path} is of another model than this one (its own first):", *unlike])
+            )
         twin = copy.deepcopy(model)
         _fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
         training = _with_arrays(_json(file, "training", LONGEST_TRAINING), file)
@@ -119,11 +121,16 @@ class ModelComparison:
         return "\n  ".join([f"DIFFERENT: compared {compared}", *self.differences])
 
 
-def compare_models(a: Sequential | PathLike, b: Sequential | PathLike) -> ModelComparison:
+def compare_models(
+    a: Sequential | PathLike,
+    b: Sequential | PathLike,
+    layers: Iterable[Callable[..., Any]] = (),
+) -> ModelComparison:
     """Compare structure and all weights of two models, each given as a model or as a file's path.
 
-    Weights are compared as bytes: -0.0 differs from 0.0. The seed that once drew them is not
-    compared. Raises what `load_model` raises.
+    layers: classes and initializers of your own that files need, as in `load_model`. Weights are
+    compared as bytes: -0.0 differs from 0.0. The seed that once drew them is not compared. Raises
+    what `load_model` raises.
 
     >>> from tinynn import Dense
     >>> a, b = (Sequential([Dense(2)], input_shape=(3,)) for _ in range(2))
@@ -133,8 +140,9 @@ def compare_models(a: Sequential | PathLike, b: Sequential | PathLike) -> ModelC
     >>> compare_models(a, b).identical
     False
     """
-    a = a if isinstance(a, Sequential) else load_model(a)
-    b = b if isinstance(b, Sequential) else load_model(b)
+    layers = list(layers)
+    a = a if isinstance(a, Sequential) else load_model(a, layers)
+    b = b if isinstance(b, Sequential) else load_model(b, layers)
     unlike = differences({**a.config(), "seed": None}, {**b.config(), "seed": None})
     weights, others = a.named_parameters(), b.named_parameters()
     for name in [*weights, *(name for name in others if name not in weights)]:
@@ -221,10 +229,10 @@ def _check_members(
     given = [name for name in names if name not in MODEL_TEXTS]
     for name in shapes:
         if name not in given:
-            raise file.error(f"misses the array {name}.")
+            raise file.error(f"lacks the array {name}.")
     for name in given:
         if name not in shapes:
-            raise file.error(f"has an array that its architecture has not: {name}.")
+            raise file.error(f"has an array that is not in its architecture: {name}.")
         member = file.members[name]
         if member.shape != shapes[name] or member.dtype != dtype:
             raise file.error(f"should hold {name} as {dtype} {shapes[name]}, but has {member}.")
@@ -264,6 +272,6 @@ def _with_arrays(value: Any, file: NpzFile) -> Any:
     if value.keys() == {"array"}:
         name = value["array"]
         if not isinstance(name, str) or name not in file.members:
-            raise file.error(f"misses the array {name}.")
+            raise file.error(f"lacks the array {name}.")
         return file.read(name)
     return {key: _with_arrays(item, file) for key, item in value.items()}

@@ -4,7 +4,6 @@ epoch:  shuffle -> [ batch -> forward -> loss -> backward -> on_gradients -> opt
         -> validation -> one row of the History -> callbacks
 """
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -18,7 +17,7 @@ from tinynn.batches import minibatches
 from tinynn.callbacks import Callback, Checkpoint
 from tinynn.divergence import diverged
 from tinynn.losses import Loss
-from tinynn.metrics import accuracy
+from tinynn.metrics import hits
 from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.optimizers import Optimizer
@@ -28,7 +27,7 @@ from tinynn.resume import restore
 
 @dataclass
 class History:
-    """What training measured: `epochs`, one dictionary an epoch, with the columns of the CSV.
+    """What training measured: `epochs`, one dictionary per epoch, with the columns of the CSV.
 
     epoch counts from 1; loss and accuracy are means over the epoch's training samples, each scored
     before the step that learned from it; val_ figures are measured at its end; seconds are the
@@ -42,18 +41,30 @@ class History:
     epochs: list[dict[str, Any]] = field(default_factory=list)
 
     def __getitem__(self, column: str) -> list[Any]:
-        """Return one column, an entry an epoch."""
+        """Return one column, an entry per epoch."""
         return [row[column] for row in self.epochs]
 
 
 @dataclass
-class EpochSums:
-    """What an epoch has added up so far; dividing by samples gives its means."""
+class Sums:
+    """What has been added up so far, batch by batch; dividing by samples gives the means."""
 
     loss: float = 0.0
-    hits: int = 0  # samples whose class was predicted right
+    hits: int | None = None  # samples whose class was predicted right, where there are classes
     samples: int = 0
     seconds: float = 0.0
+
+    def add(self, loss: float, p: Array, y: Array, classes: bool) -> None:
+        """Add a batch: its mean loss, and, if these are classes, how many were right."""
+        self.loss += loss * len(p)
+        self.samples += len(p)
+        if classes:
+            self.hits = (self.hits or 0) + hits(p, y)
+
+    def means(self) -> dict[str, float]:
+        """Return loss, and accuracy where there are classes."""
+        means = {"loss": self.loss / self.samples}
+        return means if self.hits is None else {**means, "accuracy": self.hits / self.samples}
 
 
 class Trainer:
@@ -75,18 +86,20 @@ class Trainer:
     """
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, seed: int = 0) -> None:
-        self.model = model
-        self.loss = loss
-        self.optimizer = optimizer
+        self.model: Sequential = checks.instance(model, Sequential, "model")
+        self.loss: Loss = checks.instance(loss, Loss, "loss")
+        self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
         checks.count("seed", seed, least=0)
         self.seed = seed
         self.history = History()
-        self.sums = EpochSums()
+        self.sums = Sums()
         self.epoch = self.epochs = self.step = 0
         self.batch: tuple[Array, Array] = (np.empty(0), np.empty(0))
         self.batch_loss = np.nan
-        self.recent_losses: deque[float] = deque(maxlen=5)
+        self.recent_losses: list[float] = []  # the last five
         self.stop = self.resumed = False
+        self.validation: tuple[Array, Array] | None = None
+        self.callbacks: list[Callback] = []
 
     def fit(
         self,
@@ -101,9 +114,9 @@ class Trainer:
         """Train for some epochs and return what was measured.
 
         x: (N, *input_shape). y: (N, ...), as the loss wants it. epochs: how many more, 1 or more;
-        with resume_from, how many in all. batch_size: 32, at most N. validation_data: None, or
-        (x, y) held out of training, scored after each epoch. callbacks: none, told in this order
-        but Checkpoint last. resume_from: None, or a checkpoint's path; training goes on from there,
+        with resume_from, how many in all. batch_size: 32. validation_data: None, or (x, y) held out
+        of training, scored after each epoch. callbacks: none; called in the given order, but
+        Checkpoint last. resume_from: None, or a checkpoint's path; training goes on from there,
         to the same bits as if it had never stopped.
 
         Raises ValueError before the first step for data that do not fit, or settings other than
@@ -114,17 +127,17 @@ class Trainer:
         self.x, self.y = self._checked(x, y)
         self.validation = None
         if validation_data is not None:
-            self.validation = self._checked(*validation_data, kind="validation ")
+            self.validation = self._checked(*checks.pair(validation_data), kind="validation ")
         checks.count("epochs", epochs)
-        checks.count("batch_size", batch_size, most=len(self.x))
+        checks.count("batch_size", batch_size)
         self.batch_size, self.samples = batch_size, len(self.x)
+        callbacks = checks.instances(callbacks, Callback, "callbacks")
         self.callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
-        self.sums, self.epoch, self.stop = EpochSums(), len(self.history.epochs), False
-        self.epochs = self.epoch + epochs
+        self.sums, self.epoch, self.stop = Sums(), len(self.history.epochs), False
         self.resumed = resume_from is not None
+        self.epochs = epochs if self.resumed else self.epoch + epochs
         if resume_from is not None:
             restore(self, resume_from)
-            self.epochs = epochs
         self._tell("on_train_begin")
         with np.errstate(over="ignore", invalid="ignore"):  # each step looks for NaN by itself
             while not (self.stop or self.finished):
@@ -134,9 +147,13 @@ class Trainer:
 
     def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
         """Return the loss on (x, y), and the accuracy if the loss is one of classes."""
-        p, y = self.model.predict(x), np.asarray(y)
-        scores = {"loss": self.loss.forward(p, y)}
-        return {**scores, "accuracy": accuracy(p, y)} if self.loss.classifies else scores
+        x, y = checks.paired(x, y)
+        sums = Sums()
+        for start in range(0, len(x), 1024):  # in batches: the data may be large
+            batch_y = y[start : start + 1024]
+            p = self.model.predict(x[start : start + 1024])
+            sums.add(self.loss.forward(p, batch_y), p, batch_y, self.loss.classifies)
+        return sums.means()
 
     def _run_epoch(self) -> None:
         if not self.sums.samples:  # otherwise a checkpoint left it in the middle
@@ -153,7 +170,7 @@ class Trainer:
                 return
         if not np.isfinite(self.model.params).all():
             raise diverged(self)
-        row = {"epoch": self.epoch, **self.means()}
+        row = {"epoch": self.epoch, **self.sums.means()}
         if self.loss.classifies:
             checks.better_than_guessing(row["loss"], self.model.output_shapes[-1][-1], self.epoch)
         if self.validation is not None:
@@ -163,7 +180,7 @@ class Trainer:
             learning_rate=self.optimizer.rate(self.optimizer.t), seconds=perf_counter() - began
         )
         self.history.epochs.append(row)
-        self.sums = EpochSums()
+        self.sums = Sums()
         self._tell("on_epoch_end")
 
     def _run_step(self, x: Array, y: Array) -> None:
@@ -173,21 +190,11 @@ class Trainer:
         self.batch_loss = self.loss.forward(p, y) if np.isfinite(p).all() else np.nan
         if not np.isfinite(self.batch_loss):
             raise diverged(self)
-        self.recent_losses.append(self.batch_loss)
+        self.recent_losses = [*self.recent_losses[-4:], self.batch_loss]
         self.model.backward(self.loss.backward(p, y))
         self._tell("on_gradients")
         self.optimizer.step(self.model.params, self.model.grads)
-        self.sums.loss += self.batch_loss * len(x)
-        self.sums.samples += len(x)
-        if self.loss.classifies:
-            self.sums.hits += round(accuracy(p, y) * len(x))
-
-    def means(self) -> dict[str, float]:
-        """Return loss, and accuracy if the loss is one of classes, over this epoch so far."""
-        means = {"loss": self.sums.loss / self.sums.samples}
-        if self.loss.classifies:
-            means["accuracy"] = self.sums.hits / self.sums.samples
-        return means
+        self.sums.add(self.batch_loss, p, y, self.loss.classifies)
 
     @property
     def finished(self) -> bool:

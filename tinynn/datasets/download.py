@@ -1,11 +1,26 @@
-"""Fetch one file from the first mirror that has it; only if its content is right does it stay."""
+"""Fetch one file from the first mirror that has it; only if its content is right does it stay.
+
+    mirror -> .name.PID.THREAD.part -> check -> name
+
+The name is given in one move, to a whole and right file: whatever breaks off or is killed before
+that leaves no name behind, and what the next download finds of it, it removes.
+"""
 
 import os
-from collections.abc import Callable, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from requests import Response
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 RETRIES, LONGEST_WAIT_SECONDS = 3, 15
+DEFAULT_SECONDS = 900  # enough for Fashion-MNIST's 26 MB at 30 kB a second
 
 
 class DownloadFailed(RuntimeError):
@@ -15,10 +30,11 @@ class DownloadFailed(RuntimeError):
 def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) -> str:
     """Download `path` from the first of `urls` that gives the right file; return that address.
 
-    urls: mirrors, tried in order, each three times again after errors that may pass (by urllib3's
-    Retry). path: where it goes, in one move, when it is whole and right; its folder is made. check:
-    gets the file, returns None or what is wrong with it. On a terminal a progress bar shows. Raises
-    DownloadFailed if no mirror served, OSError if the folder cannot be written.
+    urls: mirrors, tried in order, each three times again after errors that may pass, and in all no
+    longer than `seconds_allowed`. path: where it goes, in one move, when it is whole and right; its
+    folder is made. check: gets the file, returns None or what is wrong with it. On a terminal a
+    progress bar shows. Raises DownloadFailed if no mirror served, OSError if the folder cannot be
+    written.
 
     >>> fetch([], Path("a.gz"), lambda path: None)
     Traceback (most recent call last):
@@ -26,15 +42,18 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
     tinynn.datasets.download.DownloadFailed: a.gz could not be downloaded:
     """
     import requests
+    import urllib3
 
+    seconds = seconds_allowed()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    unique = f"{os.getpid()}.{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name}.{unique}.part")
     reasons = []
     try:
         for url in urls:
             try:
-                _download(url, temporary)
-            except requests.RequestException as error:
+                _download(url, temporary, seconds)
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 reasons.append(f"{url}: {error}")
                 continue
             wrong = check(temporary)
@@ -47,13 +66,64 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
     raise DownloadFailed("\n  ".join([f"{path.name} could not be downloaded:", *reasons]))
 
 
-def _download(url: str, path: Path) -> None:
-    """Stream one address into a file; requests' errors are raised as they are."""
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Make the folder and lock it: one process goes on, others wait here until it has finished.
+
+    It is the folder itself that is locked, so there is no lock file to leave behind, and a process
+    that dies holds nothing. Where there are no such locks (Windows, some network drives) processes
+    download side by side, which takes longer but is as safe.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, one_at_a_time(Path(folder)):
+    ...     print("alone")
+    alone
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            for leftover in folder.glob(".*.part"):  # its process was killed, or we would wait
+                leftover.unlink()
+        yield
+    finally:
+        os.close(handle)
+
+
+def seconds_allowed() -> float:
+    """Return the time that one address gets for one file: $TINYNN_DOWNLOAD_SECONDS, or 900.
+
+    >>> seconds_allowed()
+    900.0
+    """
+    text = os.environ.get("TINYNN_DOWNLOAD_SECONDS") or str(DEFAULT_SECONDS)
+    with suppress(ValueError):
+        if float(text) > 0:
+            return float(text)
+    raise ValueError(f"TINYNN_DOWNLOAD_SECONDS should be a positive number, got {text!r}.")
+
+
+def _download(url: str, path: Path, seconds: float) -> None:
+    """Stream one address into a file; raises the errors of requests and of urllib3 as they are."""
     import requests
     from requests.adapters import HTTPAdapter
-    from tqdm import tqdm
+    from urllib3.exceptions import ProtocolError
     from urllib3.response import BaseHTTPResponse
     from urllib3.util import Retry
+
+    deadline = monotonic() + seconds
+
+    def stop_when_late() -> None:
+        if monotonic() > deadline:
+            raise requests.Timeout(
+                f"not done after {seconds:g} seconds. TINYNN_DOWNLOAD_SECONDS=... allows more."
+            )
 
     class ShortRetry(Retry):
         """Waits as long as the server asks for, but nobody sits through an hour."""
@@ -62,20 +132,41 @@ def _download(url: str, path: Path) -> None:
             asked = super().get_retry_after(response)
             return None if asked is None else min(asked, LONGEST_WAIT_SECONDS)
 
+        def increment(self, *args: Any, **kwargs: Any) -> "ShortRetry":
+            stop_when_late()
+            return super().increment(*args, **kwargs)
+
     retry = ShortRetry(RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+    timeout = (min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds))
+    as_it_is = {"Accept-Encoding": "identity"}  # .gz files are packed already
     with requests.Session() as session:
         session.mount("https://", HTTPAdapter(max_retries=retry))
         session.mount("http://", HTTPAdapter(max_retries=retry))
-        with session.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as response:
-            response.raise_for_status()
-            declared = response.headers.get("Content-Length", "")
-            size = int(declared) if declared.isdecimal() else None
-            with (
-                path.open("wb") as file,
-                tqdm(
-                    total=size, desc=path.name, unit="B", unit_scale=True, leave=False, disable=None
-                ) as bar,
-            ):
-                for block in response.iter_content(2**16):
-                    file.write(block)
-                    bar.update(len(block))
+        while True:
+            try:
+                with session.get(url, stream=True, timeout=timeout, headers=as_it_is) as response:
+                    response.raise_for_status()
+                    return _save(response, path, stop_when_late)
+            except ProtocolError as error:  # broken off in mid-body, where urllib3 gives up
+                if not retry.total:
+                    raise
+                retry = retry.increment("GET", url, error=error)
+                retry.sleep()
+
+
+def _save(response: "Response", path: Path, on_block: Callable[[], None]) -> None:
+    """Write a body to a file as it comes, and call on_block with each piece of it."""
+    from tqdm import tqdm
+
+    size, name = response.raw.length_remaining, response.url.rpartition("/")[2]
+    with (
+        path.open("wb") as file,
+        tqdm(total=size, desc=name, unit="B", unit_scale=True, leave=False, disable=None) as bar,
+    ):
+        # read1 gives what has come; iter_content waits for a whole block, which may take for ever
+        while block := response.raw.read1(2**16):
+            on_block()
+            file.write(block)
+            bar.update(len(block))
+        file.flush()
+        os.fsync(file.fileno())  # or the name might reach the disk before the content

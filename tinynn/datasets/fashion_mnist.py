@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tinynn.datasets.download import DownloadFailed, fetch
-from tinynn.datasets.idx import IDXFormatError, PathLike, parse_idx, read_payload
+from tinynn.datasets.download import DownloadFailed, fetch, one_at_a_time
+from tinynn.datasets.idx import IDXFormatError, PathLike, idx_bytes, read_idx
 from tinynn.parameters import Array
 
 CLASS_NAMES = (
@@ -39,6 +39,20 @@ SHA256 = {  # of the payload, in the order in which load_fashion_mnist returns t
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+
+# MNIST's digits come under the same names. They are known by their .gz files, and where these were
+# unpacked or packed anew, by how often each digit occurs among the labels (Fashion-MNIST has as
+# many of each class). Its images, packed anew, are just files with a wrong SHA-256.
+MNIST_MD5 = {  # of the .gz, as LeCun's page has them
+    "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+MNIST_COUNTS = (
+    [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+    [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+)
 
 MIRRORS = (  # the authors' own bucket is plain HTTP, and has been seen serving MNIST: last
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
@@ -94,6 +108,10 @@ def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) 
     nowhere, FileNotFoundError if data_dir has them not, IDXFormatError if what it has is no
     such data.
 
+    Downloads: $XDG_CACHE_HOME chooses another cache. $TINYNN_DOWNLOAD_SECONDS is the time that each
+    address gets for each file before the next one is tried (default 900; ValueError if it is no
+    positive number). Of several processes one downloads, while the others wait for it.
+
     >>> (x_train, y_train), (x_test, y_test) = load_sample()  # the same, smaller
     >>> x_test.shape, CLASS_NAMES[y_test[0]]
     ((1000, 28, 28), 'Dress')
@@ -114,13 +132,19 @@ def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) 
             reasons.append(str(error))
     if download:
         try:
-            for name in SHA256:
-                if _mistake(cache / f"{name}.gz", name):
-                    urls = [f"{mirror}{name}.gz" for mirror in MIRRORS]
-                    fetch(urls, cache / f"{name}.gz", partial(_mistake, name=name))
+            with one_at_a_time(cache):
+                for name in SHA256:
+                    if _mistake(_path(cache, name), name):
+                        urls = [f"{mirror}{name}.gz" for mirror in MIRRORS]
+                        fetch(urls, cache / f"{name}.gz", partial(_mistake, name=name))
             return _load(cache, only_official=True)
-        except (DownloadFailed, OSError, IDXFormatError) as error:
+        except (DownloadFailed, IDXFormatError) as error:
             reasons.append(str(error))
+        except OSError as error:
+            reasons.append(
+                f"Downloads go to {cache}, which failed: {error}. Free some space there, or set "
+                "XDG_CACHE_HOME to another folder that can be written."
+            )
     else:
         reasons.append("Downloading was not wanted (download=False).")
     raise DatasetUnavailable(
@@ -139,17 +163,17 @@ def load_sample() -> Dataset:
     >>> load_sample()[0][0].shape
     (6000, 28, 28)
     """
-    return _dataset(_payloads(SAMPLE_FOLDER), "the sample that comes with tinynn")
+    arrays = [read_idx(SAMPLE_FOLDER / f"{name}.gz") for name in SHA256]
+    return _dataset(arrays, "the sample that comes with tinynn")
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloads: under the user's cache folder, whatever that is here."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local")
-    elif sys.platform == "darwin":
-        base = Path("~/Library/Caches")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    """Return the folder for downloads: under $XDG_CACHE_HOME, or where this system keeps caches."""
+    customs = {
+        "win32": os.environ.get("LOCALAPPDATA") or "~/AppData/Local",
+        "darwin": "~/Library/Caches",
+    }
+    base = Path(os.environ.get("XDG_CACHE_HOME") or customs.get(sys.platform, "~/.cache"))
     try:
         return base.expanduser() / "tinynn" / "fashion-mnist"
     except RuntimeError:  # a user without a home, as in some containers
@@ -158,13 +182,18 @@ def cache_folder() -> Path:
 
 def _load(folder: Path, only_official: bool = False) -> Dataset:
     """Load the four files of a folder; files that are not the official ones raise, or only warn."""
-    payloads = _payloads(folder)
-    mistakes = [m for name, payload in payloads.items() if (m := _mistake_in(payload, name))]
+    paths = {name: _path(folder, name) for name in SHA256}
+    missing = [path.name for path in paths.values() if not path.exists()]
+    if missing:
+        raise FileNotFoundError(f"{folder} has no {' and no '.join(missing)}.")
+    arrays = {name: read_idx(path) for name, path in paths.items()}
+    differences = (_difference(arrays[name], path, name) for name, path in paths.items())
+    mistakes = [difference for difference in differences if difference]
     if not mistakes:
-        return _dataset(payloads, f"{folder}, verified by SHA-256")
+        return _dataset(list(arrays.values()), f"{folder}, verified by SHA-256")
     if only_official:
         raise IDXFormatError(f"{folder}: {mistakes[0]}")
-    dataset = _dataset(payloads, f"{folder}, NOT the official Fashion-MNIST")
+    dataset = _dataset(list(arrays.values()), f"{folder}, NOT the official Fashion-MNIST")
     warnings.warn(
         f"{folder} does not hold the official Fashion-MNIST: {' '.join(mistakes)} "
         "It is used all the same, because you named this folder.",
@@ -173,19 +202,16 @@ def _load(folder: Path, only_official: bool = False) -> Dataset:
     return dataset
 
 
-def _payloads(folder: Path) -> dict[str, bytes]:
-    """Return the decompressed content of the four files, each with .gz at its end or plain."""
-    packed = {name: folder / f"{name}.gz" for name in SHA256}
-    paths = {name: path if path.exists() else folder / name for name, path in packed.items()}
-    missing = [f"{name}.gz" for name, path in paths.items() if not path.exists()]
-    if missing:
-        raise FileNotFoundError(f"{folder} has no {' and no '.join(missing)}.")
-    return {name: read_payload(path) for name, path in paths.items()}
+def _path(folder: Path, name: str) -> Path:
+    """Return where a folder has one of the four files, gzipped or plain; of two, the right one."""
+    packed, plain = folder / f"{name}.gz", folder / name
+    if packed.exists() and plain.exists():
+        return min(packed, plain, key=lambda path: _mistake(path, name) is not None)
+    return plain if plain.exists() else packed
 
 
-def _dataset(payloads: dict[str, bytes], source: str) -> Dataset:
-    """Parse the four files and make sure that they fit each other."""
-    arrays = [parse_idx(payload, name) for name, payload in payloads.items()]
+def _dataset(arrays: list[Array], source: str) -> Dataset:
+    """Pair the four arrays and make sure that they fit each other."""
     pairs = [(arrays[0], arrays[1]), (arrays[2], arrays[3])]
     for images, labels in pairs:
         fit = images.shape == (len(labels), 28, 28) and labels.ndim == 1
@@ -199,17 +225,30 @@ def _dataset(payloads: dict[str, bytes], source: str) -> Dataset:
     return Dataset(pairs[0], pairs[1], source)
 
 
-def _mistake_in(payload: bytes, name: str) -> str | None:
-    """Say how a payload differs from the official one; None if it does not."""
-    digest = hashlib.sha256(payload).hexdigest()
-    if digest == SHA256[name]:
-        return None
-    return f"{name} has SHA-256 {digest[:8]}..., not {SHA256[name][:8]}...."
-
-
 def _mistake(path: Path, name: str) -> str | None:
     """Say what is wrong with a file that should be the official `name`; None if nothing is."""
     try:
-        return _mistake_in(read_payload(path), name)
+        return _difference(read_idx(path), path, name)
     except (OSError, IDXFormatError) as error:
         return str(error)
+
+
+def _difference(array: Array, path: Path, name: str) -> str | None:
+    """Say how an array, read from `path`, differs from the official one; None if it does not."""
+    digest = hashlib.sha256(idx_bytes(array)).hexdigest()
+    if digest == SHA256[name]:
+        return None
+    if _is_mnist(array, path):
+        return (
+            f"{name}: these are MNIST's handwritten digits, which have the same names and shapes, "
+            "not Fashion-MNIST's clothes."
+        )
+    return f"{name} has SHA-256 {digest[:8]}..., not {SHA256[name][:8]}...."
+
+
+def _is_mnist(array: Array, path: Path) -> bool:
+    md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    if md5 in MNIST_MD5.values():
+        return True
+    labels = array.ndim == 1 and array.dtype == np.uint8
+    return labels and np.bincount(array, minlength=10).tolist() in MNIST_COUNTS

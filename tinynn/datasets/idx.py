@@ -8,7 +8,9 @@ All numbers are big-endian. Described at the foot of LeCun's MNIST page, yann.le
 
 import gzip
 import os
+import threading
 import zlib
+from io import BufferedIOBase
 from math import prod
 from pathlib import Path
 from typing import TypeAlias
@@ -21,17 +23,18 @@ from tinynn.parameters import Array
 PathLike: TypeAlias = str | os.PathLike[str]
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+CHUNK = 2**20  # bytes read at a time: memory is taken for what is there, not for what is declared
 
 
 class IDXFormatError(ValueError):
     """A file that is no IDX file: it says which file, what was expected and what is there.
 
-    >>> parse_idx(b"IDX!", "a.idx")
+    >>> read_idx(__file__)
     Traceback (most recent call last):
         ...
-    tinynn.datasets.idx.IDXFormatError: a.idx is no IDX file: it should begin with two zero bytes, a
-        dtype code (one of 08, 09, 0B, 0C, 0D, 0E) and 1 to 64 dimensions, but begins with 49 44 58
-        21.
+    tinynn.datasets.idx.IDXFormatError: ...idx.py is no IDX file: it should begin with two zero
+        bytes, a dtype code (one of 08, 09, 0B, 0C, 0D, 0E) and 1 to 64 dimensions, but begins with
+        22 22 22 54.
     """
 
 
@@ -49,63 +52,90 @@ def read_idx(path: PathLike) -> Array:
     array([[1, 2],
            [3, 4]], dtype=int16)
     """
-    return parse_idx(read_payload(path), path)
+    with Path(path).open("rb") as file:
+        gzipped = file.peek(2)[:2] == b"\x1f\x8b"
+        try:
+            return _read(gzip.GzipFile(fileobj=file) if gzipped else file, path)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise IDXFormatError(
+                f"{path} is a damaged gzip file: expected whole gzip data with right checksums and "
+                f"nothing behind it, got: {error}"
+            ) from error
 
 
-def read_payload(path: PathLike) -> bytes:
-    """Return what the file holds, decompressed if it is gzipped; raises as `read_idx` does."""
-    data = Path(path).read_bytes()
-    if data[:2] != b"\x1f\x8b":
-        return data
-    try:
-        return gzip.decompress(data)
-    except (EOFError, OSError, zlib.error) as error:
-        raise IDXFormatError(f"{path} is a damaged gzip file: {error}") from error
-
-
-def parse_idx(data: bytes, path: PathLike) -> Array:
-    """Return the array that the bytes of an IDX file describe; `path` is for the error."""
-    if len(data) < 4:
-        raise IDXFormatError(f"{path} should begin with 4 bytes of IDX header, it has {len(data)}.")
-    code, dimensions = data[2], data[3]
-    if data[:2] != b"\0\0" or code not in DTYPES or not 1 <= dimensions <= 64:
+def _read(stream: BufferedIOBase, path: PathLike) -> Array:
+    """Read what the header declares and one byte more, which shows whether there is more."""
+    start = stream.read(4)
+    if len(start) < 4:
+        raise IDXFormatError(
+            f"{path} should begin with 4 bytes of IDX header, it has {len(start)}."
+        )
+    code, dimensions = start[2:]
+    if start[:2] != b"\0\0" or code not in DTYPES or not 1 <= dimensions <= 64:
         raise IDXFormatError(
             f"{path} is no IDX file: it should begin with two zero bytes, a dtype code (one of "
             f"{', '.join(f'{known:02X}' for known in DTYPES)}) and 1 to 64 dimensions, "
-            f"but begins with {data[:4].hex(' ').upper()}."
+            f"but begins with {start.hex(' ').upper()}."
         )
+    sizes = stream.read(4 * dimensions)
     header = 4 + 4 * dimensions
-    if len(data) < header:
+    if 4 + len(sizes) < header:
         raise IDXFormatError(
             f"{path} declares {dimensions} dimensions, so its header should have {header} bytes, "
-            f"but the file ends after {len(data)}."
+            f"but the file ends after {4 + len(sizes)}."
         )
-    shape = tuple(int(n) for n in np.frombuffer(data, ">u4", dimensions, offset=4))
+    shape = tuple(np.frombuffer(sizes, ">u4").tolist())
     dtype = np.dtype(DTYPES[code])
-    expected = header + prod(shape) * dtype.itemsize
+    expected = prod(shape) * dtype.itemsize
+    data = bytearray()
+    while piece := stream.read(min(CHUNK, expected + 1 - len(data))):
+        data += piece
     if len(data) != expected:
         raise IDXFormatError(
-            f"{path} declares {dtype.name} {shape}, {expected:,} bytes with the header, "
-            f"but has {len(data):,}."
+            f"{path} declares {dtype.name} {shape}, {header + expected:,} bytes with the header, "
+            f"but has {header + len(data):,}{' or more' if len(data) > expected else ''}."
         )
     try:
-        array = np.frombuffer(data, dtype, offset=header).reshape(shape)
+        array = np.frombuffer(data, dtype).reshape(shape)
     except ValueError as error:  # no numbers at all, but dimensions beyond what NumPy can index
         raise IDXFormatError(f"{path} declares {dtype.name} {shape}: {error}") from error
-    return array.astype(dtype.newbyteorder("="))
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def write_idx(path: PathLike, array: npt.ArrayLike) -> None:
     """Write an array as an IDX file, gzipped if the path ends in .gz. Same array, same bytes.
 
     array: uint8, int8, int16, int32, float32 or float64, of 1 to 64 dimensions. Raises ValueError
-    otherwise. Replaces what stood at `path`. See `read_idx` for an example.
+    otherwise. Replaces what stood at `path` in one move, so that whoever opens it finds the old
+    file or the new one, whole; raises OSError if it cannot, and then the old one stands. See
+    `read_idx` for an example.
 
     >>> write_idx("a.idx", np.array([True]))
     Traceback (most recent call last):
         ...
     ValueError: IDX has no bool; it has uint8, int8, int16, int32, float32, float64. Convert the
         array with astype.
+    """
+    data = idx_bytes(array)
+    path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
+    unique = f"{os.getpid()}.{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name[:100]}.{unique}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            # mtime=0: a time in the header would make two equal arrays two different files
+            file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def idx_bytes(array: npt.ArrayLike) -> bytes:
+    """Return the plain IDX file of an array; raises as `write_idx` does.
+
+    >>> idx_bytes(np.array([1, 258], np.int16)).hex(" ", 4)
+    '00000b01 00000002 00010102'
     """
     array = np.asarray(array)
     codes = {np.dtype(name).newbyteorder("="): code for code, name in DTYPES.items()}
@@ -120,6 +150,4 @@ def write_idx(path: PathLike, array: npt.ArrayLike) -> None:
             f"IDX holds 1 to 64 dimensions, each under 2**32, got an array of shape {array.shape}."
         )
     header = bytes([0, 0, code, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-    data = header + array.astype(DTYPES[code]).tobytes()
-    # mtime=0: a time in the header would make two equal arrays two different files
-    Path(path).write_bytes(gzip.compress(data, mtime=0) if Path(path).suffix == ".gz" else data)
+    return b"".join([header, array.astype(DTYPES[code], order="C", copy=False).data])

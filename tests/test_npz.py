@@ -1,0 +1,901 @@
+"""Protects users from hostile or broken files: they get what was saved, or ModelFormatError."""
+
+import io
+import json
+import os
+import pickle
+import struct
+import time
+import tracemalloc
+import zipfile
+import zlib
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.util import module_from_spec, spec_from_file_location
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynn import (
+    Adam,
+    Checkpoint,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    ModelFormatError,
+    ReLU,
+    Sequential,
+    Softmax,
+    Trainer,
+    compare_models,
+    load_model,
+    save_model,
+    zeros,
+)
+from tinynn.storage import load_checkpoint
+
+X, Y = np.linspace(0, 1, 16).reshape(4, 2, 2), np.array([0, 1, 2, 3])
+MEMORY = 16_000_000  # bytes; an honest file here is 3 kB, its longest allowed text 4 MB
+SECONDS = 10.0  # an honest file takes 0.001
+
+
+def network(seed=0):
+    layers = [Flatten(), Dense(3), ReLU(), Dense(4), Softmax()]
+    return Sequential(layers, input_shape=(2, 2), seed=seed)
+
+
+# A zip writer that lies on demand (PKWARE's APPNOTE: 4.3.7 local header, 4.3.12 directory entry)
+
+
+@dataclass
+class Part:
+    """One file in a zip. What is None is told truly."""
+
+    name: str
+    data: bytes
+    flags: int = 0
+    method: int = 0
+    size: int | None = None  # as the directory declares it
+    packed: int | None = None  # the same, as stored
+    crc: int | None = None
+    offset: int | None = None
+    extra: bytes = b""  # of the directory's entry
+    before: bytes = b""  # what stands in the file before it
+
+
+def zip_of(parts, count=None, directory_size=None, directory_offset=None):
+    body, directory = b"", b""
+    for part in parts:
+        name, length = part.name.encode(), len(part.data)
+        body += part.before
+        crc = zlib.crc32(part.data) if part.crc is None else part.crc
+        size = length if part.size is None else part.size
+        packed = length if part.packed is None else part.packed
+        offset = len(body) if part.offset is None else part.offset
+        long = struct.pack("<3Q", size, packed, offset)  # zip64, where 32 bits do not hold them
+        extra = part.extra + struct.pack("<2H", 1, len(long)) + long
+        if max(size, packed, offset) < 2**32 - 1:
+            short, extra = (size, packed, offset), part.extra
+        else:
+            short = (2**32 - 1,) * 3
+        start = (20, part.flags, part.method, 0, 33, crc)
+        directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, *start, *short[:2], len(name),
+                                 len(extra), 0, 0, 0, 0, short[2]) + name + extra  # fmt: skip
+        body += struct.pack("<4s5H3L2H", b"PK\3\4", *start, length, length, len(name), 0)
+        body += name + part.data
+    count = len(parts) if count is None else count
+    size = len(directory) if directory_size is None else directory_size
+    offset = len(body) if directory_offset is None else directory_offset
+    ending = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, min(size, 2**32 - 1),
+                         min(offset, 2**32 - 1), 0)  # fmt: skip
+    if max(size, offset) >= 2**32 - 1:
+        at = len(body) + len(directory)
+        ending = (
+            struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, offset)
+            + struct.pack("<4sLQL", b"PK\6\7", 0, at, 1)
+            + ending
+        )
+    return body + directory + ending
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.asarray(array), version=(1, 0))
+    return stream.getvalue()
+
+
+def told(header, data=b"", version=b"\1\0"):
+    """An array's file with a header of one's own."""
+    return b"\x93NUMPY" + version + struct.pack("<H", len(header)) + header.encode() + data
+
+
+def header(descr="'<f4'", order="False", shape="(4, 3)"):
+    return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n"
+
+
+# The honest files, and what a refusal is
+
+
+@dataclass
+class Victim:
+    """An honest file, taken apart: tests change `parts` or the whole, and ask whether it opens."""
+
+    kind: str
+    path: Path
+    parts: list[Part] = field(default_factory=list, repr=False)
+
+    def __post_init__(self):
+        self.openings = {
+            "model": [load_model, lambda path: compare_models(network(), path)],
+            "checkpoint": [lambda path: load_checkpoint(path, network()), resume],
+        }[self.kind]
+        with zipfile.ZipFile(self.path) as archive:
+            self.parts = [Part(name, archive.read(name)) for name in archive.namelist()]
+
+    def part(self, name):
+        (found,) = [part for part in self.parts if part.name == f"{name}.npy"]
+        return found
+
+    def texts(self):
+        return json.loads(str(np.load(io.BytesIO(self.part("training").data))))
+
+    def write(self, content=None, **lies):
+        self.path.write_bytes(zip_of(self.parts, **lies) if content is None else content)
+
+    def refused(self, *words, error=ModelFormatError):
+        """Every way to open the file refuses it, and costs and changes nothing."""
+        for opening in self.openings:
+            tracemalloc.start()
+            began = time.perf_counter()
+            try:
+                with pytest.raises(ValueError) as caught:
+                    opening(self.path)
+                seconds, memory = time.perf_counter() - began, tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+            assert isinstance(caught.value, error), repr(caught.value)[:1000]
+            for word in (str(self.path), *words):
+                assert word in str(caught.value)
+            assert str(caught.value).encode()  # it can be printed
+            assert memory < MEMORY
+            assert seconds < SECONDS
+
+
+def trained(**options):
+    trainer = Trainer(network(), CrossEntropy(), Adam())
+    trainer.fit(X, Y, batch_size=2, **options)
+    return trainer
+
+
+def resume(path):
+    """Go on from a checkpoint in a trainer with a past of its own, which a refusal must leave."""
+    trainer = trained(epochs=1)
+    before = snapshot(trainer)
+    try:
+        trainer.fit(X, Y, epochs=9, batch_size=2, callbacks=[Checkpoint(path)], resume_from=path)
+    except Exception:
+        unchanged = snapshot(trainer) == before
+        assert unchanged, "a refused checkpoint has left something behind"
+        raise
+
+
+def snapshot(trainer):
+    model, optimizer = trainer.model, trainer.optimizer
+    memory = {name: vector.tobytes() for name, vector in optimizer.memory.items()}
+    rows = json.dumps(trainer.history.epochs)
+    return model.params.tobytes(), optimizer.t, memory, trainer.step, trainer.epoch, rows
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    """The content of an honest file of each kind."""
+    folder = tmp_path_factory.mktemp("honest")
+    save_model(network(), folder / "model")
+    trained(epochs=2, callbacks=[Checkpoint(folder / "checkpoint")])
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def model(tmp_path, honest):
+    (tmp_path / "victim.npz").write_bytes(honest["model"])
+    return Victim("model", tmp_path / "victim.npz")
+
+
+@pytest.fixture
+def checkpoint(tmp_path, honest):
+    (tmp_path / "victim.npz").write_bytes(honest["checkpoint"])
+    return Victim("checkpoint", tmp_path / "victim.npz")
+
+
+@pytest.fixture(params=["model", "checkpoint"])
+def victim(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_the_writer_of_these_tests_writes_files_that_load(victim):
+    """Or every refusal below would be worthless."""
+    victim.write()
+    if victim.kind == "model":
+        assert compare_models(victim.path, network()).identical
+    else:
+        model, history = network(), trained(epochs=9)
+        trainer = Trainer(model, CrossEntropy(), Adam())
+        trainer.fit(X, Y, 9, 2, callbacks=[Checkpoint(victim.path)], resume_from=victim.path)
+        assert model.params.tobytes() == history.model.params.tobytes()
+
+
+# Files of another kind, and broken ones
+
+
+def plain_npy(content):
+    return npy(np.zeros(3))
+
+
+class Payload:
+    """Unpickled, it creates a folder in the current one."""
+
+    def __reduce__(self):
+        return os.mkdir, ("pickle-was-run",)
+
+
+FILES = {
+    "empty": lambda content: b"",
+    "plain .npy": plain_npy,
+    "object .npy": lambda content: npy(np.zeros(3)).replace(b"'<f8'", b"'|O' "),
+    "text": lambda content: b"I am a text.\n",
+    "pickle": lambda content: pickle.dumps(Payload()),
+    "zip without members": lambda content: zip_of([]),
+    "another zip": lambda content: zip_of([Part("letter.txt", b"no array")]),
+    "zip after junk": lambda content: b"MZ\x90\0" + content,
+    "zip's beginning": lambda content: b"PK\3\4" + bytes(100),
+    "twice the directory's end": lambda content: content + content[-22:],
+}
+
+
+@pytest.mark.parametrize("change", FILES.values(), ids=FILES)
+def test_a_file_of_another_kind_is_refused(victim, change, monkeypatch):
+    monkeypatch.chdir(victim.path.parent)
+    victim.write(change(victim.path.read_bytes()))
+    victim.refused()
+    assert not Path("pickle-was-run").exists()
+
+
+@pytest.mark.parametrize("sixteenths", range(16))
+def test_a_file_truncated_at_any_sixteenth_is_refused(victim, sixteenths):
+    content = victim.path.read_bytes()
+    victim.write(content[: len(content) * sixteenths // 16])
+    victim.refused()
+
+
+def test_no_pickle_is_ever_executed(victim, monkeypatch):
+    monkeypatch.chdir(victim.path.parent)
+    objects = np.array([Payload()] * 12, object).reshape(4, 3)
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, objects)
+    for part in victim.parts:
+        honest, part.data = part.data, stream.getvalue()
+        victim.write()
+        victim.refused(part.name.removesuffix(".npy"))
+        part.data = honest
+    assert not Path("pickle-was-run").exists()
+    stream.seek(0)
+    np.lib.format.read_array(stream, allow_pickle=True)  # the payload is real
+    assert Path("pickle-was-run").exists()
+
+
+def flipped(data, place):
+    place %= len(data)
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("place", [20, 128, -1], ids=["header", "first byte", "last byte"])
+@pytest.mark.parametrize("trailing", [0, 40])
+def test_a_flipped_bit_in_any_member_is_refused_also_with_trailing_bytes(victim, place, trailing):
+    for part in victim.parts:
+        honest = part.data
+        part.crc, part.data = zlib.crc32(honest), flipped(honest, place) + bytes(trailing)
+        victim.write()
+        victim.refused(part.name.removesuffix(".npy"))
+        part.crc, part.data = None, honest
+
+
+def test_trailing_bytes_are_refused_even_with_the_right_checksum(victim):
+    for part in victim.parts:
+        honest, part.data = part.data, part.data + b"\0"
+        victim.write()
+        victim.refused(part.name.removesuffix(".npy"))
+        part.data = honest
+
+
+# Lies in the zip's directory, told of one array of weights
+
+
+MEMBERS = {
+    "encrypted": {"flags": 1},
+    "strongly encrypted": {"flags": 1 | 64},
+    "patched": {"flags": 32},
+    "method 99": {"method": 99},
+    "method deflate": {"method": 8},
+    "method bzip2": {"method": 12},
+    "method lzma": {"method": 14},
+    "size less": {"size": 175},
+    "size more": {"size": 177},
+    "size none": {"size": 0},
+    "both less": {"size": 175, "packed": 175},
+    "both more": {"size": 177, "packed": 177},
+    "both none": {"size": 0, "packed": 0},
+    "packed less": {"packed": 175},
+    "packed more": {"packed": 177},
+    **{f"size 2**{n}": {"size": 2**n} for n in (31, 33, 62, 63)},
+    **{f"both 2**{n}": {"size": 2**n, "packed": 2**n} for n in (31, 33, 62, 63)},
+    **{f"offset 2**{n}": {"offset": 2**n} for n in (20, 31, 33, 62, 63)},
+    "offset into nowhere": {"offset": 7},
+    "offset of the first": {"offset": 0},
+    "an extra field that ends too soon": {"extra": b"\1\0\x30\0\0"},
+}
+
+
+@pytest.mark.parametrize("lie", MEMBERS.values(), ids=MEMBERS)
+def test_a_lie_about_a_member_is_refused(victim, lie):
+    assert len(victim.part("1.Dense.W").data) == 176  # 128 and 4 * 3 * 4
+    vars(victim.part("1.Dense.W")).update(lie)
+    victim.write()
+    victim.refused()
+
+
+ENDINGS = {
+    "no entries": {"directory_size": 0},
+    **{f"size 2**{n}": {"directory_size": 2**n} for n in (30, 31, 33, 62, 63)},
+    **{f"offset 2**{n}": {"directory_offset": 2**n} for n in (30, 31, 33, 62, 63)},
+}
+
+
+@pytest.mark.parametrize("lie", ENDINGS.values(), ids=ENDINGS)
+def test_a_lie_about_the_directory_is_refused(victim, lie):
+    victim.write(**lie)
+    victim.refused()
+
+
+@pytest.mark.parametrize("name", ["1.Dense.W", "architecture"])
+def test_a_compressed_member_is_refused_so_no_bomb_can_hide_in_one(victim, name):
+    bomb = victim.part(name)
+    with zipfile.ZipFile(victim.path, "w") as archive:
+        for part in victim.parts:
+            method = zipfile.ZIP_DEFLATED if part is bomb else None
+            archive.writestr(part.name, part.data + bytes(MEMORY * (part is bomb)), method)
+    assert victim.path.stat().st_size < 50_000
+    victim.refused(name, "compressed")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_honest_arrays_compressed_are_refused_too(victim, method):
+    with zipfile.ZipFile(victim.path, "w", method) as archive:
+        for part in victim.parts:
+            archive.writestr(part.name, part.data)
+    victim.refused("compressed")
+
+
+def test_members_that_lie_in_each_other_are_refused_before_they_are_allocated(tmp_path):
+    """100 arrays of 250 kB, each beginning where another's header ends, in a file of 0.5 MB."""
+    layers = [Dense(250, zeros) for _ in range(100)]
+    save_model(Sequential(layers, input_shape=(250,)), tmp_path / "victim.npz")
+    victim = Victim("model", tmp_path / "victim.npz")
+    weights = [part for part in victim.parts if part.name.endswith("W.npy")]
+    places, chain = [], b""
+    for part in weights:
+        places.append(len(chain))
+        local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 33, 0, 0, 0, len(part.name), 0)
+        chain += local + part.name.encode() + part.data[:128]
+    chain += bytes(250_000)
+    for part, place in zip(weights, places, strict=True):
+        start, size = place + 30 + len(part.name), len(part.data)
+        part.crc, part.offset = zlib.crc32(chain[start : start + size]), place
+        part.size, part.packed, part.data = size, size, b""
+    victim.parts[0].before = chain
+    victim.write()
+    assert victim.path.stat().st_size < 500_000
+    victim.refused()
+
+
+# Names
+
+
+NAMES = {
+    "W beside W.npy": "1.Dense.W",
+    "twice": "1.Dense.W.npy",
+    "path outside": "../../x",
+    "path outside, .npy": "../../x.npy",
+    "path outside, of the training": "training.../../x.npy",
+    "absolute path": "/tmp/x.npy",
+    "folder": "1.Dense.W.npy/",
+    "surplus layer": "9.Dense.W.npy",
+    "surplus in the training": "training.optimizer.w.npy",
+    "no name": "",
+    "no name, .npy": ".npy",
+    "a NUL inside": "1.Dense.W.npy\0.exe",
+    "twice the ending": "1.Dense.W.npy.npy",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_a_surplus_member_is_refused(victim, name, first):
+    surplus = Part(name, npy(np.zeros((4, 3), np.float32)))
+    victim.parts.insert(0 if first else len(victim.parts), surplus)
+    victim.write()
+    victim.refused()
+    assert [path.name for path in victim.path.parent.iterdir()] == ["victim.npz"]
+
+
+def test_a_missing_array_is_refused_and_named(victim):
+    for part in list(victim.parts):
+        victim.parts.remove(part)
+        victim.write()
+        victim.refused(part.name.removesuffix(".npy") if part.name != "training.npy" else "")
+        victim.parts.append(part)
+
+
+def test_a_renamed_array_is_refused(victim):
+    for part in victim.parts:
+        honest, part.name = part.name, part.name.replace(".npy", "s.npy")
+        victim.write()
+        victim.refused()
+        part.name = honest
+
+
+def test_two_arrays_whose_names_are_exchanged_are_refused(victim):
+    a, b = victim.part("1.Dense.W"), victim.part("3.Dense.W")
+    a.name, b.name = b.name, a.name
+    victim.write()
+    victim.refused(".Dense.W", "(4, 3)", "(3, 4)")
+
+
+# Headers of arrays
+
+SHAPES = {
+    "transposed": "(3, 4)",
+    "flat": "(12,)",
+    "another axis": "(4, 3, 1)",
+    "no axis": "()",
+    "less": "(4, 2)",
+    "more": "(4, 4)",
+    "2**31": "(2147483648,)",
+    "2**50": "(1125899906842624,)",
+    "2**32 twice": "(4294967296, 4294967296)",
+    "negative": "(-4, -3)",
+    "minus one": "(-1, 3)",
+    "10**30": f"({10**30},)",
+    "10**30 and none": f"({10**30}, 0)",
+    "10**19 and none": f"({10**19}, 0)",
+    "10**500": f"(1{'0' * 500}, 3)",
+    "a truth value": "(True, 6)",
+    "fraction": "(4.0, 3.0)",
+    "sum": "(2+2, 3)",
+    "a list": "[4, 3]",
+    "100 axes": f"({'1, ' * 100})",
+    "no tuple": "12",
+}
+
+
+TARGETS = {
+    "model": ["1.Dense.W", "architecture"],
+    "checkpoint": ["1.Dense.W", "training", "training.optimizer.m"],
+}
+
+
+@pytest.fixture(params=[(kind, name) for kind in TARGETS for name in TARGETS[kind]], ids="-".join)
+def target(request):
+    """A file, and one of its arrays."""
+    kind, name = request.param
+    victim = request.getfixturevalue(kind)
+    if name == "training.optimizer.m":
+        victim.openings = [resume]  # which alone knows what it should be
+    return victim, victim.part(name)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_wrong_shape_is_refused_whatever_its_bytes(target, shape):
+    victim, part = target
+    part.data = told(header(shape=shape), b"" if shape.endswith(", 0)") else bytes(48))
+    victim.write()
+    victim.refused(part.name.removesuffix(".npy"))
+
+
+HUGE = {"2**31": (2**31,), "2**50": (2**50,), "2**32 twice": (2**32, 2**32), "2**60": (2**60,)}
+
+
+@pytest.mark.parametrize("shape", HUGE.values(), ids=HUGE)
+def test_declared_sizes_beyond_the_files_own_are_refused_before_anything_is_allocated(
+    target, shape
+):
+    victim, part = target
+    part.data = told(header(shape=str(shape)))
+    part.size = part.packed = min(len(part.data) + 4 * prod(shape), 2**64 - 1)
+    part.data += bytes(48)
+    victim.write()
+    victim.refused(part.name.removesuffix(".npy"))
+
+
+DTYPES = {
+    ">f4": ("'>f4'", 4),
+    "=f4": ("'=f4'", 4),
+    "f2": ("'<f2'", 2),
+    "f8": ("'<f8'", 8),
+    "f1": ("'<f1'", 1),
+    "f16": ("'<f16'", 16),
+    "i8": ("'<i8'", 8),
+    "i4": ("'<i4'", 4),
+    "u4": ("'<u4'", 4),
+    "bool": ("'|b1'", 1),
+    "b4": ("'<b4'", 4),
+    "complex": ("'<c8'", 8),
+    "U1": ("'<U1'", 4),
+    "U4": ("'<U4'", 16),
+    "M8": ("'<M8[s]'", 8),
+    "structured": ("[('a', '<f4')]", 4),
+    "object": ("'|O'", 8),
+    "S4": ("'|S4'", 4),
+    "S0": ("'|S0'", 0),
+    "V0": ("'|V0'", 0),
+    "U0": ("'<U0'", 0),
+    "subarray": ("('<f4', (1,))", 4),
+    "a call": ("__import__('os')", 4),
+    "commas": ("'f4,f4'", 8),
+    "no text": ("4", 4),
+}
+
+
+@pytest.mark.parametrize(("descr", "itemsize"), DTYPES.values(), ids=DTYPES)
+def test_a_wrong_dtype_is_refused_though_all_sizes_agree(target, descr, itemsize):
+    victim, part = target
+    shape = np.load(io.BytesIO(part.data)).shape
+    count = int(np.prod(shape))
+    part.data = told(header(descr, shape=str(shape)), bytes(count * itemsize))
+    victim.write()
+    victim.refused(part.name.removesuffix(".npy"))
+
+
+@pytest.mark.parametrize("descr", ["'|S0'", "'|V0'", "'<U0'", "'|O'"])
+@pytest.mark.parametrize("shape", ["(1152921504606846976,)", "(0, 1152921504606846976)"])
+def test_items_without_bytes_are_refused_however_many(target, descr, shape):
+    victim, part = target
+    part.data = told(header(descr, shape=shape))
+    victim.write()
+    victim.refused(part.name.removesuffix(".npy"))
+
+
+HEADERS = {
+    "parentheses": "(" * 5000,
+    "minus signs": "-" * 9000,
+    "brackets": "[" * 60_000,
+    "an unhashable key": "{[]: 1}\n",
+    "a key twice": header().replace("{", "{'descr': '<f4', "),
+    "a key more": header().replace(", }", ", 'x': 1, }"),
+    "a key less": "{'descr': '<f4', 'shape': (4, 3), }\n",
+    "empty": "",
+    "text": "I am a text.",
+    "NUL": "\0" * 118,
+    "blanks": " " * 60_000,
+    "long": header().replace("\n", " " * 60_000 + "\n"),
+    "no newline": header().rstrip(),
+    "a call": header().replace("(4, 3)", "exit()"),
+    "order": header(order="1"),
+    "digits": header(shape=f"({'1' * 9000},)"),
+    "commas": header(shape=f"({'1, ' * 20_000})"),
+}
+
+
+@pytest.mark.parametrize("text", HEADERS.values(), ids=HEADERS)
+def test_a_wrong_header_is_refused(target, text):
+    victim, part = target
+    part.data = told(text, bytes(48))
+    victim.write()
+    victim.refused(part.name.removesuffix(".npy"))
+
+
+def test_a_member_that_is_no_array_is_refused(target):
+    victim, part = target
+    honest = part.data
+    for data in (b"", b"\x93", b"no array", honest[:8], honest[:60], b"\x94" + honest[1:],
+                 told(header(), bytes(48), b"\2\0"), told(header(), bytes(48), b"\x09\0"),
+                 b"\x93NUMPY\1\0\xff\xff" + honest[10:]):  # fmt: skip
+        part.data = data
+        victim.write()
+        victim.refused(part.name.removesuffix(".npy"))
+
+
+def test_fortran_order_is_accepted_and_right(victim):
+    for name in ("1.Dense.W", "3.Dense.W", "1.Dense.b"):
+        part = victim.part(name)
+        array = np.load(io.BytesIO(part.data))
+        in_order = header(order="True", shape=str(array.shape))
+        part.data = told(in_order, array.tobytes("F"))
+    expected = network() if victim.kind == "model" else trained(epochs=2).model
+    victim.write()
+    if victim.kind == "model":
+        params = load_model(victim.path).params
+    else:
+        params, _ = load_checkpoint(victim.path, network())
+    assert params.tobytes() == expected.params.tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["1.Dense.W", "1.Dense.b", "3.Dense.W", "3.Dense.b"])
+def test_weights_that_are_no_numbers_are_refused_and_named(victim, name, value):
+    array = np.load(io.BytesIO(victim.part(name).data))
+    array.flat[-1] = value
+    victim.part(name).data = npy(array)
+    victim.write()
+    victim.refused(name, "NaN or infinity")
+
+
+# The architecture, and the format
+
+
+def nested(depth, opening="[", middle="", closing="]"):
+    return opening * depth + middle + closing * depth
+
+
+def edited(change):
+    """An architecture with one thing changed, as text."""
+
+    def text(config):
+        change(config)
+        return json.dumps(config)
+
+    return text
+
+
+def dense(**changes):
+    return edited(lambda config: config["layers"][1]["config"].update(changes))
+
+
+def layer(kind, **config):
+    return edited(lambda a: a["layers"].__setitem__(1, {"layer": kind, "config": config}))
+
+
+ARCHITECTURES = {
+    "no JSON": lambda config: "layers: none",
+    "no text": lambda config: "",
+    "cut": lambda config: json.dumps(config)[:-1],
+    "nested 100,000 deep": lambda config: nested(100_000),
+    "objects nested 100,000 deep": lambda config: nested(100_000, '{"a":', "1", "}"),
+    **{
+        f"nested {n} deep": lambda config, n=n: dense(units="HERE")(config).replace(
+            '"HERE"', nested(n)
+        )
+        for n in (200, 300, 450, 900)
+    },
+    "50 MB": lambda config: json.dumps({**config, "extra": "x" * 12_500_000}),
+    "a number of 5,000 digits": lambda config: "1" * 5000,
+    "unknown layer": layer("Conv"),
+    "a Python path": layer("os.system", command="true"),
+    "a dotted builtin": layer("builtins.eval"),
+    "a private name": layer("__import__", name="os"),
+    "a base class": layer("Layer"),
+    "an initializer for a layer": layer("zeros", shape=[2], rng=0),
+    "an initializer that would allocate 1 TB": layer("zeros", shape=[2**37], rng=0),
+    "an initializer that would allocate 800 MB": layer("zeros", shape=[10**8], rng=0),
+    "an initializer beyond 64 bits": layer("zeros", shape=[2**70], rng=0),
+    "a layer that is a list": layer(["Dense"], units=3),
+    "unknown initializer": dense(initializer={"function": "ones"}),
+    "a Python path as initializer": dense(initializer={"function": "os.system"}),
+    "a class as initializer": dense(initializer={"function": "Dense"}),
+    "a text as initializer": dense(initializer="he_normal"),
+    "negative width": dense(units=-3),
+    "width 0": dense(units=0),
+    **{f"width 10**{n}": dense(units=10**n) for n in (9, 18, 30, 4000)},
+    "float for units": dense(units=3.0),
+    "NaN for units": dense(units=float("nan")),
+    "text for units": dense(units="3"),
+    "a truth value for units": dense(units=True),
+    "null for units": dense(units=None),
+    "a list for units": dense(units=[3]),
+    "surplus argument": dense(bias=True),
+    "missing units": edited(lambda a: a["layers"][1]["config"].pop("units")),
+    "missing class": edited(lambda a: a["layers"][1].pop("layer")),
+    "missing config": edited(lambda a: a["layers"][1].pop("config")),
+    **{
+        f"missing {name}": edited(lambda a, name=name: a.pop(name))
+        for name in ("layers", "input_shape", "seed", "dtype")
+    },
+    "layers as a text": edited(lambda a: a.update(layers="Dense")),
+    "layers as a number": edited(lambda a: a.update(layers=3)),
+    "a huge input": edited(lambda a: a.update(input_shape=[2**31, 2**31])),
+    "a negative input": edited(lambda a: a.update(input_shape=[-2, -2])),
+    "an input of fractions": edited(lambda a: a.update(input_shape=[2.0, 2.0])),
+    "an endless input": edited(lambda a: a.update(input_shape=[float("inf"), 2])),
+    "an input of 4,000 digits": edited(lambda a: a.update(input_shape=[10**4000, 10**4000])),
+    "a text as input": edited(lambda a: a.update(input_shape="22")),
+    "a fraction as seed": edited(lambda a: a.update(seed=0.5)),
+    **{
+        f"dtype {dtype!r:.20}": edited(lambda a, dtype=dtype: a.update(dtype=dtype))
+        for dtype in (
+            "float16",
+            "float64",
+            "complex64",
+            "O",
+            "f4,f4",
+            "f4,(",
+            "(,)f4",
+            "(" * 5000 + "f4",
+            3,
+            ["f4"],
+            {"names": ["a"], "formats": ["f4"], "offsets": [10**30]},
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("change", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_an_architecture_that_is_none_is_refused(victim, change):
+    part = victim.part("architecture")
+    part.data = npy(change(json.loads(str(np.load(io.BytesIO(part.data))))))
+    victim.write()
+    # a checkpoint of another architecture than the model's is a plain ValueError
+    victim.refused(error=ModelFormatError if victim.kind == "model" else ValueError)
+
+
+def test_thousands_of_layers_do_not_hang(model):
+    def many(config):
+        config.update(layers=[{"layer": "ReLU", "config": {}}] * 30_000)
+
+    part = model.part("architecture")
+    part.data = npy(edited(many)(json.loads(str(np.load(io.BytesIO(part.data))))))
+    model.parts = [part for part in model.parts if "Dense" not in part.name]
+    model.write()
+    began = time.perf_counter()
+    with suppress(ModelFormatError):  # refused or not, both are right
+        assert len(load_model(model.path).layers) == 30_000
+    assert time.perf_counter() - began < SECONDS
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\U0010ffff"], ids=ascii)
+def test_an_unknown_layer_of_any_name_is_told_in_a_text_that_prints(victim, text):
+    part = victim.part("architecture")
+    part.data = npy(layer(text)(json.loads(str(np.load(io.BytesIO(part.data))))))
+    victim.write()
+    victim.refused(error=ValueError)
+
+
+def test_letters_that_are_none_are_refused(victim):
+    part = victim.part("architecture")
+    part.data = part.data[:128] + b"\xff\xff\xff\xff" * ((len(part.data) - 128) // 4)
+    victim.write()
+    victim.refused("architecture")
+
+
+FORMATS = {
+    "future": (np.array(2), ["format 2", "reads 1", "update"]),
+    "far future": (np.array(2**64 - 1, np.uint64), ["format 18446744073709551615", "update"]),
+    "past": (np.array(0), ["format 0"]),
+    "fraction": (np.array(1.0), ["format"]),
+    "truth value": (np.array(True), ["format"]),
+    "text": (np.array("1"), ["format"]),
+    "a row": (np.array([1]), ["format"]),
+    "many": (np.ones(1_000_000, int), ["format"]),
+}
+
+
+@pytest.mark.parametrize(("value", "words"), FORMATS.values(), ids=FORMATS)
+def test_another_format_is_refused_and_the_future_says_so(victim, value, words):
+    victim.part("format").data = npy(value)
+    victim.write()
+    victim.refused(*words)
+
+
+# The training state of a checkpoint
+
+PATHS = [("epoch",), ("step",), ("sums",), ("history",), ("optimizer",), ("callbacks",),
+         ("settings",), ("environment",), ("optimizer", "t"), ("optimizer", "m"),
+         ("sums", "loss"), ("sums", "samples")]  # fmt: skip
+
+
+def change_state(checkpoint, path, value):
+    """Write the checkpoint with one thing of its training state replaced, or left out by None."""
+    state = checkpoint.texts()
+    inner = state
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    if value is None:
+        del inner[path[-1]]
+    checkpoint.part("training").data = npy(json.dumps(state))
+    checkpoint.write()
+
+
+VALUES = [None, "x", -1, 0.5, {"x": 1}, [[]]]
+WRONG = [(p, v) for p in PATHS for v in VALUES if p != ("sums", "loss") or v not in (-1, 0.5)]
+
+
+@pytest.mark.parametrize(("path", "value"), WRONG, ids=lambda x: str(x).replace(" ", ""))
+def test_a_training_state_with_a_wrong_field_leaves_the_trainer_as_it_was(checkpoint, path, value):
+    change_state(checkpoint, path, value)
+    with pytest.raises((ValueError, UserWarning)) as caught:  # which warns of another machine
+        resume(checkpoint.path)
+    assert str(checkpoint.path) in str(caught.value)
+    if path[0] not in ("settings", "environment"):  # other settings are a plain ValueError
+        assert isinstance(caught.value, ModelFormatError)
+
+
+TRAININGS = {
+    "no JSON": "{",
+    "a list": "[]",
+    "a number": "3",
+    "null": "null",
+    "nested 100,000 deep": nested(100_000),
+    **{f"nested {n} deep": nested(n) for n in (200, 300, 450, 900)},
+}
+
+
+@pytest.mark.parametrize("text", TRAININGS.values(), ids=TRAININGS)
+def test_a_training_state_of_another_kind_is_refused(checkpoint, text):
+    checkpoint.part("training").data = npy(text)
+    checkpoint.write()
+    checkpoint.openings = [resume]
+    checkpoint.refused()
+
+
+def test_one_array_named_a_thousand_times_costs_no_thousandfold_memory(checkpoint):
+    checkpoint.parts.append(Part("training.x.npy", npy(np.zeros(250_000, np.float32))))
+    change_state(checkpoint, ("x",), [{"array": "training.x"}] * 1000)
+    checkpoint.refused()
+
+
+@pytest.mark.parametrize("name", ["1.Dense.W", "format", "training", "nowhere", "", 3, ["m"]])
+def test_an_array_that_is_not_the_training_states_own_is_refused(checkpoint, name):
+    change_state(checkpoint, ("optimizer", "m"), {"array": name})
+    checkpoint.refused()
+
+
+# Random damage
+
+
+@pytest.fixture(scope="module")
+def fuzz_files():
+    path = Path(__file__).parents[1] / "benchmarks" / "fuzz_files.py"
+    spec = spec_from_file_location("fuzz_files", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("n", [2_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_random_damage_is_refused_or_harmless(fuzz_files, n):
+    tally = fuzz_files.fuzz(seed=n, cases=range(n))
+    assert not [result for result in tally if result.startswith("WRONG")]
+    assert sum(tally.values()) == n
+    counts = Counter()
+    for result, count in tally.items():
+        counts["identical"] += count * (result == "identical")
+        counts["checksum"] += count * ("Bad CRC" in result)
+        counts["of weights"] += count * ("Bad CRC" in result and ".Dense." in result)
+        counts["declared"] += count * ("declares" in result)
+        counts["header"] += count * ("its header is" in result)
+    assert 0.05 < counts["identical"] / n < 0.5
+    assert counts["checksum"] > n / 5
+    assert counts["of weights"] > n / 20
+    assert counts["declared"] > n / 500
+    assert counts["header"] > n / 100
+
+
+def test_the_fuzzer_tells_a_wrong_weight(fuzz_files, monkeypatch):
+    honest = fuzz_files.load_model
+
+    def careless(path):
+        model = honest(path)
+        model.params.view("u4")[-1] ^= 1
+        return model
+
+    monkeypatch.setattr(fuzz_files, "load_model", careless)
+    tally = fuzz_files.fuzz(seed=0, cases=range(100))
+    assert tally["WRONG: loads, but holds something else"]
+
+
+def test_a_case_of_the_fuzzer_depends_on_its_number_alone(fuzz_files, tmp_path):
+    valid = fuzz_files.sources(tmp_path)
+    again = [fuzz_files.mutated(valid, 5, k) for k in (7, 8, 7)]
+    assert again[0] == again[2] != again[1]
