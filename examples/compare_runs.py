@@ -6,7 +6,6 @@ RUN is a folder with a log.csv, or a CSV file that tinynn.CSVLogger wrote.
 """
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 
@@ -20,8 +19,7 @@ def main() -> None:
         log = run / "log.csv" if run.is_dir() else run
         if not log.is_file():
             sys.exit(f"error: {run} is no run: there is no {log}")
-        with log.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = plots.read_log(log)
         if rows:
             logs[str(run)] = log
             print(f"{run}: {len(rows)} epochs, {last_and_best(rows)}")

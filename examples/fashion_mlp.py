@@ -51,9 +51,13 @@ def main() -> None:
         print(f"{len(x_train):,} training and {len(x_test):,} test images, from {data.source}")
 
     held_out = args.validation_size or len(x_train) // 12
-    check_sizes(args, len(x_train) - held_out)
+    if not 0 < held_out < len(x_train):
+        sys.exit(f"error: {held_out:,} of {len(x_train):,} images cannot be held out of training")
     out = args.out  # opened only now: a mistake above leaves an earlier run where it is
-    lock, checkpoint = open_run_folder(out, args.resume)
+    try:
+        lock, checkpoint = open_run_folder(out, args.resume)
+    except OSError as error:
+        sys.exit(f"error: --out {out} cannot be used: {error}")
 
     with phase("preprocess", seconds):
         rest, drawn = tinynn.stratified_split(y_train, held_out, np.random.default_rng(args.seed))
@@ -130,9 +134,12 @@ def main() -> None:
         wrong = np.flatnonzero(p_test.argmax(axis=1) != y_test)
         worst = wrong[np.argsort(-p_test[wrong].max(axis=1), kind="stable")]
         for name, chosen, title in (
-            ("predictions.png", np.arange(12), "The first twelve test images"),
+            ("predictions.png", np.arange(len(x_test))[:12], "The first test images"),
             ("worst.png", worst[:12], "Most sure, and wrong"),
         ):
+            if not len(chosen):
+                print(f"no {name}: not one test image is wrong")
+                continue
             images, p, y = x_test[chosen], p_test[chosen], y_test[chosen]
             plots.prediction_grid(images, p, CLASS_NAMES, y, title, path=out / name)
             print(out / name)
@@ -274,16 +281,10 @@ def load(args: argparse.Namespace) -> datasets.Dataset:
         sys.exit(f"error: {error}")
 
 
-def check_sizes(args: argparse.Namespace, samples: int) -> None:
-    if samples < args.batch_size:
-        sys.exit(
-            f"error: --validation-size {args.validation_size} leaves {samples:,} images to learn "
-            f"from, but a batch is {args.batch_size}"
-        )
-
-
 class EpochLine(tinynn.Callback):
-    """One printed line an epoch, on a terminal or in a file."""
+    """One printed line per epoch, on a terminal or in a file."""
+
+    observes = True
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         row = trainer.history.epochs[-1]
@@ -296,6 +297,7 @@ class EpochLine(tinynn.Callback):
 class StopOnSignal(tinynn.Callback):
     """On Ctrl-C or SIGTERM, end training after the step; on a second one, end at once."""
 
+    observes = True
     signal = 0  # which one came
 
     def on_train_begin(self, trainer: Trainer) -> None:

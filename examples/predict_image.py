@@ -25,6 +25,10 @@ SIDE = 28  # pixels
 
 def main() -> None:
     args = arguments()
+    if args.out.resolve() in {path.resolve() for path in (args.model, *args.images)}:
+        sys.exit(f"error: --out {args.out} would overwrite what is to be read")
+    if args.out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
+        sys.exit(f"error: --out {args.out} should end in .png, .jpg, .pdf or .svg")
     try:
         model = tinynn.load_model(args.model)
         pictures = [read_picture(path) for path in args.images]
@@ -37,7 +41,9 @@ def main() -> None:
         )
     seen = np.stack([as_fashion_mnist(picture) for picture in pictures])  # (N, 28, 28)
     p = model.predict(tinynn.scale_pixels(seen))  # (N, 10)
-    for path, probabilities in zip(args.images, p, strict=True):
+    for path, image, probabilities in zip(args.images, seen, p, strict=True):
+        if not image.any():
+            print(f"{path}: nothing stands out from the background; what follows means nothing")
         best = np.argsort(-probabilities)[:3]
         print(f"{path}: " + ", ".join(f"{CLASS_NAMES[i]} {probabilities[i]:.1%}" for i in best))
     args.out.parent.mkdir(parents=True, exist_ok=True)

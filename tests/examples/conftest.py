@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+# Several processes with a pool of BLAS threads each get in each other's way on a small machine.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -19,7 +21,7 @@ def run_example():
         return subprocess.run(
             [sys.executable, "-W", "error", EXAMPLES / name, *map(str, arguments)],
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**os.environ, **ONE_THREAD, **environment},
             capture_output=True,
             text=True,
             timeout=300,

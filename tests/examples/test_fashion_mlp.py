@@ -121,7 +121,7 @@ def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(run_example
         (("--learning-rate", "-1"), "expected a positive number, got '-1'"),
         (
             ("--validation-size", "6000", "--sample"),
-            "leaves 0 images to learn from, but a batch is 32",
+            "6,000 of 6,000 images cannot be held out of training",
         ),
         (("--data-dir", "nowhere"), "nowhere has no train-images-idx3-ubyte.gz"),
     ],
