@@ -228,6 +228,8 @@ class Checkpoint(Callback):
     Checkpoint(path='run.npz', every_epochs=1, every_steps=500)
     """
 
+    observes = True
+
     def __init__(
         self, path: PathLike, every_epochs: int = 1, every_steps: int | None = None
     ) -> None:
