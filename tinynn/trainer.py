@@ -101,6 +101,7 @@ class Trainer:
         self.validation: tuple[Array, Array] | None = None
         self.callbacks: list[Callback] = []
 
+    @np.errstate(all="ignore")  # NumPy's warnings: each step looks for NaN and infinity by itself
     def fit(
         self,
         x: npt.ArrayLike,
@@ -139,9 +140,8 @@ class Trainer:
         if resume_from is not None:
             restore(self, resume_from)
         self._tell("on_train_begin")
-        with np.errstate(over="ignore", invalid="ignore"):  # each step looks for NaN by itself
-            while not (self.stop or self.finished):
-                self._run_epoch()
+        while not (self.stop or self.finished):
+            self._run_epoch()
         self._tell("on_train_end")
         return self.history
 

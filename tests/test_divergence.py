@@ -1,0 +1,209 @@
+"""Protects against training on broken numbers: it stops, says where, and loses nothing."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from tinynn import (
+    SGD,
+    Adam,
+    Callback,
+    Checkpoint,
+    CrossEntropy,
+    CSVLogger,
+    Dense,
+    Flatten,
+    Layer,
+    MeanSquaredError,
+    ReLU,
+    Sequential,
+    Softmax,
+    SoftmaxCrossEntropy,
+    Trainer,
+    TrainingDiverged,
+    datasets,
+    save_model,
+    scale_pixels,
+)
+from tinynn.storage import load_checkpoint
+
+
+def data(n=40, classes=3):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 4)).astype(np.float32), rng.integers(0, classes, n)
+
+
+def network(*last):
+    return Sequential([Dense(8), ReLU(), Dense(3), *last], input_shape=(4,))
+
+
+def real_network(*last):
+    hidden = [layer for units in (512, 256, 128) for layer in (Dense(units), ReLU())]
+    return Sequential([Flatten(), *hidden, Dense(10), *last], input_shape=(28, 28))
+
+
+class Poison(Callback):
+    """Puts NaN into one array of parameters or gradients at one step."""
+
+    def __init__(self, step, layer, name):
+        self.step, self.layer, self.name = step, layer, name
+
+    def on_gradients(self, trainer):
+        if trainer.step == self.step:
+            getattr(trainer.model.layers[self.layer], self.name)[..., 0] = np.nan
+
+
+class Breaks(Layer):
+    """Passes numbers on unchanged until it is told to break, forward or backward."""
+
+    broken = ""
+
+    def forward(self, x, training=True):
+        return np.log(-np.abs(x)) if self.broken == "forward" else x.copy()
+
+    def input_gradient(self, dout):
+        return dout / np.float32(0) if self.broken == "backward" else dout.copy()
+
+
+def stopped(model, loss, optimizer, callbacks=(), **fit):
+    x, y = data()
+    with pytest.raises(TrainingDiverged) as caught:
+        Trainer(model, loss, optimizer).fit(
+            x, y, **{"epochs": 50, "batch_size": 8, "callbacks": callbacks, **fit}
+        )
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("last", [(), (Softmax(),)])
+def test_sgd_at_10_is_stopped_within_a_few_steps_with_the_losses_that_led_there(last):
+    loss = CrossEntropy() if last else SoftmaxCrossEntropy()
+    x, y = data()
+    trainer = Trainer(network(*last), loss, SGD(learning_rate=1e30))
+    with pytest.raises(TrainingDiverged) as caught:
+        trainer.fit(x, y, epochs=5, batch_size=8)
+    text = str(caught.value)
+    assert trainer.step < 10
+    assert f"epoch {trainer.epoch}, step {trainer.step}" in text
+    assert f"{trainer.recent_losses[-1]:.4g}" in text
+    assert "smaller learning rate (now 1e+30)" in text
+
+
+@pytest.mark.parametrize(
+    ("last", "loss"), [((Softmax(),), CrossEntropy()), ((), SoftmaxCrossEntropy())]
+)
+def test_sgd_at_10_on_the_real_network_shows_it_within_a_few_steps(last, loss):
+    (x, y), _ = datasets.load_sample()
+    trainer = Trainer(real_network(*last), loss, SGD(learning_rate=10))
+    with pytest.raises(TrainingDiverged, match=r"what \d\.Dense returns"):
+        trainer.fit(scale_pixels(x), y, epochs=1)
+    assert trainer.step < 10
+
+
+@pytest.mark.parametrize(
+    ("step", "layer", "name", "said"),
+    [
+        (3, 0, "dW", "step 4.*\n.*0.Dense.W"),
+        (3, 2, "db", "step 4.*\n.*2.Dense.b"),
+        (6, 0, "b", "step 7.*\n.*0.Dense.b"),
+    ],
+)
+def test_the_array_in_which_it_began_is_named(step, layer, name, said):
+    text = stopped(network(), SoftmaxCrossEntropy(), SGD(0.1), [Poison(step, layer, name)])
+    assert re.search(said, text), text
+
+
+def test_a_nan_in_the_last_gradients_of_an_epoch_is_found_at_its_end():
+    text = stopped(network(), SoftmaxCrossEntropy(), SGD(0.1), [Poison(5, 0, "dW")], epochs=1)
+    assert "epoch 1, step 5" in text
+    assert "0.Dense.W" in text
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_a_layer_that_breaks_is_named(way):
+    breaks = Breaks()
+    model = Sequential([Dense(8), breaks, ReLU(), Dense(3)], input_shape=(4,))
+
+    class BreakIt(Callback):
+        def on_step_end(self, trainer):
+            if trainer.step == 3:
+                breaks.broken = way
+
+    text = stopped(model, SoftmaxCrossEntropy(), SGD(0.1), [BreakIt()])
+    named = "what 1.Breaks returns" if way == "forward" else "0.Dense.W"
+    assert named in text
+
+
+def test_relu_does_not_hide_a_nan():
+    out = ReLU().forward(np.array([[np.nan, -1.0, 2.0]]))
+    assert np.isnan(out[0, 0])
+    assert out[0, 1:].tolist() == [0, 2]
+
+
+def test_a_square_beyond_the_numbers_is_said_to_be_the_loss():
+    model = Sequential([Dense(1)], input_shape=(1,))
+    model.params = [1e30, 0]
+    with pytest.raises(TrainingDiverged, match="the loss itself"):
+        Trainer(model, MeanSquaredError(), SGD()).fit([[1.0]], [[0.0]], epochs=1)
+
+
+def test_the_last_good_checkpoint_and_the_log_stand_and_are_named(tmp_path):
+    path, log = tmp_path / "run.npz", tmp_path / "log.csv"
+    callbacks = [CSVLogger(log), Checkpoint(path), Poison(12, 0, "dW")]
+    model = network()
+    text = stopped(model, SoftmaxCrossEntropy(), Adam(), callbacks)
+    assert f"The last good checkpoint stands: {path}" in text
+    params, training = load_checkpoint(path, network())
+    assert training["epoch"] == 2  # of 5 steps each; the NaN came in the third
+    assert np.isfinite(params).all()
+    assert [line.split(",")[0] for line in log.read_text().split()] == ["epoch", "1", "2"]
+    assert not np.isfinite(model.params).all()
+
+
+def test_a_model_that_diverged_is_not_saved_over_a_good_one(tmp_path):
+    model = network()
+    save_model(model, tmp_path / "model.npz")
+    before = (tmp_path / "model.npz").read_bytes()
+    model.layers[2].b[1] = np.inf
+    with pytest.raises(ValueError, match=r"2\.Dense\.b holds NaN or infinity"):
+        save_model(model, tmp_path / "model.npz")
+    assert (tmp_path / "model.npz").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_adam_at_10_is_warned_of_by_comparison_with_guessing():
+    x, y = data()
+    with pytest.warns(
+        UserWarning, match=r"loss of epoch 1 is .*; guessing among 3 classes gives 1.1"
+    ):
+        Trainer(network(), SoftmaxCrossEntropy(), Adam(10)).fit(x, y, epochs=1, batch_size=8)
+
+
+def test_healthy_training_warns_of_nothing_and_numpy_warns_as_before():
+    x, y = data()
+    Trainer(network(), SoftmaxCrossEntropy(), Adam()).fit(0.1 * x, y, epochs=2)
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        np.float32(1e38) * np.float32(10)
+
+
+@pytest.mark.slow
+def test_looking_for_nan_costs_under_one_per_cent_of_a_step():
+    model = real_network()
+    x = np.random.default_rng(0).random((32, 28, 28), np.float32)
+    y = np.zeros(32, int)
+    trainer = Trainer(model, SoftmaxCrossEntropy(), Adam())
+    trainer.fit(x, y, epochs=20)
+    p = model.forward(x)
+
+    def median(action, times):
+        seconds = []
+        for _ in range(times):
+            began = time.perf_counter()
+            action()
+            seconds.append(time.perf_counter() - began)
+        return float(np.median(seconds))
+
+    step = median(lambda: trainer._run_step(x, y), 200)
+    look = median(lambda: np.isfinite(p).all() and np.isfinite(trainer.batch_loss), 2000)
+    assert look < 0.01 * step, (look, step)

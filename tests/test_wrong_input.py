@@ -1,0 +1,184 @@
+"""Protects the learner's first hour: each wrong input is refused in words, or works rightly."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from tinynn import (
+    Adam,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    MeanSquaredError,
+    ReLU,
+    Sequential,
+    Softmax,
+    Trainer,
+    one_hot,
+)
+
+X = np.random.default_rng(0).random((20, 3, 2), np.float32)
+Y = np.arange(20) % 4
+
+
+def trainer(loss=None, dtype=np.float32):
+    model = Sequential([Flatten(), Dense(5), ReLU(), Dense(4), Softmax()], (3, 2), dtype=dtype)
+    return Trainer(model, loss or CrossEntropy(), Adam())
+
+
+def with_nan(array, sample):
+    array = array.astype(np.float32)
+    array[sample] = np.nan
+    return array
+
+
+def far_wrong(labels):
+    labels = labels.copy()
+    labels[-1] = 9  # not in the first batch
+    return labels
+
+
+with np.errstate(divide="ignore"):
+    WITH_INFINITY = X / (np.arange(20) != 3)[:, None, None]
+
+REFUSED = {
+    "strings": ({"x": np.full((20, 3, 2), "a")}, "expects numbers, got an array of <U1"),
+    "objects": ({"x": np.full((20, 3, 2), None)}, "expects numbers, got an array of object"),
+    "complex": ({"x": X + 0j}, "expects numbers, got an array of complex"),
+    "no samples": ({"x": X[:0], "y": Y[:0]}, "1 or more; their shapes are"),
+    "one number": ({"x": np.float32(1), "y": np.float32(1)}, "1 or more; their shapes are"),
+    "lengths": ({"x": X[:19]}, r"as many samples as each other.*\(19, 3, 2\) and \(20,\)"),
+    "transposed": ({"x": X.transpose(0, 2, 1)}, r"samples of shape \(3, 2\).*samples of \(2, 3\)"),
+    "one sample": ({"x": X[0], "y": Y[:3]}, r"samples of shape \(3, 2\)"),
+    "NaN": ({"x": with_nan(X, 7)}, "x holds NaN or infinity, first in sample 7"),
+    "infinity": ({"x": WITH_INFINITY}, "NaN or infinity, .* sample 3"),
+    "label": ({"y": far_wrong(Y)}, r"4 classes \(0 to 3\) but the labels contain 9"),
+    "labels from 1": ({"y": Y + 1}, "Do they start at 1"),
+    "float labels": ({"y": Y.astype(float)}, "whole number a sample"),
+    "string labels": ({"y": np.array(list("abcd") * 5)}, "whole number a sample"),
+    "wide rows": ({"y": one_hot(Y, 5)}, r"rows \(1, 4\), got \(1, 5\)"),
+    "no shares": ({"y": one_hot(Y, 4) * 2}, "must sum to 1, but row 0 sums to 2"),
+    "late row": ({"y": one_hot(Y, 4) - 2 * (np.arange(20) == 19)[:, None]}, "row 19"),
+    "NaN rows": ({"y": with_nan(one_hot(Y, 4), 11)}, "y holds NaN or infinity, .* sample 11"),
+    "batch size 0": ({"batch_size": 0}, "batch_size must be a whole number of 1 or more, got 0"),
+    "batch size 1.5": ({"batch_size": 1.5}, "batch_size must be a whole number"),
+    "epochs 0": ({"epochs": 0}, "epochs must be a whole number of 1 or more, got 0"),
+    "epochs -1": ({"epochs": -1}, "epochs must be a whole number of 1 or more, got -1"),
+    "one validation array": ({"validation_data": X}, r"a pair, \(x, y\)"),
+    "validation label": ({"validation_data": (X, far_wrong(Y))}, "labels contain 9"),
+    "validation NaN": ({"validation_data": (with_nan(X, 2), Y)}, "validation x holds NaN"),
+    "a class for a callback": ({"callbacks": [Adam]}, r"callbacks\[0\] must be a Callback"),
+    "no list of callbacks": ({"callbacks": 3}, "callbacks must be a list"),
+}
+
+
+@pytest.mark.parametrize(("changed", "said"), REFUSED.values(), ids=REFUSED)
+def test_wrong_input_is_refused_before_the_first_step(changed, said):
+    run = trainer()
+    before = run.model.params.tobytes()
+    with pytest.raises(ValueError, match=said):
+        run.fit(**{"x": X, "y": Y, "epochs": 1, **changed})
+    assert run.model.params.tobytes() == before
+    assert (run.step, run.optimizer.t, run.history.epochs) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((None, CrossEntropy(), Adam()), "model must be a Sequential, got None"),
+        ((trainer().model, CrossEntropy, Adam()), r"loss must be a Loss.*Write CrossEntropy\(\)"),
+        ((trainer().model, CrossEntropy(), Adam), r"optimizer must be a Optimizer.*Write Adam\(\)"),
+        ((trainer().model, "mse", Adam()), "loss must be a Loss, got 'mse'"),
+    ],
+)
+def test_a_trainer_wants_objects(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        Trainer(*arguments)
+
+
+def fitted(x, y, **arguments):
+    run = trainer()
+    run.fit(x, y, epochs=2, batch_size=8, **arguments)
+    return run.model.params.tobytes()
+
+
+def memory_mapped(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    return np.load(tmp_path / "x.npy", mmap_mode="r")
+
+
+def read_only():
+    x = X.copy()
+    x.setflags(write=False)
+    return x
+
+
+SAME = {
+    "float64": lambda tmp_path: X.astype(np.float64),
+    "every second": lambda tmp_path: np.repeat(X, 2, axis=0)[::2],
+    "Fortran order": lambda tmp_path: np.asfortranarray(X),
+    "big-endian": lambda tmp_path: X.astype(">f4"),
+    "read-only": lambda tmp_path: read_only(),
+    "memory-mapped": memory_mapped,
+    "list": lambda tmp_path: X.tolist(),
+}
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_the_same_numbers_in_another_form_train_to_the_same_bits(tmp_path, kind):
+    assert fitted(SAME[kind](tmp_path), Y) == fitted(X, Y)
+
+
+def test_one_hot_rows_and_labels_train_to_the_same_bits():
+    assert fitted(X, one_hot(Y, 4)) == fitted(X, Y)
+    assert fitted(X, Y.astype(np.uint8)) == fitted(X, Y.tolist())
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it():
+    run, whole = trainer(), trainer()
+    run.fit(X, Y, epochs=3, batch_size=1000)
+    whole.fit(X, Y, epochs=3, batch_size=20)
+    assert run.step == 3
+    assert run.model.params.tobytes() == whole.model.params.tobytes()
+
+
+def test_bytes_are_trained_on_with_a_warning_that_names_scale_pixels():
+    run = trainer()
+    with pytest.warns(UserWarning, match="holds bytes|guessing") as caught:
+        run.fit(np.full((20, 3, 2), 254, np.uint8), Y, epochs=1)
+    assert "x holds bytes, 0 to 254" in str(caught[0].message)
+    assert "scale_pixels(x)" in str(caught[0].message)
+    assert run.step == 1
+
+
+def test_inputs_are_never_modified():
+    x, y = X.copy(), one_hot(Y, 4)
+    x_before, y_before = x.tobytes(), y.tobytes()
+    run = trainer()
+    run.fit(x, y, epochs=2, validation_data=(x, y))
+    run.evaluate(x, y)
+    run.model.predict(x)
+    assert (x.tobytes(), y.tobytes()) == (x_before, y_before)
+
+
+def test_targets_of_another_shape_are_refused_by_mean_squared_error():
+    with pytest.raises(ValueError, match=r"p is \(1, 4\), y is \(1,\)"):
+        trainer(MeanSquaredError()).fit(X, Y.astype(float), epochs=1)
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_predict_takes_no_rows_and_one(rows):
+    assert trainer().model.predict(X[:rows]).shape == (rows, 4)
+
+
+def test_predict_on_a_million_rows_needs_little_more_memory_than_its_answer():
+    model = trainer().model
+    x = np.broadcast_to(X[:1], (10**6, 3, 2))  # a million rows in the memory of one
+    tracemalloc.start()
+    p = model.predict(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert p.shape == (10**6, 4)
+    assert (p == p[0]).all()
+    assert peak < p.nbytes + 10**6
