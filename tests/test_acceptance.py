@@ -49,9 +49,12 @@ def test_each_seed_reaches_0_875_on_the_real_test_images(run_of_seed, seed):
     assert found["test_loss"] < 1
 
 
-def test_the_seeds_reach_0_880_on_average(run_of_seed):
+def test_the_seeds_reach_0_880_on_average(run_of_seed, capsys):
     scores = [metrics(run_of_seed(seed))["test_accuracy"] for seed in SEEDS]
-    assert sum(scores) / len(scores) >= 0.880
+    mean = sum(scores) / len(scores)
+    with capsys.disabled():
+        print(f"\ntest accuracy: mean {mean:.4f}, from {min(scores):.4f} to {max(scores):.4f}")
+    assert mean >= 0.880
 
 
 def test_saved_model_is_the_real_network(run_of_seed):

@@ -161,6 +161,16 @@ def test_the_last_good_checkpoint_and_the_log_stand_and_are_named(tmp_path):
     assert not np.isfinite(model.params).all()
 
 
+def test_a_checkpoint_in_mid_epoch_is_not_replaced_by_a_broken_one(tmp_path):
+    path = tmp_path / "run.npz"
+    callbacks = [Checkpoint(path, every_steps=1), Poison(3, 0, "dW")]
+    text = stopped(network(), SoftmaxCrossEntropy(), Adam(), callbacks)
+    assert "epoch 1, step 3" in text
+    assert "0.Dense.W" in text
+    assert f"The last good checkpoint stands: {path}, of epoch 1, step 2" in text
+    assert load_checkpoint(path, network())[1]["step"] == 2
+
+
 def test_a_model_that_diverged_is_not_saved_over_a_good_one(tmp_path):
     model = network()
     save_model(model, tmp_path / "model.npz")

@@ -15,6 +15,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.configuration import Configured
+from tinynn.divergence import diverged
 from tinynn.npz import PathLike
 from tinynn.resume import run_settings, training_state
 from tinynn.storage import save_checkpoint
@@ -262,6 +263,8 @@ class Checkpoint(Callback):
 
     def _save(self, trainer: "Trainer") -> None:
         now = f"epoch {trainer.epoch}, step {trainer.step}"
+        if not np.isfinite(trainer.model.params).all():
+            raise diverged(trainer)  # rather than replace a good checkpoint by this
         try:
             save_checkpoint(trainer.model, training_state(trainer, self.settings), self.path)
         except OSError as error:

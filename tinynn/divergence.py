@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinynn.callbacks import Checkpoint
 from tinynn.parameters import Array
 
 if TYPE_CHECKING:  # for the annotations alone: the trainer stands below
@@ -32,7 +31,8 @@ def diverged(trainer: "Trainer") -> TrainingDiverged:
     """Return the error, to be raised, for a trainer that met a number which is not finite."""
     losses = ", ".join(f"{loss:.4g}" for loss in trainer.recent_losses) or "none"
     rate = trainer.optimizer.rate(max(trainer.optimizer.t, 1))
-    kept = [str(c.path) for c in trainer.callbacks if isinstance(c, Checkpoint) and c.saved]
+    memories = [vars(callback) for callback in trainer.callbacks]
+    kept = [f"{memory['path']}, of {memory['saved']}" for memory in memories if memory.get("saved")]
     return TrainingDiverged(
         f"Training diverged in epoch {trainer.epoch}, step {trainer.step}. Losses before: {losses}."
         f"\n  First not finite: {_first_not_finite(trainer)}."

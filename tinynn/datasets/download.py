@@ -148,8 +148,6 @@ def _download(url: str, path: Path, seconds: float) -> None:
                     response.raise_for_status()
                     return _save(response, path, stop_when_late)
             except ProtocolError as error:  # broken off in mid-body, where urllib3 gives up
-                if not retry.total:
-                    raise
                 retry = retry.increment("GET", url, error=error)
                 retry.sleep()
 
