@@ -51,6 +51,7 @@ class Source:
 
 
 def network(seed: int, dtype: str = "float32") -> Sequential:
+    """A small model, whose weights are most of its file."""
     layers = [Flatten(), Dense(16), ReLU(), Dense(4), Softmax()]
     return Sequential(layers, input_shape=(5, 5), seed=seed, dtype=dtype)
 
@@ -61,6 +62,7 @@ def told(params: np.ndarray, rest: object) -> str:
 
 
 def loaded(kind: str, path: Path) -> str:
+    """Load the file and tell what came."""
     if kind == "checkpoint":
         return told(*load_checkpoint(path, network(seed=1)))
     model = load_model(path)
@@ -98,6 +100,7 @@ def parts(content: bytes) -> list[Part]:
 
 
 def flip(data: bytearray, start: int, stop: int, rng: np.random.Generator) -> None:
+    """Flip one to three bits in that range."""
     stop = min(stop, len(data))
     for _ in range(rng.integers(1, 4)):
         if start < stop:
@@ -111,29 +114,35 @@ def run(data: bytearray, rng: np.random.Generator) -> slice:
 
 
 def flip_anywhere(data, source, other, rng):
+    """Bits of the whole file."""
     flip(data, 0, len(data), rng)
 
 
 def flip_in_an_array(data, source, other, rng):
+    """Bits of one array's numbers."""
     part = rng.choice(source.parts)
     flip(data, part.start + 128, part.stop, rng)
 
 
 def flip_in_a_local_header(data, source, other, rng):
+    """Bits of the zip header before an array."""
     part = rng.choice(source.parts)
     flip(data, part.local, part.start, rng)
 
 
 def flip_in_the_directory(data, source, other, rng):
+    """Bits of the zip's directory, at the file's end."""
     flip(data, source.parts[0].directory, len(source.content), rng)
 
 
 def flip_in_an_npy_header(data, source, other, rng):
+    """Bits of an array's dtype, order or shape."""
     part = rng.choice(source.parts)
     flip(data, part.start, part.start + 70, rng)
 
 
 def flip_in_an_npy_header_with_its_checksum_put_right(data, source, other, rng):
+    """The same, so that the header itself must be judged."""
     if data != source.content:
         return  # its places are no longer known
     part = rng.choice(source.parts)
@@ -144,6 +153,7 @@ def flip_in_an_npy_header_with_its_checksum_put_right(data, source, other, rng):
 
 
 def truncate(data, source, other, rng):
+    """Cut the end off."""
     del data[rng.integers(len(data) + 1) :]
 
 
@@ -156,23 +166,29 @@ def splice(data, source, other, rng):
 
 
 def insert(data, source, other, rng):
-    data[run(data, rng).start : 0] = rng.bytes(rng.geometric(0.05))
+    """Random bytes in the middle."""
+    place = run(data, rng).start
+    data[place:place] = rng.bytes(rng.geometric(0.05))
 
 
 def append(data, source, other, rng):
+    """Random bytes at the end."""
     data += rng.bytes(rng.geometric(0.05))
 
 
 def repeat(data, source, other, rng):
+    """A run, twice."""
     place = run(data, rng)
-    data[place.start : 0] = data[place]
+    data[place.stop : place.stop] = data[place]
 
 
 def delete(data, source, other, rng):
+    """A run, taken out."""
     del data[run(data, rng)]
 
 
 def zero(data, source, other, rng):
+    """A run of zeros."""
     place = run(data, rng)
     data[place] = bytes(len(data[place]))
 
@@ -197,7 +213,7 @@ MUTATIONS: list[Callable] = [
 def mutated(valid: list[Source], seed: int, k: int) -> tuple[Source, bytes, str]:
     """Case k: the valid file it began with, what became of it, and how; three in four just once."""
     rng = np.random.default_rng([seed, k])
-    source, other = rng.choice(valid), rng.choice(valid)
+    source, other = (valid[rng.integers(len(valid))] for _ in range(2))
     mutations = rng.choice(MUTATIONS, rng.geometric(0.75))
     data = bytearray(source.content)
     for mutation in mutations:
@@ -246,6 +262,7 @@ def kinds(tally: Counter[str]) -> Counter[str]:
 
 
 def main() -> int:
+    """Read the options, run the cases, print the tally; return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )

@@ -92,17 +92,18 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
     layers = list(layers)
     if not layers:
         raise ValueError("Sequential needs one layer or more, got none.")
+    places: dict[int, int] = {}
     for i, layer in enumerate(layers):
         if not isinstance(layer, layer_class):
             hint = f" Write {layer.__name__}()." if isinstance(layer, type) else ""
             raise ValueError(f"layers[{i}] is not a layer, got {layer!r}.{hint}")
         kind = type(layer).__name__
-        for j in range(i):
-            if layers[j] is layer:
-                raise ValueError(
-                    f"layers[{j}] and layers[{i}] are the same {kind} object. A layer remembers "
-                    f"its own input: write {kind}() again."
-                )
+        first = places.setdefault(id(layer), i)
+        if first != i:
+            raise ValueError(
+                f"layers[{first}] and layers[{i}] are the same {kind} object. A layer remembers "
+                f"its own input: write {kind}() again."
+            )
         if layer.built:
             raise ValueError(
                 f"layers[{i}] is part of another model already (as {layer.name}), and its arrays "
@@ -325,6 +326,7 @@ def memory(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> No
             f"{optimizer} remembers {', '.join(('t', *names))}, but this state has "
             f"{', '.join(state)}. Is it another optimizer's?"
         )
+    count("the step count t of an optimizer's state", state["t"], least=0)
 
 
 def paired(x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:

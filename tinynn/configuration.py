@@ -90,6 +90,15 @@ def named(name: str, known: Mapping[str, Any]) -> Any:
     return known[name]
 
 
+def printable(text: str) -> str:
+    r"""Return a text that any terminal can print: what is no Unicode, files may hold, is escaped.
+
+    >>> printable("layer \ud800")
+    'layer \\ud800'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
     """List where two plain values differ, a line each.
 
@@ -102,5 +111,6 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
     elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
         pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))]
     else:
-        return [] if ours == theirs else [f"{where}: {ours} against {theirs}"]
+        same = ours == theirs and type(ours) is type(theirs)  # 3.0 units are not 3
+        return [] if same else [f"{where}: {ours} against {theirs}"]
     return [line for name, a, b in pairs for line in differences(a, b, name)]

@@ -229,7 +229,8 @@ def layers_of_config(
 ) -> list[Layer]:
     """Return fresh layers as a model's `config()` lists them; see `Sequential.from_config`."""
     known = checks.with_own({**LAYERS, **INITIALIZERS}, layers)
+    classes = {name: t for name, t in known.items() if isinstance(t, type) and issubclass(t, Layer)}
     return [
-        named(entry["layer"], known)(**restored(entry["config"], known))
+        named(entry["layer"], classes)(**restored(entry["config"], known))
         for entry in config["layers"]
     ]

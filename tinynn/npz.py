@@ -22,13 +22,15 @@ from typing import IO, Any, TypeAlias
 
 import numpy as np
 
+from tinynn.configuration import printable
 from tinynn.parameters import Array, Shape
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
 MAGIC = b"\x93NUMPY\x01\x00"
 HEADER = re.compile(
-    rb"\{'descr': '([<|][biuf][1248]|<U[1-9][0-9]{0,8})', 'fortran_order': (True|False), "
+    rb"\{'descr': '(\|b1|\|[iu]1|<[iu][248]|<f[248]|<U[1-9][0-9]{0,8})', "
+    rb"'fortran_order': (True|False), "
     rb"'shape': \(([0-9]{1,20}(?:, [0-9]{1,20}){0,31},?)?\), \} *\n"
 )
 LONGEST_HEADER = 1_000  # bytes; NumPy pads them to 118 as a rule
@@ -95,7 +97,7 @@ class NpzFile:
 
     def error(self, problem: str) -> ModelFormatError:
         """Return an error about this file, to be raised."""
-        return ModelFormatError(f"{self.path} {problem}")
+        return ModelFormatError(f"{self.path} {printable(problem)}")
 
     def read(self, name: str) -> Array:
         """Return the array of that name."""
@@ -147,6 +149,11 @@ class NpzFile:
                     )
                 with self._zip.open(entry) as stream:
                     members[name] = self._member(name, entry, stream)
+            declared = sum(member.entry.file_size for member in members.values())
+            if (
+                declared > size
+            ):  # members may not share bytes, or a small file could hold a large model
+                raise self.error(f"declares {declared:,} bytes in all, but has {size:,}.")
         except DAMAGE as error:
             raise self._damaged(error) from error
         return members
@@ -171,7 +178,7 @@ class NpzFile:
             fortran_order=fortran_order == "True",
         )
         expected = member.start + prod(member.shape) * member.dtype.itemsize
-        if entry.file_size != expected:
+        if entry.file_size != expected or max(member.shape, default=0) > entry.file_size:
             raise self.error(
                 f"declares {name!r} as {member}, {expected:,} bytes with its header, but holds "
                 f"{entry.file_size:,}."

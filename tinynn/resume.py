@@ -87,6 +87,8 @@ def _rehearsed(
         callbacks = list(zip(_taking_part(trainer), state["callbacks"], strict=True))
         for callback, memory in callbacks:
             copy.deepcopy(callback).load_state(memory)
+        if state["sums"].keys() != asdict(trainer.sums).keys():
+            raise ValueError(f"the sums have {', '.join(state['sums'])}")
         sums = type(trainer.sums)(**state["sums"])
         numbers = (state["epoch"], state["step"], sums.samples)
         if not all(isinstance(n, int) and n >= 0 for n in numbers):

@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.configuration import differences
+from tinynn.configuration import differences, printable
 from tinynn.model import Sequential, layers_of_config, walk_shapes
 from tinynn.npz import ModelFormatError, NpzFile, PathLike, write_npz
 from tinynn.parameters import Array, Shape
 
 FORMAT = 1
 MODEL_TEXTS = ("format", "architecture")
-LONGEST_ARCHITECTURE = 2**20  # characters: a model of ten thousand layers
-LONGEST_TRAINING = 2**26  # characters: a history of some hundred thousand epochs
+LONGEST_ARCHITECTURE = 2**17  # characters: a model of over a thousand layers
+LONGEST_TRAINING = 2**24  # characters: a history of a hundred thousand epochs
 
 
 def save_model(model: Sequential, path: PathLike) -> None:
@@ -88,11 +88,21 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
         unlike = differences(architecture, model.config())
         if unlike:
             raise ValueError(
-                "\n  ".join([f"{path} is of another model than this one (its own first):", *unlike])
+                printable(
+                    "\n  ".join(
+                        [f"{path} is of another model than this one (its own first):", *unlike]
+                    )
+                )
             )
         twin = copy.deepcopy(model)
         _fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
-        training = _with_arrays(_json(file, "training", LONGEST_TRAINING), file)
+        unread = {name for name in file.members if name.startswith("training.")}
+        try:
+            training = _with_arrays(_json(file, "training", LONGEST_TRAINING), file, unread)
+        except RecursionError as error:
+            raise file.error("holds a training state nested too deep.") from error
+        if unread:
+            raise file.error(f"has an array that its training state does not name: {min(unread)}.")
         return twin.params, training
 
 
@@ -200,6 +210,8 @@ def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]
     try:
         built = layers_of_config(architecture, layers)
         rest = (tuple(architecture["input_shape"]), architecture["seed"], architecture["dtype"])
+        if rest[2] not in ("float32", "float64"):
+            raise ValueError(f"Its dtype should be float32 or float64, but is {rest[2]!r}.")
         _, shapes = walk_shapes(built, rest[0])
         _check_members(file, shapes, np.dtype(rest[2]), file.members)
         model = Sequential(built, *rest)
@@ -226,7 +238,7 @@ def _check_members(
     file: NpzFile, shapes: Mapping[str, Shape], dtype: np.dtype[Any], names: Iterable[str]
 ) -> None:
     """Hold the names, shapes and dtypes that a file declares against those of an architecture."""
-    given = [name for name in names if name not in MODEL_TEXTS]
+    given = {name: None for name in names if name not in MODEL_TEXTS}  # in the file's order
     for name in shapes:
         if name not in given:
             raise file.error(f"lacks the array {name}.")
@@ -263,15 +275,16 @@ def _without_arrays(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     return value
 
 
-def _with_arrays(value: Any, file: NpzFile) -> Any:
-    """Undo `_without_arrays`."""
+def _with_arrays(value: Any, file: NpzFile, unread: set[str]) -> Any:
+    """Undo `_without_arrays`; each array is named once, so that a small file stays small."""
     if isinstance(value, list):
-        return [_with_arrays(item, file) for item in value]
+        return [_with_arrays(item, file, unread) for item in value]
     if not isinstance(value, dict):
         return value
     if value.keys() == {"array"}:
         name = value["array"]
-        if not isinstance(name, str) or name not in file.members:
-            raise file.error(f"lacks the array {name}.")
+        if not isinstance(name, str) or name not in unread:
+            raise file.error(f"lacks the array {name}, or names it twice.")
+        unread.remove(name)
         return file.read(name)
-    return {key: _with_arrays(item, file) for key, item in value.items()}
+    return {key: _with_arrays(item, file, unread) for key, item in value.items()}

@@ -1,47 +1,18 @@
 """Protects downloads: only the right file ever gets its name, and every mirror gets its chance."""
 
-import http.server
 import os
 import socket
+import struct
+import sys
 import threading
-from types import SimpleNamespace
+from time import perf_counter, sleep
 
 import pytest
 
-from tinynn.datasets.download import DownloadFailed, fetch
+from tinynn.datasets import download
+from tinynn.datasets.download import DownloadFailed, fetch, one_at_a_time, seconds_allowed
 
 RIGHT = b"the right content" * 10_000  # more than one block of the stream
-
-
-@pytest.fixture
-def web(monkeypatch):
-    """A real web server. web.replies[path]: (status, body, headers) one after another."""
-    replies, requests = {}, []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            requests.append(self.path)
-            queue = replies.get(self.path, [(404, b"", {})])
-            status, body, headers = queue.pop(0) if len(queue) > 1 else queue[0]
-            self.send_response(status)
-            for name, value in {"Content-Length": len(body), **headers}.items():
-                self.send_header(name, str(value))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("urllib3.util.Retry.get_backoff_time", lambda self: 0)  # no waiting
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    yield SimpleNamespace(url=url, replies=replies, requests=requests)
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def reply(body=RIGHT, status=200, **headers):
@@ -76,11 +47,33 @@ def test_the_folder_is_made(tmp_path, web):
         reply(RIGHT, status=403),  # the right content under a wrong status is no answer
         reply(b"<html>please log in</html>"),
         reply(RIGHT[:-1]),
+        reply(RIGHT[:-1] + b"!"),
         reply(RIGHT[:100_000], Content_Length=len(RIGHT)),
+        reply(RIGHT[:100_000], Content_Length=None),
         reply(b"not gzip at all", Content_Encoding="gzip"),
         reply(RIGHT[:-1], Content_Length="nonsense"),
+        reply(RIGHT[:-1], Content_Length="1, 2"),
+        reply(RIGHT[:-1], Content_Length="9" * 5000),
+        reply(b"", 429, Retry_After="soon"),
+        reply(b"", 302, Location="/a"),
+        reply(b"", 302, Location="nonsense://"),
     ],
-    ids=["404", "403", "wrong", "shorter", "cut off", "wrong encoding", "nonsense header"],
+    ids=[
+        "404",
+        "403",
+        "wrong",
+        "shorter",
+        "same length",
+        "cut off",
+        "cut off without a length",
+        "wrong encoding",
+        "nonsense header",
+        "two lengths",
+        "5000 digits",
+        "nonsense Retry-After",
+        "redirected in circles",
+        "redirected to nowhere",
+    ],
 )
 def test_a_bad_mirror_is_passed_over(tmp_path, web, bad):
     web.replies["/a"], web.replies["/b"] = [bad], [reply()]
@@ -121,6 +114,145 @@ def test_a_mirror_cannot_make_anyone_wait_for_an_hour(tmp_path, web, monkeypatch
     web.replies["/b"] = [reply()]
     fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check)
     assert sum(waits) < 60
+
+
+def test_a_retry_waits_as_long_as_the_server_asks(tmp_path, web, monkeypatch):
+    waits = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    web.replies["/a"] = [reply(b"", 429, Retry_After="2"), reply()]
+    fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert waits == [2]
+    assert only_the_right_file(tmp_path)
+
+
+def send_half(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(RIGHT)))
+    handler.end_headers()
+    handler.wfile.write(RIGHT[: len(RIGHT) // 2])
+
+
+def reset(handler):
+    """Break off in mid-body as a crash does: no goodbye, so that the client gets ECONNRESET."""
+    send_half(handler)
+    sleep(0.05)  # or the reset would overtake the data
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+
+
+@pytest.mark.parametrize("broken", [send_half, reset])
+def test_a_body_that_breaks_off_is_fetched_again_from_its_start(tmp_path, web, broken):
+    web.replies["/a"] = [broken, broken, reply()]
+    assert fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check) == f"{web.url}/a"
+    assert web.requests == ["/a", "/a", "/a"]
+    assert only_the_right_file(tmp_path)
+
+
+@pytest.mark.parametrize("broken", [send_half, reset])
+def test_a_body_that_breaks_off_four_times_is_left_for_the_next_mirror(tmp_path, web, broken):
+    web.replies["/a"], web.replies["/b"] = [broken], [reply()]
+    assert fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check) == f"{web.url}/b"
+    assert web.requests == ["/a", "/a", "/a", "/a", "/b"]
+    assert only_the_right_file(tmp_path)
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["never answers", "falls silent in mid-body"])
+def test_a_silent_server_is_left_for_the_next_mirror(tmp_path, web, monkeypatch, half):
+    def fall_silent(handler):
+        if half:
+            send_half(handler)
+        web.over.wait(20)
+
+    monkeypatch.setattr(download, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(download, "RETRIES", 1)
+    web.replies["/a"], web.replies["/b"] = [fall_silent], [reply()]
+    began = perf_counter()
+    assert fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check) == f"{web.url}/b"
+    assert perf_counter() - began < 10
+    assert only_the_right_file(tmp_path)
+
+
+def test_connecting_and_reading_always_have_a_time_limit(tmp_path, web, monkeypatch):
+    import requests
+
+    seen, get = [], requests.Session.get
+
+    def remember(session, url, **options):
+        seen.append(options["timeout"])
+        return get(session, url, **options)
+
+    monkeypatch.setattr(requests.Session, "get", remember)
+    web.replies["/a"] = [reply()]
+    fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "5")
+    fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert seen == [(10, 30), (5, 5)]
+
+
+def test_a_byte_at_a_time_ends_at_the_total_time_limit_which_the_error_names(
+    tmp_path, web, monkeypatch
+):
+    def drip(handler):
+        send_half(handler)
+        for _ in range(100):  # not for ever: without a limit the test should fail, not hang
+            if web.over.wait(0.05):
+                return
+            handler.wfile.write(b".")
+
+    monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.4")
+    web.replies["/a"], web.replies["/b"] = [drip], [reply()]
+    began = perf_counter()
+    with pytest.raises(DownloadFailed) as caught:
+        fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert perf_counter() - began < 5
+    assert "not done after 0.4 seconds. TINYNN_DOWNLOAD_SECONDS=" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    assert fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check) == f"{web.url}/b"
+    assert only_the_right_file(tmp_path)
+
+
+def test_tries_at_one_mirror_end_at_the_total_time_limit(tmp_path, web, monkeypatch):
+    monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.3")
+    web.replies["/a"] = [lambda handler: web.over.wait(20)]
+    with pytest.raises(DownloadFailed, match=r"not done after 0\.3 seconds"):
+        fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert web.requests == ["/a"]
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan"])
+def test_a_time_limit_that_is_none_is_refused(tmp_path, web, monkeypatch, text):
+    monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", text)
+    with pytest.raises(ValueError, match=f"TINYNN_DOWNLOAD_SECONDS.*positive number.*{text}"):
+        fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert web.requests == []
+
+
+def test_without_a_time_limit_of_ones_own_it_is_a_quarter_of_an_hour(monkeypatch):
+    for text in ("", None):
+        if text is None:
+            monkeypatch.delenv("TINYNN_DOWNLOAD_SECONDS", raising=False)
+        else:
+            monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", text)
+        assert seconds_allowed() == 900
+
+
+def test_a_gz_file_is_stored_as_it_is_though_the_server_calls_it_encoded(tmp_path, web):
+    web.replies["/a"] = [reply(Content_Encoding="gzip")]  # some servers say so of every .gz
+    fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert only_the_right_file(tmp_path)
+
+
+def test_the_server_is_asked_to_pack_nothing_anew(tmp_path, web):
+    asked = []
+
+    def listen(handler):
+        asked.append(handler.headers["Accept-Encoding"])
+        handler.send_error(404)
+
+    web.replies["/a"] = [listen]
+    with pytest.raises(DownloadFailed):
+        fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert asked == ["identity"]
 
 
 def test_a_redirection_is_followed(tmp_path, web):
@@ -207,3 +339,57 @@ def test_permissions_follow_the_umask(tmp_path, web):
     finally:
         os.umask(before)
     assert (tmp_path / "data.gz").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_content_is_on_the_disk_before_it_gets_its_name(tmp_path, web, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def remember(handle):
+        fsync(handle)
+        synced.append((os.fstat(handle).st_size, (tmp_path / "data.gz").exists()))
+
+    monkeypatch.setattr("os.fsync", remember)
+    web.replies["/a"] = [reply()]
+    fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert synced == [(len(RIGHT), False)]
+
+
+def test_only_one_is_inside_the_lock_at_a_time(tmp_path):
+    inside, most = [], []
+
+    def enter():
+        with one_at_a_time(tmp_path):
+            inside.append(1)
+            most.append(len(inside))
+            sleep(0.05)
+            inside.pop()
+
+    threads = [threading.Thread(target=enter) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]
+    assert list(tmp_path.iterdir()) == []  # no lock file stays
+
+
+def test_the_lock_removes_what_a_killed_download_left_and_nothing_else(tmp_path):
+    for name in (".data.gz.1.2.part", "data.gz", "mine.part"):
+        (tmp_path / name).touch()
+    with one_at_a_time(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == {"data.gz", "mine.part"}
+
+
+@pytest.mark.parametrize("system", ["no locks at all", "a network drive without locks"])
+def test_without_locks_nothing_is_removed_and_nobody_waits(tmp_path, monkeypatch, system):
+    def refuse(handle, operation):
+        raise OSError("no locks here")
+
+    if system == "no locks at all":
+        monkeypatch.setattr("sys.platform", "win32")
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+    else:
+        monkeypatch.setattr("fcntl.flock", refuse)
+    (tmp_path / ".data.gz.1.2.part").touch()  # perhaps another one is writing it
+    with one_at_a_time(tmp_path), one_at_a_time(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".data.gz.1.2.part"]

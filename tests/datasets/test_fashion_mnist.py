@@ -3,16 +3,19 @@
 All but the acceptance tests use small files of the same form, which stand in for the official ones.
 """
 
-import functools
 import gzip
 import hashlib
-import http.server
+import json
+import os
 import pickle
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from types import SimpleNamespace
 
 import numpy as np
@@ -87,31 +90,74 @@ def places(tmp_path, monkeypatch):
     )
 
 
+def serve(web, files):
+    for name, content in files.items():
+        web.replies[f"/files/{name}.gz"] = [(200, gzip.compress(content, mtime=0), {})]
+
+
 @pytest.fixture
-def mirror(tmp_path, places, monkeypatch):
-    """A real web server on this machine, the only mirror there is; it serves mirror.folder."""
-    folder = put(tmp_path / "mirror" / "files", OFFICIAL)
-    requests = []
+def mirror(places, web, monkeypatch):
+    """The only mirrors there are, on this machine: one that has nothing, and one that has all."""
+    serve(web, OFFICIAL)
+    monkeypatch.setattr(fashion_mnist, "MIRRORS", (f"{web.url}/nowhere/", f"{web.url}/files/"))
+    return web
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
 
-        def do_GET(self):
-            requests.append(self.path.rpartition("/")[2])
-            super().do_GET()
+def asked_for(web):
+    return {path.rpartition("/")[2] for path in web.requests}
 
-    handler = functools.partial(Handler, directory=str(folder.parent))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(fashion_mnist, "MIRRORS", (f"{url}/nowhere/", f"{url}/files/"))
-    yield SimpleNamespace(folder=folder, requests=requests)
-    server.shutdown()
-    server.server_close()
-    thread.join()
+
+def holds_the_official_files_alone(folder):
+    content = {path.name: gzip.decompress(path.read_bytes()) for path in folder.iterdir()}
+    return content == {f"{name}.gz": content for name, content in OFFICIAL.items()}
+
+
+PROGRAM = """
+import json, signal, sys
+from pathlib import Path
+import requests, tqdm  # before the start, so that all begin at once
+from tinynn.datasets import fashion_mnist
+setting = json.loads(sys.argv[1])
+fashion_mnist.DEBIAN_FOLDER = Path("/nowhere")
+fashion_mnist.MIRRORS, fashion_mnist.SHA256 = setting["mirrors"], setting["sha256"]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which `&` in a shell switches off
+exec(setting["first"])
+print("ready", flush=True)
+sys.stdin.readline()
+(x, _), _ = fashion_mnist.load_fashion_mnist()
+print(int(x.astype(int).sum()))
+"""
+
+
+@pytest.fixture
+def start(mirror):
+    """Start programs that load the data, as many as are wanted, all at the same moment."""
+    started = []
+
+    def begin(count=1, first="", mirrors=None):
+        setting = {
+            "mirrors": fashion_mnist.MIRRORS if mirrors is None else mirrors,
+            "sha256": fashion_mnist.SHA256,
+            "first": first,
+        }
+        command = [sys.executable, "-c", PROGRAM, json.dumps(setting)]
+        pipe = subprocess.PIPE
+        processes = [
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+            for _ in range(count)
+        ]
+        started.extend(processes)
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * count
+        for process in processes:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        return processes
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
 
 def test_places_are_searched_in_their_order_and_source_tells_which(places, mirror, monkeypatch):
@@ -162,7 +208,7 @@ def test_a_download_goes_to_the_cache_and_is_found_there_next_time(places, mirro
 def test_only_what_the_cache_lacks_is_downloaded(places, mirror):
     put(places.cache, {name: OFFICIAL[name] for name in NAMES[:3]})
     assert is_official(load_fashion_mnist())
-    assert set(mirror.requests) == {f"{NAMES[3]}.gz"}
+    assert asked_for(mirror) == {f"{NAMES[3]}.gz"}
 
 
 def test_wrong_files_in_the_cache_are_replaced_by_a_download(places, mirror):
@@ -178,12 +224,25 @@ def test_damaged_files_in_the_cache_are_replaced_by_a_download(places, mirror):
     path = places.cache / f"{NAMES[0]}.gz"
     path.write_bytes(path.read_bytes()[:-100])
     assert is_official(load_fashion_mnist())
-    assert set(mirror.requests) == {path.name}
+    assert asked_for(mirror) == {path.name}
 
 
 def test_a_wrong_unzipped_file_in_the_cache_does_not_hide_the_download(places, mirror):
     put(places.cache, {NAMES[0]: DIGITS[NAMES[0]]}, zipped=False)
     assert is_official(load_fashion_mnist())
+
+
+def test_a_right_unzipped_file_in_the_cache_is_not_downloaded_again(places, mirror):
+    put(places.cache, {NAMES[0]: OFFICIAL[NAMES[0]]}, zipped=False)
+    put(places.cache, {NAMES[0]: DIGITS[NAMES[0]]})  # not even with a wrong one beside it
+    assert is_official(load_fashion_mnist())
+    assert asked_for(mirror) == {f"{name}.gz" for name in NAMES[1:]}
+
+
+def test_a_wrong_unzipped_file_does_not_hide_the_right_one_beside_it(places):
+    put(places.own, DIGITS, zipped=False)
+    put(places.own, OFFICIAL)
+    assert is_official(load_fashion_mnist(places.own))
 
 
 def test_wrong_files_in_the_cache_do_not_hide_debians(places):
@@ -193,10 +252,56 @@ def test_wrong_files_in_the_cache_do_not_hide_debians(places):
 
 
 def test_a_mirror_that_serves_other_digits_is_refused(places, mirror):
-    put(mirror.folder, DIGITS)
+    serve(mirror, DIGITS)
     with pytest.raises(DatasetUnavailable, match="SHA-256"):
         load_fashion_mnist()
     assert list(places.cache.iterdir()) == []
+
+
+@pytest.fixture
+def mnist(monkeypatch):
+    """DIGITS, put in the place of MNIST's official .gz files, which cannot be had here."""
+    digests = {n: hashlib.md5(gzip.compress(c, mtime=0)).hexdigest() for n, c in DIGITS.items()}
+    assert set(digests) == set(fashion_mnist.MNIST_MD5)
+    monkeypatch.setattr(fashion_mnist, "MNIST_MD5", digests)
+
+
+def test_a_mirror_that_serves_mnists_digits_is_told_so(places, mirror, mnist):
+    serve(mirror, DIGITS)
+    with pytest.raises(DatasetUnavailable, match=r"files/.*these are MNIST's handwritten digits"):
+        load_fashion_mnist()
+    assert list(places.cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [NAMES[0], NAMES[2]])
+def test_mnists_digits_in_a_folder_of_ones_own_load_with_a_warning_that_says_so(
+    places, mnist, name
+):
+    put(places.own, OFFICIAL)
+    (places.own / f"{name}.gz").write_bytes(gzip.compress(DIGITS[name], mtime=0))
+    with pytest.warns(UserWarning, match=f"{name}: these are MNIST's handwritten digits"):
+        assert "NOT the official" in load_fashion_mnist(places.own).source
+
+
+MNIST_LABELS = {  # how often each digit occurs, as everybody finds who counts them
+    NAMES[1]: [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+    NAMES[3]: [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+}
+
+
+@pytest.mark.parametrize("name", MNIST_LABELS)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_mnists_labels_are_known_unzipped_and_zipped_anew(places, name, zipped):
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), MNIST_LABELS[name]))
+    images = np.zeros((len(labels), 28, 28), "u1")
+    files = {
+        **OFFICIAL,
+        name: idx(labels.astype("u1")),
+        name.replace("labels-idx1", "images-idx3"): idx(images),
+    }
+    put(places.own, files, zipped)
+    with pytest.warns(UserWarning, match=f"{name}: these are MNIST's handwritten digits"):
+        load_fashion_mnist(places.own)
 
 
 def test_nothing_is_downloaded_when_it_is_not_wanted(places, mirror):
@@ -206,25 +311,131 @@ def test_nothing_is_downloaded_when_it_is_not_wanted(places, mirror):
     assert not places.cache.exists()
 
 
-def test_unavailable_names_every_place_and_every_remedy(places, monkeypatch):
+def test_unavailable_names_every_place_every_mirror_and_every_remedy(places, web, monkeypatch):
     dead = "http://127.0.0.1:9/"  # no name is looked up, nobody listens
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("urllib3.util.Retry.get_backoff_time", lambda self: 0)
-    monkeypatch.setattr(fashion_mnist, "MIRRORS", (dead,))
+    web.replies[f"/page/{NAMES[0]}.gz"] = [(200, b"<!DOCTYPE html>", {})]
+    web.replies[f"/digits/{NAMES[0]}.gz"] = [(200, gzip.compress(DIGITS[NAMES[0]]), {})]
+    folders = [dead, *(f"{web.url}/{name}/" for name in ("nothing", "page", "digits"))]
+    monkeypatch.setattr(fashion_mnist, "MIRRORS", folders)
     with pytest.raises(DatasetUnavailable) as caught:
         load_fashion_mnist()
+    lines = str(caught.value).splitlines()
+    reasons = ["refused", "404", "begins with 3C 21 44 4F", "SHA-256"]
+    for folder, reason in zip(folders, reasons, strict=True):
+        assert any(f"{folder}{NAMES[0]}.gz: " in line and reason in line for line in lines)
     remedies = ["apt-get install dataset-fashion-mnist", "data_dir=", "--data-dir",
                 "$TINYNN_DATA_DIR", "load_sample()"]  # fmt: skip
-    for word in [str(places.cache), str(places.debian), f"{dead}{NAMES[0]}.gz", *remedies]:
+    for word in [str(places.cache), str(places.debian), *remedies]:
         assert word in str(caught.value)
+    assert list(places.cache.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_is_one_of_the_reasons(places, mirror, tmp_path):
+def wait_in_the_middle(mirror, half_sent):
+    """Let the mirror send the second file by half, and then nothing for as long as the test."""
+
+    def hang(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.wfile.write(bytes(500))
+        half_sent.set()
+        mirror.over.wait(20)
+
+    mirror.replies[f"/files/{NAMES[1]}.gz"] = [hang]
+
+
+def wait_for_a_part(folder):
+    began = perf_counter()
+    while not list(folder.glob(".*.part")):
+        assert perf_counter() - began < 20
+        sleep(0.01)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGKILL])
+def test_an_end_in_mid_download_leaves_no_wrong_file_and_the_next_call_starts_over(
+    places, mirror, start, signal_sent
+):
+    half_sent = threading.Event()
+    wait_in_the_middle(mirror, half_sent)
+    (process,) = start()
+    assert half_sent.wait(20)
+    wait_for_a_part(places.cache)
+    process.send_signal(signal_sent)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == -signal_sent
+    names = sorted(path.name for path in places.cache.iterdir())
+    if signal_sent == signal.SIGINT:
+        assert errors.strip().endswith("KeyboardInterrupt")
+        assert names == [f"{NAMES[0]}.gz"]
+    else:
+        assert len(names) == 2  # with the part that nobody could remove
+    serve(mirror, OFFICIAL)
+    assert is_official(load_fashion_mnist())
+    assert holds_the_official_files_alone(places.cache)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs locks")
+@pytest.mark.parametrize("count", [2, 8])
+def test_of_processes_that_start_at_once_one_downloads_and_the_others_wait(
+    places, mirror, start, count
+):
+    def send_slowly(handler):  # so that all come while the first is at it
+        sleep(0.2)
+        body = gzip.compress(OFFICIAL[handler.path.removeprefix("/files/").removesuffix(".gz")])
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    for name in NAMES:
+        mirror.replies[f"/files/{name}.gz"] = [send_slowly]
+    processes = start(count)
+    expected = str(small_arrays()[NAMES[0]].astype(int).sum())
+    for process in processes:
+        output, errors = process.communicate(timeout=60)
+        assert (output.strip(), errors) == (expected, "")
+    assert sorted(p for p in mirror.requests if p.startswith("/files")) == sorted(
+        f"/files/{name}.gz" for name in NAMES
+    )
+    assert holds_the_official_files_alone(places.cache)
+
+
+def test_where_there_are_no_locks_processes_download_side_by_side_and_rightly(
+    places, mirror, start
+):
+    no_locks = "sys.platform = 'win32'; sys.modules['fcntl'] = None"
+    expected = str(small_arrays()[NAMES[0]].astype(int).sum())
+    for process in start(4, first=no_locks):
+        output, errors = process.communicate(timeout=60)
+        assert (output.strip(), errors) == (expected, "")
+    assert holds_the_official_files_alone(places.cache)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
+def test_a_full_disk_is_told_with_the_folder_and_how_to_choose_another(places, mirror, start):
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
+    (process,) = start(first=full)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "DatasetUnavailable" in errors
+    assert f"Downloads go to {places.cache}, which failed: [Errno 27] File too large" in errors
+    assert "set XDG_CACHE_HOME to another folder" in errors
+    assert list(places.cache.iterdir()) == []
+    assert len(mirror.requests) == 2  # the mirror without it and the one with it: no use in others
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_how_to_choose_another(
+    places, mirror, monkeypatch, tmp_path
+):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "Library").write_text("the same on a Mac")
-    with pytest.raises(DatasetUnavailable, match="apt-get"):
+    with pytest.raises(DatasetUnavailable, match="apt-get") as caught:
         load_fashion_mnist()
+    for word in (f"Downloads go to {places.cache}, which failed", "set XDG_CACHE_HOME to another"):
+        assert word in str(caught.value)
+    assert mirror.requests == []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))  # the advice works
+    assert str(tmp_path / "another") in load_fashion_mnist().source
 
 
 def test_data_dir_without_files_names_them_and_looks_no_further(places):
@@ -289,6 +500,8 @@ def test_files_that_do_not_fit_together_are_refused(places, name, content, words
         ("linux", {"HOME": "/h"}, "/h/.cache/tinynn/fashion-mnist"),
         ("linux", {"HOME": "/h", "XDG_CACHE_HOME": ""}, "/h/.cache/tinynn/fashion-mnist"),
         ("darwin", {"HOME": "/h"}, "/h/Library/Caches/tinynn/fashion-mnist"),
+        ("darwin", {"HOME": "/h", "XDG_CACHE_HOME": "/x"}, "/x/tinynn/fashion-mnist"),
+        ("win32", {"LOCALAPPDATA": "/l", "XDG_CACHE_HOME": "/x"}, "/x/tinynn/fashion-mnist"),
         ("win32", {"LOCALAPPDATA": "/l", "HOME": "/h"}, "/l/tinynn/fashion-mnist"),
     ],
 )

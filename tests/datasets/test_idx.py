@@ -2,6 +2,8 @@
 
 import contextlib
 import gzip
+import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinynn.datasets import IDXFormatError, read_idx, write_idx
-from tinynn.datasets.idx import parse_idx
 
 BY_HAND = [  # array, and its file as the format's description spells it
     (np.array([[1, 2, 3], [4, 5, 255]], "u1"), "00000802 00000002 00000003 01 02 03 04 05 FF"),
@@ -146,16 +147,69 @@ def test_a_gzip_whose_checks_fail_is_refused(tmp_path, place):
 
 def test_garbage_behind_a_gzip_is_refused(tmp_path):
     (tmp_path / "a.gz").write_bytes(gzip.compress(SMALL_FILE) + b"garbage")
-    with pytest.raises(IDXFormatError, match="damaged gzip"):
+    with pytest.raises(IDXFormatError, match=r"a\.gz is a damaged gzip file.*nothing behind it"):
         read_idx(tmp_path / "a.gz")
 
 
 @given(st.binary(max_size=40), st.sampled_from([0x08, 0x0C, 0x0E]), st.integers(1, 6))
 @settings(deadline=None)
-def test_no_bytes_at_all_raise_anything_but_the_format_error(rest, code, dimensions):
+def test_no_bytes_at_all_raise_anything_but_the_format_error(
+    tmp_path_factory, rest, code, dimensions
+):
+    path = tmp_path_factory.getbasetemp() / "bytes"
     for data in (rest, bytes([0, 0, code, dimensions]) + rest):
-        with contextlib.suppress(IDXFormatError):
-            assert isinstance(parse_idx(data, "x"), np.ndarray)
+        for pack in (bytes, gzip.compress):
+            path.write_bytes(pack(data))
+            with contextlib.suppress(IDXFormatError):
+                assert isinstance(read_idx(path), np.ndarray)
+
+
+@given(st.integers(0, 2**16), st.integers(1, 255))
+@settings(deadline=None)
+def test_a_gzip_with_one_wrong_byte_reads_right_or_not_at_all(tmp_path_factory, place, change):
+    damaged = bytearray(gzip.compress(SMALL_FILE))
+    damaged[place % len(damaged)] ^= change
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(damaged)
+    with contextlib.suppress(IDXFormatError):
+        assert read_idx(path).tolist() == [[1, 2, 3], [4, 5, 255]]
+
+
+def peak_memory(path):
+    """The most that reading took, in bytes, and the error it ended with."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(IDXFormatError) as caught:
+            read_idx(path)
+        return tracemalloc.get_traced_memory()[1], str(caught.value)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["gzip bomb", "long file"])
+def test_no_more_is_read_than_the_header_declares_and_a_byte(tmp_path, zipped):
+    content = SMALL_FILE + bytes(50_000_000)
+    (tmp_path / "a").write_bytes(gzip.compress(content, 1) if zipped else content)
+    memory, message = peak_memory(tmp_path / "a")
+    assert memory < 1_000_000
+    for word in (str(tmp_path / "a"), "uint8 (2, 3)", "18 bytes", "has 19 or more"):
+        assert word in message
+
+
+@pytest.mark.parametrize("sizes", [[2**31], [2**32 - 1] * 2, [2**32 - 1] * 3, [2**32 - 1] * 64])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_memory_is_taken_for_what_is_there_not_for_what_is_declared(tmp_path, sizes, pack):
+    header = bytes([0, 0, 8, len(sizes)]) + np.array(sizes, ">u4").tobytes()
+    (tmp_path / "a").write_bytes(pack(header + b"123"))
+    memory, message = peak_memory(tmp_path / "a")
+    assert memory < 3_000_000
+    for word in (str(tmp_path / "a"), str(sizes[0]), f"has {len(header) + 3}."):
+        assert word in message
+
+
+def test_a_path_that_is_no_file_is_an_os_error(tmp_path):
+    with pytest.raises(OSError):
+        read_idx(tmp_path)
 
 
 def test_an_empty_array_with_huge_other_dimensions_is_no_crash(tmp_path):
@@ -201,3 +255,33 @@ def test_a_dimension_of_2_to_the_32_does_not_fit_the_header(tmp_path):
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
     with pytest.raises(OSError):
         write_idx(tmp_path / "nowhere" / "a", np.zeros(1, "u1"))
+
+
+@pytest.mark.parametrize("name", ["a.idx", "a.gz"])
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, name):
+    def fail(handle):
+        raise OSError("No space left on device")
+
+    write_idx(tmp_path / name, np.array([1], "u1"))
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_idx(tmp_path / name, np.array([2], "u1"))
+    assert read_idx(tmp_path / name).tolist() == [1]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_whoever_has_the_old_file_open_keeps_it_whole(tmp_path):
+    write_idx(tmp_path / "a", np.zeros((2, 3), "u1"))
+    old = (tmp_path / "a").read_bytes()
+    with (tmp_path / "a").open("rb") as reader:
+        write_idx(tmp_path / "a", np.ones(9, "u1"))
+        assert reader.read() == old or os.name != "posix"
+    assert read_idx(tmp_path / "a").tolist() == [1] * 9
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a").symlink_to(tmp_path / "folder" / "real")
+    write_idx(tmp_path / "a", np.ones(2, "u1"))
+    assert (tmp_path / "a").is_symlink()
+    assert read_idx(tmp_path / "folder" / "real").tolist() == [1, 1]

@@ -79,15 +79,12 @@ def test_metrics_are_those_of_the_saved_model(sample_run):
 
 def test_same_seed_gives_the_same_file_and_an_earlier_run_is_renamed(run_example, tmp_path):
     arguments = ("--sample", "--epochs", 1, "--batch-size", 100, "--out", tmp_path / "run")
-    for seed in (5, 5, 6):
+    for seed in (5, 5):
         process = run_example(tmp_path, "fashion_mlp.py", *arguments, "--seed", seed)
         assert process.returncode == 0, process.stderr
-    assert f"The earlier run in {tmp_path / 'run'} is now {tmp_path / 'run.2'}." in process.stdout
-    first, second, third = (
-        (tmp_path / name / "model.npz").read_bytes() for name in ("run.1", "run.2", "run")
-    )
-    assert first == second
-    assert first != third
+    assert f"The earlier run in {tmp_path / 'run'} is now {tmp_path / 'run.1'}." in process.stdout
+    first, second = (tmp_path / name / "model.npz" for name in ("run.1", "run"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(run_example, tmp_path):

@@ -93,7 +93,10 @@ def resume_to_the_end(folder):
     return text
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
     tmp_path, straight, number, status
 ):
@@ -143,6 +146,7 @@ def test_with_nothing_to_go_on_with_it_says_so_and_starts_afresh(run_example, tm
     assert "The earlier run in run is now run.1." in process.stdout
 
 
+@pytest.mark.slow
 def test_more_epochs_are_gone_on_to_and_other_settings_are_refused(tmp_path, straight):
     process = start(tmp_path, "--epochs", "1")
     process.communicate()
@@ -178,6 +182,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_names_the_first(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_old_checkpoint_and_is_no_success(tmp_path, straight):
     process = start(tmp_path, "--epochs", "1")
     process.communicate()
@@ -199,13 +204,8 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_is_no_success(tmp_path, straig
 PLACES = [f"{call}:{count}" for call in ("savez", "fsync", "replace") for count in (1, 2, 7, 15)]
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        place if place == "savez:2" else pytest.param(place, marks=pytest.mark.slow)
-        for place in PLACES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
 def test_a_kill_within_the_writing_of_a_checkpoint_loses_nothing(tmp_path, straight, place):
     (tmp_path / "sitecustomize.py").write_text(KILL_WITHIN_A_WRITE)
     process = start(tmp_path, env={"PYTHONPATH": str(tmp_path), "KILL_AT": place})
@@ -236,7 +236,7 @@ def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, capsys)
         assert outcome(folder) == straight
     with capsys.disabled():
         print(
-            f"\n50 kills in 10 runs, {within_training} of them in training, {within_a_write} within "
-            "the writing of a checkpoint: no bit changed"
+            f"\n50 kills in 10 runs, {within_training} of them in training, {within_a_write} within"
+            " the writing of a checkpoint: no bit changed"
         )
     assert within_training >= 25
