@@ -2,6 +2,7 @@
 
 import csv
 import io
+import subprocess
 import sys
 import time
 
@@ -435,3 +436,27 @@ def test_an_error_in_a_callback_reaches_the_user():
 )
 def test_config_holds_the_arguments(callback, config):
     assert callback.config() == config
+
+
+FULL_DISK = """
+import resource, signal, sys
+import numpy as np
+from tinynn import Adam, CrossEntropy, CSVLogger, Dense, Sequential, Softmax, Trainer
+
+model = Sequential([Dense(2), Softmax()], input_shape=(2,))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+x, y = np.eye(2), np.array([0, 1])
+Trainer(model, CrossEntropy(), Adam()).fit(x, y, epochs=50, callbacks=[CSVLogger(sys.argv[1])])
+"""
+
+
+def test_a_disk_that_fills_up_keeps_whole_rows_and_says_so(tmp_path):
+    log = tmp_path / "log.csv"
+    command = [sys.executable, "-c", FULL_DISK, str(log), "200"]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 1
+    assert f"a row could not be written to {log}; those before it are kept" in process.stderr
+    text = log.read_text()
+    assert 100 < len(text) <= 200
+    assert text.endswith("\n")
+    assert {line.count(",") for line in text.splitlines()} == {4}

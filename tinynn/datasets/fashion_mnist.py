@@ -67,7 +67,7 @@ Pair: TypeAlias = tuple[Array, Array]
 
 
 class DatasetUnavailable(RuntimeError):
-    """Fashion-MNIST is nowhere in reach; it says where was looked, and what can be done.
+    """Fashion-MNIST is nowhere in reach; it lists where it looked, and what can be done.
 
     >>> def load():
     ...     try:
@@ -105,7 +105,7 @@ def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) 
     $TINYNN_DATA_DIR, the user's cache folder, the folder of Debian's package
     dataset-fashion-mnist, and (unless download is False) downloaded into the cache.
     `.source` of what is returned says where they came from. Raises DatasetUnavailable if they are
-    nowhere, FileNotFoundError if data_dir has them not, IDXFormatError if what it has is no
+    nowhere, FileNotFoundError if data_dir lacks them, IDXFormatError if what it has is no
     such data.
 
     Downloads: $XDG_CACHE_HOME chooses another cache. $TINYNN_DOWNLOAD_SECONDS is the time that each
