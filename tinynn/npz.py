@@ -150,9 +150,7 @@ class NpzFile:
                 with self._zip.open(entry) as stream:
                     members[name] = self._member(name, entry, stream)
             declared = sum(member.entry.file_size for member in members.values())
-            if (
-                declared > size
-            ):  # members may not share bytes, or a small file could hold a large model
+            if declared > size:  # shared bytes: a small file would become a large model
                 raise self.error(f"declares {declared:,} bytes in all, but has {size:,}.")
         except DAMAGE as error:
             raise self._damaged(error) from error
