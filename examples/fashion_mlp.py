@@ -98,11 +98,12 @@ def main() -> None:
         except (ArithmeticError, OSError, ValueError) as error:
             sys.exit(f"error: {error}")
         if interruption.signal:
-            again = shlex.join([a for a in sys.argv if a != "--resume"] + ["--resume"])
+            flags = [flag for flag in sys.argv if flag != "--resume"]
+            again = shlex.join([sys.executable, *flags, "--resume"])
             print(
                 f"Interrupted in epoch {trainer.epoch}, after step {trainer.step:,}; all is kept."
             )
-            print(f"Go on with: python {again}")
+            print(f"Go on with: {again}")
             sys.exit(128 + interruption.signal)
 
     with phase("evaluate", seconds):
@@ -340,3 +341,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:  # a full disk: what has been trained is in the checkpoint
+        sys.exit(f"error: {error}. Free some space, then go on with --resume.")

@@ -21,7 +21,8 @@ CHECKPOINT = "checkpoint.npz"
 def open_run_folder(out: Path, resume: bool) -> tuple[IO[str], Path | None]:
     """Return the lock, to be held while the run lasts, and the checkpoint to go on from, if any.
 
-    A run that stands in `out` is gone on with, or renamed; it is never overwritten.
+    With resume, the run in `out` continues from its checkpoint; otherwise its folder is renamed,
+    never overwritten.
     """
     lock = _locked(out) if out.exists() else None
     if resume and (out / CHECKPOINT).exists() and lock is not None:
@@ -39,7 +40,10 @@ def open_run_folder(out: Path, resume: bool) -> tuple[IO[str], Path | None]:
         out.mkdir(parents=True)
     except FileExistsError:
         sys.exit(f"error: another run has begun in {out} this very moment")
-    return _locked(out), None
+    fresh = _locked(out)
+    if lock is not None:
+        lock.close()  # only now: nobody else may take the folder in between
+    return fresh, None
 
 
 def _locked(out: Path) -> IO[str]:
@@ -53,6 +57,12 @@ def _locked(out: Path) -> IO[str]:
             sys.exit(
                 f"error: process {lock.read().strip()} is at work in {out}; choose another --out"
             )
+    try:
+        moved = (out / "lock").stat().st_ino != os.fstat(lock.fileno()).st_ino
+    except FileNotFoundError:
+        moved = True
+    if moved:  # another run has renamed the folder since its lock was opened
+        sys.exit(f"error: another run has begun in {out} this very moment")
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()

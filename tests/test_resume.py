@@ -313,7 +313,7 @@ def another_label(labels):
         ({"seed": 1}, {}, "seed: 0 against 1"),
         ({"optimizer": "momentum"}, {}, "optimizer.class: Adam against SGD"),
         ({"make": lambda: Adam(0.06)}, {}, "optimizer.learning_rate: 0.05 against 0.06"),
-        ({"optimizer": "scheduled"}, {}, "optimizer.learning_rate.*falling"),
+        ({"optimizer": "scheduled"}, {}, "optimizer.learning_rate: 0.05 against .*t = 2"),
         ({"loss": SoftmaxCrossEntropy()}, {}, "loss.class: CrossEntropy against SoftmaxCross"),
         ({"patience": 8}, {}, "callbacks.0..patience: 9 against 8"),
         ({}, {"callbacks": []}, "callbacks: .*EarlyStopping"),

@@ -18,7 +18,7 @@ from tinynn.configuration import Configured
 from tinynn.divergence import diverged
 from tinynn.npz import PathLike
 from tinynn.resume import run_settings, training_state
-from tinynn.storage import save_checkpoint
+from tinynn.storage import check_state, save_checkpoint
 
 if TYPE_CHECKING:  # for the annotations alone: callbacks stand above the trainer
     from tinynn.trainer import Trainer
@@ -82,7 +82,7 @@ class CSVLogger(Callback):
         path, rows = Path(self.path), trainer.history.epochs  # of earlier epochs, if there were any
         log = self._text(trainer, [dict(zip(trainer.columns, trainer.columns, strict=True)), *rows])
         found = path.read_bytes() if path.exists() else b""
-        goes_on = trainer.resumed or rows
+        goes_on = trainer.resumed or rows or found == log  # a header alone is nobody's
         if path.exists() and not (goes_on and (found.startswith(log) or log.startswith(found))):
             raise FileExistsError(
                 f"{path} exists already, from another run, and is not overwritten. "
@@ -240,14 +240,21 @@ class Checkpoint(Callback):
         self.path = path
         self.every_epochs = every_epochs
         self.every_steps = every_steps
-        self.saved = ""  # which step the file holds
 
     def on_train_begin(self, trainer: "Trainer") -> None:
         folder = Path(self.path).resolve().parent
         if not folder.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
-        self.settings = run_settings(trainer)
-        self.saved = ""
+        own = (
+            trainer.resumed or trainer.step
+        )  # written by this run, or the one that it goes on with
+        if Path(self.path).exists() and not own:
+            raise FileExistsError(
+                f"{self.path} exists already, from another run, and is not overwritten. Go on with "
+                "that run by resume_from=, give Checkpoint another path, or move the file away."
+            )
+        self.settings = trainer.settings or run_settings(trainer)
+        check_state(training_state(trainer, self.settings))  # now, not after hours of training
 
     def on_step_end(self, trainer: "Trainer") -> None:
         if self.every_steps and trainer.step % self.every_steps == 0:
@@ -268,10 +275,10 @@ class Checkpoint(Callback):
         try:
             save_checkpoint(trainer.model, training_state(trainer, self.settings), self.path)
         except OSError as error:
-            kept = f"it still holds {self.saved}" if self.saved else "nothing was changed there"
+            kept = f"kept is {trainer.checkpoint}" if trainer.checkpoint else "there is none yet"
             raise OSError(
                 error.errno,
                 f"{error.strerror}: the checkpoint of {now} could not be written to {self.path}; "
                 f"{kept}",
             ) from error
-        self.saved = now
+        trainer.checkpoint = f"{self.path}, of {now}"

@@ -297,7 +297,10 @@ def probabilities(p: Array) -> None:
 
 def targets(p: Array, y: npt.ArrayLike) -> Array:
     """The answer to predictions p of any shape: numbers in the same shape and precision."""
-    y = np.asarray(y, np.result_type(p, np.float32))
+    y = np.asarray(y)
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"MeanSquaredError expects numbers, got y of {y.dtype}.")
+    y = y.astype(np.result_type(p, np.float32), copy=False)
     if y.shape != p.shape:
         remedy = "They must have one shape."
         if p.shape == (*y.shape, 1):
@@ -340,7 +343,9 @@ def paired(x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, A
     return x, y
 
 
-def data(x: npt.ArrayLike, y: npt.ArrayLike, kind: str) -> tuple[Array, Array]:
+def data(
+    x: npt.ArrayLike, y: npt.ArrayLike, dtype: np.dtype[Any], kind: str
+) -> tuple[Array, Array]:
     """Samples and answers to train on: without NaN; a warning for bytes that nobody scaled."""
     x, y = paired(x, y, kind)
     if x.dtype == np.uint8 and x.size and x.max() > 1:
@@ -350,8 +355,11 @@ def data(x: npt.ArrayLike, y: npt.ArrayLike, kind: str) -> tuple[Array, Array]:
             stacklevel=4,
         )
     for name, array in ((f"{kind}x", x), (f"{kind}y", y)):
-        for start in range(0, len(array) if array.dtype.kind == "f" else 0, 4096):
-            good = np.isfinite(array[start : start + 4096])  # in pieces: the data may be large
+        for start in range(0, len(array) if array.dtype.kind == "f" else 0, 1024):
+            piece = array[start : start + 1024]  # in pieces: the data may be large
+            good = np.isfinite(piece)
+            if array.dtype.itemsize > dtype.itemsize:  # what is too large becomes infinity
+                good &= np.abs(piece) <= np.finfo(dtype).max
             if not good.all():
                 sample = start + int(np.argwhere(~good)[0, 0])
                 raise ValueError(
@@ -361,12 +369,12 @@ def data(x: npt.ArrayLike, y: npt.ArrayLike, kind: str) -> tuple[Array, Array]:
     return x, y
 
 
-def better_than_guessing(loss: float, classes: int, epoch: int) -> None:
-    """An epoch's mean cross-entropy; a warning if guessing would have done twice as well."""
-    if loss > 2 * np.log(classes):
+def better_than_guessing(row: Mapping[str, Any], classes: int) -> None:
+    """An epoch's figures; a warning if guessing among classes would have done twice as well."""
+    if "accuracy" in row and row["loss"] > 2 * np.log(classes):
         warnings.warn(
-            f"The loss of epoch {epoch} is {loss:.3g}; guessing among {classes} classes gives "
-            f"{np.log(classes):.3g}. The learning rate may be too high.",
+            f"The loss of epoch {row['epoch']} is {row['loss']:.3g}; guessing among {classes} "
+            f"classes gives {np.log(classes):.3g}. The learning rate may be too high.",
             stacklevel=4,
         )
 

@@ -91,12 +91,13 @@ def named(name: str, known: Mapping[str, Any]) -> Any:
 
 
 def printable(text: str) -> str:
-    r"""Return a text that any terminal can print: what is no Unicode, files may hold, is escaped.
+    r"""Return a text that is safe to print: a file may hold what steers terminals, or no Unicode.
 
-    >>> printable("layer \ud800")
-    'layer \\ud800'
+    >>> printable("layer \x1b[2J\ud800")
+    'layer \\x1b[2J\\ud800'
     """
-    return text.encode("utf-8", "backslashreplace").decode()
+    characters = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(characters)
 
 
 def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:

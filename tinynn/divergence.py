@@ -11,6 +11,7 @@ import numpy as np
 from tinynn.parameters import Array
 
 if TYPE_CHECKING:  # for the annotations alone: the trainer stands below
+    from tinynn.model import Sequential
     from tinynn.trainer import Trainer
 
 
@@ -31,35 +32,44 @@ def diverged(trainer: "Trainer") -> TrainingDiverged:
     """Return the error, to be raised, for a trainer that met a number which is not finite."""
     losses = ", ".join(f"{loss:.4g}" for loss in trainer.recent_losses) or "none"
     rate = trainer.optimizer.rate(max(trainer.optimizer.t, 1))
-    memories = [vars(callback) for callback in trainer.callbacks]
-    kept = [f"{memory['path']}, of {memory['saved']}" for memory in memories if memory.get("saved")]
-    return TrainingDiverged(
+    text = (
         f"Training diverged in epoch {trainer.epoch}, step {trainer.step}. Losses before: {losses}."
         f"\n  First not finite: {_first_not_finite(trainer)}."
         f"\n  Try a smaller learning rate (now {rate:g}); x scaled to about 0 to 1 (in this batch "
         f"{trainer.batch[0].min():g} to {trainer.batch[0].max():g}); or clip the gradients in a "
         "callback's on_gradients."
-        + "".join(f"\n  The last good checkpoint stands: {path}." for path in kept)
     )
+    if trainer.checkpoint:
+        text += (
+            f"\n  The last good checkpoint stands: {trainer.checkpoint}. Resume it with its own "
+            "settings and fewer epochs, then train on with others."
+        )
+    return TrainingDiverged(text)
 
 
 def _first_not_finite(trainer: "Trainer") -> str:
     """Name the first array that is not finite, going forward through the batch and back again."""
-    model, (x, y) = trainer.model, trainer.batch
+    model, x = trainer.model, trainer.batch[0]
+    if not np.isfinite(model.params).all():
+        return _first_broken_parameter(model)
     out = np.asarray(x, model.dtype)
     for layer in model.layers:
-        for name, parameter in layer.parameters().items():
-            if not np.isfinite(parameter).all():
-                return f"{layer.name}.{name}, {_count(parameter)} of its parameters"
         out = layer.forward(out)
         if not np.isfinite(out).all():
             return f"what {layer.name} returns, {_count(out)} of its numbers"
-    dout = trainer.loss.backward(out, y)
-    for layer in reversed(model.layers):
-        if not np.isfinite(dout).all():
-            return f"the gradient that reaches {layer.name}, {_count(dout)} of its numbers"
-        dout = layer.backward(dout)
     return "the loss itself, whose square or logarithm left the range of numbers"
+
+
+def _first_broken_parameter(model: "Sequential") -> str:
+    """Name what ruined the parameters: the gradients of the step before, or the step itself."""
+    for layer, above in zip(reversed(model.layers), [None, *reversed(model.layers)], strict=False):
+        for name in layer.parameters():
+            gradient = getattr(layer, f"d{name}")
+            if not np.isfinite(gradient).all():
+                source = f", which came down through {above.name}" if above else ""
+                return f"the gradient of {layer.name}.{name}, {_count(gradient)} of it{source}"
+    broken = [(n, a) for n, a in model.named_parameters().items() if not np.isfinite(a).all()]
+    return f"{broken[0][0]}, {_count(broken[0][1])} of its parameters"
 
 
 def _count(array: Array) -> str:

@@ -137,8 +137,8 @@ class Sequential:
         x = checks.batch(x, self.input_shape, "predict")
         out = np.empty((len(x), *self.output_shapes[-1]), self.dtype)
         for start in range(0, len(x), batch_size):
-            stop = start + batch_size
-            out[start:stop] = self.forward(x[start:stop], training=False)
+            batch = slice(start, start + batch_size)
+            out[batch] = self.forward(x[batch], training=False)
         return out
 
     def summary(self) -> None:

@@ -34,6 +34,7 @@ HEADER = re.compile(
     rb"'shape': \(([0-9]{1,20}(?:, [0-9]{1,20}){0,31},?)?\), \} *\n"
 )
 LONGEST_HEADER = 1_000  # bytes; NumPy pads them to 118 as a rule
+LONGEST_DIRECTORY = 2**21  # bytes: some ten thousand members
 CHUNK = 2**20  # bytes read at a time, so that reading needs no second copy of an array
 
 # What zipfile may raise for a damaged file (NotImplementedError is a RuntimeError)
@@ -82,6 +83,8 @@ class NpzFile:
 
     def __init__(self, path: PathLike) -> None:
         self.path = path
+        if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+            raise self.error("is no file, but a pipe or a device.")
         self._file = Path(path).open("rb")  # noqa: SIM115  # closed by __exit__, or below
         try:
             self.members = self._members()
@@ -120,11 +123,10 @@ class NpzFile:
                 for position in range(0, data.size, CHUNK):
                     expected = data[position : position + CHUNK]
                     expected[:] = np.frombuffer(stream.read(expected.size), np.uint8)
+        except ModelFormatError:
+            raise
         except DAMAGE as error:
-            raise self._damaged(error) from error
-
-    def _damaged(self, error: Exception) -> ModelFormatError:
-        return error if isinstance(error, ModelFormatError) else self.error(f"is damaged: {error}")
+            raise self.error(f"is damaged: {error}") from error
 
     def _members(self) -> dict[str, Member]:
         beginning = self._file.read(4)
@@ -133,6 +135,11 @@ class NpzFile:
         size = os.fstat(self._file.fileno()).st_size
         members: dict[str, Member] = {}
         try:
+            self._file.seek(max(size - 22, 0))  # where the zip's directory is described
+            end = self._file.read()
+            directory = int.from_bytes(end[12:16], "little")
+            if end[:4] != b"PK\x05\x06" or directory > LONGEST_DIRECTORY:
+                raise self.error("is cut off, longer than it was, or has too large a directory.")
             self._zip = zipfile.ZipFile(self._file)
             for entry in self._zip.infolist():
                 name = entry.filename.removesuffix(".npy")
@@ -152,8 +159,10 @@ class NpzFile:
             declared = sum(member.entry.file_size for member in members.values())
             if declared > size:  # shared bytes: a small file would become a large model
                 raise self.error(f"declares {declared:,} bytes in all, but has {size:,}.")
+        except ModelFormatError:
+            raise
         except DAMAGE as error:
-            raise self._damaged(error) from error
+            raise self.error(f"is damaged: {error}") from error
         return members
 
     def _member(self, name: str, entry: zipfile.ZipInfo, stream: IO[bytes]) -> Member:

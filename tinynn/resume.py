@@ -23,8 +23,24 @@ from tinynn.storage import load_checkpoint
 
 THREAD_SETTINGS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
+STATE = {
+    "epoch", "step", "sums", "history", "optimizer", "hyperparameters", "callbacks", "settings",
+    "environment",
+}  # fmt: skip
+PROBES = (
+    1,
+    2,
+    3,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+)  # steps t at which two learning rates must agree
+
 if TYPE_CHECKING:  # for the annotations alone: these functions stand above the trainer
     from tinynn.callbacks import Callback
+    from tinynn.optimizers import Optimizer
     from tinynn.trainer import Trainer
 
 
@@ -36,6 +52,7 @@ def training_state(trainer: "Trainer", settings: dict[str, Any]) -> dict[str, An
         "sums": asdict(trainer.sums),
         "history": trainer.history.epochs,
         "optimizer": trainer.optimizer.state(),
+        "hyperparameters": _numbers(trainer.optimizer),  # as they are now: a callback may set them
         "callbacks": [callback.state() for callback in _taking_part(trainer)],
         "settings": settings,
         "environment": _environment(),
@@ -49,8 +66,10 @@ def restore(trainer: "Trainer", path: PathLike) -> None:
     NumPy, BLAS or number of threads is a warning: the last bits may differ then.
     """
     params, state = load_checkpoint(path, trainer.model)
-    if not isinstance(state, dict) or not {"settings", "environment"} <= state.keys():
-        raise ModelFormatError(f"{path} holds no training state.")
+    if not isinstance(state, dict) or set(state) != STATE:
+        raise ModelFormatError(
+            f"{path} should hold a training state of {', '.join(sorted(STATE))}."
+        )
     unlike = differences(state["settings"], run_settings(trainer))
     if unlike:
         raise ValueError(
@@ -64,44 +83,69 @@ def restore(trainer: "Trainer", path: PathLike) -> None:
             ),
             stacklevel=3,
         )
-    optimizer, callbacks, sums = _rehearsed(trainer, state, params, path)
+    _check_state(trainer, state, params, path)
+    if state["epoch"] > trainer.epochs:
+        raise ValueError(
+            f"{path} has come to epoch {state['epoch']} already, but epochs={trainer.epochs}. With "
+            "resume_from, epochs is the total."
+        )
+    _restore_callbacks(_taking_part(trainer), state["callbacks"], path)
     trainer.model.params = params
-    trainer.optimizer.load_state(optimizer)
-    for callback, memory in callbacks:
-        callback.load_state(memory)
-    trainer.sums = sums
+    trainer.optimizer.load_state(state["optimizer"])
+    for name, value in state["hyperparameters"].items():
+        setattr(trainer.optimizer, name, value)
+    trainer.sums = type(trainer.sums)(**state["sums"])
     trainer.epoch, trainer.step = state["epoch"], state["step"]
     trainer.history.epochs[:] = state["history"]
+    trainer.settings = state["settings"]
+    trainer.checkpoint = f"{path}, of epoch {trainer.epoch}, step {trainer.step}"
 
 
-def _rehearsed(
-    trainer: "Trainer", state: dict[str, Any], params: Array, path: PathLike
-) -> tuple[dict[str, Any], list[tuple[Any, Any]], Any]:
-    """Return the parts of a state, each tried on a copy first; ModelFormatError if one is unfit."""
+def _check_state(trainer: "Trainer", state: dict[str, Any], params: Array, path: PathLike) -> None:
+    """Raise ModelFormatError unless a state fits this trainer in all that is not a callback's."""
     try:
-        optimizer = copy.deepcopy(trainer.optimizer)
+        optimizer, sums = copy.deepcopy(trainer.optimizer), state["sums"]
         optimizer.load_state(state["optimizer"])
         for name, vector in optimizer.memory.items():
             if vector.shape != params.shape or vector.dtype != params.dtype:
                 raise ValueError(f"{name} is {vector.dtype} {vector.shape}")
-        callbacks = list(zip(_taking_part(trainer), state["callbacks"], strict=True))
-        for callback, memory in callbacks:
-            copy.deepcopy(callback).load_state(memory)
-        if state["sums"].keys() != asdict(trainer.sums).keys():
-            raise ValueError(f"the sums have {', '.join(state['sums'])}")
-        sums = type(trainer.sums)(**state["sums"])
-        numbers = (state["epoch"], state["step"], sums.samples)
+        if state["hyperparameters"].keys() != _numbers(trainer.optimizer).keys():
+            raise ValueError(f"its hyper-parameters are {state['hyperparameters']}")
+        if not all(isinstance(value, float) for value in state["hyperparameters"].values()):
+            raise ValueError(f"its hyper-parameters are {state['hyperparameters']}")
+        if sums.keys() != asdict(trainer.sums).keys():
+            raise ValueError(f"the sums have {', '.join(sums)}")
+        numbers = (state["epoch"], state["step"], sums["samples"])
         if not all(isinstance(n, int) and n >= 0 for n in numbers):
             raise ValueError(f"epoch, step and samples are {numbers}")
-        if not isinstance(sums.loss + sums.seconds, float) or sums.samples > trainer.samples:
+        if not isinstance(sums["loss"] + sums["seconds"], float):
+            raise ValueError(f"the sums are {sums}")
+        if sums["samples"] > trainer.samples or not isinstance(sums["hits"], int | None):
             raise ValueError(f"the sums are {sums}")
         if [row["epoch"] for row in state["history"]] != [*range(1, len(state["history"]) + 1)]:
             raise ValueError("the history does not count its epochs from 1")
+        if len(state["callbacks"]) != len(_taking_part(trainer)):
+            raise ValueError(f"it has {len(state['callbacks'])} callbacks' states")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelFormatError(
-            f"{path} holds a training state that does not fit: {error}"
-        ) from error
-    return state["optimizer"], callbacks, sums
+        raise ModelFormatError(f"{path} holds a training state that is unfit: {error}") from error
+
+
+def _restore_callbacks(callbacks: list["Callback"], memories: list[Any], path: PathLike) -> None:
+    """Give all callbacks their memories back; if one cannot take it, none is changed."""
+    before = [copy.deepcopy(callback.state()) for callback in callbacks]
+    for i, (callback, memory) in enumerate(zip(callbacks, memories, strict=True)):
+        try:
+            callback.load_state(memory)
+        except Exception as error:
+            for changed, old in zip(callbacks[: i + 1], before, strict=False):
+                changed.load_state(old)
+            name = type(callback).__name__
+            raise ModelFormatError(f"{path}: {name} cannot take its state: {error!r}") from error
+
+
+def _numbers(optimizer: "Optimizer") -> dict[str, float]:
+    """Return the hyper-parameters that are numbers; a learning rate may be a function instead."""
+    return {k: value for k, value in optimizer.config().items() if isinstance(value, float)}
 
 
 def _taking_part(trainer: "Trainer") -> list["Callback"]:
@@ -115,7 +159,7 @@ def run_settings(trainer: "Trainer") -> dict[str, Any]:
     """
     return {
         "loss": _description(trainer.loss),
-        "optimizer": _description(trainer.optimizer),
+        "optimizer": {**_description(trainer.optimizer), **_learning_rates(trainer.optimizer)},
         "seed": trainer.seed,
         "batch_size": trainer.batch_size,
         "callbacks": [_description(callback) for callback in _taking_part(trainer)],
@@ -131,6 +175,13 @@ def _description(thing: Configured) -> dict[str, Any]:
         if name != "path"
     }
     return {"class": kind, **config}
+
+
+def _learning_rates(optimizer: "Optimizer") -> dict[str, Any]:
+    """Return what a learning rate that is a function gives: its code says nothing of a closure."""
+    if not callable(optimizer.learning_rate):
+        return {}
+    return {"learning_rate": {f"t = {t}": optimizer.rate(t) for t in PROBES}}
 
 
 def _function(function: Any) -> dict[str, Any]:

@@ -70,9 +70,20 @@ def save_checkpoint(model: Sequential, training: Mapping[str, Any], path: PathLi
 
     The Checkpoint callback calls this; see there.
     """
+    write_npz(path, {**_model_arrays(model), **check_state(training)})
+
+
+def check_state(training: Mapping[str, Any]) -> dict[str, Array]:
+    """Return a training state as the arrays of a file, or raise ValueError if it could not be read.
+
+    >>> check_state({"epoch": 3, "best": {"params": np.ones(2)}})["training"]
+    array('{"epoch": 3, "best": {"params": {"array": "training.best.params"}}}', dtype='<U67')
+    """
     arrays: dict[str, Array] = {}
     text = json.dumps(_without_arrays(training, "training", arrays))
-    write_npz(path, {**_model_arrays(model), "training": np.array(text), **arrays})
+    if len(text) > LONGEST_TRAINING:
+        raise ValueError(f"The training state has {len(text):,} characters, beside its arrays.")
+    return {"training": np.array(text), **arrays}
 
 
 def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str, Any]]:
@@ -87,13 +98,8 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
             raise file.error("is a model, not a checkpoint: it holds no training state.")
         unlike = differences(architecture, model.config())
         if unlike:
-            raise ValueError(
-                printable(
-                    "\n  ".join(
-                        [f"{path} is of another model than this one (its own first):", *unlike]
-                    )
-                )
-            )
+            lines = [f"{path} is of another model than this one (its own first):", *unlike]
+            raise ValueError(printable("\n  ".join(lines)))
         twin = copy.deepcopy(model)
         _fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
         unread = {name for name in file.members if name.startswith("training.")}
@@ -177,6 +183,11 @@ def _difference(name: str, a: Array | None, b: Array | None) -> list[str]:
 
 def _model_arrays(model: Sequential) -> dict[str, Array]:
     architecture = json.dumps(model.config())
+    if len(architecture) > LONGEST_ARCHITECTURE:
+        raise ValueError(
+            f"The architecture takes {len(architecture):,} characters; a file holds "
+            f"{LONGEST_ARCHITECTURE:,} at most. Nothing was written."
+        )
     parameters = model.named_parameters()
     for name, array in parameters.items():
         if not np.isfinite(array).all():
@@ -265,14 +276,25 @@ def _json(file: NpzFile, name: str, longest: int) -> Any:
 
 def _without_arrays(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     """Return `value` with each array moved to `arrays` and {"array": its name} in its place."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biuf" or not value.dtype.isnative or value.dtype.itemsize > 8:
+            raise ValueError(f"{name} is an array of {value.dtype}; files hold plain numbers.")
         arrays[name] = value
         return {"array": name}
     if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str) or "." in key or value.keys() == {"array"}:
+                raise ValueError(f"{name} has the key {key!r}, which a file could not tell apart.")
         return {k: _without_arrays(item, f"{name}.{k}", arrays) for k, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_arrays(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
-    return value
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise ValueError(
+        f"{name} is {value!r}; files hold numbers, texts, lists, dictionaries, arrays."
+    )
 
 
 def _with_arrays(value: Any, file: NpzFile, unread: set[str]) -> Any:

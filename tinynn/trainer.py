@@ -98,10 +98,11 @@ class Trainer:
         self.batch_loss = np.nan
         self.recent_losses: list[float] = []  # the last five
         self.stop = self.resumed = False
+        self.settings: dict[str, Any] | None = None  # of the run that is resumed
+        self.checkpoint = ""  # the last good one, in words
         self.validation: tuple[Array, Array] | None = None
         self.callbacks: list[Callback] = []
 
-    @np.errstate(all="ignore")  # NumPy's warnings: each step looks for NaN and infinity by itself
     def fit(
         self,
         x: npt.ArrayLike,
@@ -135,16 +136,18 @@ class Trainer:
         callbacks = checks.instances(callbacks, Callback, "callbacks")
         self.callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
         self.sums, self.epoch, self.stop = Sums(), len(self.history.epochs), False
-        self.resumed = resume_from is not None
+        self.resumed, self.settings, self.checkpoint = resume_from is not None, None, ""
         self.epochs = epochs if self.resumed else self.epoch + epochs
         if resume_from is not None:
             restore(self, resume_from)
         self._tell("on_train_begin")
         while not (self.stop or self.finished):
-            self._run_epoch()
+            with np.errstate(all="ignore"):  # each step looks for NaN and infinity by itself
+                self._run_epoch()
         self._tell("on_train_end")
         return self.history
 
+    @np.errstate(all="ignore")
     def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
         """Return the loss on (x, y), and the accuracy if the loss is one of classes."""
         x, y = checks.paired(x, y)
@@ -171,14 +174,11 @@ class Trainer:
         if not np.isfinite(self.model.params).all():
             raise diverged(self)
         row = {"epoch": self.epoch, **self.sums.means()}
-        if self.loss.classifies:
-            checks.better_than_guessing(row["loss"], self.model.output_shapes[-1][-1], self.epoch)
+        checks.better_than_guessing(row, self.model.output_shapes[-1][-1])
         if self.validation is not None:
-            scores = self.evaluate(*self.validation)
-            row.update({f"val_{name}": value for name, value in scores.items()})
-        row.update(
-            learning_rate=self.optimizer.rate(self.optimizer.t), seconds=perf_counter() - began
-        )
+            row.update({f"val_{k}": v for k, v in self.evaluate(*self.validation).items()})
+        rate = self.optimizer.rate(self.optimizer.t)
+        row.update(learning_rate=rate, seconds=perf_counter() - began)
         self.history.epochs.append(row)
         self.sums = Sums()
         self._tell("on_epoch_end")
@@ -210,11 +210,14 @@ class Trainer:
 
     def _checked(self, x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:
         """Return both as arrays, not copied, or raise the error that some step would meet."""
-        x, y = checks.data(x, y, kind)
-        self.evaluate(x[:1], y[:1])
+        x, y = checks.data(x, y, self.model.dtype, kind)
+        if np.isfinite(
+            self.model.params
+        ).all():  # otherwise a checkpoint mends them, or a step tells
+            self.evaluate(x[:1], y[:1])
         if self.loss.classifies:
-            scores_shape = (len(y), *self.model.output_shapes[-1])
-            checks.class_targets(scores_shape, y, type(self.loss).__name__)
+            shape = (len(y), *self.model.output_shapes[-1])
+            checks.class_targets(shape, y, type(self.loss).__name__)
         return x, y
 
     def _tell(self, event: str) -> None:
