@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from tinynn import (
     SoftmaxCrossEntropy,
     Trainer,
     TrainingDiverged,
+    checks,
     datasets,
     save_model,
     scale_pixels,
@@ -191,6 +193,22 @@ def test_adam_at_10_is_warned_of_by_comparison_with_guessing():
         UserWarning, match=r"loss of epoch 1 is .*; guessing among 3 classes gives 1.1"
     ):
         Trainer(network(), SoftmaxCrossEntropy(), Adam(10)).fit(x, y, epochs=1, batch_size=8)
+
+
+def test_the_limit_is_twice_the_loss_of_guessing():
+    row = {"epoch": 1, "accuracy": 0.5, "loss": 2 * np.log(3) - 0.01}
+    checks.better_than_guessing(row, 3)
+    checks.better_than_guessing({"epoch": 1, "loss": 9.0}, 3)  # a loss that is not of classes
+    with pytest.warns(UserWarning, match="guessing among 3 classes"):
+        checks.better_than_guessing({**row, "loss": 2 * np.log(3) + 0.01}, 3)
+
+
+def test_warnings_point_at_the_users_own_line():
+    x, y = data()
+    with pytest.warns(UserWarning) as caught:  # noqa: PT030
+        Trainer(network(), SoftmaxCrossEntropy(), Adam(10)).fit((200 * abs(x)).astype("u1"), y, 1)
+    assert len(caught) == 2
+    assert {Path(warning.filename).name for warning in caught} == {Path(__file__).name}
 
 
 def test_healthy_training_warns_of_nothing_and_numpy_warns_as_before():

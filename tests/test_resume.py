@@ -27,6 +27,7 @@ from tinynn import (
     Softmax,
     SoftmaxCrossEntropy,
     Trainer,
+    TrainingDiverged,
     save_model,
 )
 
@@ -422,3 +423,124 @@ def test_the_checksum_is_of_shape_dtype_and_every_byte(shape):
     others = [changed(a, 0), a[::-1], a.astype(np.float32), a.reshape(-1, 1, 1), a[:-1]]
     assert len({content, *map(checksum, others)}) == 6
     assert checksum(a, a) != content
+
+
+class HalveEachEpoch(Callback):
+    """Sets the learning rate from outside, as many programs do."""
+
+    def on_epoch_end(self, trainer):
+        trainer.optimizer.learning_rate *= 0.5
+
+
+def rate_of(first):
+    return lambda t: first / t
+
+
+def small_run(path, rate=0.05, epochs=4, resume=False, callbacks=()):
+    model = Sequential([Dense(3), Softmax()], input_shape=(4,), seed=0)
+    trainer = Trainer(model, CrossEntropy(), Adam(rate))
+    callbacks = [*callbacks, Checkpoint(path)]
+    trainer.fit(X, Y, epochs, 8, callbacks=callbacks, resume_from=path if resume else None)
+    return trainer
+
+
+def test_a_learning_rate_set_from_outside_is_resumed_as_it_was(tmp_path):
+    whole = small_run(tmp_path / "whole.npz", callbacks=[HalveEachEpoch()])
+    small_run(tmp_path / "part.npz", epochs=2, callbacks=[HalveEachEpoch()])
+    small_run(tmp_path / "part.npz", epochs=3, resume=True, callbacks=[HalveEachEpoch()])
+    again = small_run(tmp_path / "part.npz", resume=True, callbacks=[HalveEachEpoch()])
+    assert again.history["learning_rate"] == whole.history["learning_rate"]
+    assert again.model.params.tobytes() == whole.model.params.tobytes()
+
+
+def test_another_learning_rate_function_is_refused_though_its_code_is_the_same(tmp_path):
+    small_run(tmp_path / "run.npz", rate_of(0.1), epochs=1)
+    small_run(tmp_path / "run.npz", rate_of(0.1), epochs=2, resume=True)
+    with pytest.raises(ValueError, match=r"learning_rate.t = 1: 0\.1 against 0\.5"):
+        small_run(tmp_path / "run.npz", rate_of(0.5), resume=True)
+
+
+class Holds(Callback):
+    """Keeps whatever it is given in checkpoints."""
+
+    def __init__(self, memory):
+        self.memory = [memory]
+
+    def config(self):
+        return {}
+
+    def state(self):
+        return {"memory": self.memory[0]}
+
+    def load_state(self, state):
+        self.memory[0] = state.pop("memory")
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [{1, 2}, np.array([None]), np.array(1j), np.arange(3).astype(">i4"), {1: 2}, {"a.b": 1},
+     {"array": "name"}, {"array": np.ones(2)}, b"bytes", "long" * 2**22],
+    ids=lambda memory: str(memory)[:20],
+)  # fmt: skip
+def test_what_could_not_be_read_back_is_refused_before_the_first_step(tmp_path, memory):
+    with pytest.raises(ValueError):
+        small_run(tmp_path / "run.npz", callbacks=[Holds(memory)])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "memory", [np.float32(0.1), np.arange(6.0).reshape(2, 3), [None, True, "x", {"y": 1.5}], np.inf]
+)
+def test_what_can_be_read_back_comes_back(tmp_path, memory):
+    small_run(tmp_path / "run.npz", epochs=1, callbacks=[Holds(memory)])
+    callback = Holds(None)
+    small_run(tmp_path / "run.npz", epochs=2, resume=True, callbacks=[callback])
+    assert np.array_equal(callback.memory[0], memory)
+
+
+def test_a_callback_that_cannot_take_its_state_leaves_all_as_it_was(tmp_path):
+    class Forgets(Holds):
+        def load_state(self, state):
+            if state["memory"] == 5:
+                raise KeyError("no such thing")
+            super().load_state(state)
+
+    first, second = Holds(1), Forgets(2)
+    small_run(tmp_path / "run.npz", epochs=1, callbacks=[Holds(4), Forgets(5)])
+    with pytest.raises(ModelFormatError, match="Forgets cannot take its state"):
+        small_run(tmp_path / "run.npz", resume=True, callbacks=[first, second])
+    assert (first.memory[0], second.memory[0]) == (1, 2)
+
+
+def test_fewer_epochs_than_are_done_are_refused(tmp_path):
+    small_run(tmp_path / "run.npz", epochs=3)
+    with pytest.raises(ValueError, match="has come to epoch 3 already, but epochs=2"):
+        small_run(tmp_path / "run.npz", epochs=2, resume=True)
+
+
+def test_another_runs_checkpoint_is_not_overwritten(tmp_path):
+    small_run(tmp_path / "run.npz", epochs=1)
+    before = (tmp_path / "run.npz").read_bytes()
+    with pytest.raises(FileExistsError, match="from another run, and is not overwritten"):
+        small_run(tmp_path / "run.npz", epochs=1)
+    assert (tmp_path / "run.npz").read_bytes() == before
+
+
+def test_a_trainer_that_diverged_resumes_from_its_last_good_checkpoint(tmp_path):
+    class Poison(Callback):
+        observes = True
+        armed = True
+
+        def on_gradients(self, trainer):
+            if trainer.epoch == 3 and self.armed:
+                trainer.model.grads[:] = np.nan
+
+    path, poison = tmp_path / "run.npz", Poison()
+    model = Sequential([Dense(3), Softmax()], input_shape=(4,), seed=0)
+    trainer = Trainer(model, CrossEntropy(), Adam(0.05))
+    with pytest.raises(TrainingDiverged, match="of epoch 2"):
+        trainer.fit(X, Y, 4, 8, callbacks=[poison, Checkpoint(path)])
+    poison.armed = False
+    trainer.fit(X, Y, 4, 8, callbacks=[poison, Checkpoint(path)], resume_from=path)
+    whole = small_run(tmp_path / "whole.npz")
+    assert trainer.model.params.tobytes() == whole.model.params.tobytes()

@@ -162,6 +162,24 @@ def test_inputs_are_never_modified():
     assert (x.tobytes(), y.tobytes()) == (x_before, y_before)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [str, object, complex, "M8[s]", "S3"],
+    ids=["texts", "objects", "complex", "dates", "bytes"],
+)
+def test_targets_that_are_no_numbers_are_refused_by_mean_squared_error(kind):
+    y = one_hot(Y, 4).astype(int).astype(kind)
+    with pytest.raises(ValueError, match="MeanSquaredError expects numbers, got y of"):
+        trainer(MeanSquaredError()).fit(X, y, epochs=1)
+
+
+def test_numbers_beyond_the_models_precision_are_refused_as_infinity():
+    x = X.astype(np.float64)
+    x[5] = 1e300
+    with pytest.raises(ValueError, match="x holds NaN or infinity, first in sample 5"):
+        trainer().fit(x, Y, epochs=1)
+
+
 def test_targets_of_another_shape_are_refused_by_mean_squared_error():
     with pytest.raises(ValueError, match=r"p is \(1, 4\), y is \(1,\)"):
         trainer(MeanSquaredError()).fit(X, Y.astype(float), epochs=1)

@@ -211,9 +211,7 @@ class Trainer:
     def _checked(self, x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:
         """Return both as arrays, not copied, or raise the error that some step would meet."""
         x, y = checks.data(x, y, self.model.dtype, kind)
-        if np.isfinite(
-            self.model.params
-        ).all():  # otherwise a checkpoint mends them, or a step tells
+        if np.isfinite(self.model.params).all():  # or a checkpoint is to mend them
             self.evaluate(x[:1], y[:1])
         if self.loss.classifies:
             shape = (len(y), *self.model.output_shapes[-1])

@@ -1,6 +1,8 @@
 """A run of the main job that is interrupted, in whatever way, ends as if nothing had happened."""
 
 import csv
+import fcntl
+import importlib
 import json
 import os
 import re
@@ -199,10 +201,30 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_is_no_success(tmp_path, straig
     _, errors = process.communicate()
     assert process.returncode == 1
     assert "error: [Errno 27] File too large: the checkpoint of epoch 2, step 180 could" in errors
+    assert "kept is run/checkpoint.npz, of epoch 1, step 172" in errors
     assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
     assert not list((tmp_path / "run").glob(".*"))
     resume_to_the_end(tmp_path)
     assert outcome(tmp_path) == straight
+
+
+@pytest.mark.filterwarnings("ignore")  # of a file left open: the program ends there
+def test_a_lock_on_a_folder_that_was_renamed_meanwhile_is_no_lock(tmp_path, monkeypatch):
+    """One run opens the lock file; before it has the lock, another renames the folder."""
+    monkeypatch.syspath_prepend(EXAMPLE.parent)
+    run_folder = importlib.import_module("run_folder")
+    out, flock = tmp_path / "run", fcntl.flock
+
+    def too_late(file, how):
+        out.rename(tmp_path / "run.1")
+        out.mkdir()
+        (out / "lock").touch()
+        flock(file, how)
+
+    out.mkdir()
+    monkeypatch.setattr(run_folder.fcntl, "flock", too_late)
+    with pytest.raises(SystemExit, match="another run has begun"):
+        run_folder.open_run_folder(out, resume=True)
 
 
 PLACES = [f"{call}:{count}" for call in ("savez", "fsync", "replace") for count in (1, 2, 7, 15)]
