@@ -483,9 +483,16 @@ class Holds(Callback):
     ids=lambda memory: str(memory)[:20],
 )  # fmt: skip
 def test_what_could_not_be_read_back_is_refused_before_the_first_step(tmp_path, memory):
+    steps = []
+
+    class CountsSteps(Callback):
+        def on_step_end(self, trainer):
+            steps.append(trainer.step)
+
     with pytest.raises(ValueError):
-        small_run(tmp_path / "run.npz", callbacks=[Holds(memory)])
+        small_run(tmp_path / "run.npz", callbacks=[Holds(memory), CountsSteps()])
     assert not list(tmp_path.iterdir())
+    assert steps == []
 
 
 @pytest.mark.parametrize(
