@@ -1,4 +1,4 @@
-"""The same training in a dozen ways, each as a fan of that library would write it.
+"""The same training in eleven ways, each as a fan of that library would write it.
 
     task: images, classes, first weights, order of batches -> contender -> trained weights
                                                                  `-- mark(t) after step t
