@@ -278,10 +278,10 @@ def never_killed(tmp_path_factory):
     [
         ("on_step_end", 5),  # in the first epoch: the log has only its header
         ("on_gradients", 8),  # after an epoch's row, which the checkpoint (step 6) has not
-        ("on_step_end", 12),  # when a checkpoint was due
-        ("on_gradients", 15),
+        pytest.param("on_step_end", 12, marks=pytest.mark.slow),  # when a checkpoint was due
+        pytest.param("on_gradients", 15, marks=pytest.mark.slow),
         ("on_epoch_end", 21),  # all steps of the epoch are in the checkpoint, its end is not
-        ("on_step_end", 28),  # the very last
+        pytest.param("on_step_end", 28, marks=pytest.mark.slow),  # the very last
     ],
 )
 def test_resume_after_kill_gives_the_same_bits(tmp_path, never_killed, event, step):

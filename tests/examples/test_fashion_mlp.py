@@ -77,6 +77,7 @@ def test_metrics_are_those_of_the_saved_model(sample_run):
     assert found["test_accuracy"] > 0.7  # guessing gives 0.1
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_file_and_an_earlier_run_is_renamed(run_example, tmp_path):
     arguments = ("--sample", "--epochs", 1, "--batch-size", 100, "--out", tmp_path / "run")
     for seed in (5, 5):

@@ -118,6 +118,7 @@ def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
     assert outcome(tmp_path) == straight
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(tmp_path):
     """The first is answered after the step; the test makes that step last."""
     (tmp_path / "sitecustomize.py").write_text(
@@ -140,6 +141,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.slow
 def test_with_nothing_to_go_on_with_it_says_so_and_starts_afresh(tmp_path):
     (tmp_path / "run").mkdir()
     process = start(tmp_path, "--resume")
@@ -173,6 +175,7 @@ def test_more_epochs_are_gone_on_to_and_other_settings_are_refused(tmp_path, str
     assert outcome(tmp_path) == straight
 
 
+@pytest.mark.slow
 def test_a_second_run_in_the_same_folder_is_refused_and_names_the_first(tmp_path):
     first = start(tmp_path)
     wait_for(in_training(tmp_path), first)
