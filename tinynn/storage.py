@@ -26,7 +26,7 @@ from tinynn.parameters import Array, Shape
 FORMAT = 1
 MODEL_TEXTS = ("format", "architecture")
 LONGEST_ARCHITECTURE = 2**17  # characters: a model of over a thousand layers
-LONGEST_TRAINING = 2**24  # characters: a history of a hundred thousand epochs
+LONGEST_TRAINING = 2**22  # characters: a history of some twenty thousand epochs
 
 
 def save_model(model: Sequential, path: PathLike) -> None:
