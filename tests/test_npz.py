@@ -35,7 +35,8 @@ from tinynn import (
     save_model,
     zeros,
 )
-from tinynn.storage import load_checkpoint
+from tinynn.npz import LONGEST_DIRECTORY
+from tinynn.storage import check_state, load_checkpoint
 
 X, Y = np.linspace(0, 1, 16).reshape(4, 2, 2), np.array([0, 1, 2, 3])
 MEMORY = 16_000_000  # bytes; an honest file here is 3 kB, its longest allowed text 4 MB
@@ -310,6 +311,32 @@ def test_trailing_bytes_are_refused_even_with_the_right_checksum(victim):
         victim.write()
         victim.refused(part.name.removesuffix(".npy"))
         part.data = honest
+
+
+def test_the_refusal_of_a_zip_says_why(victim):
+    honest = victim.path.read_bytes()
+    victim.write(zip_of([Part("letter.txt", npy(np.zeros(3)))]))
+    victim.refused("a part that is no array: 'letter.txt'")
+    victim.write(honest + b"\0")
+    victim.refused("longer than it was")
+    victim.part("1.Dense.W").flags = 1
+    victim.write()
+    victim.refused("'1.Dense.W' encrypted")
+
+
+def test_a_directory_of_megabytes_is_not_read(victim):
+    extra = struct.pack("<2H", 0x9999, 60_000) + bytes(60_000)
+    count = LONGEST_DIRECTORY // len(extra) + 1
+    victim.parts += [Part(f"{i}.npy", npy(np.zeros(3)), extra=extra) for i in range(count)]
+    victim.write()
+    victim.refused("too large a directory")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes with names")
+def test_a_pipe_is_refused_and_nobody_waits_for_its_other_end(victim):
+    victim.path.unlink()
+    os.mkfifo(victim.path)
+    victim.refused("is no file, but a pipe or a device")
 
 
 # Lies in the zip's directory, told of one array of weights
@@ -664,6 +691,7 @@ ARCHITECTURES = {
     "no text": lambda config: "",
     "cut": lambda config: json.dumps(config)[:-1],
     "nested 100,000 deep": lambda config: nested(100_000),
+    "nested 60,000 deep": lambda config: nested(60_000),
     "objects nested 100,000 deep": lambda config: nested(100_000, '{"a":', "1", "}"),
     **{
         f"nested {n} deep": lambda config, n=n: dense(units="HERE")(config).replace(
@@ -739,6 +767,26 @@ def test_an_architecture_that_is_none_is_refused(victim, change):
     victim.write()
     # a checkpoint of another architecture than the model's is a plain ValueError
     victim.refused(error=ModelFormatError if victim.kind == "model" else ValueError)
+
+
+def test_an_architecture_in_many_texts_is_not_read(model):
+    model.part("architecture").data = npy(np.full(10**6, "x" * 9))  # 36 MB
+    model.write()
+    model.refused("one text", "<U9 (1000000,)")
+
+
+class Named(Dense):
+    def __init__(self, units):
+        super().__init__(units)
+        self.label = units.name  # what a file says is no enumeration
+
+
+def test_a_layer_of_ones_own_that_stumbles_over_a_file_is_a_refusal(model):
+    part = model.part("architecture")
+    part.data = npy(layer("Named", units=3)(json.loads(str(np.load(io.BytesIO(part.data))))))
+    model.write()
+    model.openings = [lambda path: load_model(path, layers=[Named])]
+    model.refused("'int' object has no attribute 'name'")
 
 
 def test_thousands_of_layers_do_not_hang(model):
@@ -829,6 +877,7 @@ TRAININGS = {
     "a number": "3",
     "null": "null",
     "nested 100,000 deep": nested(100_000),
+    "many empty lists": "[" + "[]," * 400_000 + "1]",  # 1 MB, which would become 27
     **{f"nested {n} deep": nested(n) for n in (200, 300, 450, 900)},
 }
 
@@ -839,6 +888,17 @@ def test_a_training_state_of_another_kind_is_refused(checkpoint, text):
     checkpoint.write()
     checkpoint.openings = [resume]
     checkpoint.refused()
+
+
+def test_what_is_refused_when_read_is_refused_when_written(tmp_path):
+    row = {"epoch": 1, "loss": 0.123456789012345678, "learning_rate": 0.001, "seconds": 7.123456789}
+    history = [{**row, "val_loss": 0.5, "accuracy": 0.7, "val_accuracy": 0.8}] * 20_000
+    check_state({"history": history})  # twenty thousand epochs
+    with pytest.raises(ValueError, match="262,144 at most") as caught:
+        check_state({"callbacks": [[1] * 300_000]})
+    assert "300,0" in str(caught.value)
+    with pytest.raises(ValueError, match="4,194,304 and"):
+        check_state({"text": "x" * 5_000_000})
 
 
 def test_one_array_named_a_thousand_times_costs_no_thousandfold_memory(checkpoint):

@@ -27,6 +27,7 @@ FORMAT = 1
 MODEL_TEXTS = ("format", "architecture")
 LONGEST_ARCHITECTURE = 2**17  # characters: a model of over a thousand layers
 LONGEST_TRAINING = 2**22  # characters: a history of some twenty thousand epochs
+MOST_VALUES = 2**18  # in a JSON text: the same history; a parsed value takes 30 times its text
 
 
 def save_model(model: Sequential, path: PathLike) -> None:
@@ -81,8 +82,12 @@ def check_state(training: Mapping[str, Any]) -> dict[str, Array]:
     """
     arrays: dict[str, Array] = {}
     text = json.dumps(_without_arrays(training, "training", arrays))
-    if len(text) > LONGEST_TRAINING:
-        raise ValueError(f"The training state has {len(text):,} characters, beside its arrays.")
+    if len(text) > LONGEST_TRAINING or _most_values(text) > MOST_VALUES:
+        raise ValueError(
+            f"The training state has {len(text):,} characters and {_most_values(text):,} values, "
+            f"beside its arrays; a file holds {LONGEST_TRAINING:,} and {MOST_VALUES:,} at most. "
+            "Long lists of a callback's state() fit into arrays."
+        )
     return {"training": np.array(text), **arrays}
 
 
@@ -268,10 +273,22 @@ def _json(file: NpzFile, name: str, longest: int) -> Any:
         raise file.error(
             f"should hold {name} as one text, {longest:,} characters at most: {member}."
         )
+    text = str(file.read(name))
+    if _most_values(text) > MOST_VALUES:
+        raise file.error(f"holds over {MOST_VALUES:,} values in its text {name}.")
     try:
-        return json.loads(str(file.read(name)))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise file.error(f"should hold {name} as JSON. {error}") from error
+
+
+def _most_values(text: str) -> int:
+    """Return how many values a JSON text can hold at most, without making them.
+
+    >>> _most_values('[1, {"a": 2}]')
+    4
+    """
+    return 1 + text.count(",") + text.count("[") + text.count("{")
 
 
 def _without_arrays(value: Any, name: str, arrays: dict[str, Array]) -> Any:

@@ -373,6 +373,17 @@ def test_only_one_is_inside_the_lock_at_a_time(tmp_path):
     assert list(tmp_path.iterdir()) == []  # no lock file stays
 
 
+def test_who_waits_is_told_for_what(tmp_path, capsys):
+    with one_at_a_time(tmp_path):
+        assert capsys.readouterr().err == ""
+        waiting = threading.Thread(target=lambda: one_at_a_time(tmp_path).__enter__())
+        waiting.start()
+        while not (told := capsys.readouterr().err):
+            sleep(0.01)
+    waiting.join()
+    assert told == f"Another process downloads to {tmp_path}: waiting for it.\n"
+
+
 def test_the_lock_removes_what_a_killed_download_left_and_nothing_else(tmp_path):
     for name in (".data.gz.1.2.part", "data.gz", "mine.part"):
         (tmp_path / name).touch()

@@ -68,7 +68,7 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Make the folder and lock it: one process goes on, others wait here until it has finished.
+    """Make the folder and lock it: one process goes on, others say that they wait, and do.
 
     It is the folder itself that is locked, so there is no lock file to leave behind, and a process
     that dies holds nothing. Where there are no such locks (Windows, some network drives) processes
@@ -88,7 +88,11 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"Another process downloads to {folder}: waiting for it.", file=sys.stderr)
+                fcntl.flock(handle, fcntl.LOCK_EX)
             for leftover in folder.glob(".*.part"):  # its process was killed, or we would wait
                 leftover.unlink()
         yield
