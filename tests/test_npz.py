@@ -317,8 +317,9 @@ def test_the_refusal_of_a_zip_says_why(victim):
     honest = victim.path.read_bytes()
     victim.write(zip_of([Part("letter.txt", npy(np.zeros(3)))]))
     victim.refused("a part that is no array: 'letter.txt'")
-    victim.write(honest + b"\0")
-    victim.refused("longer than it was")
+    for behind in (b"\0", bytes(22)):
+        victim.write(honest[:-2] + struct.pack("<H", len(behind)) + behind)  # as a zip's comment
+        victim.refused("longer than it was")
     victim.part("1.Dense.W").flags = 1
     victim.write()
     victim.refused("'1.Dense.W' encrypted")

@@ -298,6 +298,24 @@ def test_permissions_follow_the_umask(tmp_path, umask, mode):
     assert (tmp_path / "a.npz").stat().st_mode & 0o777 == mode
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions as Unix has them")
+def test_what_its_owner_keeps_to_himself_stays_so(path):
+    path.chmod(0o600)
+    save_model(load_model(path), path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links may need rights elsewhere")
+def test_a_link_stays_a_link_and_its_target_is_replaced(path, tmp_path):
+    link = tmp_path / "link.npz"
+    link.symlink_to(path)
+    model = load_model(path)
+    model.params += 1
+    save_model(model, link)
+    assert link.is_symlink()
+    assert compare_models(model, path).identical
+
+
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
     with pytest.raises(OSError):
         save_model(small_model(), tmp_path / "nowhere" / "model.npz")
