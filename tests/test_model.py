@@ -161,7 +161,7 @@ def test_the_real_network_has_567434_parameters_in_one_piece():
     # 784*512+512 = 401,920   512*256+256 = 131,328   256*128+128 = 32,896   128*10+10 = 1,290
     assert model.params.size == model.grads.size == 567_434
     assert model.params.dtype == model.grads.dtype == np.float32
-    assert model.params.base is None
+    assert model.params.flags.c_contiguous
     assert not np.shares_memory(model.params, model.grads)
     assert_views(model)
 

@@ -512,7 +512,7 @@ SHAPES = {
 
 TARGETS = {
     "model": ["1.Dense.W", "architecture"],
-    "checkpoint": ["1.Dense.W", "training", "training.optimizer.m"],
+    "checkpoint": ["1.Dense.W", "training", "training.optimizer.M"],
 }
 
 
@@ -521,7 +521,7 @@ def target(request):
     """A file, one of its arrays, and that array's name as errors tell it."""
     kind, name = request.param
     victim = request.getfixturevalue(kind)
-    if name == "training.optimizer.m":
+    if name == "training.optimizer.M":
         victim.openings = [resume]  # which alone knows what it should be
     return victim, victim.part(name), name.removeprefix("training.optimizer.")
 
@@ -841,7 +841,7 @@ def test_another_format_is_refused_and_the_future_says_so(victim, value, words):
 # The training state of a checkpoint
 
 PATHS = [("epoch",), ("step",), ("sums",), ("history",), ("optimizer",), ("callbacks",),
-         ("settings",), ("environment",), ("optimizer", "t"), ("optimizer", "m"),
+         ("settings",), ("environment",), ("optimizer", "t"), ("optimizer", "M"),
          ("sums", "loss"), ("sums", "samples")]  # fmt: skip
 
 
@@ -910,7 +910,7 @@ def test_one_array_named_a_thousand_times_costs_no_thousandfold_memory(checkpoin
 
 @pytest.mark.parametrize("name", ["1.Dense.W", "format", "training", "nowhere", "", 3, ["m"]])
 def test_an_array_that_is_not_the_training_states_own_is_refused(checkpoint, name):
-    change_state(checkpoint, ("optimizer", "m"), {"array": name})
+    change_state(checkpoint, ("optimizer", "M"), {"array": name})
     checkpoint.refused()
 
 

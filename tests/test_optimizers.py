@@ -157,7 +157,7 @@ def test_a_flat_step_is_the_steps_of_its_parts_bit_for_bit(make, dtype):
 
 @each_optimizer
 def test_a_step_is_in_place_and_allocates_no_vector(make):
-    size = 100_000
+    size = 1_000_000
     params, grads = np.ones(size, np.float32), np.full(size, 0.5, np.float32)
     optimizer = make()
     optimizer.step(params, grads)
@@ -201,7 +201,7 @@ def test_float32_stays_float32_with_float64_settings(optimizer):
     params = np.array(START, np.float32)
     for g in GRADS:
         optimizer.step(params, np.array(g, np.float32))
-    assert params.dtype == optimizer.scratch.dtype == np.float32
+    assert params.dtype == np.float32
     assert {vector.dtype for vector in optimizer.memory.values()} == {np.dtype(np.float32)}
 
 
@@ -264,7 +264,7 @@ def test_state_and_load_state_copy(make):
         assert {name: np.array(value).tobytes() for name, value in state.items()} == frozen
 
 
-@pytest.mark.parametrize(("kind", "vectors"), [(SGD, ["velocity"]), (Adam, ["m", "v"])])
+@pytest.mark.parametrize(("kind", "vectors"), [(SGD, ["velocity"]), (Adam, ["M", "V"])])
 def test_state_holds_the_step_count_and_each_vector(kind, vectors):
     optimizer = kind()
     assert optimizer.state() == {"t": 0}

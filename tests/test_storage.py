@@ -476,7 +476,7 @@ CHECKPOINT_CHANGES = {
     "missing": {"3.Dense.W": None},
     "shape": {"1.Dense.b": np.zeros(4, "f4")},
     "no JSON": {"training": np.array("{")},
-    "no optimizer array": {"training.optimizer.m": None},
+    "no optimizer array": {"training.optimizer.M": None},
 }
 
 

@@ -11,6 +11,7 @@ import tinynn
 
 PACKAGE = Path(tinynn.__file__).parent
 LAYERING = [
+    "vectors",
     "parameters",
     "checks",
     "configuration",

@@ -431,6 +431,27 @@ def test_every_array_of_the_loop_is_float32(kind):
     assert {a.dtype for a in outputs} == {np.dtype(np.float32)}
 
 
+def test_a_step_allocates_no_array_as_large_as_the_largest_weight_matrix():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((128, 784), np.float32), rng.integers(0, 10, 128)
+    layers = [Dense(512), ReLU(), Dense(256), ReLU(), Dense(10), Softmax()]
+    model = Sequential(layers, input_shape=(784,))
+    peaks = []
+
+    def look(run):
+        if run.step > 2:  # warmed up: 3 and 4 are steps of the same epoch
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        tracemalloc.start()
+
+    try:
+        Trainer(model, CrossEntropy(), Adam()).fit(x, y, 1, callbacks=[at("on_step_end", look)])
+    finally:
+        tracemalloc.stop()
+    assert len(peaks) == 2
+    assert max(peaks) < layers[0].W.nbytes / 2
+
+
 def test_no_epoch_copies_what_grows_with_the_data():
     x = np.random.default_rng(0).normal(size=(20_000, 100))  # 16 MB, in float64
     y = np.zeros(len(x), int)

@@ -131,7 +131,8 @@ class Dense(Layer):
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
             self.x = x
-        return x @ self.W + self.b  # (B, out)
+        out: Array = x @ self.W  # (B, out)
+        return np.add(out, self.b, out=out)
 
     def parameter_gradients(self, dout: Array) -> None:
         np.matmul(self.x.T, dout, out=self.dW)  # (in, out)

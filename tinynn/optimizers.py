@@ -13,6 +13,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.parameters import Array
+from tinynn.vectors import in_blocks, on_huge_pages, sweep_subnormals
 
 Rate: TypeAlias = float | Callable[[int], float]
 
@@ -37,7 +38,6 @@ class Optimizer(Configured, ABC):
         self.learning_rate = learning_rate
         self.t = 0
         self.memory: dict[str, Array] = {}
-        self.scratch = np.empty(0)  # room for what lies between two array operations
 
     def rate(self, t: int) -> float:
         """Return the learning rate of step t."""
@@ -48,12 +48,11 @@ class Optimizer(Configured, ABC):
     def step(self, params: Array, grads: Array) -> None:
         """Change `params` in place by one step. Both are flat vectors of one length and dtype."""
         checks.same_length(params, grads, self.memory, type(self).__name__)
-        if not self.memory:
-            self.memory = {name: np.zeros_like(params) for name in self.remembers}
-        if self.scratch.size != params.size:
-            self.scratch = np.empty_like(params)
         rate = self.rate(self.t + 1)
+        if not self.memory:
+            self.memory = {n: on_huge_pages(np.zeros_like(params)) for n in self.remembers}
         self.t += 1
+        sweep_subnormals(self.memory.values(), self.t)
         self.update(params, grads, rate)
 
     @abstractmethod
@@ -69,7 +68,7 @@ class Optimizer(Configured, ABC):
         names = self.remembers if state.get("t") else ()  # none before the first step
         checks.memory(state, names, type(self).__name__)
         self.t = int(state["t"])
-        self.memory = {name: np.array(state[name]) for name in names}
+        self.memory = {name: on_huge_pages(state[name]) for name in names}
 
 
 class SGD(Optimizer):
@@ -95,23 +94,25 @@ class SGD(Optimizer):
         self.momentum = checks.decay("momentum", momentum)
 
     def update(self, params: Array, grads: Array, rate: float) -> None:
-        velocity = self.memory["velocity"]
-        velocity *= self.momentum
-        velocity -= np.multiply(grads, rate, out=self.scratch)
-        params += velocity
+        for w, g, velocity, scratch in in_blocks(params, grads, *self.memory.values()):
+            velocity *= self.momentum
+            velocity -= np.multiply(g, rate, out=scratch)
+            w += velocity
 
 
 class Adam(Optimizer):
     """Every parameter steps by about learning_rate, less where its gradients disagree.
 
-        m <- beta1 m + (1 - beta1) grads            the mean of recent gradients
-        v <- beta2 v + (1 - beta2) grads^2          and of their squares
-        params <- params - learning_rate * m' / (sqrt(v') + epsilon)
-        with m' = m / (1 - beta1^t), v' = v / (1 - beta2^t): both start at 0, this makes up for it
+        M <- beta1 M + grads              the fading sum of the gradients
+        V <- beta2 V + grads^2            and of their squares
+        m = M (1 - beta1) / (1 - beta1^t)         the same as means: 1 + beta1 + ... + beta1^(t-1)
+        v = V (1 - beta2) / (1 - beta2^t)         is (1 - beta1^t) / (1 - beta1)
+        params <- params - learning_rate m / (sqrt(v) + epsilon)
 
     learning_rate: 1e-3, or a function of t. beta1: 0.9, beta2: 0.999; at least 0, below 1.
     epsilon: 1e-8, positive. Raises ValueError outside of these. (Kingma and Ba, Adam: A Method for
-    Stochastic Optimization, 2015, algorithm 1.)
+    Stochastic Optimization, 2015, algorithm 1, whose moments are M (1 - beta1) and V (1 - beta2):
+    kept as sums, they need two passes less over all parameters.)
 
     >>> params = np.array([1.0, 2.0])
     >>> Adam(learning_rate=0.1).step(params, grads=np.array([10.0, -0.001]))
@@ -119,7 +120,7 @@ class Adam(Optimizer):
     array([0.9, 2.1])
     """
 
-    remembers = ("m", "v")
+    remembers = ("M", "V")
 
     def __init__(
         self,
@@ -134,18 +135,16 @@ class Adam(Optimizer):
         self.epsilon = checks.scale("epsilon", epsilon)
 
     def update(self, params: Array, grads: Array, rate: float) -> None:
-        m, v, scratch = self.memory["m"], self.memory["v"], self.scratch
-        m *= self.beta1
-        m += np.multiply(grads, 1 - self.beta1, out=scratch)
-
-        v *= self.beta2
-        np.square(grads, out=scratch)
-        scratch *= 1 - self.beta2
-        v += scratch
-
-        np.divide(v, 1 - self.beta2**self.t, out=scratch)
-        np.sqrt(scratch, out=scratch)
-        scratch += self.epsilon
-        np.divide(m, scratch, out=scratch)
-        scratch *= rate / (1 - self.beta1**self.t)
-        params -= scratch
+        m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
+        v_scale = (1 - self.beta2) / (1 - self.beta2**self.t)
+        epsilon = self.epsilon / v_scale**0.5  # so that sqrt(V) needs no scaling
+        rate *= m_scale / v_scale**0.5
+        for w, g, M, V, scratch in in_blocks(params, grads, *self.memory.values()):
+            M *= self.beta1
+            M += g
+            V *= self.beta2
+            V += np.square(g, out=scratch)
+            np.sqrt(V, out=scratch)
+            scratch += epsilon
+            np.divide(M, scratch, out=scratch)
+            w -= np.multiply(scratch, rate, out=scratch)

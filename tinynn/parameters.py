@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tinynn.vectors import on_huge_pages
+
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 
@@ -31,7 +33,7 @@ def flat_vector(
     >>> vector
     array([0., 0., 0., 0., 0., 0., 7., 7., 7.], dtype=float32)
     """
-    vector = np.zeros(sum(prod(shape) for shape in shapes.values()), dtype)
+    vector = on_huge_pages(np.zeros(sum(map(prod, shapes.values())), dtype))
     views, start = {}, 0
     for name, shape in shapes.items():
         stop = start + prod(shape)

@@ -91,8 +91,7 @@ class Trainer:
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
         checks.count("seed", seed, least=0)
         self.seed = seed
-        self.history = History()
-        self.sums = Sums()
+        self.history, self.sums = History(), Sums()
         self.epoch = self.epochs = self.step = 0
         self.batch: tuple[Array, Array] = (np.empty(0), np.empty(0))
         self.batch_loss = np.nan

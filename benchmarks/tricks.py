@@ -1,0 +1,115 @@
+"""What each trick of tinynn/vectors.py gains: one training step with it, and without it, in turns.
+
+    round 1: as it is, without huge pages, ..., as it is     round 2: ...
+
+Each form runs in a process of its own, 1,500 real steps; a ratio is taken within a round. Subnormal
+numbers come after some 800 steps, so the second half counts for them: both halves are shown.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from statistics import median
+
+import contenders
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from tinynn import datasets, optimizers, parameters, scale_pixels, vectors
+
+STEPS = 1_720
+
+
+def no_huge_pages() -> None:
+    """Let vectors lie where they fall."""
+    for module in (parameters, optimizers):
+        module.on_huge_pages = np.copy
+
+
+def no_blocks() -> None:
+    """Let every operation pass over whole vectors."""
+    vectors.BLOCK = 2**62
+
+
+def no_sweep() -> None:
+    """Leave subnormal numbers where they are."""
+    vectors.SWEEP_EVERY = 2**62
+
+
+def none() -> None:
+    """Do without all three."""
+    no_huge_pages()
+    no_blocks()
+    no_sweep()
+
+
+def block(size: int) -> Callable[[], None]:
+    """Return what makes blocks of another size."""
+
+    def set_block() -> None:
+        vectors.BLOCK = size
+
+    return set_block
+
+
+def one_thread() -> None:
+    """Give the matrix products one thread."""
+    threadpool_limits(1)
+
+
+FORMS: dict[str, Callable[[], None]] = {
+    "as it is": lambda: None,
+    "without huge pages": no_huge_pages,
+    "without blocks": no_blocks,
+    "without the sweep": no_sweep,
+    "without all three": none,
+    "blocks of 8,192": block(2**13),
+    "blocks of 131,072": block(2**17),
+    "one BLAS thread": one_thread,
+}
+
+
+def windows(form: str) -> list[float]:
+    """Run one form here; return milliseconds a step, a figure for each window."""
+    FORMS[form]()
+    (x, y), _ = datasets.load_fashion_mnist()
+    task = contenders.Task(scale_pixels(x).reshape(len(x), -1), y.astype(np.int64), 0, STEPS)
+    stopwatch = contenders.Stopwatch()
+    contenders.train_tinynn(task, stopwatch)
+    return stopwatch.windows()
+
+
+def main() -> None:
+    """Take turns, then print a row for each form."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=FORMS, metavar="FORM", default=list(FORMS))
+    parser.add_argument("--form", choices=FORMS, help="run this one here, print its windows")
+    args = parser.parse_args()
+    if args.form:
+        print(json.dumps(windows(args.form)))
+        return
+    rounds = []
+    for _ in range(args.rounds):
+        done = {}
+        for form in dict.fromkeys(["as it is", *args.only]):
+            command = [sys.executable, __file__, "--form", form]
+            output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            done[form] = json.loads(output.splitlines()[-1])
+        rounds.append(done)
+    print(f"{'':22}{'ms a step':>10}{'ratio':>8}{'(range)':>16}{'last third, ratio':>20}")
+    for form in rounds[0]:
+        ratios, late = [], []
+        for done in rounds:
+            own, reference = done[form], done["as it is"]
+            ratios.append(median(own) / median(reference))
+            late.append(median(own[-5:]) / median(reference[-5:]))
+        spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+        figure = median(value for done in rounds for value in done[form])
+        print(f"{form:22}{figure:10.2f}{median(ratios):8.2f}{spread:>16}{median(late):20.2f}")
+
+
+if __name__ == "__main__":
+    main()
