@@ -26,7 +26,7 @@ from tinynn.storage import load_checkpoint, save_checkpoint, save_model
 STATE = {
     "epoch": 3,
     "history": [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}],
-    "optimizer": {"t": 9, "m": np.linspace(-1, 1, 500), "v": np.arange(500, dtype=np.float32)},
+    "optimizer": {"t": 9, "M": np.linspace(-1, 1, 484), "V": np.arange(484, dtype=np.float32)},
 }
 
 

@@ -158,7 +158,6 @@ def test_a_second_fit_goes_on_with_its_own_csv(tmp_path):
         ([5, 6, 1], 1, 2, 1),
         ([5, 4, 3, 2, 1], 2, 5, 5),  # nothing to stop
         ([5, 1, 3, 2], 3, 4, 2),  # ends before patience does: still the best
-        ([5, 3, float("nan"), float("nan"), 1], 2, 4, 2),
     ],
 )
 def test_early_stopping_waits_and_goes_back_to_the_best_weights(losses, patience, epochs, best):

@@ -238,3 +238,21 @@ def test_looking_for_nan_costs_under_one_per_cent_of_a_step():
     step = median(lambda: trainer._run_step(x, y), 200)
     look = median(lambda: np.isfinite(p).all() and np.isfinite(trainer.batch_loss), 2000)
     assert look < 0.01 * step, (look, step)
+
+
+@pytest.mark.parametrize("model", [network(), network(Softmax())], ids=["scores", "probabilities"])
+def test_validation_that_overflows_is_divergence_and_leaves_the_last_checkpoint(tmp_path, model):
+    # one step an epoch: the weights meet the validation data before any batch does
+    loss = SoftmaxCrossEntropy() if len(model.layers) == 3 else CrossEntropy()
+    x, y = data()
+    trainer = Trainer(model, loss, SGD(1e-3))
+    keep = Checkpoint(tmp_path / "run.npz")
+    trainer.fit(x, y, 1, batch_size=len(x), validation_data=(x, y), callbacks=[keep])
+    before = (tmp_path / "run.npz").read_bytes()
+    with pytest.raises(TrainingDiverged, match="0.Dense returns for the validation data") as caught:
+        trainer.fit(x, y, 1, len(x), (1e38 * x, y), callbacks=[keep])
+    assert "epoch 2, step 2" in str(caught.value)
+    trainer.optimizer.learning_rate = 1e30
+    with pytest.raises(TrainingDiverged, match="Training diverged in epoch 2, step 3"):
+        trainer.fit(x, y, 1, len(x), (x, y), callbacks=[keep])
+    assert (tmp_path / "run.npz").read_bytes() == before

@@ -24,6 +24,7 @@ from tinynn import (
     Checkpoint,
     CrossEntropy,
     Dense,
+    EarlyStopping,
     Flatten,
     ModelFormatError,
     ReLU,
@@ -36,7 +37,7 @@ from tinynn import (
     zeros,
 )
 from tinynn.npz import LONGEST_DIRECTORY
-from tinynn.storage import check_state, load_checkpoint
+from tinynn.storage import check_state, load_checkpoint, save_checkpoint
 
 X, Y = np.linspace(0, 1, 16).reshape(4, 2, 2), np.array([0, 1, 2, 3])
 MEMORY = 16_000_000  # bytes; an honest file here is 3 kB, its longest allowed text 4 MB
@@ -889,6 +890,83 @@ def test_a_training_state_of_another_kind_is_refused(checkpoint, text):
     checkpoint.write()
     checkpoint.openings = [resume]
     checkpoint.refused()
+
+
+def test_a_file_that_could_not_be_read_is_not_written_and_the_old_one_stands(tmp_path):
+    path = tmp_path / "run.npz"
+    save_checkpoint(network(), {"epoch": 1}, path)
+    before = path.read_bytes()
+    for state in ({"seen": [np.ones(1)] * 20_000}, {"deep": np.ones((1,) * 40)}):
+        with pytest.raises(ValueError, match=r"run.npz was not written: it .*(directory|no array)"):
+            save_checkpoint(network(), state, path)
+        assert path.read_bytes() == before
+        assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
+    save_checkpoint(network(), {"none": np.empty((0, 784), np.float32)}, path)
+    assert load_checkpoint(path, network())[1]["none"].shape == (0, 784)
+
+
+def test_an_optimizers_array_that_does_not_fit_is_refused_before_it_is_read(checkpoint):
+    checkpoint.part("training.optimizer.M").data = npy(np.zeros(10**7, np.float32))
+    checkpoint.write()
+    checkpoint.refused("training.optimizer.M", "10000000")
+
+
+def test_a_directory_described_in_64_bits_is_not_read(victim):
+    content = victim.path.read_bytes()
+    ending = content[-22:]
+    count, size, offset = struct.unpack("<2xHLL", ending[8:20])
+    at = len(content) - 22
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, offset)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, at, 1)
+    victim.write(content[:-22] + record + locator + ending)
+    with zipfile.ZipFile(victim.path) as archive:
+        assert len(archive.namelist()) == count  # zipfile reads it
+    victim.refused("too large a directory")
+
+
+UNFIT = [
+    (("hyperparameters", "beta1"), 1.0),
+    (("hyperparameters", "learning_rate"), -1.0),
+    (("hyperparameters", "learning_rate"), float("nan")),
+    (("optimizer", "t"), 10**400),
+    (("sums", "loss"), 10**400),
+    (("sums", "samples"), 1),
+    (("history",), []),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), UNFIT, ids=lambda x: str(x)[:40])
+def test_numbers_no_training_could_have_are_refused(checkpoint, path, value):
+    change_state(checkpoint, path, value)
+    checkpoint.openings = [resume]
+    checkpoint.refused()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"best": "x", "best_epoch": 1, "waited": 0},
+        {"best": 1.0, "best_epoch": 1, "waited": "x"},
+        {"best": 1.0, "best_epoch": -1, "waited": 0},
+        {"best": 1.0, "best_epoch": 1, "waited": 0, "best_params": np.array([1.0, np.nan])},
+        {"best": 1.0, "best_epoch": 1, "waited": 0, "best_params": "x"},
+        {},
+    ],
+)
+def test_a_memory_that_early_stopping_could_not_have_is_refused(tmp_path, state):
+    class Lies(EarlyStopping):
+        def state(self):
+            return state
+
+    stop = EarlyStopping()
+    Lies.__name__ = "EarlyStopping"
+    Lies.__qualname__ = "EarlyStopping"
+    lying = Lies()
+    trained(epochs=1, validation_data=(X, Y), callbacks=[lying, Checkpoint(tmp_path / "a")])
+    trainer = Trainer(network(), CrossEntropy(), Adam())
+    with pytest.raises(ModelFormatError, match="EarlyStopping cannot take its state"):
+        trainer.fit(X, Y, 2, 2, (X, Y), [stop], resume_from=tmp_path / "a")
+    assert trainer.step == 0
 
 
 def test_what_is_refused_when_read_is_refused_when_written(tmp_path):

@@ -1,5 +1,6 @@
 """Protects resuming: a run that was stopped or killed ends with the bits of one that never was."""
 
+import copy
 import csv
 import hashlib
 import json
@@ -531,6 +532,54 @@ def test_another_runs_checkpoint_is_not_overwritten(tmp_path):
     with pytest.raises(FileExistsError, match="from another run, and is not overwritten"):
         small_run(tmp_path / "run.npz", epochs=1)
     assert (tmp_path / "run.npz").read_bytes() == before
+
+
+def test_nor_is_it_by_a_run_that_was_resumed_or_trained_before(tmp_path):
+    small_run(tmp_path / "run.npz", epochs=1)
+    small_run(tmp_path / "other.npz", epochs=2)
+    before = (tmp_path / "other.npz").read_bytes()
+    x, y = np.zeros((8, 4), np.float32), np.zeros(8, int)
+    model = Sequential([Dense(3), Softmax()], input_shape=(4,))
+    again = Trainer(model, CrossEntropy(), SGD(0.1))
+    again.fit(x, y, 1, callbacks=[Checkpoint(tmp_path / "own.npz")])
+    again.fit(x, y, 1, callbacks=[Checkpoint(tmp_path / "own.npz")])  # its own may be replaced
+    resumed = Trainer(copy.deepcopy(model), CrossEntropy(), SGD(0.1))
+    for trainer, options in ((again, {}), (resumed, {"resume_from": tmp_path / "own.npz"})):
+        with pytest.raises(FileExistsError, match="from another run, and is not overwritten"):
+            trainer.fit(x, y, 3, callbacks=[Checkpoint(tmp_path / "other.npz")], **options)
+        assert (tmp_path / "other.npz").read_bytes() == before
+
+
+def steps_at(boundary):
+    return lambda t: 0.05 if t < boundary else 0.01
+
+
+def test_a_learning_rate_that_falls_at_another_step_is_refused(tmp_path):
+    small_run(tmp_path / "run.npz", rate=steps_at(2000), epochs=1)
+    with pytest.raises(ValueError, match="digest of all up to there"):
+        small_run(tmp_path / "run.npz", rate=steps_at(5000), resume=True)
+
+
+def clipped_at(limit):
+    def clip(grads):
+        np.clip(grads, -limit, limit, out=grads)
+
+    return clip
+
+
+class Applies(Callback):
+    def __init__(self, function):
+        self.function = function
+
+    def on_gradients(self, trainer):
+        self.function(trainer.model.grads)
+
+
+def test_a_callbacks_function_with_another_number_inside_is_refused(tmp_path):
+    small_run(tmp_path / "run.npz", epochs=1, callbacks=[Applies(clipped_at(1.0))])
+    with pytest.raises(ValueError, match="callbacks"):
+        small_run(tmp_path / "run.npz", resume=True, callbacks=[Applies(clipped_at(0.5))])
+    small_run(tmp_path / "run.npz", resume=True, callbacks=[Applies(clipped_at(1.0))])
 
 
 def test_a_trainer_that_diverged_resumes_from_its_last_good_checkpoint(tmp_path):

@@ -189,6 +189,8 @@ class EarlyStopping(Callback):
                 f"EarlyStopping cannot watch {self.monitor!r}: this training measures "
                 f"{', '.join(trainer.columns)}.{hint}"
             )
+        if self.best_params is not None and self.best_params.shape != trainer.model.params.shape:
+            raise ValueError(f"EarlyStopping kept the weights of another model: {self}.")
         if self.waited >= self.patience:  # resumed after it had stopped
             trainer.stop = True
 
@@ -213,8 +215,15 @@ class EarlyStopping(Callback):
         return kept if self.best_params is None else {**kept, "best_params": self.best_params}
 
     def load_state(self, state: dict[str, Any]) -> None:
+        best_params = state.get("best_params")
+        checks.count("best_epoch", state["best_epoch"], least=0)
+        checks.count("waited", state["waited"], least=0)
+        if not isinstance(state["best"], float) or not (
+            best_params is None or np.isfinite(best_params).all()
+        ):
+            raise ValueError("The best figure and weights should be numbers.")
         self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self.waited, self.best_params = state["waited"], state.get("best_params")
+        self.waited, self.best_params = state["waited"], best_params
 
 
 class Checkpoint(Callback):
@@ -245,10 +254,7 @@ class Checkpoint(Callback):
         folder = Path(self.path).resolve().parent
         if not folder.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
-        own = (
-            trainer.resumed or trainer.step
-        )  # written by this run, or the one that it goes on with
-        if Path(self.path).exists() and not own:
+        if Path(self.path).exists() and os.path.realpath(self.path) not in trainer.own_files:
             raise FileExistsError(
                 f"{self.path} exists already, from another run, and is not overwritten. Go on with "
                 "that run by resume_from=, give Checkpoint another path, or move the file away."
@@ -282,3 +288,4 @@ class Checkpoint(Callback):
                 f"{kept}",
             ) from error
         trainer.checkpoint = f"{self.path}, of {now}"
+        trainer.own_files.add(os.path.realpath(self.path))

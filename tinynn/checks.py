@@ -329,7 +329,7 @@ def memory(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> No
             f"{optimizer} remembers {', '.join(('t', *names))}, but this state has "
             f"{', '.join(state)}. Is it another optimizer's?"
         )
-    count("the step count t of an optimizer's state", state["t"], least=0)
+    count("the step count t of an optimizer's state", state["t"], least=0, most=2**53)
 
 
 def paired(x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:

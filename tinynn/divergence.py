@@ -49,14 +49,18 @@ def diverged(trainer: "Trainer") -> TrainingDiverged:
 
 def _first_not_finite(trainer: "Trainer") -> str:
     """Name the first array that is not finite, going forward through the batch and back again."""
-    model, x = trainer.model, trainer.batch[0]
+    model = trainer.model
     if not np.isfinite(model.params).all():
         return _first_broken_parameter(model)
-    out = np.asarray(x, model.dtype)
-    for layer in model.layers:
-        out = layer.forward(out)
-        if not np.isfinite(out).all():
-            return f"what {layer.name} returns, {_count(out)} of its numbers"
+    held_out = trainer.validation[:1] if trainer.validation is not None else ()
+    for x, data in zip(
+        (trainer.batch[0], *held_out), ("", " for the validation data"), strict=False
+    ):
+        out = np.asarray(x, model.dtype)
+        for layer in model.layers:
+            out = layer.forward(out, training=False)
+            if not np.isfinite(out).all():
+                return f"what {layer.name} returns{data}, {_count(out)} of its numbers"
     return "the loss itself, whose square or logarithm left the range of numbers"
 
 

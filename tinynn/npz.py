@@ -34,7 +34,8 @@ HEADER = re.compile(
     rb"'shape': \(([0-9]{1,20}(?:, [0-9]{1,20}){0,31},?)?\), \} *\n"
 )
 LONGEST_HEADER = 1_000  # bytes; NumPy pads them to 118 as a rule
-LONGEST_DIRECTORY = 2**21  # bytes: some ten thousand members
+LONGEST_DIRECTORY = 2**19  # bytes: some five thousand members
+LARGEST_DIMENSION = 2**40  # also of an array without numbers, whose other dimension is 0
 CHUNK = 2**20  # bytes read at a time, so that reading needs no second copy of an array
 
 # What zipfile may raise for a damaged file (NotImplementedError is a RuntimeError)
@@ -96,6 +97,10 @@ class NpzFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def error(self, problem: str) -> ModelFormatError:
@@ -135,10 +140,11 @@ class NpzFile:
         size = os.fstat(self._file.fileno()).st_size
         members: dict[str, Member] = {}
         try:
-            self._file.seek(max(size - 22, 0))  # where the zip's directory is described
-            end = self._file.read()
+            self._file.seek(max(size - 42, 0))  # where the zip's directory is described
+            before, end = self._file.read(max(min(size - 22, 20), 0)), self._file.read()
             directory = int.from_bytes(end[12:16], "little")
-            if end[:4] != b"PK\x05\x06" or directory > LONGEST_DIRECTORY:
+            elsewhere = before[:4] == b"PK\x06\x07" and size < 2**31  # described in 64 bits
+            if end[:4] != b"PK\x05\x06" or directory > LONGEST_DIRECTORY or elsewhere:
                 raise self.error("is cut off, longer than it was, or has too large a directory.")
             self._zip = zipfile.ZipFile(self._file)
             for entry in self._zip.infolist():
@@ -185,7 +191,7 @@ class NpzFile:
             fortran_order=fortran_order == "True",
         )
         expected = member.start + prod(member.shape) * member.dtype.itemsize
-        if entry.file_size != expected or max(member.shape, default=0) > entry.file_size:
+        if entry.file_size != expected or max(member.shape, default=0) > LARGEST_DIMENSION:
             raise self.error(
                 f"declares {name!r} as {member}, {expected:,} bytes with its header, but holds "
                 f"{entry.file_size:,}."
@@ -197,7 +203,7 @@ def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
     """Write the arrays to a temporary file beside `path`, see it on the disk, put it in place.
 
     Whoever opens the path finds the old file or the new one, whole. Raises OSError if it cannot be
-    written; then the old file stands, and no other is left.
+    written, ValueError if NpzFile would not read it; then the old file stands, and no other stays.
     """
     path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
     if not path.parent.is_dir():
@@ -211,6 +217,13 @@ def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
             np.savez(file, **arrays)  # type: ignore[arg-type]  # dtypes of the stubs
             file.flush()
             os.fsync(file.fileno())
+        try:
+            NpzFile(temporary).close()
+        except ModelFormatError as error:
+            problem = str(error).replace(str(temporary), "it")
+            raise ValueError(
+                f"{path} was not written: {problem} No file of tinynn's may be so."
+            ) from error
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

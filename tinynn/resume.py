@@ -99,6 +99,7 @@ def restore(trainer: "Trainer", path: PathLike) -> None:
     trainer.history.epochs[:] = state["history"]
     trainer.settings = state["settings"]
     trainer.checkpoint = f"{path}, of epoch {trainer.epoch}, step {trainer.step}"
+    trainer.own_files.add(os.path.realpath(path))
 
 
 def _check_state(trainer: "Trainer", state: dict[str, Any], params: Array, path: PathLike) -> None:
@@ -111,22 +112,26 @@ def _check_state(trainer: "Trainer", state: dict[str, Any], params: Array, path:
                 raise ValueError(f"{name} is {vector.dtype} {vector.shape}")
         if state["hyperparameters"].keys() != _numbers(trainer.optimizer).keys():
             raise ValueError(f"its hyper-parameters are {state['hyperparameters']}")
-        if not all(isinstance(value, float) for value in state["hyperparameters"].values()):
-            raise ValueError(f"its hyper-parameters are {state['hyperparameters']}")
+        type(optimizer)(**{**optimizer.config(), **state["hyperparameters"]})  # refuses wrong ones
         if sums.keys() != asdict(trainer.sums).keys():
             raise ValueError(f"the sums have {', '.join(sums)}")
         numbers = (state["epoch"], state["step"], sums["samples"])
         if not all(isinstance(n, int) and n >= 0 for n in numbers):
             raise ValueError(f"epoch, step and samples are {numbers}")
-        if not isinstance(sums["loss"] + sums["seconds"], float):
+        if not isinstance(sums["loss"], float) or not isinstance(sums["seconds"], float):
             raise ValueError(f"the sums are {sums}")
+        whole_batches = sums["samples"] % trainer.batch_size == 0
         if sums["samples"] > trainer.samples or not isinstance(sums["hits"], int | None):
             raise ValueError(f"the sums are {sums}")
+        if not whole_batches and sums["samples"] != trainer.samples:
+            raise ValueError(f"{sums['samples']} samples are no whole number of batches")
         if [row["epoch"] for row in state["history"]] != [*range(1, len(state["history"]) + 1)]:
             raise ValueError("the history does not count its epochs from 1")
+        if len(state["history"]) != state["epoch"] - bool(sums["samples"]):
+            raise ValueError(f"it has {len(state['history'])} epochs' rows at {state['epoch']}")
         if len(state["callbacks"]) != len(_taking_part(trainer)):
             raise ValueError(f"it has {len(state['callbacks'])} callbacks' states")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ModelFormatError(f"{path} holds a training state that is unfit: {error}") from error
 
 
@@ -181,7 +186,9 @@ def _learning_rates(optimizer: "Optimizer") -> dict[str, Any]:
     """Return what a learning rate that is a function gives: its code says nothing of a closure."""
     if not callable(optimizer.learning_rate):
         return {}
-    return {"learning_rate": {f"t = {t}": optimizer.rate(t) for t in PROBES}}
+    rates = {f"t = {t}": optimizer.rate(t) for t in PROBES}
+    all_rates = np.array([optimizer.rate(t) for t in range(1, PROBES[-1] + 1)])
+    return {"learning_rate": {**rates, "digest of all up to there": checksum(all_rates)[:16]}}
 
 
 def _function(function: Any) -> dict[str, Any]:
@@ -189,7 +196,12 @@ def _function(function: Any) -> dict[str, Any]:
     name = getattr(function, "__name__", type(function).__name__)
     code = getattr(function, "__code__", None)
     constants = [c for c in code.co_consts if not isinstance(c, CodeType)] if code else []
-    text = f"{code.co_code.hex()} {constants} {code.co_names}" if code else ""
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    kept = [
+        c for c in cells if isinstance(c, int | float | str | None)
+    ]  # others have no fixed text
+    defaults = getattr(function, "__defaults__", None)
+    text = f"{code.co_code.hex()} {constants} {code.co_names} {kept} {defaults}" if code else ""
     return {"function": name, "code": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 

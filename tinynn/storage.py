@@ -86,7 +86,7 @@ def check_state(training: Mapping[str, Any]) -> dict[str, Array]:
         raise ValueError(
             f"The training state has {len(text):,} characters and {_most_values(text):,} values, "
             f"beside its arrays; a file holds {LONGEST_TRAINING:,} and {MOST_VALUES:,} at most. "
-            "Long lists of a callback's state() fit into arrays."
+            "Are there very many epochs, or long lists in a callback's state()? Arrays hold more."
         )
     return {"training": np.array(text), **arrays}
 
@@ -108,6 +108,13 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
         twin = copy.deepcopy(model)
         _fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
         unread = {name for name in file.members if name.startswith("training.")}
+        for name in unread:  # an optimizer remembers vectors like the parameters
+            if name.startswith("training.optimizer.") and file.members[name].shape != (
+                model.params.size,
+            ):
+                raise file.error(
+                    f"should hold {name} as {model.params.shape}, but has {file.members[name]}."
+                )
         try:
             training = _with_arrays(_json(file, "training", LONGEST_TRAINING), file, unread)
         except RecursionError as error:

@@ -98,7 +98,7 @@ class Trainer:
         self.recent_losses: list[float] = []  # the last five
         self.stop = self.resumed = False
         self.settings: dict[str, Any] | None = None  # of the run that is resumed
-        self.checkpoint = ""  # the last good one, in words
+        self.checkpoint, self.own_files = "", set[str]()  # the last, in words; all, by path
         self.validation: tuple[Array, Array] | None = None
         self.callbacks: list[Callback] = []
 
@@ -152,9 +152,9 @@ class Trainer:
         x, y = checks.paired(x, y)
         sums = Sums()
         for start in range(0, len(x), 1024):  # in batches: the data may be large
-            batch_y = y[start : start + 1024]
-            p = self.model.predict(x[start : start + 1024])
-            sums.add(self.loss.forward(p, batch_y), p, batch_y, self.loss.classifies)
+            p, batch_y = self.model.predict(x[start : start + 1024]), y[start : start + 1024]
+            loss = self.loss.forward(p, batch_y) if np.isfinite(p).all() else np.nan
+            sums.add(loss, p, batch_y, self.loss.classifies)
         return sums.means()
 
     def _run_epoch(self) -> None:
@@ -170,14 +170,14 @@ class Trainer:
             self._tell("on_step_end")
             if self.stop and self.sums.samples < self.samples:
                 return
-        if not np.isfinite(self.model.params).all():
-            raise diverged(self)
         row = {"epoch": self.epoch, **self.sums.means()}
         checks.better_than_guessing(row, self.model.output_shapes[-1][-1])
         if self.validation is not None:
             row.update({f"val_{k}": v for k, v in self.evaluate(*self.validation).items()})
-        rate = self.optimizer.rate(self.optimizer.t)
-        row.update(learning_rate=rate, seconds=perf_counter() - began)
+        if not (np.isfinite(self.model.params).all() and np.isfinite(row.get("val_loss", 0))):
+            raise diverged(self)
+        row["learning_rate"] = self.optimizer.rate(self.optimizer.t)
+        row["seconds"] = perf_counter() - began
         self.history.epochs.append(row)
         self.sums = Sums()
         self._tell("on_epoch_end")

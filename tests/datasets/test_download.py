@@ -57,6 +57,11 @@ def test_the_folder_is_made(tmp_path, web):
         reply(b"", 429, Retry_After="soon"),
         reply(b"", 302, Location="/a"),
         reply(b"", 302, Location="nonsense://"),
+        reply(b"", 302, Location="http://[::1/x"),
+        reply(b"", 302, Location="http://127.0.0.1:99999999/x"),
+        reply(b"", 429, Retry_After="1" * 5000),
+        reply(b"", 429, Retry_After="Fri, 31 Dec 9999999999 23:59:59 GMT"),
+        reply(bytes(2**26 + 1)),
     ],
     ids=[
         "404",
@@ -73,6 +78,11 @@ def test_the_folder_is_made(tmp_path, web):
         "nonsense Retry-After",
         "redirected in circles",
         "redirected to nowhere",
+        "redirected to no address",
+        "redirected to no port",
+        "Retry-After of 5000 digits",
+        "Retry-After beyond all years",
+        "too much",
     ],
 )
 def test_a_bad_mirror_is_passed_over(tmp_path, web, bad):

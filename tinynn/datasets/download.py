@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 RETRIES, LONGEST_WAIT_SECONDS = 3, 15
+MOST_BYTES = 2**26  # Fashion-MNIST's largest file has 26 million
 DEFAULT_SECONDS = 900  # enough for Fashion-MNIST's 26 MB at 30 kB a second
 
 
@@ -48,12 +49,18 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
     path.parent.mkdir(parents=True, exist_ok=True)
     unique = f"{os.getpid()}.{threading.get_ident()}"
     temporary = path.with_name(f".{path.name}.{unique}.part")
+    errors = (  # the last two: what urllib3 lets through of nonsense in a header
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        ValueError,
+        OverflowError,
+    )
     reasons = []
     try:
         for url in urls:
             try:
                 _download(url, temporary, seconds)
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            except errors as error:
                 reasons.append(f"{url}: {error}")
                 continue
             wrong = check(temporary)
@@ -158,6 +165,7 @@ def _download(url: str, path: Path, seconds: float) -> None:
 
 def _save(response: "Response", path: Path, on_block: Callable[[], None]) -> None:
     """Write a body to a file as it comes, and call on_block with each piece of it."""
+    from requests import HTTPError
     from tqdm import tqdm
 
     size, name = response.raw.length_remaining, response.url.rpartition("/")[2]
@@ -169,6 +177,10 @@ def _save(response: "Response", path: Path, on_block: Callable[[], None]) -> Non
         while block := response.raw.read1(2**16):
             on_block()
             file.write(block)
+            if file.tell() > MOST_BYTES:
+                raise HTTPError(
+                    f"sends more than {MOST_BYTES:,} bytes, which none of the files has"
+                )
             bar.update(len(block))
         file.flush()
         os.fsync(file.fileno())  # or the name might reach the disk before the content
