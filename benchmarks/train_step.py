@@ -72,6 +72,33 @@ def table(rounds: list[dict[str, dict]]) -> str:
     return "\n".join([*lines, *left_out])
 
 
+def picture(rounds: list[dict[str, dict]], path: Path) -> None:
+    """Draw a bar for each contender: the median of its windows, and a line from round to round."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    medians = {
+        name: [median(done[name]["windows"]) for done in rounds]
+        for name in rounds[0]
+        if all("windows" in done[name] for done in rounds)
+    }
+    names = sorted(medians, key=lambda name: median(medians[name]), reverse=True)
+    figure, axes = plt.subplots(figsize=(8, 0.42 * len(names) + 1.2), layout="constrained")
+    for row, name in enumerate(names):
+        own, colour = medians[name], "tab:orange" if name == REFERENCE else "tab:gray"
+        axes.barh(row, median(own), color=colour, height=0.7)
+        axes.plot([min(own), max(own)], [row, row], color="black", linewidth=1)
+        axes.text(max(own) + 0.08, row, f"{median(own):.1f}", va="center")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlim(0, 1.1 * max(map(max, medians.values())))
+    axes.set_xlabel("ms a step (median; the line: slowest and fastest round)")
+    axes.set_title(f"One training step of {'-'.join(map(str, SIZES))}, batch {BATCH}, Adam")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
 def conditions(rounds: list[dict[str, dict]], steps: int) -> str:
     """Return what the figures mean and where they come from: settings, versions, threads."""
     versions: dict[str, str] = {}
@@ -108,6 +135,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1720, help="1,500 or more for a real run")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=CONTENDERS)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every window here too")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="draw the table, too")
     parser.add_argument("--list", action="store_true", help="show the names, run nothing")
     args = parser.parse_args()
     if args.list:
@@ -129,6 +157,8 @@ def main() -> None:
         print(f"\nAfter round {seed + 1} of {args.rounds}\n{table(rounds)}\n", flush=True)
         if args.json:
             args.json.write_text(json.dumps(rounds, indent=1), encoding="utf-8")
+    if args.png:
+        picture(rounds, args.png)
     print(conditions(rounds, args.steps))
 
 

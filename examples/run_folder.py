@@ -24,6 +24,10 @@ def open_run_folder(out: Path, resume: bool) -> tuple[IO[str], Path | None]:
     With resume, the run in `out` continues from its checkpoint; otherwise its folder is renamed,
     never overwritten.
     """
+    if out.resolve() in (Path.cwd(), *Path.cwd().parents):  # whose renaming nobody expects
+        sys.exit(
+            f"error: --out should be a folder of the run's own, and you are in {out.resolve()}"
+        )
     lock = _locked(out) if out.exists() else None
     if resume and (out / CHECKPOINT).exists() and lock is not None:
         for leftover in out.glob(".*.tmp"):  # of a write that was killed

@@ -142,6 +142,15 @@ def test_a_resumed_run_goes_on_with_its_own_log(tmp_path, straight, stop_at):
     assert Run(tmp_path).fit(resume=True).outcome() == straight["adam"]
 
 
+@pytest.mark.parametrize("cut", [1, 20, -1, -20])
+def test_a_torn_last_line_of_the_log_is_mended(tmp_path, straight, cut):
+    Run(tmp_path).fit(stop_at=18)
+    log = tmp_path / "log.csv"
+    whole = log.read_bytes()
+    log.write_bytes(whole[:cut] if cut < 0 else whole + b"3,0.123456789012345678"[:cut])
+    assert Run(tmp_path).fit(resume=True).outcome() == straight["adam"]
+
+
 def test_a_run_can_be_stopped_again_and_again(tmp_path, straight):
     Run(tmp_path).fit(stop_at=9)
     for i, stop_at in enumerate((10, 16, 21)):

@@ -316,6 +316,13 @@ def test_a_link_stays_a_link_and_its_target_is_replaced(path, tmp_path):
     assert compare_models(model, path).identical
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names are counted in bytes there")
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
+    path = tmp_path / ("\u7db2" * 83 + ".npz")  # 253 bytes; 255 is the most
+    save_model(small_model(), path)
+    assert load_model(path).params.size
+
+
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
     with pytest.raises(OSError):
         save_model(small_model(), tmp_path / "nowhere" / "model.npz")

@@ -209,7 +209,7 @@ def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     unique = f"{os.getpid()}.{threading.get_ident()}"
-    temporary = path.with_name(f".{path.name[:100]}.{unique}.tmp")
+    temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     try:
         with temporary.open("wb") as file:
             if path.exists():  # what its owner keeps to himself stays so

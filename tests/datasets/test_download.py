@@ -61,7 +61,6 @@ def test_the_folder_is_made(tmp_path, web):
         reply(b"", 302, Location="http://127.0.0.1:99999999/x"),
         reply(b"", 429, Retry_After="1" * 5000),
         reply(b"", 429, Retry_After="Fri, 31 Dec 9999999999 23:59:59 GMT"),
-        reply(bytes(2**26 + 1)),
     ],
     ids=[
         "404",
@@ -82,13 +81,25 @@ def test_the_folder_is_made(tmp_path, web):
         "redirected to no port",
         "Retry-After of 5000 digits",
         "Retry-After beyond all years",
-        "too much",
     ],
 )
 def test_a_bad_mirror_is_passed_over(tmp_path, web, bad):
     web.replies["/a"], web.replies["/b"] = [bad], [reply()]
     assert fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check) == f"{web.url}/b"
     assert only_the_right_file(tmp_path)
+
+
+def test_no_mirror_fills_the_disk(tmp_path, web):
+    def send_for_ever(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        while True:  # until the other side hangs up
+            handler.wfile.write(bytes(2**20))
+
+    web.replies["/a"] = [send_for_ever]
+    with pytest.raises(DownloadFailed, match="/a: sends more than 67,108,864 bytes"):
+        fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])

@@ -230,6 +230,16 @@ def test_a_lock_on_a_folder_that_was_renamed_meanwhile_is_no_lock(tmp_path, monk
         run_folder.open_run_folder(out, resume=True)
 
 
+@pytest.mark.parametrize("out", [".", ".."])
+def test_the_folder_that_one_is_in_is_no_folder_for_a_run(tmp_path, monkeypatch, out):
+    monkeypatch.syspath_prepend(EXAMPLE.parent)
+    run_folder = importlib.import_module("run_folder")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="--out should be a folder of the run's own"):
+        run_folder.open_run_folder(Path(out), resume=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 PLACES = [f"{call}:{count}" for call in ("savez", "fsync", "replace") for count in (1, 2, 7, 15)]
 
 

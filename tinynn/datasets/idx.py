@@ -119,7 +119,7 @@ def write_idx(path: PathLike, array: npt.ArrayLike) -> None:
     data = idx_bytes(array)
     path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
     unique = f"{os.getpid()}.{threading.get_ident()}"
-    temporary = path.with_name(f".{path.name[:100]}.{unique}.tmp")
+    temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     try:
         with temporary.open("wb") as file:
             # mtime=0: a time in the header would make two equal arrays two different files
