@@ -928,6 +928,7 @@ UNFIT = [
     (("hyperparameters", "beta1"), 1.0),
     (("hyperparameters", "learning_rate"), -1.0),
     (("hyperparameters", "learning_rate"), float("nan")),
+    (("hyperparameters", "epsilon"), 10**400),
     (("optimizer", "t"), 10**400),
     (("sums", "loss"), 10**400),
     (("sums", "samples"), 1),
@@ -940,6 +941,23 @@ def test_numbers_no_training_could_have_are_refused(checkpoint, path, value):
     change_state(checkpoint, path, value)
     checkpoint.openings = [resume]
     checkpoint.refused()
+
+
+def test_samples_that_are_no_whole_number_of_batches_are_refused(checkpoint):
+    state = checkpoint.texts()
+    state["history"].pop()  # as in mid-epoch
+    state["sums"].update(samples=1, loss=1.0, hits=0)
+    checkpoint.part("training").data = npy(json.dumps(state))
+    checkpoint.write()
+    checkpoint.openings = [resume]
+    checkpoint.refused("1 samples are no whole number of batches")
+
+
+def test_an_array_of_no_numbers_and_an_impossible_dimension_is_refused(checkpoint):
+    data = told(header(shape="(10000000000000000000, 0)"))
+    checkpoint.parts.append(Part("training.x.npy", data))
+    change_state(checkpoint, ("x",), {"array": "training.x"})
+    checkpoint.refused("training.x")
 
 
 @pytest.mark.parametrize(
