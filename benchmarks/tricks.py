@@ -1,6 +1,6 @@
 """What each trick of tinynn/vectors.py gains: one training step with it, and without it, in turns.
 
-    round 1: as it is, without huge pages, ..., as it is     round 2: ...
+    round 1: as it is, without blocks, ...     round 2: ...
 
 Each form runs in a process of its own, 1,500 real steps; a ratio is taken within a round. Subnormal
 numbers come after some 800 steps, so the second half counts for them: both halves are shown.
@@ -17,15 +17,9 @@ import contenders
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tinynn import datasets, optimizers, parameters, scale_pixels, vectors
+from tinynn import datasets, scale_pixels, vectors
 
 STEPS = 1_720
-
-
-def no_huge_pages() -> None:
-    """Let vectors lie where they fall."""
-    for module in (parameters, optimizers):
-        module.on_huge_pages = np.copy
 
 
 def no_blocks() -> None:
@@ -39,8 +33,7 @@ def no_sweep() -> None:
 
 
 def none() -> None:
-    """Do without all three."""
-    no_huge_pages()
+    """Do without both."""
     no_blocks()
     no_sweep()
 
@@ -61,10 +54,9 @@ def one_thread() -> None:
 
 FORMS: dict[str, Callable[[], None]] = {
     "as it is": lambda: None,
-    "without huge pages": no_huge_pages,
     "without blocks": no_blocks,
     "without the sweep": no_sweep,
-    "without all three": none,
+    "without both": none,
     "blocks of 8,192": block(2**13),
     "blocks of 131,072": block(2**17),
     "one BLAS thread": one_thread,

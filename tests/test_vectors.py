@@ -14,26 +14,10 @@ from tinynn import (
     Trainer,
     datasets,
     scale_pixels,
-    vectors,
 )
-from tinynn.vectors import BLOCK, HUGE_PAGE, in_blocks, on_huge_pages, sweep_subnormals
+from tinynn.vectors import BLOCK, in_blocks, sweep_subnormals
 
 TINY = np.finfo(np.float32).smallest_normal
-
-
-@pytest.mark.parametrize("size", [0, 1, 7, 2**18 - 1, 2**18, 567_434, 2_000_000])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_vector_on_huge_pages_is_a_copy_and_nothing_else(size, dtype):
-    values = np.random.default_rng(0).normal(size=size).astype(dtype)
-    copy = on_huge_pages(values)
-    assert copy.tobytes() == values.tobytes()
-    assert (copy.dtype, copy.shape) == (values.dtype, values.shape)
-    assert copy.flags.c_contiguous
-    assert copy.flags.writeable
-    assert copy.flags.aligned
-    assert not np.shares_memory(copy, values)
-    if copy.nbytes > HUGE_PAGE:
-        assert copy.ctypes.data % HUGE_PAGE == 0
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 5])
@@ -118,13 +102,3 @@ def test_sweeping_changes_no_weight(sample):
     assert left > 500  # there was something to sweep, and it was swept
     assert swept_left < left / 10
     assert swept.model.params.tobytes() == unswept.model.params.tobytes()
-
-
-def test_the_tricks_are_used():
-    model = Sequential([Dense(512)], input_shape=(784,))
-    optimizer = Adam()
-    optimizer.step(model.params, model.grads)
-    long = [model.params, model.grads, *optimizer.memory.values()]
-    again = Adam()
-    again.load_state(optimizer.state())
-    assert all(v.ctypes.data % vectors.HUGE_PAGE == 0 for v in [*long, *again.memory.values()])

@@ -13,7 +13,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.parameters import Array
-from tinynn.vectors import in_blocks, on_huge_pages, sweep_subnormals
+from tinynn.vectors import in_blocks, sweep_subnormals
 
 Rate: TypeAlias = float | Callable[[int], float]
 
@@ -50,7 +50,7 @@ class Optimizer(Configured, ABC):
         checks.same_length(params, grads, self.memory, type(self).__name__)
         rate = self.rate(self.t + 1)
         if not self.memory:
-            self.memory = {n: on_huge_pages(np.zeros_like(params)) for n in self.remembers}
+            self.memory = {name: np.zeros_like(params) for name in self.remembers}
         self.t += 1
         sweep_subnormals(self.memory.values(), self.t)
         self.update(params, grads, rate)
@@ -68,7 +68,7 @@ class Optimizer(Configured, ABC):
         names = self.remembers if state.get("t") else ()  # none before the first step
         checks.memory(state, names, type(self).__name__)
         self.t = int(state["t"])
-        self.memory = {name: on_huge_pages(state[name]) for name in names}
+        self.memory = {name: np.array(state[name]) for name in names}
 
 
 class SGD(Optimizer):

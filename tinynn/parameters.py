@@ -17,8 +17,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.vectors import on_huge_pages
-
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 
@@ -33,7 +31,7 @@ def flat_vector(
     >>> vector
     array([0., 0., 0., 0., 0., 0., 7., 7., 7.], dtype=float32)
     """
-    vector = on_huge_pages(np.zeros(sum(map(prod, shapes.values())), dtype))
+    vector = np.zeros(sum(map(prod, shapes.values())), dtype)
     views, start = {}, 0
     for name, shape in shapes.items():
         stop = start + prod(shape)

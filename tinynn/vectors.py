@@ -1,9 +1,9 @@
-"""Long vectors, kept fast: where they lie, in what pieces they are worked on, what is swept out.
+"""Long vectors, kept fast: in what pieces they are worked on, and what is swept out.
 
 A step of training passes over all parameters a dozen times, and the arithmetic is not what takes
 the time: it is bringing the numbers from memory and back, and numbers too small to be handled at
-full speed. Each function here deals with one such cost, changes no result, and names what it saves:
-the gain in a step of 784-512-256-128-10, batch 32, measured by benchmarks/tricks.py.
+full speed. Each function here deals with one such cost and changes no weight; benchmarks/tricks.py
+measures what it gains, and benchmarks/README.md says how much that was.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,29 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-HUGE_PAGE = 2**21  # bytes
 BLOCK = 2**15  # numbers; five vectors of that many float32 fit the second-level cache of a core
 SWEEP_EVERY = 100  # steps
-
-
-def on_huge_pages(vector: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a copy; that of a long vector begins on a huge page, where the system has them.
-
-    The processor looks up where each page of 4 kB lies, and can keep some two thousand answers; a
-    model and its optimizer have more pages. NumPy asks Linux for pages of 2 MB when an array is
-    larger than two of them, so the room asked for is larger than what is needed. The rest is never
-    touched, and takes no memory. The plain form is `vector.copy()`.
-
-    >>> on_huge_pages(np.zeros(3))
-    array([0., 0., 0.])
-    """
-    if vector.nbytes < HUGE_PAGE // 2:
-        return vector.copy()
-    room = np.empty(vector.nbytes + 2 * HUGE_PAGE, np.uint8)
-    start = -room.ctypes.data % HUGE_PAGE
-    copy = room[start : start + vector.nbytes].view(vector.dtype)
-    copy[:] = vector
-    return copy
 
 
 def in_blocks(*vectors: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
