@@ -91,6 +91,7 @@ def test_a_bad_mirror_is_passed_over(tmp_path, web, bad):
 
 def test_no_mirror_fills_the_disk(tmp_path, web, monkeypatch):
     monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "5")  # the other limit, if this one is missing
+
     def send_for_ever(handler):
         handler.send_response(200)
         handler.end_headers()
