@@ -27,16 +27,8 @@ STATE = {
     "epoch", "step", "sums", "history", "optimizer", "hyperparameters", "callbacks", "settings",
     "environment",
 }  # fmt: skip
-PROBES = (
-    1,
-    2,
-    3,
-    10,
-    100,
-    1_000,
-    10_000,
-    100_000,
-)  # steps t at which two learning rates must agree
+# steps t whose learning rates a refusal can show; all rates up to the last must agree
+PROBES = (1, 2, 3, 10, 100, 1_000, 10_000, 100_000)
 
 if TYPE_CHECKING:  # for the annotations alone: these functions stand above the trainer
     from tinynn.callbacks import Callback
@@ -112,6 +104,8 @@ def _check_state(trainer: "Trainer", state: dict[str, Any], params: Array, path:
                 raise ValueError(f"{name} is {vector.dtype} {vector.shape}")
         if state["hyperparameters"].keys() != _numbers(trainer.optimizer).keys():
             raise ValueError(f"its hyper-parameters are {state['hyperparameters']}")
+        if not all(isinstance(value, float) for value in state["hyperparameters"].values()):
+            raise ValueError(f"its hyper-parameters are {state['hyperparameters']}")
         type(optimizer)(**{**optimizer.config(), **state["hyperparameters"]})  # refuses wrong ones
         if sums.keys() != asdict(trainer.sums).keys():
             raise ValueError(f"the sums have {', '.join(sums)}")
@@ -131,7 +125,7 @@ def _check_state(trainer: "Trainer", state: dict[str, Any], params: Array, path:
             raise ValueError(f"it has {len(state['history'])} epochs' rows at {state['epoch']}")
         if len(state["callbacks"]) != len(_taking_part(trainer)):
             raise ValueError(f"it has {len(state['callbacks'])} callbacks' states")
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelFormatError(f"{path} holds a training state that is unfit: {error}") from error
 
 
@@ -197,9 +191,7 @@ def _function(function: Any) -> dict[str, Any]:
     code = getattr(function, "__code__", None)
     constants = [c for c in code.co_consts if not isinstance(c, CodeType)] if code else []
     cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    kept = [
-        c for c in cells if isinstance(c, int | float | str | None)
-    ]  # others have no fixed text
+    kept = [c for c in cells if isinstance(c, int | float | str | None)]  # texts that stay
     defaults = getattr(function, "__defaults__", None)
     text = f"{code.co_code.hex()} {constants} {code.co_names} {kept} {defaults}" if code else ""
     return {"function": name, "code": hashlib.sha256(text.encode()).hexdigest()[:16]}

@@ -109,12 +109,9 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
         _fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
         unread = {name for name in file.members if name.startswith("training.")}
         for name in unread:  # an optimizer remembers vectors like the parameters
-            if name.startswith("training.optimizer.") and file.members[name].shape != (
-                model.params.size,
-            ):
-                raise file.error(
-                    f"should hold {name} as {model.params.shape}, but has {file.members[name]}."
-                )
+            member, shape = file.members[name], model.params.shape
+            if name.startswith("training.optimizer.") and member.shape != shape:
+                raise file.error(f"should hold {name} as {shape}, but has {member}.")
         try:
             training = _with_arrays(_json(file, "training", LONGEST_TRAINING), file, unread)
         except RecursionError as error:

@@ -2,8 +2,8 @@
 
 A step of training passes over all parameters a dozen times, and the arithmetic is not what takes
 the time: it is bringing the numbers from memory and back, and numbers too small to be handled at
-full speed. Each function here deals with one such cost and changes no weight; benchmarks/tricks.py
-measures what it gains, and benchmarks/README.md says how much that was.
+full speed. Each function here deals with one such cost; benchmarks/tricks.py measures what it
+gains, and benchmarks/README.md says how much that was.
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,7 +41,8 @@ def sweep_subnormals(vectors: Iterable[npt.NDArray[Any]], t: int) -> None:
     Weights of pixels that are nearly always black stop getting gradients. What an optimizer
     remembers of them shrinks at every step, until it is subnormal, and stays so for ever, because
     0.9 times the smallest number there is rounds to itself. Processors are many times slower on
-    these. In a step they change no weight: 1e-38 is too little to be seen in any.
+    these. With Adam's usual epsilon, 1e-8, they could move a weight by 1e-33 at most, which is lost
+    in the rounding of any weight above 1e-25.
 
     The step count t decides, so that a run that is resumed sweeps where the other did.
 
