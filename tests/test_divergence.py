@@ -140,6 +140,22 @@ def test_a_layer_that_breaks_is_named(way):
     assert named in text
 
 
+def test_gradients_are_told_from_where_they_broke_down_to_the_first_in_forward_order():
+    model = Sequential([Dense(4), Dense(4), Dense(4)], input_shape=(4,))
+
+    class BreakTheMiddle(Callback):
+        def on_gradients(self, trainer):
+            if trainer.step == 2:
+                model.layers[1].dW[0, 0] = np.inf
+                model.layers[0].db[:] = np.nan
+
+    text = stopped(model, SoftmaxCrossEntropy(), SGD(0.1), [BreakTheMiddle()])
+    assert (
+        "the gradient of 1.Dense.W, 1 of 16 of it, which came down through 2.Dense, and on down to "
+        "0.Dense.b." in text
+    )
+
+
 def test_relu_does_not_hide_a_nan():
     out = ReLU().forward(np.array([[np.nan, -1.0, 2.0]]))
     assert np.isnan(out[0, 0])

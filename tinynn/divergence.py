@@ -65,15 +65,31 @@ def _first_not_finite(trainer: "Trainer") -> str:
 
 
 def _first_broken_parameter(model: "Sequential") -> str:
-    """Name what ruined the parameters: the gradients of the step before, or the step itself."""
-    for layer, above in zip(reversed(model.layers), [None, *reversed(model.layers)], strict=False):
-        for name in layer.parameters():
-            gradient = getattr(layer, f"d{name}")
-            if not np.isfinite(gradient).all():
-                source = f", which came down through {above.name}" if above else ""
-                return f"the gradient of {layer.name}.{name}, {_count(gradient)} of it{source}"
-    broken = [(n, a) for n, a in model.named_parameters().items() if not np.isfinite(a).all()]
-    return f"{broken[0][0]}, {_count(broken[0][1])} of its parameters"
+    """Name what ruined the parameters: the gradients of the step before, or the step itself.
+
+    One broken gradient breaks all below it. Backward goes from the last layer to the first, so it
+    began with the last of them.
+    """
+    broken = [
+        (layer, name)
+        for layer in model.layers
+        for name in layer.parameters()
+        if not np.isfinite(getattr(layer, f"d{name}")).all()
+    ]
+    if broken:
+        layer = broken[-1][0]
+        name = next(name for owner, name in broken if owner is layer)
+        text = f"the gradient of {layer.name}.{name}, {_count(getattr(layer, f'd{name}'))} of it"
+        if layer is not model.layers[-1]:
+            above = model.layers[model.layers.index(layer) + 1]
+            text += f", which came down through {above.name}"
+        if layer is not broken[0][0]:
+            text += f", and on down to {broken[0][0].name}.{broken[0][1]}"
+        return text
+    name, array = next(
+        (n, a) for n, a in model.named_parameters().items() if not np.isfinite(a).all()
+    )
+    return f"{name}, {_count(array)} of its parameters"
 
 
 def _count(array: Array) -> str:

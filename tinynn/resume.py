@@ -6,9 +6,7 @@ Random numbers are no part of it: each is a function of the seed, the epoch and 
 """
 
 import copy
-import hashlib
 import os
-import sys
 import warnings
 from dataclasses import asdict
 from types import CodeType
@@ -20,8 +18,6 @@ from tinynn.configuration import Configured, differences, plain
 from tinynn.npz import ModelFormatError, PathLike
 from tinynn.parameters import Array
 from tinynn.storage import load_checkpoint
-
-THREAD_SETTINGS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 STATE = {
     "epoch", "step", "sums", "history", "optimizer", "hyperparameters", "callbacks", "settings",
@@ -187,6 +183,8 @@ def _learning_rates(optimizer: "Optimizer") -> dict[str, Any]:
 
 def _function(function: Any) -> dict[str, Any]:
     """Return a function's name and a digest of what it does, as far as its code tells."""
+    import hashlib
+
     name = getattr(function, "__name__", type(function).__name__)
     code = getattr(function, "__code__", None)
     constants = [c for c in code.co_consts if not isinstance(c, CodeType)] if code else []
@@ -199,19 +197,23 @@ def _function(function: Any) -> dict[str, Any]:
 
 def _environment() -> dict[str, Any]:
     """Return what decides how sums are rounded, beside the machine itself."""
+    from threadpoolctl import threadpool_info
+
     build: Any = np.show_config(mode="dicts")
     blas = build["Build Dependencies"]["blas"]
-    threads = {name: os.environ.get(name) for name in THREAD_SETTINGS}
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    own = [library for library in libraries if "numpy" in library["filepath"]]  # not SciPy's
     return {
         "numpy": np.__version__,
         "blas": f"{blas['name']} {blas.get('version')}",
-        "processors": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
-        **threads,
+        "threads": [library["num_threads"] for library in own or libraries],
     }
 
 
 def checksum(*arrays: Array) -> str:
     """Return a SHA-256 of shapes, dtypes and contents; reads in pieces, copies no whole array."""
+    import hashlib
+
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.shape} {array.dtype.str};".encode())

@@ -42,6 +42,7 @@ def web(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("urllib3.util.Retry.get_backoff_time", lambda self: 0)  # no waiting
     server = Server(("127.0.0.1", 0), Handler)
+    server.over = over
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}"

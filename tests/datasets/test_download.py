@@ -2,12 +2,15 @@
 
 import os
 import socket
+import ssl
 import struct
 import sys
 import threading
+from contextlib import suppress
 from time import perf_counter, sleep
 
 import pytest
+import trustme
 
 from tinynn.datasets import download
 from tinynn.datasets.download import DownloadFailed, fetch, one_at_a_time, seconds_allowed
@@ -212,25 +215,108 @@ def test_connecting_and_reading_always_have_a_time_limit(tmp_path, web, monkeypa
     assert seen == [(10, 30), (5, 5)]
 
 
-def test_a_byte_at_a_time_ends_at_the_total_time_limit_which_the_error_names(
-    tmp_path, web, monkeypatch
-):
-    def drip(handler):
-        send_half(handler)
-        for _ in range(100):  # not for ever: without a limit the test should fail, not hang
-            if web.over.wait(0.05):
-                return
-            handler.wfile.write(b".")
+def drip(handler, block=b"."):
+    for _ in range(100):  # not for ever: without a limit the test should fail, not hang
+        if handler.server.over.wait(0.05):
+            return
+        handler.wfile.write(block)
 
+
+def drip_the_status(handler):
+    handler.wfile.write(b"HTTP/1.1 200 ")
+    drip(handler)
+
+
+def drip_headers(handler):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    drip(handler, b"X: x\r\n")
+
+
+def drip_the_body(handler):
+    send_half(handler)
+    drip(handler)
+
+
+def drip_without_a_length(handler):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    drip(handler)
+
+
+def drip_the_size_of_a_chunk(handler):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    drip(handler, b"0")
+
+
+def drip_the_trailer(handler):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    drip(handler, b"X: x\r\n")
+
+
+@pytest.mark.parametrize(
+    "dripping",
+    [
+        drip_the_status,
+        drip_headers,
+        drip_the_body,
+        drip_without_a_length,
+        drip_the_size_of_a_chunk,
+        drip_the_trailer,
+    ],
+)
+def test_a_byte_at_a_time_ends_at_the_total_time_limit_which_the_error_names(
+    tmp_path, web, monkeypatch, dripping
+):
     monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.4")
-    web.replies["/a"], web.replies["/b"] = [drip], [reply()]
+    web.replies["/a"], web.replies["/b"] = [dripping], [reply()]
     began = perf_counter()
     with pytest.raises(DownloadFailed) as caught:
         fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
-    assert perf_counter() - began < 5
+    assert perf_counter() - began < 2  # what drips goes on for five seconds
     assert "not done after 0.4 seconds. TINYNN_DOWNLOAD_SECONDS=" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
     assert fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check) == f"{web.url}/b"
+    assert only_the_right_file(tmp_path)
+
+
+def test_a_drip_through_tls_ends_at_the_total_time_limit(tmp_path, monkeypatch):
+    def drip_the_status():
+        with suppress(OSError):  # the client hangs up
+            connection = tls.wrap_socket(listener.accept()[0], server_side=True)
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 ")
+                for _ in range(100):
+                    sleep(0.05)
+                    connection.sendall(b".")
+
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.6")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=drip_the_status)
+        server.start()
+        began = perf_counter()
+        with pytest.raises(DownloadFailed, match=r"not done after 0\.6 seconds"):
+            fetch([f"https://127.0.0.1:{listener.getsockname()[1]}/a"], tmp_path / "a", check)
+        assert perf_counter() - began < 3
+        server.join()
+
+
+def test_nothing_keeps_watch_when_the_download_is_over(tmp_path, web):
+    web.replies["/a"] = [reply(b"", 500), send_half, reply()]
+    fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert not [t for t in threading.enumerate() if isinstance(t, threading.Timer)]
+
+
+@pytest.mark.parametrize("text", ["inf", "1e300"])
+def test_a_time_limit_may_be_endless(tmp_path, web, monkeypatch, text):
+    monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", text)
+    monkeypatch.setattr("threading.excepthook", lambda args: pytest.fail(str(args)))
+    web.replies["/a"] = [send_half, reply()]
+    fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
     assert only_the_right_file(tmp_path)
 
 
@@ -302,6 +388,13 @@ def test_when_all_fail_the_error_lists_every_address_and_reason(tmp_path, web):
         assert line.strip().startswith(f"{address}: ")
         assert reason in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_server_says_cannot_steer_the_terminal(tmp_path, web):
+    web.replies["/a"] = [lambda handler: handler.wfile.write(b"HTTP/1.1 404 \x1b[2Jgone\r\n\r\n")]
+    with pytest.raises(DownloadFailed, match=r"\\x1b\[2Jgone") as caught:
+        fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_the_name_is_given_only_after_the_check(tmp_path, web):

@@ -211,6 +211,27 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_is_no_success(tmp_path, straig
     assert outcome(tmp_path) == straight
 
 
+@pytest.mark.slow
+def test_a_row_that_finds_the_disk_full_is_no_success_and_loses_none(tmp_path, straight):
+    process = start(tmp_path, "--epochs", "1")
+    process.communicate()
+    before = (tmp_path / "run/checkpoint.npz").read_bytes()
+    log = (tmp_path / "run/log.csv").read_bytes()
+    process = start(
+        tmp_path,
+        "--resume",
+        *("--checkpoint-steps", "10000"),  # none before the row
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (len(log) + 9, len(log) + 9)),
+    )
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "a row could not be written to run/log.csv; those before it are kept" in errors
+    assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
+    assert (tmp_path / "run/log.csv").read_bytes() == log
+    resume_to_the_end(tmp_path)
+    assert outcome(tmp_path) == straight
+
+
 @pytest.mark.filterwarnings("ignore")  # of a file left open: the program ends there
 def test_a_lock_on_a_folder_that_was_renamed_meanwhile_is_no_lock(tmp_path, monkeypatch):
     """One run opens the lock file; before it has the lock, another renames the folder."""

@@ -15,7 +15,11 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from tinynn.configuration import printable
+
 if TYPE_CHECKING:
+    from socket import socket
+
     from requests import Response
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
@@ -61,7 +65,7 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
             try:
                 _download(url, temporary, seconds)
             except errors as error:
-                reasons.append(f"{url}: {error}")
+                reasons.append(f"{url}: {printable(str(error))}")
                 continue
             wrong = check(temporary)
             if wrong is None:
@@ -123,7 +127,6 @@ def seconds_allowed() -> float:
 def _download(url: str, path: Path, seconds: float) -> None:
     """Stream one address into a file; raises the errors of requests and of urllib3 as they are."""
     import requests
-    from requests.adapters import HTTPAdapter
     from urllib3.exceptions import ProtocolError
     from urllib3.response import BaseHTTPResponse
     from urllib3.util import Retry
@@ -131,7 +134,7 @@ def _download(url: str, path: Path, seconds: float) -> None:
     deadline = monotonic() + seconds
 
     def stop_when_late() -> None:
-        if monotonic() > deadline:
+        if monotonic() >= deadline:
             raise requests.Timeout(
                 f"not done after {seconds:g} seconds. TINYNN_DOWNLOAD_SECONDS=... allows more."
             )
@@ -150,21 +153,66 @@ def _download(url: str, path: Path, seconds: float) -> None:
     retry = ShortRetry(RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
     timeout = (min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds))
     as_it_is = {"Accept-Encoding": "identity"}  # .gz files are packed already
-    with requests.Session() as session:
-        session.mount("https://", HTTPAdapter(max_retries=retry))
-        session.mount("http://", HTTPAdapter(max_retries=retry))
+    with requests.Session() as session, _hanging_up(deadline, stop_when_late) as adapter:
+        session.mount("https://", adapter(max_retries=retry))
+        session.mount("http://", adapter(max_retries=retry))
         while True:
             try:
                 with session.get(url, stream=True, timeout=timeout, headers=as_it_is) as response:
                     response.raise_for_status()
-                    return _save(response, path, stop_when_late)
+                    _save(response, path)
+                    return stop_when_late()  # a body without a length just ends when we hang up
             except ProtocolError as error:  # broken off in mid-body, where urllib3 gives up
                 retry = retry.increment("GET", url, error=error)
                 retry.sleep()
 
 
-def _save(response: "Response", path: Path, on_block: Callable[[], None]) -> None:
-    """Write a body to a file as it comes, and call on_block with each piece of it."""
+@contextmanager
+def _hanging_up(deadline: float, stop_when_late: Callable[[], None]) -> Iterator[Any]:
+    """Give a class of requests' adapters all of whose connections break off at the deadline.
+
+    The time limits of requests hold for a single byte: a server that sends one every second, be it
+    of its headers, would go on for ever.
+    """
+    from socket import SHUT_RDWR
+
+    from requests.adapters import HTTPAdapter
+
+    handles: list[socket] = []  # second ones: TLS takes the first ones away
+
+    class PunctualAdapter(HTTPAdapter):
+        def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+            pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+
+            class PunctualConnection(type(pool).ConnectionCls):  # type: ignore[misc]
+                def _new_conn(self) -> "socket":
+                    made: socket = super()._new_conn()
+                    handles.append(made.dup())
+                    stop_when_late()
+                    return made
+
+            pool.ConnectionCls = PunctualConnection
+            return pool
+
+    def hang_up() -> None:
+        for handle in handles:
+            with suppress(OSError):  # it may have ended by itself
+                handle.shutdown(SHUT_RDWR)
+
+    timer = threading.Timer(min(deadline - monotonic(), threading.TIMEOUT_MAX), hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield PunctualAdapter
+    finally:
+        timer.cancel()
+        timer.join()
+        for handle in handles:
+            handle.close()
+
+
+def _save(response: "Response", path: Path) -> None:
+    """Write a body to a file as it comes."""
     from requests import HTTPError
     from tqdm import tqdm
 
@@ -173,9 +221,8 @@ def _save(response: "Response", path: Path, on_block: Callable[[], None]) -> Non
         path.open("wb") as file,
         tqdm(total=size, desc=name, unit="B", unit_scale=True, leave=False, disable=None) as bar,
     ):
-        # read1 gives what has come; iter_content waits for a whole block, which may take for ever
+        # read1 gives what has come, unpacks nothing, and does not wait for a whole block
         while block := response.raw.read1(2**16):
-            on_block()
             file.write(block)
             if file.tell() > MOST_BYTES:
                 raise HTTPError(

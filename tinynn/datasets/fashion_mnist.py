@@ -5,10 +5,8 @@ under the same names and shapes, and every packer writes another gzip header. (X
 Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms, 2017.)
 """
 
-import hashlib
 import os
 import sys
-import tempfile
 import warnings
 from functools import partial
 from pathlib import Path
@@ -170,6 +168,8 @@ def cache_folder() -> Path:
     try:
         return base.expanduser() / "tinynn" / "fashion-mnist"
     except RuntimeError:  # a user without a home, as in some containers
+        import tempfile
+
         return Path(tempfile.gettempdir()) / "tinynn" / "fashion-mnist"
 
 
@@ -228,6 +228,8 @@ def _mistake(path: Path, name: str) -> str | None:
 
 def _difference(array: Array, name: str) -> str | None:
     """Say how an array differs from the official one; None if it does not."""
+    import hashlib
+
     digest = hashlib.sha256(idx_bytes(array)).hexdigest()
     if digest == SHA256[name]:
         return None

@@ -6,7 +6,6 @@
 All numbers are big-endian. Described at the foot of LeCun's MNIST page, yann.lecun.com/exdb/mnist.
 """
 
-import gzip
 import os
 import threading
 import zlib
@@ -52,6 +51,8 @@ def read_idx(path: PathLike) -> Array:
     array([[1, 2],
            [3, 4]], dtype=int16)
     """
+    import gzip
+
     with Path(path).open("rb") as file:
         gzipped = file.peek(2)[:2] == b"\x1f\x8b"
         try:
@@ -116,6 +117,8 @@ def write_idx(path: PathLike, array: npt.ArrayLike) -> None:
     ValueError: IDX has no bool; it has uint8, int8, int16, int32, float32, float64. Convert the
         array with astype.
     """
+    import gzip
+
     data = idx_bytes(array)
     path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
     unique = f"{os.getpid()}.{threading.get_ident()}"
