@@ -149,10 +149,16 @@ def wrong(report):
     return [row.name for row in report.rows if not row.ok]
 
 
-def names(kind):
+def names(kind="Dense", relu="ReLU", softmax="Softmax"):
     """The rows for a network with a layer of this class in the middle, from the loss back."""
-    layers = ("4.Dense", f"2.{kind}", "0.Dense")
-    return [f"{layer}.{key}" for layer in layers for key in "bW"] + ["x"]
+    rows = ["loss.p", f"5.{softmax}.x"]
+    for dense, below in (("4.Dense", f"3.{relu}.x"), (f"2.{kind}", f"1.{relu}.x"), ("0.Dense", "")):
+        rows += [f"{dense}.{key}" for key in "Wbx"] + [below]
+    return rows[:-1]
+
+
+def verdicts(report):
+    return {row.name: row.verdict for row in report.rows if not row.ok}
 
 
 # What is right
@@ -163,9 +169,15 @@ def names(kind):
 def test_a_right_network_passes_with_a_row_for_every_array(dtype, loss):
     report = check(network(dtype=dtype), loss)
     assert report.ok
-    assert [row.name for row in report.rows] == names("Dense")
-    assert [row.shape for row in report.rows] == [(4,), (4, 4)] * 3 + [(4, 4)]
-    assert [row.checked for row in report.rows] == [4, 16] * 3 + [16]
+    rows = names()
+    if isinstance(loss, SoftmaxCrossEntropy):
+        assert report.rows[0].name == "loss.p"  # its z, here
+    assert [row.name for row in report.rows] == rows
+    biases = [row.endswith(".b") for row in rows]
+    assert [row.shape for row in report.rows] == [(4,) if b else (4, 4) for b in biases]
+    assert [row.checked for row in report.rows] == [4 if b else 16 for b in biases]
+    assert report.diagnosis == ""
+    assert report.culprit is None
     assert {row.skipped for row in report.rows} == {0}
     assert all(row.error < 1e-7 for row in report.rows)
 
@@ -240,14 +252,12 @@ def test_the_same_seed_gives_the_same_report():
         (OneWrongEntry, ["2.OneWrongEntry.W"]),
         (WrongAxisInDb, ["2.WrongAxisInDb.b"]),
         (NoDb, ["2.NoDb.b"]),
-        (Accumulated, ["2.Accumulated.b", "2.Accumulated.W"]),
+        (Accumulated, ["2.Accumulated.W", "2.Accumulated.b"]),
         (FirstInputOfThisSize, ["2.FirstInputOfThisSize.W"]),
         (FirstInputEver, ["2.FirstInputEver.W"]),
         (LastInputButOne, ["2.LastInputButOne.W"]),
         (NaNInDW, ["2.NaNInDW.W"]),
         (InfiniteDb, ["2.InfiniteDb.b"]),
-        (FlippedDx, ["0.Dense.b", "0.Dense.W", "x"]),
-        (UntransposedDx, ["0.Dense.b", "0.Dense.W", "x"]),
     ],
 )
 def test_a_planted_bug_is_caught_and_named(middle, expected):
@@ -255,22 +265,182 @@ def test_a_planted_bug_is_caught_and_named(middle, expected):
     report = check(model)
     assert [row.name for row in report.rows] == names(middle.__name__)
     assert wrong(report) == expected
+    assert verdicts(report) == dict.fromkeys(expected, "WRONG")
+    assert report.culprit.name == expected[0]
 
 
-def test_a_wrong_layer_without_parameters_shows_in_all_below_it():
-    assert wrong(check(network(relu=HalfOpenReLU))) == names("Dense")[2:]
-    assert wrong(check(network(softmax=DiagonalSoftmax))) == names("Dense")
+@pytest.mark.parametrize("middle", [FlippedDx, UntransposedDx])
+def test_a_wrong_dx_leaves_its_own_dw_right_and_feeds_all_below(middle):
+    report = check(network(middle))
+    kind = middle.__name__
+    below = names(kind)[names(kind).index(f"2.{kind}.x") + 1 :]
+    assert verdicts(report) == {f"2.{kind}.x": "WRONG", **dict.fromkeys(below, "fed")}
+    assert report.culprit.name == f"2.{kind}.x"
 
 
-def test_a_forgotten_mean_in_the_loss_shows_everywhere():
+@pytest.mark.parametrize(
+    ("layers", "first"),
+    [({"relu": HalfOpenReLU}, "3.HalfOpenReLU.x"), ({"softmax": DiagonalSoftmax}, None)],
+)
+def test_a_wrong_layer_without_parameters_is_the_culprit(layers, first):
+    first = first or "5.DiagonalSoftmax.x"
+    report = check(network(**layers))
+    rows = names(**{name: kind.__name__ for name, kind in layers.items()})
+    below = rows[rows.index(first) + 1 :]
+    assert verdicts(report) == {first: "WRONG", **dict.fromkeys(below, "fed")}
+
+
+def test_a_forgotten_mean_is_the_losss_and_shows_everywhere():
     report = check(network(), ForgottenMean())
-    assert wrong(report) == names("Dense")
+    assert verdicts(report) == {"loss.p": "WRONG", **dict.fromkeys(names()[1:], "fed")}
     for row in report.rows:  # B = 4
         assert row.backward == pytest.approx(4 * row.differences, rel=1e-5)
 
 
+# What is said of it
+
+
+class Doubled(Dense):
+    def parameter_gradients(self, dout):
+        super().parameter_gradients(dout)
+        self.dW *= 2
+
+
+class MeanTwice(Dense):
+    def parameter_gradients(self, dout):
+        super().parameter_gradients(dout / len(dout))
+
+
+class MaskOfDout(ReLU):
+    def input_gradient(self, dout):
+        return dout * (dout > 0)
+
+
+class UpdatesItself(Dense):
+    """Its dx comes from the updated weights."""
+
+    def parameter_gradients(self, dout):
+        super().parameter_gradients(dout)
+        self.W = self.W - 0.5 * self.dW
+
+
+class LastRowForgotten(Dense):
+    def parameter_gradients(self, dout):
+        super().parameter_gradients(dout)
+        self.dW[len(self.W) - 1 :] = 0
+
+
+class StaleGradient(Dense):
+    """Gives the gradient of the batch before."""
+
+    def parameter_gradients(self, dout):
+        now = self.x.T @ dout
+        self.dW = vars(self).get("kept", now)
+        self.kept = now
+        self.db = dout.sum(axis=0)
+
+
+class TransposedDW(Dense):
+    def parameter_gradients(self, dout):
+        super().parameter_gradients(dout)
+        self.dW = dout.T @ self.x
+
+
+DIAGNOSES = [
+    ({"middle": FlippedDW}, "2.FlippedDW.W", "Exactly right but for its sign"),
+    ({"middle": FlippedDx}, "2.FlippedDx.x", "Exactly right but for its sign"),
+    ({"loss": ForgottenMean()}, "loss.p", "One factor, 4: the batch size. Is the 1/B"),
+    ({"middle": MeanTwice}, "2.MeanTwice.W", "One factor, 1/4: divided by the batch size"),
+    ({"middle": Doubled}, "2.Doubled.W", "One factor: 2 times"),
+    (
+        {"middle": UntransposedDx},
+        "2.UntransposedDx.x",
+        "Exactly right if W is transposed: dout @ W.T",
+    ),
+    ({"middle": TransposedDW}, "2.TransposedDW.W", "Exactly right if transposed"),
+    ({"middle": WrongAxisInDb}, "2.WrongAxisInDb.b", "Summed over the wrong axis"),
+    ({"middle": NoDb}, "2.NoDb.b", "Zero everywhere"),
+    ({"relu": MaskOfDout}, "3.MaskOfDout.x", "the mask is of the wrong array"),
+    ({"relu": HalfOpenReLU}, "3.HalfOpenReLU.x", "Wrong only where x is 0 or less"),
+    ({"softmax": DiagonalSoftmax}, "5.DiagonalSoftmax.x", "on its own input alone"),
+    ({"middle": FirstInputOfThisSize}, "2.FirstInputOfThisSize.W", "x is that of a batch before"),
+    ({"middle": LastInputButOne}, "2.LastInputButOne.W", "x is that of a batch before"),
+    ({"middle": StaleGradient}, "2.StaleGradient.W", "Still that of the batch before"),
+    ({"middle": Accumulated}, "2.Accumulated.W", "The sum of two batches"),
+    ({"middle": UpdatesItself}, "2.UpdatesItself.x", "backward has changed W itself"),
+    ({"middle": LastRowForgotten}, "2.LastRowForgotten.W", "row 3. Is a slice off by one"),
+    ({"middle": OneWrongEntry}, "2.OneWrongEntry.W", r"Right but for the entry \(2, 1\)\.$"),
+    ({"middle": NaNInDW}, "2.NaNInDW.W", "1 of 16 are no numbers"),
+]
+
+
+@pytest.mark.parametrize(("parts", "culprit", "said"), DIAGNOSES, ids=[d[1] for d in DIAGNOSES])
+def test_the_right_layer_the_right_array_and_the_right_mistake_are_named(parts, culprit, said):
+    parts = dict(parts)
+    loss = parts.pop("loss", None)
+    report = check(network(**parts), loss)
+    assert report.culprit.name == culprit
+    patterns = [line for line in report.diagnosis.splitlines() if line.startswith("PATTERN")]
+    assert re.search(said, patterns[0]), report.diagnosis
+    assert str(report).count("<- starts here") == 1
+    assert report.diagnosis in str(report)
+
+
+def test_a_square_matrix_explains_why_there_was_no_error_of_shape():
+    text = check(network(UntransposedDx)).diagnosis
+    assert "WHY NO SHAPE ERROR   W is square (4, 4)" in text
+    assert "WHY NO SHAPE" not in check(network(FlippedDx)).diagnosis
+
+
+def test_the_method_is_named_with_its_file_and_line():
+    line = FlippedDx.input_gradient.__code__.co_firstlineno
+    text = check(network(FlippedDx)).diagnosis
+    assert f"dx of 2.FlippedDx, by input_gradient (test_gradcheck.py:{line})" in text
+    assert 'Rows marked "fed" received this array' in text
+    assert "fed" not in check(network(FlippedDW)).diagnosis
+
+
+def test_what_fits_no_pattern_gets_none():
+    class Sine(Dense):
+        def parameter_gradients(self, dout):
+            super().parameter_gradients(dout)
+            self.dW *= 1 + np.sin(np.arange(self.dW.size)).reshape(self.dW.shape)
+
+    assert re.search(
+        r"Not one factor \(ratios 0\.\d\d to [12]\.\d\d\)", check(network(Sine)).diagnosis
+    )
+
+
+def test_a_factor_shows_along_directions_too():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 100)), np.arange(4)
+    for kind, said in ((FlippedDW, "its sign"), (Doubled, "2 times"), (Accumulated, "two batches")):
+        model = Sequential([kind(100), ReLU(), Dense(10), Softmax()], input_shape=(100,))
+        assert said in check_gradients(model, CrossEntropy(), x, y).diagnosis
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_right_network_of_any_build_gets_no_diagnosis(seed):
+    rng = np.random.default_rng(seed)
+    layers = []
+    for _ in range(rng.integers(0, 4)):
+        layers += [Dense(int(rng.integers(1, 7))), (ReLU, Tanh)[rng.integers(2)]()]
+    classes = int(rng.integers(2, 6))
+    kind = rng.integers(3)
+    loss = (CrossEntropy, SoftmaxCrossEntropy, MeanSquaredError)[kind]()
+    layers += [Dense(classes), *([Softmax()] if kind == 0 else [])]
+    features, size = int(rng.integers(1, 6)), int(rng.integers(1, 6))
+    model = Sequential(layers, input_shape=(features,), seed=seed)
+    model.params += rng.normal(0, 0.1, model.params.size)  # no bias of 0, no z of exactly 0
+    x = rng.normal(size=(size, features))
+    y = rng.normal(size=(size, classes)) if kind == 2 else rng.integers(0, classes, size)
+    report = check_gradients(model, loss, x, y)
+    assert report.ok, report
+    assert report.diagnosis == ""
+
+
 def test_the_worst_entry_is_named_with_both_numbers():
-    row = check(network(OneWrongEntry)).rows[3]
+    row = check(network(OneWrongEntry)).culprit
     assert row.name == "2.OneWrongEntry.W"
     assert row.at == "entry (2, 1)"
     assert row.backward == pytest.approx(1.001 * row.differences, rel=1e-6)
@@ -278,7 +448,7 @@ def test_the_worst_entry_is_named_with_both_numbers():
 
 
 def test_a_nan_is_named_where_it_is():
-    row = check(network(NaNInDW)).rows[3]
+    row = check(network(NaNInDW)).culprit
     assert row.name == "2.NaNInDW.W"
     assert not np.isfinite(row.error)
     assert row.at == "entry (2, 1)"
@@ -309,13 +479,16 @@ def test_the_tolerance_decides():
 # Kinks
 
 
-def kinked(distance, features):
+def kinked_report(distance, features):
     """x -> ReLU -> sum of squares, one sample; the first number lies `distance` from the kink."""
     x = np.linspace(1, 2, features)[None]
     x[0, 0] = distance
-    return check_gradients(
-        Sequential([ReLU()], input_shape=(features,)), MeanSquaredError(), x, x + 1
-    ).rows[0]
+    model = Sequential([ReLU()], input_shape=(features,))
+    return check_gradients(model, MeanSquaredError(), x, x + 1)
+
+
+def kinked(distance, features):
+    return kinked_report(distance, features).rows[1]
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.9e-5, -0.9e-5])
@@ -340,28 +513,36 @@ def test_a_pre_activation_of_exactly_zero_is_skipped_and_counted():
     report = check_gradients(model, MeanSquaredError(), [[2.0, -1.0]], [[5.0]])
     skipped = {row.name: (row.checked, row.skipped) for row in report.rows}
     assert skipped == {
-        "2.Dense.b": (1, 0),
+        "loss.p": (1, 0),
         "2.Dense.W": (2, 0),
-        "0.Dense.b": (1, 1),  # b[0] moves z[0] over its kink, b[1] does not
+        "2.Dense.b": (1, 0),
+        "2.Dense.x": (2, 0),
+        "1.ReLU.x": (1, 1),  # z[0] itself
         "0.Dense.W": (2, 2),  # both weights of that unit
-        "x": (0, 2),  # both features
+        "0.Dense.b": (1, 1),  # b[0] moves z[0] over its kink, b[1] does not
+        "0.Dense.x": (0, 2),  # both features
     }
 
 
 def test_more_than_one_percent_of_kinks_is_a_failure():
-    for kinks, ok in ((2, True), (3, False)):
+    for kinks, ok in ((4, True), (5, False)):  # of 200 in p and 200 in x
         x = np.linspace(1, 2, 200)[None]
         x[0, :kinks] = 0
         model = Sequential([ReLU()], input_shape=(200,))
         report = check_gradients(model, MeanSquaredError(), x, x + 1)
-        assert (report.rows[0].skipped, report.ok) == (kinks, ok)
-        assert ("TOO MANY SKIPPED: 1.5% of the steps" in str(report)) is not ok
+        assert (report.rows[1].skipped, report.ok) == (kinks, ok)
+        assert ("TOO MANY SKIPPED: 1.2% of the steps" in str(report)) is not ok
 
 
 def test_nothing_compared_is_no_success():
     row = kinked(0.0, 1)
     assert (row.checked, row.skipped) == (0, 1)
     assert not row.ok
+    assert row.verdict == "none"
+    report = kinked_report(0.0, 1)
+    assert not report.ok
+    assert report.culprit is None  # and nobody is blamed
+    assert report.diagnosis == ""
 
 
 # The pieces, and what is printed
@@ -392,17 +573,20 @@ def test_the_report_prints_a_line_for_each_row():
     assert isinstance(report, GradientReport)
     head = "gradient of shape worst rel. error at backward differences checked skipped"
     assert " ".join(lines[0].split()) == head
-    assert len(lines) == 1 + len(report.rows)
-    verdicts = {line.split()[1]: line.split()[0] for line in lines[1:]}
-    assert verdicts == {
+    rows = lines[1 : 1 + len(report.rows)]
+    assert "\n".join(lines[1 + len(report.rows) :]) == report.diagnosis
+    said = {line.split()[1]: line.split()[0] for line in rows}
+    assert said == {
         name: "WRONG" if name == "2.FlippedDW.W" else "ok" for name in names("FlippedDW")
     }
-    backward, differences = map(float, lines[4].split()[-4:-2])
+    culprit = next(line for line in rows if line.endswith("<- starts here"))
+    backward, differences = map(float, culprit.split()[-7:-5])
     assert backward == pytest.approx(-differences, rel=1e-3)
 
 
 def test_the_report_keeps_its_columns_apart_for_long_names():
-    line = str(check(network(FirstInputOfThisSize))).splitlines()[3]
+    lines = str(check(network(FirstInputOfThisSize))).splitlines()
+    line = next(line for line in lines if "OfThisSize.b" in line)
     assert re.match(r"\w+ +2\.FirstInputOfThisSize\.b +\(4,\) ", line)
 
 

@@ -715,10 +715,13 @@ def test_an_own_layer_is_gradient_checked():
     report = check_gradients(own(), CrossEntropy(), x, y)
     assert report.ok
     assert [row.name for row in report.rows] == [
-        "1.Dense.b",
+        "loss.p",
+        "2.Softmax.x",
         "1.Dense.W",
+        "1.Dense.b",
+        "1.Dense.x",
         "0.FeatureScale.scale",
-        "x",
+        "0.FeatureScale.x",
     ]
     # and here by the test's own differences
     model, loss = own().astype(np.float64), CrossEntropy()

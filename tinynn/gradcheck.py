@@ -14,12 +14,16 @@ skipped, and counted.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
+from tinynn.diagnosis import Evidence, pattern
+from tinynn.layers import Layer
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Shape
@@ -28,14 +32,17 @@ LARGE = 10_000  # parameters: from here on directions, because every entry costs
 DIRECTIONS = 8
 
 Measurement: TypeAlias = Callable[[], tuple[float, bytes]]
+Projection: TypeAlias = Callable[[Array], Array]
+Check: TypeAlias = Callable[..., tuple["GradientRow", Array, Projection]]
 
 
 @dataclass(frozen=True)
 class GradientRow:
     """One array: its worst relative error, and both numbers there.
 
-    at: where the worst is, "entry (0, 1)" or "direction (3,)". checked and skipped: how many
-    entries, or directions.
+    name: whose, and what the gradient is of: "2.Dense.W", "2.Dense.x" (its input, so this is dx),
+    or "loss.p". fed: wrong, but made of a wrong array from above. at: where the worst is, "entry
+    (0, 1)" or "direction (3,)". checked and skipped: how many entries, or directions.
     """
 
     name: str
@@ -47,11 +54,21 @@ class GradientRow:
     differences: float
     checked: int
     skipped: int
+    fed: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """What the table says of it: ok, WRONG, fed, or "none", if nothing could be compared."""
+        if self.ok:
+            return "ok"
+        return "none" if not self.checked else "fed" if self.fed else "WRONG"
 
 
 @dataclass(frozen=True)
 class GradientReport:
     """What `check_gradients` found: `ok`, and `rows` from the loss back. Prints as a table.
+
+    diagnosis: what is wrong, where, and by which mistake, in words; empty if nothing is.
 
     >>> row = GradientRow("0.Dense.b", (2,), False, 2.0, "entry (1,)", 0.25, -0.25, 2, 0)
     >>> print(GradientReport((row,)))
@@ -61,6 +78,7 @@ class GradientReport:
 
     rows: tuple[GradientRow, ...]
     most_skipped: float = 0.01
+    diagnosis: str = ""
 
     @property
     def skipped(self) -> float:
@@ -73,6 +91,11 @@ class GradientReport:
         """Whether backward agreed everywhere, with few enough steps skipped to be sure."""
         return all(row.ok for row in self.rows) and self.skipped <= self.most_skipped
 
+    @property
+    def culprit(self) -> GradientRow | None:
+        """The first row, from the loss back, that is wrong: what to repair first."""
+        return next((row for row in self.rows if row.verdict == "WRONG"), None)
+
     def __str__(self) -> str:
         name, shape, at = (
             max(len(head), *(len(str(getattr(row, field))) for row in self.rows)) + 2
@@ -84,10 +107,13 @@ class GradientReport:
         ]
         for row in self.rows:
             lines.append(
-                f"{'ok' if row.ok else 'WRONG':<7}{row.name:<{name}}{row.shape!s:<{shape}}"
+                f"{row.verdict:<7}{row.name:<{name}}{row.shape!s:<{shape}}"
                 f"{row.error:>16.1e}  {row.at:<{at}}{row.backward:>10.4g}{row.differences:>13.4g}"
                 f"{row.checked:>9}{row.skipped:>9}"
+                f"{'   <- starts here' if row is self.culprit else ''}"
             )
+        if self.diagnosis:
+            lines.append(self.diagnosis)
         if self.skipped > self.most_skipped:
             lines.append(
                 f"TOO MANY SKIPPED: {self.skipped:.1%} of the steps crossed a kink, at most "
@@ -106,6 +132,10 @@ def check_gradients(
 ) -> GradientReport:
     """Compare every gradient that backward gives for the batch (x, y) with finite differences.
 
+    From the loss back: dp; then of each layer its parameters' gradients and its dx. The first that
+    is wrong is the culprit; what is wrong below a wrong dx was fed with it. `diagnosis` says which
+    of the usual mistakes it is.
+
     Works on a copy in float64, also of a float32 model and of layers of your own. Before, it runs
     forward and backward on another batch, so that a layer that keeps something stale, or adds
     gradients up, is caught. tolerance: 1e-6, the largest |a - n| / max(|a|, |n|, 1e-3 of the
@@ -118,45 +148,100 @@ def check_gradients(
     >>> model = Sequential([Dense(3), Softmax()], input_shape=(2,))
     >>> report = check_gradients(model, CrossEntropy(), x=[[1.0, 2.0]], y=[0])
     >>> report.ok, [row.name for row in report.rows]
-    (True, ['0.Dense.b', '0.Dense.W', 'x'])
+    (True, ['loss.p', '1.Softmax.x', '0.Dense.W', '0.Dense.b', '0.Dense.x'])
     """
     model = model.astype(np.float64)
     x, y = np.array(x, np.float64), np.asarray(y)
     rng = np.random.default_rng(seed)
-    _backward(model, loss, *_another_batch(x, y, rng))
-    dx = _backward(model, loss, x, y)
-    gradients = {
-        f"{layer.name}.{key}": getattr(layer, f"d{key}").copy()
-        for layer in model.layers
-        for key in layer.parameters()
-    }
-    arrays = {"x": x, **model.named_parameters()}
-    gradients = {"x": dx, **gradients}
-
-    def measure() -> tuple[float, bytes]:
-        value = loss.forward(model.forward(x), y)
-        return value, _switches(model)
+    before = _walk(model, loss, *_another_batch(x, y, rng))
+    old = {name: view.copy() for name, view in model.named_parameters().items()}
+    now = _walk(model, loss, x, y)
+    new = {name: view.copy() for name, view in model.named_parameters().items()}
+    for name, view in model.named_parameters().items():  # a wrong backward may have changed them
+        view[...] = old[name]
 
     small = model.params.size < LARGE
-    check = _check_entries if small else _check_directions
-    rows = (
-        check(name, gradients[name], array, measure, tolerance, rng)
-        for name, array in arrays.items()
-    )
-    return GradientReport(tuple(reversed(list(rows))), most_skipped=0.01 if small else 0.1)
+    rows, suspects, fed = [], [], False
+    check: Check = _check_entries if small else _check_directions
+    for name, gradient in now.gradients.items():
+        i = now.layers[name]
+        key = name.rpartition(".")[2]
+        parameter = model.named_parameters().get(name)
+        array = now.arrays[i] if parameter is None else parameter
+        measure = _measure_from(model, loss, now.arrays[i], y, i)
+        row, truth, project = check(name, gradient, array, measure, tolerance, rng)
+        rows.append(replace(row, fed=fed and not row.ok))
+        if rows[-1].verdict != "WRONG":
+            continue
+        fed = parameter is None
+        layer = model.layers[i] if i < len(model.layers) else None
+        evidence = Evidence(
+            key=key,
+            gradient=gradient,
+            truth=truth,
+            project=project,
+            x=now.arrays[i],
+            out=now.arrays[min(i + 1, len(model.layers))],
+            dout=now.douts[i],
+            before=(before.gradients[name], before.arrays[i]),
+            old={k: old[f"{layer.name}.{k}"] for k in layer.parameters()} if layer else {},
+            new={k: new[f"{layer.name}.{k}"] for k in layer.parameters()} if layer else {},
+        )
+        suspects.append(_suspect(layer, loss, evidence, fed))
+    most_skipped = 0.01 if small else 0.1
+    return GradientReport(tuple(rows), most_skipped, "\n".join(suspects))
 
 
-def _another_batch(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def _another_batch(x: Array, y: Array, rng: "np.random.Generator") -> tuple[Array, Array]:
     """Return a batch of the same size, with other numbers and the answers in another order."""
     return x + rng.normal(size=x.shape), y[::-1]
 
 
-def _backward(model: Sequential, loss: Loss, x: Array, y: Array) -> Array:
-    """Write all the model's gradients and return dx."""
-    p = model.forward(x)
-    dp = loss.backward(p, y)
-    model.backward(dp)
-    return model.input_gradient(dp)
+@dataclass(frozen=True)
+class _Walk:
+    """One way forward and back: x and what each layer returned, and every gradient.
+
+    douts: what each layer got from above, and the loss' own last. gradients: by the names of the
+    rows, from the loss back. layers: for each of these, its layer's position.
+    """
+
+    arrays: list[Array]
+    douts: list[Array]
+    gradients: dict[str, Array]
+    layers: dict[str, int]
+
+
+def _walk(model: Sequential, loss: Loss, x: Array, y: Array) -> _Walk:
+    """Run forward and backward, keeping all that passes from layer to layer."""
+    arrays = [checks.batch(x, model.input_shape, "forward")]
+    for layer, shape in zip(model.layers, model.output_shapes, strict=True):
+        out = layer.forward(arrays[-1])
+        checks.returned(out, (len(x), *shape), f"{layer.name}.forward")
+        arrays.append(out.copy())
+    last = len(model.layers)
+    dp = loss.backward(arrays[-1], y)
+    douts, gradients, layers = [dp], {"loss.p": dp}, {"loss.p": last}
+    for i, layer in reversed([*enumerate(model.layers)]):
+        dx = layer.backward(douts[0])
+        checks.returned(dx, arrays[i].shape, f"{layer.name}.input_gradient")
+        for key in layer.parameters():
+            gradients[f"{layer.name}.{key}"] = getattr(layer, f"d{key}").copy()
+        gradients[f"{layer.name}.x"] = dx
+        layers.update(dict.fromkeys((n for n in gradients if n not in layers), i))
+        douts.insert(0, dx)
+    return _Walk(arrays, [*douts[1:], dp], gradients, layers)
+
+
+def _measure_from(model: Sequential, loss: Loss, out: Array, y: Array, first: int) -> Measurement:
+    """Return what measures the loss, going on from what the layer `first` gets."""
+
+    def measure() -> tuple[float, bytes]:
+        p = out
+        for layer in model.layers[first:]:
+            p = layer.forward(p)
+        return loss.forward(p, y), _switches(model)
+
+    return measure
 
 
 def _switches(model: Sequential) -> bytes:
@@ -167,6 +252,22 @@ def _switches(model: Sequential) -> bytes:
         for value in vars(layer).values()
         if isinstance(value, np.ndarray) and value.dtype == bool
     )
+
+
+def _suspect(layer: Layer | None, loss: Loss, evidence: Evidence, feeds: bool) -> str:
+    """Say which method it is, where it is written, and what the numbers tell of the mistake."""
+    method: Any = loss.backward
+    owner = type(loss).__name__
+    if layer is not None:
+        method = layer.input_gradient if evidence.key == "x" else layer.parameter_gradients
+        owner = layer.name
+    code = method.__func__.__code__
+    where = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
+    what = {"x": "dx", "p": "dp"}.get(evidence.key, f"d{evidence.key}")
+    text = f"SUSPECT  {what} of {owner}, by {method.__name__} ({where})."
+    if feeds:
+        text += ' Rows marked "fed" received this array: repair it first, then check again.'
+    return f"{text}\nPATTERN  {pattern(evidence)}"
 
 
 def finite_difference(array: Array, where: Any, step: Any, h: float, measure: Measurement) -> float:
@@ -194,14 +295,15 @@ def _check_entries(
     array: Array,
     measure: Measurement,
     tolerance: float,
-    rng: np.random.Generator,
-) -> GradientRow:
+    rng: "np.random.Generator",
+) -> tuple[GradientRow, Array, Projection]:
     """Compare at every entry."""
-    h = 1e-5
     slopes = np.empty(array.shape)
     for index in np.ndindex(array.shape):
+        h = 1e-5 * float(_scale(name, array)[index])
         slopes[index] = finite_difference(array, index, h, h, measure)
-    return _row(name, array.shape, "entry", gradient, slopes, tolerance)
+    row = _row(name, array.shape, "entry", gradient, slopes, tolerance)
+    return row, slopes, lambda guess: guess
 
 
 def _check_directions(
@@ -210,17 +312,32 @@ def _check_directions(
     array: Array,
     measure: Measurement,
     tolerance: float,
-    rng: np.random.Generator,
-) -> GradientRow:
+    rng: "np.random.Generator",
+) -> tuple[GradientRow, Array, Projection]:
     """Compare along random directions: a wrong entry anywhere shows in every one of them."""
     h = 1e-4
-    projections, slopes = np.empty(DIRECTIONS), np.empty(DIRECTIONS)
+    directions = []
+    slopes = np.empty(DIRECTIONS)
     for k in range(DIRECTIONS):
         direction = rng.normal(size=array.shape)
-        direction /= np.linalg.norm(direction)
-        projections[k] = np.vdot(gradient, direction)
+        direction *= _scale(name, array) / np.linalg.norm(direction)
+        directions.append(direction)
         slopes[k] = finite_difference(array, ..., h * direction, h, measure)
-    return _row(name, array.shape, "direction", projections, slopes, tolerance)
+
+    def project(guess: Array) -> Array:
+        return np.array([np.vdot(guess, direction) for direction in directions])
+
+    row = _row(name, array.shape, "direction", project(gradient), slopes, tolerance)
+    return row, slopes, project
+
+
+def _scale(name: str, array: Array) -> Array:
+    """Return how long a step suits each number; for probabilities in the loss, their own size.
+
+    The logarithm of 1e-4 bends within 1e-5; everything else here is of about size 1.
+    """
+    rows = name == "loss.p" and (array > 0).all() and np.allclose(array.sum(axis=-1), 1)
+    return array.copy() if rows else np.ones(array.shape)
 
 
 def _row(

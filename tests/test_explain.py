@@ -1,0 +1,264 @@
+"""Protects explain_step: its page tells the numbers of a real step, and nothing else changes."""
+
+import numpy as np
+import pytest
+
+from tinynn import (
+    SGD,
+    Adam,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    Layer,
+    MeanSquaredError,
+    ReLU,
+    Sequential,
+    Softmax,
+    SoftmaxCrossEntropy,
+    datasets,
+    explain_step,
+    scale_pixels,
+)
+
+# x = [[1, 2], [-1, 1]], both of class 0; forward and backward worked with pencil and paper
+PAGE_2_2_2 = """\
+One training step: 2 samples, 12 parameters, SGD 0.1     (on a copy: your model is unchanged)
+FORWARD                                      shape         sample 1            sample 2
+  x           given                          (2,2)         1.0000   2.0000    -1.0000   1.0000
+  0.Dense     out = x W + b                  (2,2)         1.0000   0.5000    -0.2500   1.0000
+  1.ReLU      out = max(x, 0)                (2,2)         1.0000   0.5000     0        1.0000  1 of 4 closed
+  2.Dense     out = x W + b                  (2,2)         1.2500  -0.5000     0.5000   1.0000
+  3.Softmax   p = exp(x) / sum exp(x)        (2,2)         0.8520   0.1480     0.3775   0.6225
+LOSS          L = mean of -log p[y]          0.5672        0.1602              0.9741
+BACKWARD      (d... = how L changes with ...)
+  loss        dp = -onehot(y) / p / B        (2,2)        -0.5869   0         -1.3244   0
+  3.Softmax   dx = p * (dout - sum(dout p))  (2,2)        -0.0740   0.0740    -0.3112   0.3112
+  2.Dense     dx = dout W.T                  (2,2)        -0.1480   0.0370    -0.6225   0.1556
+  1.ReLU      dx = dout where x > 0          (2,2)        -0.1480   0.0370     0        0.1556
+UPDATE        dW = x.T dout, db = sum(dout),  W <- W - 0.1 dW
+                 before               gradient             after
+  0.Dense.W      0.5000  -0.5000     -0.1480  -0.1186      0.5148  -0.4881
+                 0.2500   0.5000     -0.2961   0.2296      0.2796   0.4770
+  0.Dense.b      0        0          -0.1480   0.1926      0.0148  -0.0193
+  2.Dense.W      1.0000  -1.0000     -0.0740   0.0740      1.0074  -1.0074
+                 0.5000   1.0000     -0.3482   0.3482      0.5348   0.9652
+  2.Dense.b      0        0          -0.3853   0.3853      0.0385  -0.0385
+AGAIN  same batch: loss 0.5672 -> 0.4948, down 0.0724. The slope promised 0.1 |grad|^2 = 0.0786.
+"""  # noqa: E501
+
+# x as above, y = [[1, 0], [0, 1]]: every number here is a short fraction
+PAGE_2_3_2 = """\
+One training step: 2 samples, 17 parameters, SGD 0.1     (on a copy: your model is unchanged)
+FORWARD                                      shape         sample 1                     sample 2
+  x           given                          (2,2)         1.0000   2.0000             -1.0000   1.0000
+  0.Dense     out = x W + b                  (2,3)         1.0000   2.0000   1.0000    -1.0000   1.0000   2.0000
+  1.ReLU      out = max(x, 0)                (2,3)         1.0000   2.0000   1.0000     0        1.0000   2.0000  1 of 6 closed
+  2.Dense     out = x W + b                  (2,2)         2.0000  -1.0000              0.5000   1.0000
+LOSS          L = mean of (p - y)^2          0.5625        1.0000                       0.1250
+BACKWARD      (d... = how L changes with ...)
+  loss        dp = 2 (p - y) / (B C)         (2,2)         0.5000  -0.5000              0.2500   0
+  2.Dense     dx = dout W.T                  (2,3)         0.5000   0.7500  -0.5000     0.2500   0.1250   0
+  1.ReLU      dx = dout where x > 0          (2,3)         0.5000   0.7500  -0.5000     0        0.1250   0
+UPDATE        dW = x.T dout, db = sum(dout),  W <- W - 0.1 dW
+                 before                        gradient                      after
+  0.Dense.W      1.0000   0       -1.0000      0.5000   0.6250  -0.5000      0.9500  -0.0625  -0.9500
+                 0        1.0000   1.0000      1.0000   1.6250  -1.0000     -0.1000   0.8375   1.1000
+  0.Dense.b      0        0        0           0.5000   0.8750  -0.5000     -0.0500  -0.0875   0.0500
+  2.Dense.W      1.0000   0                    0.5000  -0.5000               0.9500   0.0500
+                 0.5000  -1.0000               1.2500  -1.0000               0.3750  -0.9000
+                 0        1.0000               1.0000  -0.5000              -0.1000   1.0500
+  2.Dense.b      0        0                    0.7500  -0.5000              -0.0750   0.0500
+AGAIN  same batch: loss 0.5625 -> 0.0704, down 0.4921. The slope promised 0.1 |grad|^2 = 1.1922.
+"""  # noqa: E501
+
+X = np.array([[1.0, 2.0], [-1.0, 1.0]])
+
+
+def network_2_2_2():
+    layers = [Dense(2), ReLU(), Dense(2), Softmax()]
+    model = Sequential(layers, input_shape=(2,), dtype=np.float64)
+    layers[0].W, layers[2].W = [[0.5, -0.5], [0.25, 0.5]], [[1, -1], [0.5, 1]]
+    return model
+
+
+def network_2_3_2():
+    layers = [Dense(3), ReLU(), Dense(2)]
+    model = Sequential(layers, input_shape=(2,), dtype=np.float64)
+    layers[0].W, layers[2].W = [[1, 0, -1], [0, 1, 1]], [[1, 0], [0.5, -1], [0, 1]]
+    return model
+
+
+def test_the_page_of_a_2_2_2_network():
+    page = str(explain_step(network_2_2_2(), CrossEntropy(), SGD(0.1), X, [0, 0]))
+    assert page.splitlines() == PAGE_2_2_2.splitlines()
+
+
+def test_the_page_of_a_2_3_2_network_where_shapes_cannot_be_confused():
+    page = str(explain_step(network_2_3_2(), MeanSquaredError(), SGD(0.1), X, np.eye(2)))
+    assert page.splitlines() == PAGE_2_3_2.splitlines()
+
+
+def test_called_twice_it_says_the_same_and_nothing_of_yours_changes():
+    model, optimizer = network_2_2_2(), Adam(0.1)
+    optimizer.step(model.params, model.grads + 1)
+    dp = np.ones((1, 2))
+    model.forward(X[:1])  # a backward is still to come
+    remembered = [layer.__dict__.copy() for layer in model.layers]
+    before = model.params.tobytes(), model.grads.tobytes(), repr(optimizer.state()), X.tobytes()
+    pages = [str(explain_step(model, CrossEntropy(), optimizer, X, [0, 1])) for _ in range(2)]
+    assert pages[0] == pages[1]
+    after = model.params.tobytes(), model.grads.tobytes(), repr(optimizer.state()), X.tobytes()
+    assert after == before
+    for layer, old in zip(model.layers, remembered, strict=True):
+        assert layer.__dict__.keys() == old.keys()
+        assert all(layer.__dict__[name] is value for name, value in old.items())
+    model.backward(dp)
+
+
+def images():
+    (x, y), _ = datasets.load_sample()
+    return scale_pixels(x[:32]), y[:32]
+
+
+def real_network():
+    layers = [Dense(512), ReLU(), Dense(256), ReLU(), Dense(128), ReLU(), Dense(10), Softmax()]
+    return Sequential([Flatten(), *layers], input_shape=(28, 28))
+
+
+def test_every_number_is_that_of_the_step():
+    x, y = images()
+    layers = [Flatten(), Dense(20), ReLU(), Dense(10)]
+    model = Sequential(layers, input_shape=(28, 28), dtype=np.float64)
+    told = explain_step(model, SoftmaxCrossEntropy(), SGD(0.5), x, y)
+
+    flat = x.reshape(32, 784).astype(np.float64)
+    W1, b1, W2, b2 = (a.copy() for a in model.named_parameters().values())
+
+    def run(W1, b1, W2, b2):
+        z1 = flat @ W1 + b1
+        h = np.where(z1 > 0, z1, 0)
+        z2 = h @ W2 + b2
+        p = np.exp(z2) / np.exp(z2).sum(axis=1, keepdims=True)
+        return z1, h, z2, p, -np.log(p[range(32), y])
+
+    z1, h, z2, p, losses = run(W1, b1, W2, b2)
+    dz2 = (p - np.eye(10)[y]) / 32
+    dh = dz2 @ W2.T
+    dz1 = dh * (z1 > 0)
+    gradients = [flat.T @ dz1, dz1.sum(axis=0), h.T @ dz2, dz2.sum(axis=0)]
+    after = [w - 0.5 * g for w, g in zip((W1, b1, W2, b2), gradients, strict=True)]
+    names = ["0.Flatten", "1.Dense", "2.ReLU", "3.Dense"]
+
+    def agree(ours, theirs):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
+
+    assert [row.name for row in told.forward] == ["x", *names]
+    agree([row.array for row in told.forward], [x, flat, z1, h, z2])
+    assert told.forward[3].note == f"{(z1 <= 0).sum()} of 640 closed"
+    assert [row.name for row in told.backward] == ["loss", "3.Dense", "2.ReLU"]
+    agree([row.array for row in told.backward], [dz2, dh, dz1])
+    agree([told.loss, *told.sample_losses], [losses.mean(), *losses])
+    assert [u.name for u in told.updates] == ["1.Dense.W", "1.Dense.b", "3.Dense.W", "3.Dense.b"]
+    agree([u.before for u in told.updates], [W1, b1, W2, b2])
+    agree([u.gradient for u in told.updates], gradients)
+    agree([u.after for u in told.updates], after)
+    agree([told.loss_after], [run(*after)[4].mean()])
+    agree([told.promised], [0.5 * sum((g**2).sum() for g in gradients)])
+
+
+def test_the_step_is_that_of_the_training_loop():
+    x, y = images()
+    loss = CrossEntropy()
+    told = explain_step(real_network(), loss, Adam(), x, y)
+    model, optimizer = real_network(), Adam()
+    model.backward(loss.backward(model.forward(x), y))
+    optimizer.step(model.params, model.grads)
+    for update, after in zip(told.updates, model.named_parameters().values(), strict=True):
+        assert update.after.tobytes() == after.tobytes()
+    assert told.loss_after == loss.forward(model.predict(x), y)
+
+
+def test_the_page_of_the_real_network_fits_a_screen():
+    page = str(explain_step(real_network(), CrossEntropy(), Adam(), *images()))
+    lines = page.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 145
+    figures = next(line for line in lines if "2.ReLU" in line)
+    out = np.maximum(real_network().layers[1].forward(images()[0].reshape(32, 784), False), 0)
+    share = f"{np.mean(out == 0):.0%}"
+    assert share in figures
+    assert f"{(out == 0).sum():,} of 16,384 closed" in figures
+    assert f"{out.max():.4f}" in figures
+    assert "W <- W - 0.001 m / (sqrt(v) + 1e-08)" in page
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rule"),
+    [
+        (SGD(0.1, momentum=0.5), "v <- 0.5 v - 0.1 dW,  W <- W + v"),
+        (SGD(lambda t: 0.25 if t == 1 else 9.0), "W <- W - 0.25 dW"),
+    ],
+)
+def test_the_rule_is_the_optimizers_own(optimizer, rule):
+    page = str(explain_step(network_2_2_2(), CrossEntropy(), optimizer, X, [0, 1]))
+    assert rule in page
+    assert ("|grad|^2" in page) == (not optimizer.momentum)
+
+
+def test_a_step_that_is_too_large_goes_up():
+    same = X[[0, 0]]  # with both labels: nothing is better than a half
+    page = str(explain_step(network_2_2_2(), CrossEntropy(), SGD(50.0), same, [0, 1]))
+    assert ", up " in page.splitlines()[-1]
+
+
+class Halve(Layer):
+    def forward(self, x, training=True):
+        return x / 2
+
+    def input_gradient(self, dout):
+        return dout / 2
+
+
+def test_a_layer_of_ones_own_is_told_without_an_equation():
+    layers = [Dense(2), Halve(), Softmax()]
+    page = str(explain_step(Sequential(layers, (2,)), CrossEntropy(), SGD(), X, [0, 1]))
+    assert page.count("1.Halve     (as this class has it)") == 2
+
+
+def test_the_picture_has_a_panel_for_each_array_and_says_the_numbers(tmp_path):
+    told = explain_step(network_2_2_2(), CrossEntropy(), SGD(0.1), X, [0, 0])
+    figure = told.figure(tmp_path / "step.png")
+    assert (tmp_path / "step.png").read_bytes().startswith(b"\x89PNG")
+    titles = [panel.get_title() for panel in figure.axes if panel.axison]
+    names = ["0.Dense", "1.ReLU", "2.Dense", "3.Softmax"]
+    assert titles == ["x", *names, *(f"d {name}" for name in names)]
+    panels = {panel.get_title(): panel for panel in figure.axes}
+    texts = [text.get_text() for text in panels["d 2.Dense"].texts]
+    assert texts == ["-0.07", "0.07", "-0.31", "0.31"]
+    texts = [text.get_text() for text in panels["d 3.Softmax"].texts]
+    assert texts == ["-0.59", "0.00", "-1.32", "0.00"]  # not -0.00
+    np.testing.assert_array_equal(panels["0.Dense"].images[0].get_array(), [[1, 0.5], [-0.25, 1]])
+    colours = panels["0.Dense"].images[0].norm
+    assert (colours.vmin, colours.vmax) == (-1, 1)  # white is 0
+
+
+def test_the_picture_of_a_large_network_has_no_numbers():
+    figure = explain_step(real_network(), CrossEntropy(), Adam(), *images()).figure()
+    assert not any(panel.texts for panel in figure.axes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((None, CrossEntropy(), SGD(), X, [0, 1]), "model must be a Sequential"),
+        ((network_2_2_2(), CrossEntropy, SGD(), X, [0, 1]), r"Write CrossEntropy\(\)"),
+        ((network_2_2_2(), CrossEntropy(), SGD, X, [0, 1]), r"Write SGD\(\)"),
+        ((network_2_2_2(), CrossEntropy(), SGD(), X[0], [0, 1]), r"one sample \(2,\)"),
+        ((network_2_2_2(), CrossEntropy(), SGD(), X, [0]), "as many samples as each other"),
+        ((network_2_2_2(), CrossEntropy(), SGD(), X, [0, 2]), "the labels contain 2"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        explain_step(*arguments)
