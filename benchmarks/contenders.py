@@ -17,6 +17,10 @@ import json
 import os
 import platform
 import sys
+
+if "tinynn" in sys.argv:
+    import tinynn  # noqa: F401  before NumPy, as it asks; other contenders get NumPy as it is
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version

@@ -1,6 +1,6 @@
-"""What each trick of tinynn/vectors.py gains: one training step with it, and without it, in turns.
+"""What each trick for long vectors gains: one training step with it, and without it, in turns.
 
-    round 1: as it is, without blocks, ...     round 2: ...
+    round 1: as it is, without the sweep, ...     round 2: ...
 
 Each form runs in a process of its own, 1,720 real steps; a ratio is taken within a round. Subnormal
 numbers come after some 800 steps, so the ratio of the last third is shown beside that of the whole.
@@ -8,23 +8,26 @@ numbers come after some 800 steps, so the ratio of the last third is shown besid
 
 import argparse
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from statistics import median
 
+from tinynn import datasets, scale_pixels, vectors  # before NumPy
+
+# isort: split
 import contenders
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tinynn import datasets, scale_pixels, vectors
-
 STEPS = 1_720
 
 
-def no_blocks() -> None:
-    """Let every operation pass over whole vectors."""
-    vectors.BLOCK = 2**62
+def no_second_thread() -> None:
+    """Let one thread do all."""
+    vectors.WORTH_A_THREAD = 2**62
 
 
 def no_sweep() -> None:
@@ -34,17 +37,8 @@ def no_sweep() -> None:
 
 def none() -> None:
     """Do without both."""
-    no_blocks()
+    no_second_thread()
     no_sweep()
-
-
-def block(size: int) -> Callable[[], None]:
-    """Return what makes blocks of another size."""
-
-    def set_block() -> None:
-        vectors.BLOCK = size
-
-    return set_block
 
 
 def one_thread() -> None:
@@ -54,13 +48,22 @@ def one_thread() -> None:
 
 FORMS: dict[str, Callable[[], None]] = {
     "as it is": lambda: None,
-    "without blocks": no_blocks,
+    "without the second thread": no_second_thread,
     "without the sweep": no_sweep,
     "without both": none,
-    "blocks of 8,192": block(2**13),
-    "blocks of 131,072": block(2**17),
+    "OpenBLAS spins for 2^16 ticks": lambda: None,
+    "OpenBLAS spins for 2^18 ticks": lambda: None,
+    "OpenBLAS spins for 2^20 ticks": lambda: None,
+    "OpenBLAS spins for 2^26 ticks": lambda: None,  # as NumPy has it
+    "2^26, and no second thread": no_second_thread,
     "one BLAS thread": one_thread,
 }
+
+
+def environment(form: str) -> dict[str, str]:
+    """Return the environment for a form: OpenBLAS reads it when NumPy is loaded."""
+    power = re.search(r"2\^(\d+)", form)
+    return {**os.environ, **({"OPENBLAS_THREAD_TIMEOUT": power[1]} if power else {})}
 
 
 def windows(form: str) -> list[float]:
@@ -88,10 +91,12 @@ def main() -> None:
         done = {}
         for form in dict.fromkeys(["as it is", *args.only]):
             command = [sys.executable, __file__, "--form", form]
-            output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            output = subprocess.run(
+                command, env=environment(form), capture_output=True, text=True, check=True
+            ).stdout
             done[form] = json.loads(output.splitlines()[-1])
         rounds.append(done)
-    print(f"{'':22}{'ms a step':>10}{'ratio':>8}{'(range)':>16}{'last third, ratio':>20}")
+    print(f"{'':34}{'ms a step':>10}{'ratio':>8}{'(range)':>16}{'last third, ratio':>20}")
     for form in rounds[0]:
         ratios, late = [], []
         for done in rounds:
@@ -100,7 +105,7 @@ def main() -> None:
             late.append(median(own[-5:]) / median(reference[-5:]))
         spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
         figure = median(value for done in rounds for value in done[form])
-        print(f"{form:22}{figure:10.2f}{median(ratios):8.2f}{spread:>16}{median(late):20.2f}")
+        print(f"{form:34}{figure:10.2f}{median(ratios):8.2f}{spread:>16}{median(late):20.2f}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Train 784-512-256-128-10 on Fashion-MNIST; show how it learned, save it, check the file, use it.
 
-    python examples/fashion_mlp.py              15 epochs on the 60,000 images, some two minutes
+    python examples/fashion_mlp.py              15 epochs on the 60,000 images, a minute or two
     python examples/fashion_mlp.py --sample     on the 6,000 that come with tinynn, some seconds
 
 All that a run makes is under --out. log.csv is written while it trains: `tail -f` it, or draw it
@@ -19,11 +19,13 @@ from pathlib import Path
 from time import perf_counter
 from types import FrameType
 
+import tinynn  # before NumPy: tinynn/__init__.py says why
+
+# isort: split
 import numpy as np
 from run_folder import CHECKPOINT, open_run_folder
 from tqdm import tqdm
 
-import tinynn
 from tinynn import (
     Adam,
     CrossEntropy,

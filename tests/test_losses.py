@@ -133,7 +133,7 @@ def test_cross_entropy_of_a_sample_is_69_at_most(p_right):
 )
 def test_cross_entropy_refuses_rows_that_are_no_probabilities(row, text):
     with pytest.raises(ValueError, match=text):
-        CrossEntropy().forward(np.array([[0.5, 0.5], row, [9, 9]]), [0, 0, 0])
+        CrossEntropy().forward(np.array([[0.5, 0.5], row, [0.9, 0.1]]), [0, 0, 0])
 
 
 # SoftmaxCrossEntropy

@@ -1,9 +1,18 @@
 """Protects the tricks that make long vectors fast: each must give the numbers of its plain form."""
 
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import sleep
+
 import numpy as np
 import pytest
 
 from tinynn import (
+    SGD,
     Adam,
     CrossEntropy,
     Dense,
@@ -15,26 +24,109 @@ from tinynn import (
     datasets,
     scale_pixels,
 )
-from tinynn.vectors import BLOCK, in_blocks, sweep_subnormals
+from tinynn.vectors import WORTH_A_THREAD, in_halves, sweep_subnormals
 
 TINY = np.finfo(np.float32).smallest_normal
 
 
-@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 5])
-def test_blocks_are_views_that_cover_every_number_once(size):
-    a, b = np.zeros(size, np.float32), np.arange(size, dtype=np.float32)
-    for piece, other, scratch in in_blocks(a, b):
-        assert len(piece) == len(other) == len(scratch) <= BLOCK
+@pytest.fixture
+def two_threads(monkeypatch):
+    """A second thread, whatever the number of BLAS threads is here."""
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr("tinynn.vectors.second_thread", lambda: pool)
+        yield
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, WORTH_A_THREAD - 1, WORTH_A_THREAD, WORTH_A_THREAD + 7])
+def test_halves_are_views_that_cover_every_number_once(size, two_threads):
+    def work(piece, other, scratch):
+        threads.add(threading.current_thread())
+        assert len(piece) == len(other) == len(scratch)
         assert scratch.dtype == np.float32
         scratch[:] = 1
         piece += scratch
         piece += other
+
+    threads = set()
+    a, b = np.zeros(size, np.float32), np.arange(size, dtype=np.float32)
+    in_halves(work, a, b)
     assert a.tolist() == (b + 1).tolist()
+    assert len(threads) == (2 if size >= WORTH_A_THREAD else 1)
 
 
-def whole_vectors(*whole):
-    """The plain form of in_blocks."""
-    yield (*whole, np.empty_like(whole[0]))
+def test_an_error_in_either_half_is_raised_when_both_have_ended(two_threads):
+    def work(piece, scratch):
+        if piece[0] == bad:
+            raise ArithmeticError(bad)
+        sleep(0.05)
+        ended.append(piece[0])
+
+    vector = np.zeros(WORTH_A_THREAD)
+    vector[len(vector) // 2 :] = 1
+    for bad in (0, 1):
+        ended = []
+        with pytest.raises(ArithmeticError, match=str(bad)):
+            in_halves(work, vector)
+        assert set(ended) == {1 - bad}
+
+
+def test_the_second_thread_heeds_numpys_errstate_of_the_first(two_threads):
+    def overflow(piece, scratch):
+        piece *= 1e38
+
+    with np.errstate(over="ignore"):  # else: a warning, which is an error here
+        in_halves(overflow, np.full(WORTH_A_THREAD, 1e38, np.float32))
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        in_halves(overflow, np.full(WORTH_A_THREAD, 1e38, np.float32))
+
+
+def test_scratch_is_of_the_vectors_own_dtype_and_kept():
+    def keep(piece, scratch):
+        assert scratch.dtype == piece.dtype
+        assert scratch.shape == piece.shape
+        seen.append(scratch.ctypes.data)
+
+    seen = []
+    for dtype in (np.float32, np.float64):
+        for size in (3000, 3000, 2000):
+            in_halves(keep, np.zeros(size, dtype))
+    assert seen == [seen[0]] * 3 + [seen[3]] * 3
+    assert seen[0] != seen[3]
+
+
+@pytest.mark.parametrize("blas_threads", [1, 2])
+def test_there_is_a_second_thread_where_blas_has_one(blas_threads):
+    program = (
+        "from tinynn.vectors import second_thread; from threadpoolctl import threadpool_limits; "
+        f"threadpool_limits({blas_threads}); print(second_thread() is not None)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == str(blas_threads > 1), done.stderr
+
+
+FORK = """
+import os, warnings
+import numpy as np
+from tinynn import SGD
+from tinynn.vectors import WORTH_A_THREAD, second_thread
+from threadpoolctl import threadpool_limits
+
+threadpool_limits(2)
+warnings.simplefilter("ignore")  # Python's own, of forking with threads
+params, grads = np.zeros(WORTH_A_THREAD), np.ones(WORTH_A_THREAD)
+SGD(1.0).step(params, grads)
+assert second_thread() is not None
+child = os.fork()
+SGD(1.0).step(params, grads)
+if child:
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os._exit(0 if (params == -2).all() else 1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_forked_process_steps_on_with_a_thread_of_its_own():
+    assert subprocess.run([sys.executable, "-c", FORK], timeout=60).returncode == 0
 
 
 def textbook(params, gradients, rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8):
@@ -48,19 +140,23 @@ def textbook(params, gradients, rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8)
     return params
 
 
-def test_adam_in_blocks_is_adam_on_whole_vectors_bit_for_bit_and_the_textbooks_adam(monkeypatch):
+@pytest.mark.parametrize("kind", [Adam, partial(SGD, momentum=0.9)])
+def test_a_step_in_halves_in_two_threads_is_the_plain_one_bit_for_bit(
+    kind, two_threads, monkeypatch
+):
     rng = np.random.default_rng(0)
-    start = rng.normal(size=2 * BLOCK + 11).astype(np.float32)
+    start = rng.normal(size=WORTH_A_THREAD + 11).astype(np.float32)
     gradients = [rng.normal(size=start.size).astype(np.float32) for _ in range(5)]
     results = []
-    for blocks in (in_blocks, whole_vectors):
-        monkeypatch.setattr("tinynn.optimizers.in_blocks", blocks)
-        params, optimizer = start.copy(), Adam(0.01)
+    for least in (WORTH_A_THREAD, 2**62):
+        monkeypatch.setattr("tinynn.vectors.WORTH_A_THREAD", least)
+        params, optimizer = start.copy(), kind(0.01)
         for grads in gradients:
             optimizer.step(params, grads)
         results.append(params)
     assert results[0].tobytes() == results[1].tobytes()
-    np.testing.assert_allclose(results[0], textbook(start, gradients), rtol=0, atol=1e-6)
+    if kind is Adam:
+        np.testing.assert_allclose(results[0], textbook(start, gradients), rtol=0, atol=1e-6)
 
 
 def test_a_sweep_takes_subnormal_numbers_alone_and_every_hundredth_step_alone():

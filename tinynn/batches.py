@@ -13,7 +13,7 @@ from tinynn.parameters import Array
 
 
 def stratified_split(
-    labels: npt.ArrayLike, size: int, rng: np.random.Generator
+    labels: npt.ArrayLike, size: int, rng: "np.random.Generator"
 ) -> tuple[Array, Array]:
     """Draw `size` samples in which every class has its share; return the indices of rest and drawn.
 
@@ -39,7 +39,7 @@ def stratified_split(
 
 
 def minibatches(
-    x: Array, y: Array, batch_size: int, rng: np.random.Generator, start: int = 0
+    x: Array, y: Array, batch_size: int, rng: "np.random.Generator", start: int = 0
 ) -> Iterator[tuple[Array, Array]]:
     """Yield (x, y) in shuffled batches until every sample has come once: one epoch.
 

@@ -4,7 +4,6 @@ A callback is told of each event by a method of that name, and gets the Trainer,
 `model, loss, optimizer, epoch, step, batch, batch_loss, history` and can set `stop`.
 """
 
-import csv
 import errno
 import io
 import os
@@ -96,6 +95,8 @@ class CSVLogger(Callback):
         self._append(self._text(trainer, trainer.history.epochs[-1:]))
 
     def _text(self, trainer: "Trainer", rows: list[dict[str, Any]]) -> bytes:
+        import csv
+
         text = io.StringIO()
         writer = csv.DictWriter(text, trainer.columns, restval="", extrasaction="ignore")
         writer.writerows(rows)

@@ -283,9 +283,8 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
 def probabilities(p: Array) -> None:
     """Rows (B, C), each of numbers from 0 up that sum to 1."""
     sums = p.sum(axis=-1)  # (B,)
-    wrong = ~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)
-    if wrong.any():
-        row = int(wrong.argmax())
+    if not (np.abs(sums - 1).max() < 1e-3 and p.min() >= 0):  # so written, NaN is wrong too
+        row = int((~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)).argmax())
         remedy = "End the model with Softmax(), or use SoftmaxCrossEntropy()."
         if np.isnan(p).any():
             remedy = "Has training diverged? Then try a smaller learning rate."

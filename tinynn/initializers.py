@@ -12,7 +12,7 @@ import numpy as np
 from tinynn.parameters import Array, Shape
 
 
-def zeros(shape: Shape, rng: np.random.Generator) -> Array:
+def zeros(shape: Shape, rng: "np.random.Generator") -> Array:
     """All zeros: right for biases; for weights it would make all units of a layer alike for ever.
 
     >>> zeros((3,), np.random.default_rng(0))
@@ -21,7 +21,7 @@ def zeros(shape: Shape, rng: np.random.Generator) -> Array:
     return np.zeros(shape)
 
 
-def glorot_uniform(shape: Shape, rng: np.random.Generator) -> Array:
+def glorot_uniform(shape: Shape, rng: "np.random.Generator") -> Array:
     """Uniform with Var(W) = 2 / (fan_in + fan_out): keeps the spread forward and backward alike.
 
     shape: (fan_in, fan_out). For layers followed by tanh, softmax or nothing. Glorot and Bengio,
@@ -36,7 +36,7 @@ def glorot_uniform(shape: Shape, rng: np.random.Generator) -> Array:
     return rng.uniform(-limit, limit, shape)
 
 
-def he_normal(shape: Shape, rng: np.random.Generator) -> Array:
+def he_normal(shape: Shape, rng: "np.random.Generator") -> Array:
     """Normal with Var(W) = 2 / fan_in: the 2 makes up for the half that ReLU sets to zero.
 
     shape: (fan_in, fan_out). He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015,

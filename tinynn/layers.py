@@ -51,7 +51,7 @@ class Layer(Configured, HasParameters, ABC):
         """Return the shapes of the parameters by name, such as {"W": (784, 512), "b": (512,)}."""
         return {}
 
-    def initialize(self, rng: np.random.Generator) -> None:
+    def initialize(self, rng: "np.random.Generator") -> None:
         """Fill the parameters, which are zero before, from `rng`."""
 
     @abstractmethod
@@ -112,7 +112,7 @@ class Dense(Layer):
     db: Array
 
     def __init__(
-        self, units: int, initializer: Callable[[Shape, np.random.Generator], Array] = he_normal
+        self, units: int, initializer: "Callable[[Shape, np.random.Generator], Array]" = he_normal
     ) -> None:
         checks.dense(units, initializer)
         self.units = units
@@ -125,7 +125,7 @@ class Dense(Layer):
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         return {"W": (*input_shape, self.units), "b": (self.units,)}
 
-    def initialize(self, rng: np.random.Generator) -> None:
+    def initialize(self, rng: "np.random.Generator") -> None:
         self.W = self.initializer(self.W.shape, rng)
 
     def forward(self, x: Array, training: bool = True) -> Array:

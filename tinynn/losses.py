@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.configuration import Configured
-from tinynn.functions import log_softmax, one_hot, softmax
+from tinynn.functions import log_softmax, softmax
 from tinynn.parameters import Array
 
 
@@ -79,8 +79,7 @@ class CrossEntropy(Loss):
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
         y = _class_rows(p, y, "CrossEntropy")  # (B, C)
         checks.probabilities(p)
-        log_p = np.log(np.maximum(p, 1e-30))  # (B, C)
-        return float(-np.sum(y * log_p, dtype=np.float64) / len(p))
+        return float(-np.sum(y * np.log(np.maximum(p, 1e-30)), dtype=np.float64) / len(p))
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
         y = _class_rows(p, y, "CrossEntropy")
@@ -115,5 +114,5 @@ class SoftmaxCrossEntropy(Loss):
 def _class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
     """Return y as rows (B, C) of p's dtype, whether it is rows or classes."""
     y = checks.class_targets(p.shape, y, loss)
-    rows = one_hot(y, p.shape[1]) if y.ndim == 1 else y
-    return rows.astype(np.result_type(p, np.float32), copy=False)
+    dtype = np.result_type(p, np.float32)
+    return np.eye(p.shape[1], dtype=dtype)[y] if y.ndim == 1 else y.astype(dtype, copy=False)

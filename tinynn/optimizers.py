@@ -13,7 +13,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.parameters import Array
-from tinynn.vectors import in_blocks, sweep_subnormals
+from tinynn.vectors import in_halves, sweep_subnormals
 
 Rate: TypeAlias = float | Callable[[int], float]
 
@@ -94,10 +94,12 @@ class SGD(Optimizer):
         self.momentum = checks.decay("momentum", momentum)
 
     def update(self, params: Array, grads: Array, rate: float) -> None:
-        for w, g, velocity, scratch in in_blocks(params, grads, *self.memory.values()):
+        def step(w: Array, g: Array, velocity: Array, scratch: Array) -> None:
             velocity *= self.momentum
             velocity -= np.multiply(g, rate, out=scratch)
             w += velocity
+
+        in_halves(step, params, grads, *self.memory.values())
 
 
 class Adam(Optimizer):
@@ -139,7 +141,8 @@ class Adam(Optimizer):
         v_scale = (1 - self.beta2) / (1 - self.beta2**self.t)
         epsilon = self.epsilon / v_scale**0.5  # so that sqrt(V) needs no scaling
         rate *= m_scale / v_scale**0.5
-        for w, g, M, V, scratch in in_blocks(params, grads, *self.memory.values()):
+
+        def step(w: Array, g: Array, M: Array, V: Array, scratch: Array) -> None:
             M *= self.beta1
             M += g
             V *= self.beta2
@@ -148,3 +151,5 @@ class Adam(Optimizer):
             scratch += epsilon
             np.divide(M, scratch, out=scratch)
             w -= np.multiply(scratch, rate, out=scratch)
+
+        in_halves(step, params, grads, *self.memory.values())

@@ -4,7 +4,6 @@ Each function returns a matplotlib Figure and, given a path, saves it as well; n
 Colours are Okabe and Ito's, which colour-blind people can tell apart too.
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,6 +184,8 @@ def read_log(path: PathLike) -> list[dict[str, Any]]:
     ...     read_log(f"{folder}/log.csv")
     [{'epoch': '1', 'loss': '0.5'}]
     """
+    import csv
+
     with Path(path).open(newline="", encoding="utf-8") as file:
         whole_lines = [line for line in file if line.endswith("\n")]
     return list(csv.DictReader(whole_lines))

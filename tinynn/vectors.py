@@ -1,4 +1,4 @@
-"""Long vectors, kept fast: in what pieces they are worked on, and what is swept out.
+"""Long vectors, kept fast: two threads that share the work, and a broom for what slows it.
 
 A step of training passes over all parameters a dozen times, and the arithmetic is not what takes
 the time: it is bringing the numbers from memory and back, and numbers too small to be handled at
@@ -6,33 +6,79 @@ full speed. Each function here deals with one such cost; benchmarks/tricks.py me
 gains, and benchmarks/README.md says how much that was.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+import os
+import threading
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-BLOCK = 2**15  # numbers; five vectors of that many float32 fit the second-level cache of a core
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+WORTH_A_THREAD = 2**17  # numbers; handing fewer over takes longer than working on them
 SWEEP_EVERY = 100  # steps
 
+_scratch = threading.local()  # an array for each dtype that a thread has worked on
 
-def in_blocks(*vectors: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
-    """Yield the same piece of each vector, piece after piece, each short enough for a core's cache.
 
-    The last that is yielded is scratch: room, of that length, for what lies between two operations.
-    All operations on a piece are done before the next is touched, so that it comes from memory once
-    and not once an operation. Elementwise equations give the same bits either way; the plain form
-    is one piece, `yield (*vectors, np.empty_like(vectors[0]))`.
+def in_halves(work: Callable[..., None], *vectors: npt.NDArray[Any]) -> None:
+    """Call `work(*halves, scratch)` for both halves of the vectors, at once, in two threads.
 
-    >>> a, b = np.arange(BLOCK + 2), np.arange(BLOCK + 2)
-    >>> [(len(x), y[0].item(), len(scratch)) for x, y, scratch in in_blocks(a, b)]
-    [(32768, 0, 32768), (2, 32768, 2)]
+    The last argument is scratch: room, of the half's length, for what lies between two operations.
+    `work` must treat each number by itself; then the bits do not depend on who does what. The plain
+    form is `work(*vectors, np.empty_like(vectors[0]))`, and that is what happens where vectors are
+    short, or NumPy's matrix products have one thread only.
+
+    >>> def add(a, b, scratch):
+    ...     a += b
+    >>> a = np.array([1.0, 2.0, 3.0])
+    >>> in_halves(add, a, np.ones(3))
+    >>> a
+    array([2., 3., 4.])
     """
     size = len(vectors[0])
-    scratch = np.empty(min(size, BLOCK), vectors[0].dtype)
-    for start in range(0, size, BLOCK):
-        piece = slice(start, start + BLOCK)
-        yield (*(vector[piece] for vector in vectors), scratch[: size - start])
+    thread = second_thread() if size >= WORTH_A_THREAD else None
+    if thread is None:
+        _run(work, vectors)
+        return
+    from contextvars import copy_context
+
+    first, second = zip(*((v[: size // 2], v[size // 2 :]) for v in vectors), strict=True)
+    other = thread.submit(copy_context().run, _run, work, second)  # NumPy's errstate goes along
+    try:
+        _run(work, first)
+    finally:
+        other.result()
+
+
+def _run(work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> None:
+    """Do the work with this thread's scratch, which stays from call to call: new memory is slow."""
+    size, dtype = len(vectors[0]), vectors[0].dtype
+    room = getattr(_scratch, dtype.name, np.empty(0, dtype))
+    if len(room) < size:
+        room = np.empty(size, dtype)
+        setattr(_scratch, dtype.name, room)
+    work(*vectors, room[:size])
+
+
+@cache
+def second_thread() -> "Executor | None":
+    """Return the thread that shares the work, or None if one thread is all that NumPy may have."""
+    from threadpoolctl import threadpool_info
+
+    counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    if counts and max(counts) == 1:
+        return None
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1, thread_name_prefix="tinynn")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of its parent's threads
+    os.register_at_fork(after_in_child=second_thread.cache_clear)
 
 
 def sweep_subnormals(vectors: Iterable[npt.NDArray[Any]], t: int) -> None:
@@ -53,7 +99,10 @@ def sweep_subnormals(vectors: Iterable[npt.NDArray[Any]], t: int) -> None:
     """
     if t % SWEEP_EVERY:
         return
-    for vector in vectors:
+
+    def sweep(vector: npt.NDArray[Any], scratch: npt.NDArray[Any]) -> None:
         smallest = np.finfo(vector.dtype).smallest_normal
-        for piece, scratch in in_blocks(vector):
-            piece[np.abs(piece, out=scratch) < smallest] = 0
+        vector[np.abs(vector, out=scratch) < smallest] = 0
+
+    for vector in vectors:
+        in_halves(sweep, vector)
