@@ -42,6 +42,8 @@ from tinynn.datasets import CLASS_NAMES
 from tinynn.metrics import format_confusion, most_confused
 from tinynn.parameters import Array
 
+PATIENCE = 15  # epochs
+
 
 def main() -> None:
     args = arguments()
@@ -85,11 +87,13 @@ def main() -> None:
 
     with phase("train", seconds):
         trainer = Trainer(model, CrossEntropy(), Adam(args.learning_rate), seed=args.seed)
+        best = tinynn.EarlyStopping("val_accuracy", PATIENCE)
         interruption = StopOnSignal()
         callbacks = [
             tinynn.CSVLogger(out / "log.csv"),
             tinynn.ProgressBar(),
             EpochLine(),
+            best,
             interruption,
             tinynn.Checkpoint(out / CHECKPOINT, every_steps=args.checkpoint_steps),
         ]
@@ -107,6 +111,7 @@ def main() -> None:
             )
             print(f"Go on with: {again}")
             sys.exit(128 + interruption.signal)
+        print(f"Kept: the weights after epoch {best.best_epoch}, the best on the images held out.")
 
     with phase("evaluate", seconds):
         p_test = model.predict(x_test)
@@ -122,7 +127,7 @@ def main() -> None:
         plots.confusion(matrix, CLASS_NAMES, path=out / "confusion.png")
 
     with phase("plot", seconds):
-        plots.learning_curves(history, path=out / "accuracy.png")
+        plots.learning_curves(history, kept=best.best_epoch, path=out / "accuracy.png")
         plots.first_layer(model, path=out / "weights.png")
         print(f"{out / 'accuracy.png'}, {out / 'weights.png'}")
 
@@ -150,13 +155,14 @@ def main() -> None:
     figures = {
         "test_accuracy": test["accuracy"],
         "test_loss": test["loss"],
-        "train": {"samples": len(x), **of_last_epoch(history, "")},
-        "val": {"samples": len(x_val), **of_last_epoch(history, "val_")},
+        "train": {"samples": len(x), **of_epoch(best.best_epoch, history, "")},
+        "val": {"samples": len(x_val), **of_epoch(best.best_epoch, history, "val_")},
         "test": {"samples": len(x_test), **test},
         "data_source": data.source,
         "resumed": args.resume and checkpoint is not None,
         "seed": args.seed,
-        "epochs": args.epochs,
+        "epochs": len(history.epochs),
+        "best_epoch": best.best_epoch,
         "batch_size": args.batch_size,
         "learning_rate": args.learning_rate,
         "parameters": model.params.size,
@@ -182,7 +188,8 @@ def arguments() -> argparse.Namespace:
         type=whole(1),
         default=15,
         metavar="N",
-        help="passes over the training images (default: %(default)s)",
+        help="passes over the training images; the weights of the best on the images held out are "
+        f"kept, and {PATIENCE} in a row without a better one end it (default: %(default)s)",
     )
     add(
         "--batch-size",
@@ -334,8 +341,8 @@ def verify(model: Sequential, path: Path, x_test: Array, p_test: Array) -> None:
         sys.exit(f"error: {path} does not hold the network that was trained")
 
 
-def of_last_epoch(history: tinynn.History, prefix: str) -> dict[str, float]:
-    return {name: history[prefix + name][-1] for name in ("loss", "accuracy")}
+def of_epoch(epoch: int, history: tinynn.History, prefix: str) -> dict[str, float]:
+    return {name: history[prefix + name][epoch - 1] for name in ("loss", "accuracy")}
 
 
 if __name__ == "__main__":

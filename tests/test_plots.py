@@ -114,6 +114,13 @@ def test_curves_show_every_number_of_the_history():
         assert legend(panel) == ["training", "validation"]
 
 
+def test_the_epoch_whose_weights_were_kept_is_marked():
+    for panel in plots.learning_curves(FULL, kept=2).axes:
+        mark = panel.get_lines()[-1]
+        assert list(mark.get_xdata()) == [2, 2]
+        assert legend(panel) == ["training", "validation", "kept: epoch 2"]
+
+
 def test_training_and_validation_look_different():
     training, validation = plots.learning_curves(FULL).axes[0].get_lines()
     assert training.get_color() != validation.get_color()

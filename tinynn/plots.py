@@ -24,13 +24,17 @@ RIGHT, WRONG = COLOURS[0], COLOURS[1]
 
 
 def learning_curves(
-    *runs: History | PathLike, labels: Sequence[str] | None = None, path: PathLike | None = None
+    *runs: History | PathLike,
+    labels: Sequence[str] | None = None,
+    kept: int | None = None,
+    path: PathLike | None = None,
 ) -> "Figure":
     """Draw accuracy and loss over the epochs, training and validation, of one run or several.
 
     runs: each a History, or the path of a CSVLogger's file. labels: a name for each run; without,
-    several runs go by their paths' folders, or as "run 1" and so on. What a run did not measure is
-    left out. Raises ValueError for no run, or one without epochs.
+    several runs go by their paths' folders, or as "run 1" and so on. kept: an epoch to mark, whose
+    weights were kept; none unless told. What a run did not measure is left out. Raises ValueError
+    for no run, or one without epochs.
 
     >>> history = History([{"epoch": 1, "loss": 0.5, "val_loss": 0.6}])
     >>> [panel.get_ylabel() for panel in learning_curves(history).axes]
@@ -51,6 +55,8 @@ def learning_curves(
                     colour = COLOURS[(i if label else k) % len(COLOURS)]
                     text = f"{label}, {part}" if label else part
                     panel.plot(run["epoch"], run[column], f"o{style}", ms=3, c=colour, label=text)
+        if kept is not None:
+            panel.axvline(kept, linestyle=":", color=COLOURS[-1], label=f"kept: epoch {kept}")
         panel.set_xlabel("epoch")
         panel.set_ylabel(name)
         panel.set_title(f"{name.capitalize()} over the epochs")

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,7 +58,28 @@ def test_log_has_one_row_an_epoch_with_the_promised_columns(sample_run):
     assert list(rows[0]) == columns.split()
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert all(row["learning_rate"] == "0.001" for row in rows)
-    assert metrics(sample_run)["val"]["accuracy"] == float(rows[-1]["val_accuracy"])
+
+
+def test_the_weights_of_the_epoch_that_did_best_on_the_images_held_out_are_kept(
+    run_example, tmp_path
+):
+    arguments = ("--sample", "--epochs", 5, "--learning-rate", 0.01)  # jumps about
+    process = run_example(tmp_path, "fashion_mlp.py", *arguments)
+    run = SimpleNamespace(out=tmp_path / "runs/fashion_mlp")
+    with (run.out / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    best = max(rows, key=lambda row: float(row["val_accuracy"]))  # the first, if several are
+    assert f"Kept: the weights after epoch {best['epoch']}, the best" in process.stdout
+    found = metrics(run)
+    assert found["best_epoch"] == int(best["epoch"])
+    for part, prefix in (("train", ""), ("val", "val_")):
+        for name in ("loss", "accuracy"):
+            assert found[part][name] == float(best[prefix + name])
+
+    (images, labels), _ = datasets.load_sample()
+    _, drawn = tinynn.stratified_split(labels, 500, np.random.default_rng(0))
+    p = tinynn.load_model(run.out / "model.npz").predict(images[drawn] / np.float32(255))
+    assert found["val"]["accuracy"] == np.mean(p.argmax(axis=1) == labels[drawn])
 
 
 def test_metrics_are_those_of_the_saved_model(sample_run):
