@@ -9,6 +9,7 @@ with examples/compare_runs.py.
 
 import argparse
 import json
+import os
 import platform
 import shlex
 import signal
@@ -104,12 +105,7 @@ def main() -> None:
         except (ArithmeticError, OSError, ValueError) as error:
             sys.exit(f"error: {error}")
         if interruption.signal:
-            flags = [flag for flag in sys.argv if flag != "--resume"]
-            again = shlex.join([sys.executable, *flags, "--resume"])
-            print(
-                f"Interrupted in epoch {trainer.epoch}, after step {trainer.step:,}; all is kept."
-            )
-            print(f"Go on with: {again}")
+            say_how_to_go_on(trainer)
             sys.exit(128 + interruption.signal)
         print(f"Kept: the weights after epoch {best.best_epoch}, the best on the images held out.")
 
@@ -327,6 +323,16 @@ class StopOnSignal(tinynn.Callback):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def say_how_to_go_on(trainer: Trainer) -> None:
+    """On standard error: the same Ctrl-C may have ended who reads the other, as in `| tee`."""
+    flags = [flag for flag in sys.argv if flag != "--resume"]
+    again = shlex.join([sys.executable, *flags, "--resume"])
+    where = f"in epoch {trainer.epoch}, after step {trainer.step:,}; all is kept"
+    if not trainer.checkpoint:
+        where = "before the first step, so there is nothing to keep"
+    print(f"Interrupted {where}.\nGo on with: {again}", file=sys.stderr)
+
+
 def verify(model: Sequential, path: Path, x_test: Array, p_test: Array) -> None:
     """Load the file into a new model and compare all there is; a difference ends the program."""
     loaded = tinynn.load_model(path)
@@ -350,5 +356,8 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # as in `| head`; what is still to be printed has no reader either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit("error: what this prints is not read any more. Go on with --resume.")
     except OSError as error:  # a full disk: what has been trained is in the checkpoint
         sys.exit(f"error: {error}. Free some space, then go on with --resume.")

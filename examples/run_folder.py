@@ -56,11 +56,13 @@ def _locked(out: Path) -> IO[str]:
     if fcntl is not None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             lock.seek(0)
             sys.exit(
                 f"error: process {lock.read().strip()} is at work in {out}; choose another --out"
             )
+        except OSError as error:  # some network drives have no locks
+            print(f"{out} cannot be locked ({error}): let no other run use it meanwhile.")
     try:
         moved = (out / "lock").stat().st_ino != os.fstat(lock.fileno()).st_ino
     except FileNotFoundError:

@@ -162,6 +162,41 @@ def test_relu_does_not_hide_a_nan():
     assert out[0, 1:].tolist() == [0, 2]
 
 
+def test_relus_backward_does_not_hide_a_nan_either():
+    relu = ReLU()
+    relu.forward(np.array([[-1.0, 2.0, np.nan]]))
+    assert np.isnan(relu.backward(np.full((1, 3), np.nan))).all()
+
+
+def test_squares_that_adam_cannot_hold_end_training_and_are_named():
+    """Divided by infinity every step is 0: the loss stays a number, and nothing moves for ever."""
+    x, y = np.full((4, 1), 1e12), np.full((4, 1), 1e10)
+    model = Sequential([Dense(1)], input_shape=(1,))
+    with pytest.raises(TrainingDiverged, match="V, which Adam remembers of the gradients, 1 of 2"):
+        Trainer(model, MeanSquaredError(), Adam(0.1)).fit(x, y, epochs=50)
+
+
+def test_the_losses_that_led_there_are_the_last_five_of_this_training():
+    x, y = data()
+    trainer = Trainer(network(), SoftmaxCrossEntropy(), SGD(1e-9))
+    trainer.fit(x, y, 2)
+    first = list(trainer.recent_losses)
+    assert len(first) == 4  # two steps an epoch
+    trainer.fit(x, y, 7)
+    assert len(trainer.recent_losses) == 5
+    trainer.fit(x, y, 1)
+    assert len(trainer.recent_losses) == 2
+    losses = []
+
+    class Note(Callback):
+        def on_step_end(self, trainer):
+            losses.append(f"{trainer.batch_loss:.4g}")
+
+    poison = Poison(8, 0, "dW")
+    text = stopped(network(), SoftmaxCrossEntropy(), SGD(0.1), [Note(), poison])
+    assert f"Losses before: {', '.join(losses[-5:])}." in text
+
+
 def test_a_square_beyond_the_numbers_is_said_to_be_the_loss():
     model = Sequential([Dense(1)], input_shape=(1,))
     model.params = [1e30, 0]
@@ -213,10 +248,10 @@ def test_adam_at_10_is_warned_of_by_comparison_with_guessing():
 
 def test_the_limit_is_twice_the_loss_of_guessing():
     row = {"epoch": 1, "accuracy": 0.5, "loss": 2 * np.log(3) - 0.01}
-    checks.better_than_guessing(row, 3)
-    checks.better_than_guessing({"epoch": 1, "loss": 9.0}, 3)  # a loss that is not of classes
+    checks.better_than_guessing(row, (3,))
+    checks.better_than_guessing({"epoch": 1, "loss": 9.0}, ())  # a loss that is not of classes
     with pytest.warns(UserWarning, match="guessing among 3 classes"):
-        checks.better_than_guessing({**row, "loss": 2 * np.log(3) + 0.01}, 3)
+        checks.better_than_guessing({**row, "loss": 2 * np.log(3) + 0.01}, (3,))
 
 
 def test_warnings_point_at_the_users_own_line():

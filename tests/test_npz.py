@@ -7,6 +7,7 @@ import pickle
 import struct
 import time
 import tracemalloc
+import warnings
 import zipfile
 import zlib
 from collections import Counter
@@ -36,7 +37,7 @@ from tinynn import (
     save_model,
     zeros,
 )
-from tinynn.npz import LONGEST_DIRECTORY
+from tinynn.npz import LONGEST_DIRECTORY, NpzFile
 from tinynn.storage import check_state, load_checkpoint, save_checkpoint
 
 X, Y = np.linspace(0, 1, 16).reshape(4, 2, 2), np.array([0, 1, 2, 3])
@@ -911,6 +912,32 @@ def test_an_optimizers_array_that_does_not_fit_is_refused_before_it_is_read(chec
     checkpoint.refused("training.optimizer.M", "10000000")
 
 
+@pytest.mark.parametrize("length", [2**20, 2**34])
+def test_a_long_directory_of_a_file_beyond_two_gibibytes_is_not_read(victim, length):
+    """Honest files of that size describe their directory in 64 bits."""
+    at = 2**31 + 2**20
+    with victim.path.open("r+b") as file:  # sparse: it takes no room on the disk
+        file.seek(at)
+        sizes = 1, 1, length, at - length % at
+        record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, *sizes)
+        locator = struct.pack("<4sLQL", b"PK\6\7", 0, at, 1)
+        file.write(record + locator + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 9, 9, 0))
+    victim.refused("too large a directory")
+
+
+@pytest.mark.slow
+def test_an_honest_file_beyond_two_gibibytes_is_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name in ("U", "W"):
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.ones(2**30 + 9, np.uint8), version=(1, 0))
+    with NpzFile(tmp_path / "a.npz") as file:
+        assert {name: member.shape for name, member in file.members.items()} == {
+            "U": (2**30 + 9,),
+            "W": (2**30 + 9,),
+        }
+
+
 def test_a_directory_described_in_64_bits_is_not_read(victim):
     content = victim.path.read_bytes()
     ending = content[-22:]
@@ -932,7 +959,15 @@ UNFIT = [
     (("optimizer", "t"), 10**400),
     (("sums", "loss"), 10**400),
     (("sums", "samples"), 1),
+    (("sums", "loss"), 1.0),
+    (("sums", "hits"), 1),
     (("history",), []),
+    (("history",), [{"epoch": 1}, {"epoch": 2}]),
+    (("history", 0, "seconds"), None),
+    (("history", 0, "colour"), 1.0),
+    (("history", 0, "loss"), float("nan")),
+    (("history", 0, "epoch"), True),
+    (("history", 0, "epoch"), 1.0),
 ]
 
 
@@ -953,6 +988,63 @@ def test_samples_that_are_no_whole_number_of_batches_are_refused(checkpoint):
     checkpoint.refused("1 samples are no whole number of batches")
 
 
+MID_EPOCH = {
+    "more samples than there are": {"samples": 6, "loss": 1.0, "hits": 0},
+    "more right than there are": {"samples": 2, "loss": 1.0, "hits": 3},
+    "fewer than none": {"samples": 2, "loss": 1.0, "hits": -1},
+    "true": {"samples": 2, "loss": 1.0, "hits": True},
+    "right without end": {"samples": 2, "loss": 1.0, "hits": 10**400},
+    "half a sample": {"samples": 2, "loss": 1.0, "hits": 0.5},
+    "infinite loss": {"samples": 2, "loss": float("inf"), "hits": 0},
+}
+
+
+@pytest.mark.parametrize("sums", MID_EPOCH.values(), ids=MID_EPOCH)
+def test_sums_that_no_epoch_could_have_are_refused(checkpoint, sums):
+    state = checkpoint.texts()
+    state["history"].pop()
+    state["sums"].update(sums)
+    checkpoint.part("training").data = npy(json.dumps(state))
+    checkpoint.write()
+    checkpoint.openings = [resume]
+    checkpoint.refused("unfit")
+
+
+def test_sums_of_a_checkpoint_in_mid_epoch_are_not_refused(checkpoint):
+    state = checkpoint.texts()
+    state["history"].pop()
+    state["sums"].update(samples=2, loss=1.0, hits=2)
+    checkpoint.part("training").data = npy(json.dumps(state))
+    checkpoint.write()
+    resume(checkpoint.path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_an_optimizer_remembers_must_be_numbers(checkpoint, value):
+    checkpoint.part("training.optimizer.V").data = npy(np.full(31, value, np.float32))
+    checkpoint.write()
+    checkpoint.openings = [resume]
+    checkpoint.refused("V holds NaN or infinity")
+
+
+def test_a_text_beyond_ascii_which_tinynn_never_writes_is_refused(checkpoint):
+    """Escaped again, it could be too long to be written."""
+    state = checkpoint.texts()
+    state["history"][0]["loss"] = "\u00e9"
+    checkpoint.part("training").data = npy(json.dumps(state, ensure_ascii=False))
+    checkpoint.write()
+    checkpoint.refused("ASCII")
+
+
+@pytest.mark.parametrize("name", ["training.history", "training.history.0"])
+def test_a_history_that_is_an_array_is_refused(checkpoint, name):
+    value = {"array": name} if name.endswith("history") else [{"array": name}]
+    checkpoint.parts.append(Part(f"{name}.npy", npy(np.ones(2))))
+    change_state(checkpoint, ("history",), value)
+    checkpoint.openings = [resume]
+    checkpoint.refused("no optimizer's and no callback's")
+
+
 def test_an_array_of_no_numbers_and_an_impossible_dimension_is_refused(checkpoint):
     data = told(header(shape="(10000000000000000000, 0)"))
     checkpoint.parts.append(Part("training.x.npy", data))
@@ -966,7 +1058,9 @@ def test_an_array_of_no_numbers_and_an_impossible_dimension_is_refused(checkpoin
         {"best": "x", "best_epoch": 1, "waited": 0},
         {"best": 1.0, "best_epoch": 1, "waited": "x"},
         {"best": 1.0, "best_epoch": -1, "waited": 0},
-        {"best": 1.0, "best_epoch": 1, "waited": 0, "best_params": np.array([1.0, np.nan])},
+        {"best": 1.0, "best_epoch": 1, "waited": 0, "best_params": np.full(31, np.nan)},
+        {"best": 1.0, "best_epoch": 1, "waited": 0, "best_params": [1.0]},
+        {"best": 1.0, "best_epoch": 1, "waited": 0, "best_params": 1.5},
         {"best": 1.0, "best_epoch": 1, "waited": 0, "best_params": "x"},
         {},
     ],
@@ -985,6 +1079,72 @@ def test_a_memory_that_early_stopping_could_not_have_is_refused(tmp_path, state)
     with pytest.raises(ModelFormatError, match="EarlyStopping cannot take its state"):
         trainer.fit(X, Y, 2, 2, (X, Y), [stop], resume_from=tmp_path / "a")
     assert trainer.step == 0
+
+
+def test_best_weights_of_another_size_are_refused_before_anything_changes(tmp_path):
+    class Lies(EarlyStopping):
+        def state(self):
+            return {**super().state(), "best_params": np.ones(2)}
+
+    Lies.__name__ = Lies.__qualname__ = "EarlyStopping"
+    callbacks = [Lies(), Checkpoint(tmp_path / "a")]
+    trained(epochs=1, validation_data=(X, Y), callbacks=callbacks)
+    trainer = Trainer(network(), CrossEntropy(), Adam())
+    before = trainer.model.params.tobytes()
+    with pytest.raises(ModelFormatError, match=r"best_params as \(31,\), but has float64 \(2,\)"):
+        trainer.fit(X, Y, 2, 2, (X, Y), [EarlyStopping()], resume_from=tmp_path / "a")
+    assert trainer.step == 0
+    assert trainer.model.params.tobytes() == before
+
+
+def nodes(value, path=()):
+    """Yield the place of everything in a JSON value, the whole first."""
+    yield path
+    items = value.items() if isinstance(value, dict) else ()
+    for key, item in enumerate(value) if isinstance(value, list) else items:
+        yield from nodes(item, (*path, key))
+
+
+STRANGE = [
+    None, True, False, 0, 1, -1, 10**400, 2.5, float("nan"), float("inf"), "", "x", "\u00e9", [],
+    [[]], {}, {"array": "training.optimizer.M"}, {"array": 3}, [1.0, 2.0], "an array",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(400))
+def test_a_training_state_changed_anywhere_is_refused_or_goes_on_and_nothing_else(checkpoint, seed):
+    rng = np.random.default_rng(seed)
+    state = checkpoint.texts()
+    places = [place for place in nodes(state) if place]
+    place = places[rng.integers(len(places))]
+    inner = state
+    for key in place[:-1]:
+        inner = inner[key]
+    value = STRANGE[rng.integers(len(STRANGE))]
+    if value == "an array":  # an honest one, where none should be
+        name = "training." + ".".join(map(str, place))
+        value = {"array": name}
+        checkpoint.parts = [part for part in checkpoint.parts if part.name != f"{name}.npy"]
+        checkpoint.parts.append(Part(f"{name}.npy", npy(np.ones(rng.choice([0, 1, 3, 31])))))
+    inner[place[-1]] = value
+    checkpoint.part("training").data = npy(json.dumps(state))
+    checkpoint.write()
+    trainer = trained(epochs=1)
+    before = snapshot(trainer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of another machine, of diverging
+        try:
+            trainer.fit(X, Y, 4, 2, resume_from=checkpoint.path)
+            told = None
+        except ValueError as error:
+            told = str(error)
+    if told is not None:
+        assert told.startswith(str(checkpoint.path))
+        assert snapshot(trainer) == before
+        return
+    for row in trainer.history.epochs:
+        assert 0 <= row["accuracy"] <= 1
+        assert np.isfinite(row["loss"])
 
 
 def test_what_is_refused_when_read_is_refused_when_written(tmp_path):
@@ -1058,3 +1218,51 @@ def test_a_case_of_the_fuzzer_depends_on_its_number_alone(fuzz_files, tmp_path):
     valid = fuzz_files.sources(tmp_path)
     again = [fuzz_files.mutated(valid, 5, k) for k in (7, 8, 7)]
     assert again[0] == again[2] != again[1]
+
+
+class Picky(Dense):
+    """A learner's own layer, whose constructor meets a file's values in its own way."""
+
+    error: type[Exception] = AssertionError
+
+    def __init__(self, units):
+        if units == 5:
+            raise self.error("not five")
+        super().__init__(units)
+
+
+@pytest.mark.parametrize(
+    "error", [AssertionError, IndexError, ZeroDivisionError, OverflowError, OSError, RuntimeError]
+)
+def test_whatever_an_own_layers_constructor_raises_is_the_files_fault(tmp_path, error, monkeypatch):
+    path = tmp_path / "model.npz"
+    save_model(Sequential([Picky(4)], input_shape=(2,)), path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    text = str(arrays["architecture"]).replace('"units": 4', '"units": 5')
+    arrays["architecture"] = np.array(text)
+    np.savez(path, **arrays)
+    monkeypatch.setattr(Picky, "error", error)
+    with pytest.raises(ModelFormatError, match=r"model\.npz describes .*not five"):
+        load_model(path, layers=[Picky])
+
+
+@pytest.mark.parametrize(
+    ("layers", "hint"),
+    [
+        (Picky, r"Write layers=\[Picky\]"),
+        (Picky(4), "must be a list of your own classes"),
+        ([Picky(4)], r"classes, such as \[Picky\], not of Picky"),
+        (["Picky"], "not of 'Picky'"),
+        ("Picky", "must be a list"),
+        (3, "must be a list"),
+    ],
+    ids=str,
+)
+def test_layers_that_are_no_list_of_classes_are_the_callers_fault(tmp_path, layers, hint):
+    path = tmp_path / "model.npz"
+    save_model(Sequential([Picky(4)], input_shape=(2,)), path)
+    for call in (load_model, lambda path, layers: compare_models(path, path, layers)):
+        with pytest.raises(ValueError, match=hint) as caught:
+            call(path, layers)
+        assert not isinstance(caught.value, ModelFormatError)

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -325,7 +326,7 @@ def another_label(labels):
         ({"seed": 1}, {}, "seed: 0 against 1"),
         ({"optimizer": "momentum"}, {}, "optimizer.class: Adam against SGD"),
         ({"make": lambda: Adam(0.06)}, {}, "optimizer.learning_rate: 0.05 against 0.06"),
-        ({"optimizer": "scheduled"}, {}, "optimizer.learning_rate: 0.05 against .*t = 2"),
+        ({"optimizer": "scheduled"}, {}, "optimizer.learning rates: None against .*t = 2"),
         ({"loss": SoftmaxCrossEntropy()}, {}, "loss.class: CrossEntropy against SoftmaxCross"),
         ({"patience": 8}, {}, "callbacks.0..patience: 9 against 8"),
         ({}, {"callbacks": []}, "callbacks: .*EarlyStopping"),
@@ -468,8 +469,83 @@ def test_a_learning_rate_set_from_outside_is_resumed_as_it_was(tmp_path):
 def test_another_learning_rate_function_is_refused_though_its_code_is_the_same(tmp_path):
     small_run(tmp_path / "run.npz", rate_of(0.1), epochs=1)
     small_run(tmp_path / "run.npz", rate_of(0.1), epochs=2, resume=True)
-    with pytest.raises(ValueError, match=r"learning_rate.t = 1: 0\.1 against 0\.5"):
+    with pytest.raises(ValueError, match=r"learning rates.t = 1: 0\.1 against 0\.5"):
         small_run(tmp_path / "run.npz", rate_of(0.5), resume=True)
+
+
+def late(rate):
+    return lambda t: 0.05 if t < 150_000 else rate
+
+
+def test_rates_beyond_those_compared_are_told_by_the_functions_code(tmp_path):
+    small_run(tmp_path / "run.npz", late(0.01), epochs=1)
+    small_run(tmp_path / "run.npz", late(0.01), epochs=2, resume=True)
+    with pytest.raises(ValueError, match=r"learning_rate\.code"):
+        small_run(tmp_path / "run.npz", late(0.02), resume=True)
+
+
+def weighed(x, k=1.0, *, shift=0.0):
+    return k * x + shift
+
+
+class Weigher:
+    def __init__(self, k):
+        self.k = k
+
+    def __call__(self, x):
+        return self.k * x
+
+    def method(self, x):
+        return self.k + x
+
+
+def holding(held):
+    return lambda x: (held, x)
+
+
+def with_default(shift):
+    def function(x, *, shift=shift):
+        return x + shift
+
+    return function
+
+
+class HoldsFunction(Callback):
+    def __init__(self, function):
+        self.function = function
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda k: partial(weighed, k=k),
+        lambda k: partial(partial(weighed, k), shift=1.0),
+        lambda k: holding([1, k]),
+        lambda k: holding({"k": k}),
+        lambda k: holding(np.array([k, 1.0])),
+        lambda k: holding(holding(k)),
+        Weigher,
+        lambda k: Weigher(k).method,
+        with_default,
+    ],
+    ids=["partial", "nested", "list", "dictionary", "array", "closure", "object", "method", "kw"],
+)
+def test_a_callbacks_function_that_holds_another_number_is_another_setting(tmp_path, make):
+    path = tmp_path / "run.npz"
+    small_run(path, epochs=1, callbacks=[HoldsFunction(make(0.5))])
+    small_run(path, epochs=2, resume=True, callbacks=[HoldsFunction(make(0.5))])
+    with pytest.raises(ValueError, match=r"callbacks\[0\]\.function\.code"):
+        small_run(path, epochs=3, resume=True, callbacks=[HoldsFunction(make(0.25))])
+
+
+def test_numpys_whole_numbers_are_as_good_as_pythons(tmp_path):
+    for resume_from in (None, tmp_path / "run.npz"):
+        model = Sequential([Dense(3), Softmax()], input_shape=(4,))
+        trainer = Trainer(model, CrossEntropy(), Adam(), seed=np.int64(3))
+        callbacks = [Checkpoint(tmp_path / "run.npz")]
+        epochs = 1 if resume_from is None else 2
+        trainer.fit(X, Y, epochs, np.int64(8), callbacks=callbacks, resume_from=resume_from)
+    assert len(trainer.history.epochs) == 2
 
 
 class Holds(Callback):

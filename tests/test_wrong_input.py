@@ -10,6 +10,7 @@ from tinynn import (
     CrossEntropy,
     Dense,
     Flatten,
+    Layer,
     MeanSquaredError,
     ReLU,
     Sequential,
@@ -43,6 +44,7 @@ with np.errstate(divide="ignore"):
     WITH_INFINITY = X / (np.arange(20) != 3)[:, None, None]
 
 REFUSED = {
+    "true and false": ({"y": Y > 1}, "Use y.astype"),
     "strings": ({"x": np.full((20, 3, 2), "a")}, "expects numbers, got an array of <U1"),
     "objects": ({"x": np.full((20, 3, 2), None)}, "expects numbers, got an array of object"),
     "complex": ({"x": X + 0j}, "expects numbers, got an array of complex"),
@@ -200,3 +202,47 @@ def test_predict_on_a_million_rows_needs_little_more_memory_than_its_answer():
     assert p.shape == (10**6, 4)
     assert (p == p[0]).all()
     assert peak < p.nbytes + 10**6
+
+
+class DoublesInPlace(Layer):
+    """A learner's own, with the mistake that learners make."""
+
+    def forward(self, x, training=True):
+        x *= 2
+        return x
+
+    def input_gradient(self, dout):
+        return 2 * dout
+
+
+def test_a_layer_that_works_in_place_cannot_change_the_data():
+    model = Sequential([DoublesInPlace(), Flatten(), Dense(4), Softmax()], (3, 2))
+    x = X.copy()
+    for use in (model.forward, model.predict, lambda x: Trainer(
+        model, CrossEntropy(), Adam()).fit(x, Y, 1, validation_data=(x, Y))):  # fmt: skip
+        with pytest.raises(ValueError, match="read-only"):
+            use(x)
+    assert x.tobytes() == X.tobytes()
+
+
+class Scale(Layer):
+    def parameter_shapes(self, input_shape):
+        return {"scale": ()}
+
+    def forward(self, x, training=True):
+        self.x = x
+        return x * self.scale
+
+    def parameter_gradients(self, dout):
+        self.dscale = (dout * self.x).sum()
+
+    def input_gradient(self, dout):
+        return dout * self.scale
+
+
+def test_a_sample_may_be_a_single_number():
+    model = Sequential([Scale()], input_shape=())
+    model.params = [1.0]
+    x = np.linspace(-1, 1, 20)
+    Trainer(model, MeanSquaredError(), Adam(0.1)).fit(x, 3 * x, 200, batch_size=20)
+    assert model.params[0] == pytest.approx(3, abs=0.01)

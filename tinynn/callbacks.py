@@ -14,7 +14,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.configuration import Configured
-from tinynn.divergence import diverged
+from tinynn.divergence import all_finite, diverged
 from tinynn.npz import PathLike
 from tinynn.resume import run_settings, training_state
 from tinynn.storage import check_state, save_checkpoint
@@ -220,9 +220,10 @@ class EarlyStopping(Callback):
         checks.count("best_epoch", state["best_epoch"], least=0)
         checks.count("waited", state["waited"], least=0)
         if not isinstance(state["best"], float) or not (
-            best_params is None or np.isfinite(best_params).all()
+            best_params is None
+            or (isinstance(best_params, np.ndarray) and np.isfinite(best_params).all())
         ):
-            raise ValueError("The best figure and weights should be numbers.")
+            raise ValueError("The best figure should be a number, the weights an array.")
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self.waited, self.best_params = state["waited"], best_params
 
@@ -277,7 +278,7 @@ class Checkpoint(Callback):
 
     def _save(self, trainer: "Trainer") -> None:
         now = f"epoch {trainer.epoch}, step {trainer.step}"
-        if not np.isfinite(trainer.model.params).all():
+        if not all_finite(trainer):
             raise diverged(trainer)  # rather than replace a good checkpoint by this
         try:
             save_checkpoint(trainer.model, training_state(trainer, self.settings), self.path)

@@ -124,9 +124,32 @@ def with_own(known: Mapping[str, Any], own: Iterable[Any]) -> dict[str, Any]:
     return table
 
 
+def own_classes(layers: Any) -> list[Any]:
+    """Classes and initializers of the caller's own, for a file that uses them.
+
+    >>> from tinynn import Dense
+    >>> own_classes(Dense)
+    Traceback (most recent call last):
+        ...
+    ValueError: layers must be a list of your own classes, got <class 'tinynn.layers.Dense'>. Write
+        layers=[Dense].
+    """
+    if not isinstance(layers, (list, tuple, set, frozenset)):
+        hint = f" Write layers=[{layers.__name__}]." if hasattr(layers, "__name__") else ""
+        raise ValueError(f"layers must be a list of your own classes, got {layers!r}.{hint}")
+    for thing in layers:
+        if not callable(thing) or not hasattr(thing, "__name__"):
+            raise ValueError(
+                f"layers must be a list of classes, such as [{type(thing).__name__}], not of "
+                f"{thing!r}."
+            )
+    return list(layers)
+
+
 def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
-    """A batch (B, *input_shape) of numbers for a model."""
-    x = np.asarray(x)
+    """A batch (B, *input_shape) of numbers for a model, read-only: no layer may change the data."""
+    x = np.asarray(x).view()
+    x.flags.writeable = False
     if x.dtype.kind not in "biuf":
         raise ValueError(f"{caller} expects numbers, got an array of {x.dtype}.")
     if x.shape == input_shape:
@@ -238,9 +261,10 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     """
     y = np.asarray(y)
     if y.ndim != 1 or y.dtype.kind not in "iu":
+        hint = " Use y.astype(int)." if y.ndim == 1 and y.dtype.kind in "bf" else ""
         raise ValueError(
             f"{caller} expects one whole number a sample, shape (N,), got shape {y.shape} of "
-            f"{y.dtype}."
+            f"{y.dtype}.{hint}"
         )
     low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
     if low < 0:
@@ -368,9 +392,10 @@ def data(
     return x, y
 
 
-def better_than_guessing(row: Mapping[str, Any], classes: int) -> None:
+def better_than_guessing(row: Mapping[str, Any], output_shape: Shape) -> None:
     """An epoch's figures; a warning if guessing among classes would have done twice as well."""
-    if "accuracy" in row and row["loss"] > 2 * np.log(classes):
+    classes = output_shape[-1] if "accuracy" in row else np.inf
+    if row["loss"] > 2 * np.log(classes):
         warnings.warn(
             f"The loss of epoch {row['epoch']} is {row['loss']:.3g}; guessing among {classes} "
             f"classes gives {np.log(classes):.3g}. The learning rate may be too high.",

@@ -28,6 +28,16 @@ class TrainingDiverged(ArithmeticError):
     """
 
 
+def all_finite(trainer: "Trainer") -> bool:
+    """Whether all parameters are numbers, and all that the optimizer remembers.
+
+    Adam's squares of gradients are the first to leave the range of numbers; divided by infinity,
+    every step is 0, and training stands still without a word.
+    """
+    vectors = (trainer.model.params, *trainer.optimizer.memory.values())
+    return all(np.isfinite(vector).all() for vector in vectors)
+
+
 def diverged(trainer: "Trainer") -> TrainingDiverged:
     """Return the error, to be raised, for a trainer that met a number which is not finite."""
     losses = ", ".join(f"{loss:.4g}" for loss in trainer.recent_losses) or "none"
@@ -61,6 +71,10 @@ def _first_not_finite(trainer: "Trainer") -> str:
             out = layer.forward(out, training=False)
             if not np.isfinite(out).all():
                 return f"what {layer.name} returns{data}, {_count(out)} of its numbers"
+    for name, vector in trainer.optimizer.memory.items():
+        if not np.isfinite(vector).all():
+            kind = type(trainer.optimizer).__name__
+            return f"{name}, which {kind} remembers of the gradients, {_count(vector)} of it"
     return "the loss itself, whose square or logarithm left the range of numbers"
 
 

@@ -213,7 +213,8 @@ class _Walk:
 
 def _walk(model: Sequential, loss: Loss, x: Array, y: Array) -> _Walk:
     """Run forward and backward, keeping all that passes from layer to layer."""
-    arrays = [checks.batch(x, model.input_shape, "forward")]
+    checks.batch(x, model.input_shape, "forward")
+    arrays = [x]
     for layer, shape in zip(model.layers, model.output_shapes, strict=True):
         out = layer.forward(arrays[-1])
         checks.returned(out, (len(x), *shape), f"{layer.name}.forward")

@@ -16,7 +16,7 @@ import struct
 import threading
 import zipfile
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -140,11 +140,7 @@ class NpzFile:
         size = os.fstat(self._file.fileno()).st_size
         members: dict[str, Member] = {}
         try:
-            self._file.seek(max(size - 42, 0))  # where the zip's directory is described
-            before, end = self._file.read(max(min(size - 22, 20), 0)), self._file.read()
-            directory = int.from_bytes(end[12:16], "little")
-            elsewhere = before[:4] == b"PK\x06\x07" and size < 2**31  # described in 64 bits
-            if end[:4] != b"PK\x05\x06" or directory > LONGEST_DIRECTORY or elsewhere:
+            if self._directory_size(size) > LONGEST_DIRECTORY:
                 raise self.error("is cut off, longer than it was, or has too large a directory.")
             self._zip = zipfile.ZipFile(self._file)
             for entry in self._zip.infolist():
@@ -170,6 +166,28 @@ class NpzFile:
         except DAMAGE as error:
             raise self.error(f"is damaged: {error}") from error
         return members
+
+    def _directory_size(self, size: int) -> float:
+        """Return how long the zip's directory is, as the last bytes of the file describe it.
+
+        Files over 2 GiB have a description in 64 bits, too, right before the usual one. Infinite if
+        neither is where it should be.
+        """
+        end = self._tail(size, 22, 22)
+        large, pointer = self._tail(size, 98, 56), self._tail(size, 42, 20)
+        if end[:4] != b"PK\x05\x06":
+            return inf
+        if pointer[:4] != b"PK\x06\x07":
+            return int.from_bytes(end[12:16], "little")
+        where = int.from_bytes(pointer[8:16], "little")
+        if large[:4] != b"PK\x06\x06" or where != size - 98 or size < 2**31:
+            return inf
+        return int.from_bytes(large[40:48], "little")
+
+    def _tail(self, size: int, start: int, length: int) -> bytes:
+        """Return some bytes, from so many before the end on."""
+        self._file.seek(max(size - start, 0))
+        return self._file.read(min(length, max(size - start + length, 0)))
 
     def _member(self, name: str, entry: zipfile.ZipInfo, stream: IO[bytes]) -> Member:
         """Read one member's header and hold its declared size against the member's own."""

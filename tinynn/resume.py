@@ -6,8 +6,10 @@ Random numbers are no part of it: each is a function of the seed, the epoch and 
 """
 
 import copy
+import json
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ STATE = {
     "epoch", "step", "sums", "history", "optimizer", "hyperparameters", "callbacks", "settings",
     "environment",
 }  # fmt: skip
+FIGURES = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"}
 # steps t whose learning rates a refusal can show; all rates up to the last must agree
 PROBES = (1, 2, 3, 10, 100, 1_000, 10_000, 100_000)
 
@@ -58,6 +61,12 @@ def restore(trainer: "Trainer", path: PathLike) -> None:
         raise ModelFormatError(
             f"{path} should hold a training state of {', '.join(sorted(STATE))}."
         )
+    try:
+        json.dumps({name: state[name] for name in STATE - {"optimizer", "callbacks"}})
+    except TypeError as error:
+        raise ModelFormatError(
+            f"{path} has an array that is no optimizer's and no callback's."
+        ) from error
     unlike = differences(state["settings"], run_settings(trainer))
     if unlike:
         raise ValueError(
@@ -98,6 +107,8 @@ def _check_state(trainer: "Trainer", state: dict[str, Any], params: Array, path:
         for name, vector in optimizer.memory.items():
             if vector.shape != params.shape or vector.dtype != params.dtype:
                 raise ValueError(f"{name} is {vector.dtype} {vector.shape}")
+            if not np.isfinite(vector).all():
+                raise ValueError(f"{name} holds NaN or infinity")
         if state["hyperparameters"].keys() != _numbers(trainer.optimizer).keys():
             raise ValueError(f"its hyper-parameters are {state['hyperparameters']}")
         if not all(isinstance(value, float) for value in state["hyperparameters"].values()):
@@ -106,23 +117,37 @@ def _check_state(trainer: "Trainer", state: dict[str, Any], params: Array, path:
         if sums.keys() != asdict(trainer.sums).keys():
             raise ValueError(f"the sums have {', '.join(sums)}")
         numbers = (state["epoch"], state["step"], sums["samples"])
-        if not all(isinstance(n, int) and n >= 0 for n in numbers):
+        if not all(_is_count(n) for n in numbers):
             raise ValueError(f"epoch, step and samples are {numbers}")
-        if not isinstance(sums["loss"], float) or not isinstance(sums["seconds"], float):
+        if not _are_numbers(sums["loss"], sums["seconds"]) or sums["samples"] > trainer.samples:
             raise ValueError(f"the sums are {sums}")
-        whole_batches = sums["samples"] % trainer.batch_size == 0
-        if sums["samples"] > trainer.samples or not isinstance(sums["hits"], int | None):
-            raise ValueError(f"the sums are {sums}")
-        if not whole_batches and sums["samples"] != trainer.samples:
+        if not sums["samples"] and sums != asdict(type(trainer.sums)()):
+            raise ValueError(f"the sums of no samples are {sums}")
+        if sums["hits"] is not None and not _is_count(sums["hits"], most=sums["samples"]):
+            raise ValueError(f"of {sums['samples']} samples {sums['hits']} were right")
+        if sums["samples"] % trainer.batch_size and sums["samples"] != trainer.samples:
             raise ValueError(f"{sums['samples']} samples are no whole number of batches")
-        if [row["epoch"] for row in state["history"]] != [*range(1, len(state["history"]) + 1)]:
-            raise ValueError("the history does not count its epochs from 1")
+        for i, row in enumerate(state["history"], start=1):
+            if row["epoch"] != i or not _is_count(row["epoch"]):
+                raise ValueError("the history does not count its epochs from 1")
+            if not {"loss", "learning_rate", "seconds"} <= row.keys() <= FIGURES:
+                raise ValueError(f"the history's row {i} has {', '.join(row)}")
+            if not _are_numbers(*(row[name] for name in row.keys() - {"epoch"})):
+                raise ValueError(f"the history's row {i} holds what is no number")
         if len(state["history"]) != state["epoch"] - bool(sums["samples"]):
             raise ValueError(f"it has {len(state['history'])} epochs' rows at {state['epoch']}")
         if len(state["callbacks"]) != len(_taking_part(trainer)):
             raise ValueError(f"it has {len(state['callbacks'])} callbacks' states")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelFormatError(f"{path} holds a training state that is unfit: {error}") from error
+
+
+def _is_count(value: Any, most: float = 2**53) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _are_numbers(*values: Any) -> bool:
+    return all(isinstance(value, float) and np.isfinite(value) for value in values)
 
 
 def _restore_callbacks(callbacks: list["Callback"], memories: list[Any], path: PathLike) -> None:
@@ -178,21 +203,44 @@ def _learning_rates(optimizer: "Optimizer") -> dict[str, Any]:
         return {}
     rates = {f"t = {t}": optimizer.rate(t) for t in PROBES}
     all_rates = np.array([optimizer.rate(t) for t in range(1, PROBES[-1] + 1)])
-    return {"learning_rate": {**rates, "digest of all up to there": checksum(all_rates)[:16]}}
+    return {"learning rates": {**rates, "digest of all up to there": checksum(all_rates)[:16]}}
 
 
 def _function(function: Any) -> dict[str, Any]:
-    """Return a function's name and a digest of what it does, as far as its code tells."""
+    """Return a function's name and a digest of what it does, as far as that can be told."""
     import hashlib
 
     name = getattr(function, "__name__", type(function).__name__)
-    code = getattr(function, "__code__", None)
-    constants = [c for c in code.co_consts if not isinstance(c, CodeType)] if code else []
-    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    kept = [c for c in cells if isinstance(c, int | float | str | None)]  # texts that stay
-    defaults = getattr(function, "__defaults__", None)
-    text = f"{code.co_code.hex()} {constants} {code.co_names} {kept} {defaults}" if code else ""
+    text = repr(_told(function, depth=6))
     return {"function": name, "code": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def _told(thing: Any, depth: int) -> Any:
+    """Return what can be told of a value, or of a function and all it holds, in texts that stay."""
+    kind = type(thing).__name__
+    if thing is None or isinstance(thing, (bool, int, float, str, bytes)):
+        return thing
+    if isinstance(thing, np.generic | np.ndarray):
+        return kind, checksum(np.atleast_1d(thing))
+    if not depth:
+        return kind
+    if isinstance(thing, (list, tuple)):
+        return kind, [_told(item, depth - 1) for item in thing]
+    if isinstance(thing, Mapping):
+        return kind, [(str(key), _told(item, depth - 1)) for key, item in thing.items()]
+    if isinstance(thing, CodeType):
+        return thing.co_code.hex(), thing.co_names, _told(thing.co_consts, depth - 1)
+    parts: list[Any] = [kind, getattr(thing, "__qualname__", "")]
+    for name in ("__code__", "__defaults__", "__kwdefaults__", "__func__", "__self__"):
+        parts.append(_told(getattr(thing, name, None), depth - 1))
+    for name in ("func", "args", "keywords"):  # of functools.partial
+        parts.append(_told(getattr(thing, name, None), depth - 1))
+    cells = getattr(thing, "__closure__", None) or ()
+    parts.append([_told(cell.cell_contents, depth - 1) for cell in cells])
+    if not isinstance(thing, type):
+        parts.append(_told(getattr(thing, "__dict__", None), depth - 1))
+        parts.append(_told(vars(type(thing)).get("__call__"), depth - 1))
+    return parts
 
 
 def _environment() -> dict[str, Any]:

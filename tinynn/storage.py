@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynn import checks
 from tinynn.configuration import differences, printable
 from tinynn.model import Sequential, layers_of_config, walk_shapes
 from tinynn.npz import ModelFormatError, NpzFile, PathLike, write_npz
@@ -57,6 +58,7 @@ def load_model(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Seq
         ...
     FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
     """
+    layers = checks.own_classes(layers)
     with NpzFile(path) as file:
         if "training" in file.members:
             raise file.error(
@@ -108,12 +110,14 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
         twin = copy.deepcopy(model)
         _fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
         unread = {name for name in file.members if name.startswith("training.")}
-        for name in unread:  # an optimizer remembers vectors like the parameters
+        for name in unread:  # best weights, and what an optimizer remembers, are like parameters
             member, shape = file.members[name], model.params.shape
-            if name.startswith("training.optimizer.") and member.shape != shape:
+            like_params = name.startswith("training.optimizer.") or name.endswith(".best_params")
+            if like_params and member.shape != shape:
                 raise file.error(f"should hold {name} as {shape}, but has {member}.")
         try:
-            training = _with_arrays(_json(file, "training", LONGEST_TRAINING), file, unread)
+            text = _json(file, "training", LONGEST_TRAINING)
+            training = _with_arrays(text, "training", file, unread)
         except RecursionError as error:
             raise file.error("holds a training state nested too deep.") from error
         if unread:
@@ -165,7 +169,7 @@ def compare_models(
     >>> compare_models(a, b).identical
     False
     """
-    layers = list(layers)
+    layers = checks.own_classes(layers)
     a = a if isinstance(a, Sequential) else load_model(a, layers)
     b = b if isinstance(b, Sequential) else load_model(b, layers)
     unlike = differences({**a.config(), "seed": None}, {**b.config(), "seed": None})
@@ -237,8 +241,8 @@ def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]
         model = Sequential(built, *rest)
     except ModelFormatError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise file.error(f"describes an architecture that cannot be built. {error}") from error
+    except Exception as error:  # of any kind: a layer of the caller's own meets the file's values
+        raise file.error(f"describes an architecture that cannot be built. {error!r}") from error
     _fill(file, model, file.members)
     return model
 
@@ -278,6 +282,8 @@ def _json(file: NpzFile, name: str, longest: int) -> Any:
             f"should hold {name} as one text, {longest:,} characters at most: {member}."
         )
     text = str(file.read(name))
+    if not text.isascii():
+        raise file.error(f"should hold {name} as JSON in ASCII, as tinynn writes it.")
     if _most_values(text) > MOST_VALUES:
         raise file.error(f"holds over {MOST_VALUES:,} values in its text {name}.")
     try:
@@ -318,16 +324,15 @@ def _without_arrays(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     )
 
 
-def _with_arrays(value: Any, file: NpzFile, unread: set[str]) -> Any:
-    """Undo `_without_arrays`; each array is named once, so that a small file stays small."""
+def _with_arrays(value: Any, name: str, file: NpzFile, unread: set[str]) -> Any:
+    """Undo `_without_arrays`; an array's name is its place, so that a small file stays small."""
     if isinstance(value, list):
-        return [_with_arrays(item, file, unread) for item in value]
+        return [_with_arrays(item, f"{name}.{i}", file, unread) for i, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     if value.keys() == {"array"}:
-        name = value["array"]
-        if not isinstance(name, str) or name not in unread:
-            raise file.error(f"lacks the array {name}, or names it twice.")
+        if value["array"] != name or name not in unread:
+            raise file.error(f"should hold an array {name}, but names {value['array']!r}.")
         unread.remove(name)
         return file.read(name)
-    return {key: _with_arrays(item, file, unread) for key, item in value.items()}
+    return {k: _with_arrays(item, f"{name}.{k}", file, unread) for k, item in value.items()}

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tinynn import checks
 from tinynn.batches import minibatches
 from tinynn.callbacks import Callback, Checkpoint
-from tinynn.divergence import diverged
+from tinynn.divergence import all_finite, diverged
 from tinynn.losses import Loss
 from tinynn.metrics import hits
 from tinynn.model import Sequential
@@ -90,7 +90,7 @@ class Trainer:
         self.loss: Loss = checks.instance(loss, Loss, "loss")
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
         checks.count("seed", seed, least=0)
-        self.seed = seed
+        self.seed = int(seed)
         self.history, self.sums = History(), Sums()
         self.epoch = self.epochs = self.step = 0
         self.batch: tuple[Array, Array] = (np.empty(0), np.empty(0))
@@ -131,7 +131,7 @@ class Trainer:
             self.validation = self._checked(*checks.pair(validation_data), kind="validation ")
         checks.count("epochs", epochs)
         checks.count("batch_size", batch_size)
-        self.batch_size, self.samples = batch_size, len(self.x)
+        self.batch_size, self.samples, self.recent_losses = int(batch_size), len(self.x), []
         callbacks = checks.instances(callbacks, Callback, "callbacks")
         self.callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
         self.sums, self.epoch, self.stop = Sums(), len(self.history.epochs), False
@@ -171,10 +171,10 @@ class Trainer:
             if self.stop and self.sums.samples < self.samples:
                 return
         row = {"epoch": self.epoch, **self.sums.means()}
-        checks.better_than_guessing(row, self.model.output_shapes[-1][-1])
+        checks.better_than_guessing(row, self.model.output_shapes[-1])
         if self.validation is not None:
             row.update({f"val_{k}": v for k, v in self.evaluate(*self.validation).items()})
-        if not (np.isfinite(self.model.params).all() and np.isfinite(row.get("val_loss", 0))):
+        if not (all_finite(self) and np.isfinite(row.get("val_loss", 0))):
             raise diverged(self)
         row["learning_rate"] = self.optimizer.rate(self.optimizer.t)
         row["seconds"] = perf_counter() - began

@@ -107,6 +107,26 @@ def test_no_mirror_fills_the_disk(tmp_path, web, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirection_fills_the_memory(tmp_path, web, monkeypatch, status):
+    """requests would read its body to the end before it goes where it points."""
+    monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "5")  # the other limit, if this one is missing
+    sent = []
+
+    def redirect_for_ever(handler):
+        handler.send_response(status)
+        handler.send_header("Location", "/b")
+        handler.end_headers()
+        while len(sent) < 200:
+            handler.wfile.write(bytes(2**20))
+            sent.append(2**20)
+
+    web.replies["/a"], web.replies["/b"] = [redirect_for_ever], [reply()]
+    assert fetch([f"{web.url}/a"], tmp_path / "data.gz", check) == f"{web.url}/a"
+    assert len(sent) < 100  # what the sockets hold
+    assert only_the_right_file(tmp_path)
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_errors_that_pass_are_tried_again_at_the_same_mirror(tmp_path, web, status):
     web.replies["/a"] = [reply(b"", status), reply(b"", status), reply()]
@@ -140,6 +160,15 @@ def test_a_mirror_cannot_make_anyone_wait_for_an_hour(tmp_path, web, monkeypatch
     web.replies["/b"] = [reply()]
     fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check)
     assert sum(waits) < 60
+
+
+def test_no_retry_waits_beyond_the_total_time_limit(tmp_path, web, monkeypatch):
+    monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.5")
+    web.replies["/a"] = [reply(b"", 429, Retry_After="15")]
+    began = perf_counter()
+    with pytest.raises(DownloadFailed, match=r"not done after 0\.5 seconds"):
+        fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert perf_counter() - began < 5
 
 
 def test_a_retry_waits_as_long_as_the_server_asks(tmp_path, web, monkeypatch):

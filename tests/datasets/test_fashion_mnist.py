@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 from time import perf_counter, sleep
 from types import SimpleNamespace
@@ -265,6 +266,50 @@ def mnist(monkeypatch):
     assert not fashion_mnist.MNIST_SHA256 & set(fashion_mnist.SHA256.values())
     digests = {hashlib.sha256(content).hexdigest() for content in DIGITS.values()}
     monkeypatch.setattr(fashion_mnist, "MNIST_SHA256", digests)
+
+
+def test_the_digests_are_those_that_were_published():
+    """Fashion-MNIST's of Debian's files; MNIST's as several public repositories have them."""
+    assert list(fashion_mnist.SHA256.values()) == [
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ]
+    assert {
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    } == fashion_mnist.MNIST_SHA256
+
+
+def test_mirrors_by_https_come_first():
+    schemes = [mirror.split("/")[0] for mirror in fashion_mnist.MIRRORS]
+    assert schemes == ["https:", "https:", "http:"]
+    assert fashion_mnist.MIRRORS[0] == (
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+    )
+
+
+@pytest.mark.parametrize("place", ["mirror", "cache"])
+def test_a_bomb_under_an_official_name_is_refused_before_it_is_unpacked(places, mirror, place):
+    bomb = gzip.compress(struct.pack(">4B2I", 0, 0, 8, 2, 2**14, 2**13) + bytes(2**27), 1)
+    if place == "mirror":
+        mirror.replies[f"/files/{NAMES[1]}.gz"] = [(200, bomb, {})]
+    else:
+        put(places.cache, OFFICIAL)
+        (places.cache / f"{NAMES[1]}.gz").write_bytes(bomb)
+    tracemalloc.start()
+    try:
+        if place == "mirror":
+            with pytest.raises(DatasetUnavailable, match="47,040,000 at most are expected"):
+                load_fashion_mnist()
+        else:
+            assert is_official(load_fashion_mnist())  # it was downloaded anew
+        assert tracemalloc.get_traced_memory()[1] < 2**25
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_mirror_that_serves_mnists_digits_is_told_so(places, mirror, mnist):

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import os
+import struct
 import tracemalloc
 
 import numpy as np
@@ -285,3 +286,24 @@ def test_a_link_stays_a_link(tmp_path):
     write_idx(tmp_path / "a", np.ones(2, "u1"))
     assert (tmp_path / "a").is_symlink()
     assert read_idx(tmp_path / "folder" / "real").tolist() == [1, 1]
+
+
+def test_more_than_is_wanted_is_refused_before_it_is_read(tmp_path):
+    bomb = struct.pack(">4B3I", 0, 0, 8, 3, 2**12, 2**7, 2**7) + bytes(2**26)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(bomb, 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(IDXFormatError, match=r"67,108,864 bytes, but 1,000 at most"):
+            read_idx(tmp_path / "a.gz", most=1000)
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
+    assert read_idx(tmp_path / "a.gz", most=2**26).size == 2**26
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(IDXFormatError, match="is a pipe or a device"):
+            read_idx(path)

@@ -78,13 +78,23 @@ def outcome(folder):
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory):
-    """The outcome of the run that nobody interrupts."""
+def uninterrupted(tmp_path_factory):
+    """The folder of the run that nobody interrupts."""
     folder = tmp_path_factory.mktemp("straight")
     process = start(folder)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    return outcome(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def straight(uninterrupted):
+    return outcome(uninterrupted)
+
+
+@pytest.fixture(scope="module")
+def training_seconds(uninterrupted):
+    return json.loads((uninterrupted / "run/metrics.json").read_text())["seconds"]["train"]
 
 
 def resume_to_the_end(folder):
@@ -109,8 +119,8 @@ def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
     text, errors = process.communicate()
     assert process.returncode == status, errors
     assert "Traceback" not in errors
-    stopped_in, stopped_after = re.search(r"Interrupted in (.*), after step (\d+)", text).groups()
-    command = re.search(r"Go on with: (.*)", text)[1]
+    stopped_in, stopped_after = re.search(r"Interrupted in (.*), after step (\d+)", errors).groups()
+    command = re.search(r"Go on with: (.*)", errors)[1]
     assert command.endswith("--resume")
 
     text = resume_to_the_end(tmp_path)
@@ -232,6 +242,101 @@ def test_a_row_that_finds_the_disk_full_is_no_success_and_loses_none(tmp_path, s
     assert outcome(tmp_path) == straight
 
 
+@pytest.mark.slow
+def test_ctrl_c_with_a_reader_that_dies_of_it_still_says_how_to_go_on(tmp_path, straight):
+    """As in `fashion_mlp.py | tee log`: the terminal interrupts both, and nobody reads any more."""
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, EXAMPLE, *SHORT],
+        cwd=tmp_path,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    wait_for(in_training(tmp_path), process)
+    os.close(reading)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert "Go on with: " in errors
+    resume_to_the_end(tmp_path)
+    assert outcome(tmp_path) == straight
+
+
+@pytest.mark.slow
+def test_a_reader_that_stops_reading_ends_the_run_in_words(tmp_path):
+    with start(tmp_path) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode == 1
+    assert errors.endswith("what this prints is not read any more. Go on with --resume.\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phase", ["== load", "== evaluate"])
+def test_ctrl_c_outside_of_training_ends_at_once_with_130(tmp_path, phase):
+    process = start(tmp_path, env={"PYTHONUNBUFFERED": "1"})
+    for line in process.stdout:
+        if line.startswith(phase):
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, tinynn\n"
+        "begin = tinynn.Checkpoint.on_train_begin\n"
+        "def interrupted(self, trainer):\n"
+        "    begin(self, trainer)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "tinynn.Checkpoint.on_train_begin = interrupted\n"
+    )
+    process = start(tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "Interrupted before the first step, so there is nothing to keep." in errors
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_after_training_is_no_success(tmp_path, straight):
+    process = start(tmp_path, env={"PYTHONUNBUFFERED": "1"})
+    for line in process.stdout:
+        if line.startswith("== evaluate"):
+            break
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1000, 1000))
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "Free some space, then go on with --resume." in errors
+    resume_to_the_end(tmp_path)
+    assert outcome(tmp_path) == straight
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    process = start(tmp_path, "--out", "file/run")
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "error: --out file/run cannot be used: " in errors
+
+
+def test_a_drive_without_locks_is_used_with_a_warning(tmp_path, monkeypatch, capsys):
+    def no_locks(handle, operation):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.syspath_prepend(EXAMPLE.parent)
+    run_folder = importlib.import_module("run_folder")
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    lock, checkpoint = run_folder.open_run_folder(tmp_path / "run", resume=False)
+    lock.close()
+    assert checkpoint is None
+    assert "cannot be locked ([Errno 37] No locks available)" in capsys.readouterr().out
+
+
 @pytest.mark.filterwarnings("ignore")  # of a file left open: the program ends there
 def test_a_lock_on_a_folder_that_was_renamed_meanwhile_is_no_lock(tmp_path, monkeypatch):
     """One run opens the lock file; before it has the lock, another renames the folder."""
@@ -276,7 +381,7 @@ def test_a_kill_within_the_writing_of_a_checkpoint_loses_nothing(tmp_path, strai
 
 
 @pytest.mark.slow
-def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, capsys):
+def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, training_seconds, capsys):
     rng = np.random.default_rng(0)
     within_a_write = within_training = 0
     for run in range(10):
@@ -286,12 +391,12 @@ def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, capsys)
             process = start(folder, "--resume")
             while process.stdout.readline() not in ("== train\n", ""):
                 pass
-            time.sleep(rng.uniform(0, 0.6))
+            time.sleep(rng.uniform(0, training_seconds / 2))
             process.kill()
             text, errors = process.communicate()
             assert process.returncode == -signal.SIGKILL, errors
             within_training += "== evaluate" not in text
-            within_a_write += bool(list((folder / "run").glob(".*.tmp")))
+            within_a_write += bool(list((folder / "run").glob(".checkpoint.npz.*.tmp")))
         resume_to_the_end(folder)
         assert outcome(folder) == straight
     with capsys.disabled():

@@ -144,7 +144,13 @@ def _download(url: str, path: Path, seconds: float) -> None:
 
         def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
             asked = super().get_retry_after(response)
-            return None if asked is None else min(asked, LONGEST_WAIT_SECONDS)
+            return None if asked is None else min(asked, LONGEST_WAIT_SECONDS, self.left())
+
+        def get_backoff_time(self) -> float:
+            return min(super().get_backoff_time(), self.left())
+
+        def left(self) -> float:
+            return max(deadline - monotonic(), 0)
 
         def increment(self, *args: Any, **kwargs: Any) -> "ShortRetry":
             stop_when_late()
@@ -154,6 +160,7 @@ def _download(url: str, path: Path, seconds: float) -> None:
     timeout = (min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds))
     as_it_is = {"Accept-Encoding": "identity"}  # .gz files are packed already
     with requests.Session() as session, _hanging_up(deadline, stop_when_late) as adapter:
+        session.hooks["response"].append(_drop_body_of_redirection)
         session.mount("https://", adapter(max_retries=retry))
         session.mount("http://", adapter(max_retries=retry))
         while True:
@@ -176,6 +183,7 @@ def _hanging_up(deadline: float, stop_when_late: Callable[[], None]) -> Iterator
     """
     from socket import SHUT_RDWR
 
+    import requests
     from requests.adapters import HTTPAdapter
 
     handles: list[socket] = []  # second ones: TLS takes the first ones away
@@ -188,7 +196,11 @@ def _hanging_up(deadline: float, stop_when_late: Callable[[], None]) -> Iterator
                 def _new_conn(self) -> "socket":
                     made: socket = super()._new_conn()
                     handles.append(made.dup())
-                    stop_when_late()
+                    try:
+                        stop_when_late()  # or it was made after all others were hung up
+                    except requests.Timeout:
+                        made.close()
+                        raise
                     return made
 
             pool.ConnectionCls = PunctualConnection
@@ -209,6 +221,12 @@ def _hanging_up(deadline: float, stop_when_late: Callable[[], None]) -> Iterator
         timer.join()
         for handle in handles:
             handle.close()
+
+
+def _drop_body_of_redirection(response: "Response", **settings: Any) -> None:
+    """Close a response that only points elsewhere: requests would read it, however long it is."""
+    if response.is_redirect:
+        response.close()
 
 
 def _save(response: "Response", path: Path) -> None:

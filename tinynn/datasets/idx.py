@@ -10,7 +10,7 @@ import os
 import threading
 import zlib
 from io import BufferedIOBase
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import TypeAlias
 
@@ -37,12 +37,12 @@ class IDXFormatError(ValueError):
     """
 
 
-def read_idx(path: PathLike) -> Array:
+def read_idx(path: PathLike, most: float = inf) -> Array:
     """Return the array in an IDX file, in this machine's byte order.
 
-    path: a plain or a gzipped file, told apart by content. Returns uint8, int8, int16, int32,
-    float32 or float64, of 1 to 64 dimensions. Raises IDXFormatError for anything else, OSError if
-    the path cannot be opened.
+    path: a plain or a gzipped file, told apart by content. most: how many bytes of numbers it may
+    declare; any unless told. Returns uint8, int8, int16, int32, float32 or float64, of 1 to 64
+    dimensions. Raises IDXFormatError for anything else, OSError if the path cannot be opened.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -53,10 +53,12 @@ def read_idx(path: PathLike) -> Array:
     """
     import gzip
 
+    if Path(path).is_fifo() or Path(path).is_char_device():
+        raise IDXFormatError(f"{path} should be a file, but is a pipe or a device.")
     with Path(path).open("rb") as file:
         gzipped = file.peek(2)[:2] == b"\x1f\x8b"
         try:
-            return _read(gzip.GzipFile(fileobj=file) if gzipped else file, path)
+            return _read(gzip.GzipFile(fileobj=file) if gzipped else file, path, most)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise IDXFormatError(
                 f"{path} is a damaged gzip file: expected whole gzip data with right checksums and "
@@ -64,7 +66,7 @@ def read_idx(path: PathLike) -> Array:
             ) from error
 
 
-def _read(stream: BufferedIOBase, path: PathLike) -> Array:
+def _read(stream: BufferedIOBase, path: PathLike, most: float) -> Array:
     """Read what the header declares and one byte more, which shows whether there is more."""
     start = stream.read(4)
     if len(start) < 4:
@@ -88,6 +90,11 @@ def _read(stream: BufferedIOBase, path: PathLike) -> Array:
     shape = tuple(np.frombuffer(sizes, ">u4").tolist())
     dtype = np.dtype(DTYPES[code])
     expected = prod(shape) * dtype.itemsize
+    if expected > most:
+        raise IDXFormatError(
+            f"{path} declares {dtype.name} {shape}, {expected:,} bytes, but {most:,} at most are "
+            "expected here."
+        )
     data = bytearray()
     while piece := stream.read(min(CHUNK, expected + 1 - len(data))):
         data += piece
