@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import weakref
 from functools import partial
 from time import sleep
 
@@ -24,7 +24,7 @@ from tinynn import (
     datasets,
     scale_pixels,
 )
-from tinynn.vectors import WORTH_A_THREAD, in_halves, sweep_subnormals
+from tinynn.vectors import WORTH_A_THREAD, in_halves, second_thread, sweep_subnormals
 
 TINY = np.finfo(np.float32).smallest_normal
 
@@ -32,9 +32,10 @@ TINY = np.finfo(np.float32).smallest_normal
 @pytest.fixture
 def two_threads(monkeypatch):
     """A second thread, whatever the number of BLAS threads is here."""
-    with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr("tinynn.vectors.second_thread", lambda: pool)
-        yield
+    monkeypatch.setattr("threadpoolctl.threadpool_info", list)
+    second_thread.cache_clear()
+    yield
+    second_thread.cache_clear()
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, WORTH_A_THREAD - 1, WORTH_A_THREAD, WORTH_A_THREAD + 7])
@@ -62,12 +63,39 @@ def test_an_error_in_either_half_is_raised_when_both_have_ended(two_threads):
         ended.append(piece[0])
 
     vector = np.zeros(WORTH_A_THREAD)
-    vector[len(vector) // 2 :] = 1
+    vector[len(vector) * 4 // 7 :] = 1
     for bad in (0, 1):
         ended = []
         with pytest.raises(ArithmeticError, match=str(bad)):
             in_halves(work, vector)
         assert set(ended) == {1 - bad}
+
+
+def test_an_interruption_leaves_no_result_for_the_next(two_threads):
+    """A second Ctrl-C arrives while the first thread waits: what comes late belongs to nobody."""
+
+    def interrupted(piece, scratch):
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        raise ArithmeticError("of an earlier job")
+
+    vector = np.zeros(WORTH_A_THREAD)
+    with pytest.raises(KeyboardInterrupt):
+        in_halves(interrupted, vector)
+    in_halves(lambda piece, scratch: np.add(piece, 1, out=piece), vector)
+    assert (vector == 1).all()
+
+
+def test_the_second_thread_lets_go_of_what_it_has_worked_on(two_threads):
+    vector = np.zeros(WORTH_A_THREAD)
+    alive = weakref.ref(vector)
+    in_halves(lambda piece, scratch: None, vector)
+    del vector
+    for _ in range(100):
+        if alive() is None:
+            return
+        sleep(0.01)
+    raise AssertionError("its memory is never freed")
 
 
 def test_the_second_thread_heeds_numpys_errstate_of_the_first(two_threads):

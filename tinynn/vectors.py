@@ -9,14 +9,13 @@ gains, and benchmarks/README.md says how much that was.
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
 
 WORTH_A_THREAD = 2**17  # numbers; handing fewer over takes longer than working on them
 SWEEP_EVERY = 100  # steps
@@ -25,12 +24,16 @@ _scratch = threading.local()  # an array for each dtype that a thread has worked
 
 
 def in_halves(work: Callable[..., None], *vectors: npt.NDArray[Any]) -> None:
-    """Call `work(*halves, scratch)` for both halves of the vectors, at once, in two threads.
+    """Call `work(*parts, scratch)` for both parts of the vectors, at once, in two threads.
 
-    The last argument is scratch: room, of the half's length, for what lies between two operations.
+    The last argument is scratch: room, of the part's length, for what lies between two operations.
     `work` must treat each number by itself; then the bits do not depend on who does what. The plain
     form is `work(*vectors, np.empty_like(vectors[0]))`, and that is what happens where vectors are
     short, or NumPy's matrix products have one thread only.
+
+    The halves are four and three sevenths. The first thread starts earlier, and with equal halves
+    both end each operation at the same moment: for the next, one must wait until the other lets go
+    of Python's lock, and falls asleep over it.
 
     >>> def add(a, b, scratch):
     ...     a += b
@@ -40,18 +43,20 @@ def in_halves(work: Callable[..., None], *vectors: npt.NDArray[Any]) -> None:
     array([2., 3., 4.])
     """
     size = len(vectors[0])
-    thread = second_thread() if size >= WORTH_A_THREAD else None
-    if thread is None:
+    jobs = second_thread() if size >= WORTH_A_THREAD else None
+    if jobs is None:
         _run(work, vectors)
         return
-    from contextvars import copy_context
-
-    first, second = zip(*((v[: size // 2], v[size // 2 :]) for v in vectors), strict=True)
-    other = thread.submit(copy_context().run, _run, work, second)  # NumPy's errstate goes along
+    cut = size * 4 // 7
+    result: SimpleQueue[BaseException | None] = SimpleQueue()
+    context = copy_context()  # so that NumPy's errstate goes along
+    jobs.put((result, context, work, tuple(vector[cut:] for vector in vectors)))
     try:
-        _run(work, first)
+        _run(work, tuple(vector[:cut] for vector in vectors))
     finally:
-        other.result()
+        error = result.get()
+    if error is not None:
+        raise error
 
 
 def _run(work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> None:
@@ -65,16 +70,28 @@ def _run(work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> No
 
 
 @cache
-def second_thread() -> "Executor | None":
-    """Return the thread that shares the work, or None if one thread is all that NumPy may have."""
+def second_thread() -> "SimpleQueue[Any] | None":
+    """Return the jobs of the thread that shares the work, or None if NumPy may have one only."""
     from threadpoolctl import threadpool_info
 
     counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     if counts and max(counts) == 1:
         return None
-    from concurrent.futures import ThreadPoolExecutor
+    jobs: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_serve, args=(jobs,), name="tinynn", daemon=True).start()
+    return jobs
 
-    return ThreadPoolExecutor(1, thread_name_prefix="tinynn")
+
+def _serve(jobs: "SimpleQueue[Any]") -> None:
+    """Do one job after another; what each ended with, None or an error, goes into its `result`."""
+    while True:
+        result, context, work, vectors = jobs.get()
+        try:
+            context.run(_run, work, vectors)
+            result.put(None)
+        except BaseException as error:
+            result.put(error)
+        del result, context, work, vectors  # or they would live on while it waits
 
 
 if hasattr(os, "register_at_fork"):  # a forked process has none of its parent's threads
