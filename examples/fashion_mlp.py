@@ -89,12 +89,14 @@ def main() -> None:
     with phase("train", seconds):
         trainer = Trainer(model, CrossEntropy(), Adam(args.learning_rate), seed=args.seed)
         best = tinynn.EarlyStopping("val_accuracy", PATIENCE)
+        doctor = tinynn.Doctor()
         interruption = StopOnSignal()
         callbacks = [
             tinynn.CSVLogger(out / "log.csv"),
             tinynn.ProgressBar(),
             EpochLine(),
             best,
+            doctor,
             interruption,
             tinynn.Checkpoint(out / CHECKPOINT, every_steps=args.checkpoint_steps),
         ]
@@ -126,6 +128,10 @@ def main() -> None:
         plots.learning_curves(history, kept=best.best_epoch, path=out / "accuracy.png")
         plots.first_layer(model, path=out / "weights.png")
         print(f"{out / 'accuracy.png'}, {out / 'weights.png'}")
+        health = doctor.report() if doctor.chart.looks else None  # none: all was trained before
+        if health is not None:
+            health.figure(out / "health.png")
+            print(f"{out / 'health.png'}; what the doctor says of this training:\n\n{health}")
 
     with phase("save", seconds):
         tinynn.save_model(model, out / "model.npz")
@@ -154,6 +160,8 @@ def main() -> None:
         "train": {"samples": len(x), **of_epoch(best.best_epoch, history, "")},
         "val": {"samples": len(x_val), **of_epoch(best.best_epoch, history, "val_")},
         "test": {"samples": len(x_test), **test},
+        "problems": None if health is None else [found.title for found in health.problems],
+        "notes": None if health is None else [found.title for found in health.notes],
         "data_source": data.source,
         "resumed": args.resume and checkpoint is not None,
         "seed": args.seed,

@@ -1,6 +1,7 @@
 """The main job on the real Fashion-MNIST, three seeds of it: the figures that the README quotes."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,8 @@ def test_each_seed_reaches_0_875_on_the_real_test_images(run_of_seed, seed):
     assert samples == {"train": 55_000, "val": 5_000, "test": 10_000}
     assert found["test_accuracy"] >= 0.875
     assert found["test_loss"] < 1
+    assert found["problems"] == []
+    assert re.fullmatch(r"It overfits from about epoch ([5-9]|1[0-2])\.", *found["notes"])
 
 
 def test_the_seeds_reach_0_880_on_average(run_of_seed, capsys):

@@ -33,6 +33,8 @@ LAYERING = [
     "gradcheck",
     "explain",
     "plots",
+    "vitals",
+    "doctor",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
 CORE = [

@@ -17,6 +17,7 @@ from tinynn import datasets, plots
 from tinynn.batches import minibatches, stratified_split
 from tinynn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, ProgressBar
 from tinynn.divergence import TrainingDiverged
+from tinynn.doctor import Doctor, HealthReport, diagnose
 from tinynn.explain import StepExplanation, explain_step
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck import GradientReport, check_gradients
@@ -40,9 +41,11 @@ __all__ = [
     "Checkpoint",
     "CrossEntropy",
     "Dense",
+    "Doctor",
     "EarlyStopping",
     "Flatten",
     "GradientReport",
+    "HealthReport",
     "History",
     "Layer",
     "Loss",
@@ -63,6 +66,7 @@ __all__ = [
     "compare_models",
     "confusion_matrix",
     "datasets",
+    "diagnose",
     "explain_step",
     "glorot_uniform",
     "he_normal",

@@ -13,7 +13,9 @@ import tinynn
 from tinynn import datasets
 
 STEPS = ["load", "preprocess", "model", "train", "evaluate", "plot", "save", "verify", "predict"]
-PICTURES = ["accuracy.png", "confusion.png", "predictions.png", "weights.png", "worst.png"]
+PICTURES = [
+    "accuracy.png", "confusion.png", "health.png", "predictions.png", "weights.png", "worst.png",
+]  # fmt: skip
 
 
 def metrics(run):
@@ -29,6 +31,7 @@ def test_steps_come_in_order_and_say_what_they_did(sample_run):
         "epoch  1/2",
         "epoch  2/2",
         "most confused:",
+        "HEALTHY   No problem was found.",
         "identical: compared structure, and 567,434 values in 8 arrays, byte by byte",
         "identical: predictions on 1,000 test images, 10,000 values, byte by byte",
     ):

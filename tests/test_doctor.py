@@ -1,0 +1,386 @@
+"""Runs on real images, each broken in one way: the doctor names that way, and its remedy helps."""
+
+import re
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tinynn.doctor
+import tinynn.trainer
+import tinynn.vitals
+from tinynn import (
+    SGD,
+    Adam,
+    Callback,
+    CrossEntropy,
+    Dense,
+    Doctor,
+    EarlyStopping,
+    Flatten,
+    MeanSquaredError,
+    ReLU,
+    Sequential,
+    Softmax,
+    Trainer,
+    TrainingDiverged,
+    datasets,
+    diagnose,
+    glorot_uniform,
+    he_normal,
+    minibatches,
+    scale_pixels,
+    stratified_split,
+    zeros,
+)
+from tinynn.doctor import JUDGEMENTS, Chart, Finding, HealthReport
+from tinynn.vitals import Look
+
+(IMAGES, LABELS), _ = datasets.load_sample()
+REST, DRAWN = stratified_split(LABELS, 3000, np.random.default_rng(0))
+X, Y = scale_pixels(IMAGES[REST]), LABELS[REST]
+HELD_OUT = scale_pixels(IMAGES[DRAWN[:500]]), LABELS[DRAWN[:500]]
+
+
+def narrow(shape, rng):
+    return rng.normal(0, 0.01, shape)
+
+
+def wide(shape, rng):
+    return rng.normal(0, 0.2, shape)
+
+
+def network(*hidden, initializer=he_normal, bias=0.0):
+    layers = [Flatten()]
+    for units in hidden or (512, 256, 128):
+        layers += [Dense(units, initializer), ReLU()]
+    model = Sequential([*layers, Dense(10, initializer), Softmax()], input_shape=(28, 28))
+    for layer in model.layers[1:-2:2]:
+        layer.b += bias
+    return model
+
+
+def sorted_batches(x, y, batch_size, rng, start=0):
+    order = np.argsort(y, kind="stable")
+    firsts = range(start * batch_size, len(x), batch_size)
+    return ((x[i], y[i]) for i in (order[first : first + batch_size] for first in firsts))
+
+
+def run(model=None, optimizer=None, x=X, y=Y, held_out=HELD_OUT, epochs=3, batches=None, more=()):
+    """Train with a doctor at hand; return the report, the last losses, and the trainer."""
+    doctor = Doctor()
+    trainer = Trainer(model or network(), CrossEntropy(), optimizer or Adam())
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of unscaled bytes, of losses above guessing
+        patch.setattr(tinynn.trainer, "minibatches", batches or minibatches)
+        try:
+            trainer.fit(x, y, epochs, 32, held_out, [doctor, *more])
+        except TrainingDiverged:
+            return SimpleNamespace(report=doctor.report(), loss=np.inf, trainer=trainer)
+    scored = HELD_OUT if held_out is None else held_out
+    loss = trainer.evaluate(*scored)["loss"]
+    return SimpleNamespace(report=doctor.report(), loss=loss, trainer=trainer)
+
+
+def mixed(labels):
+    return np.random.default_rng(0).permutation(labels)
+
+
+def as_bytes(images):
+    return np.rint(images * 255)
+
+
+WITHOUT_SHIRTS = Y != 6
+FEW = slice(200)
+
+BROKEN = {  # name of the run: the judgement that must come first, how to run it
+    "bytes": ("inputs", lambda: run(x=as_bytes(X), held_out=(as_bytes(HELD_OUT[0]), HELD_OUT[1]))),
+    "sorted": ("shuffling", lambda: run(batches=sorted_batches)),
+    "zeros": ("alike", lambda: run(network(initializer=zeros))),
+    "biases of -5": ("closed_from_the_start", lambda: run(network(bias=-5))),
+    "narrow weights": ("signal", lambda: run(network(*[64] * 15, initializer=narrow))),
+    "wide weights": ("signal", lambda: run(network(*[256] * 15, initializer=wide))),
+    "SGD at 10": ("large_steps", lambda: run(optimizer=SGD(10))),
+    "Adam at 1": ("large_steps", lambda: run(optimizer=Adam(1.0))),
+    "Adam at 1e-7": ("small_steps", lambda: run(optimizer=Adam(1e-7))),
+    "much momentum": ("closed_by_training", lambda: run(optimizer=SGD(0.15, 0.9))),
+    "mixed labels": ("stuck", lambda: run(y=mixed(Y))),
+    "mixed validation": ("validation", lambda: run(held_out=(HELD_OUT[0], mixed(HELD_OUT[1])))),
+    "no shirts": ("never_predicted", lambda: run(x=X[WITHOUT_SHIRTS], y=Y[WITHOUT_SHIRTS])),
+    "200 images": ("overfitting", lambda: run(x=X[FEW], y=Y[FEW], epochs=20)),
+}
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """Return a function that gives a broken run, trained at its first use."""
+    done = {}
+
+    def get(name):
+        if name not in done:
+            done[name] = BROKEN[name][1]()
+        return done[name]
+
+    return get
+
+
+def causes(report):
+    return [finding.name for finding in [*report.problems, *report.notes]]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_run_is_recognised_with_the_right_cause_first_and_alone(broken, name):
+    report = broken(name).report
+    assert causes(report)[0] == BROKEN[name][0]
+    assert len(report.problems) == (name != "200 images"), report
+
+
+def test_every_judgement_has_its_broken_run():
+    assert {judgement.__name__ for judgement in JUDGEMENTS} == {
+        cause for cause, _ in BROKEN.values()
+    }
+
+
+def tenth_until_it_falls(optimizer, rate, factor):
+    """Do as the remedy says: change the rate, again and again, until the doctor is content."""
+    for _ in range(8):
+        rate *= factor
+        tried = run(optimizer=optimizer(rate))
+        if not tried.report.problems:
+            return tried
+    raise AssertionError(tried.report)
+
+
+REMEDIES = {
+    "bytes": lambda: run(),
+    "sorted": lambda: run(batches=minibatches),
+    "zeros": lambda: run(),
+    "biases of -5": lambda: run(),
+    "narrow weights": lambda: run(network(*[64] * 15)),
+    "wide weights": lambda: run(network(*[256] * 15, initializer=he_normal)),
+    "SGD at 10": lambda: tenth_until_it_falls(SGD, 10.0, 0.1),
+    "Adam at 1": lambda: tenth_until_it_falls(Adam, 1.0, 0.1),
+    "Adam at 1e-7": lambda: tenth_until_it_falls(Adam, 1e-7, 10),
+    "much momentum": lambda: run(optimizer=SGD(0.015, 0.9)),
+    "mixed labels": lambda: run(),
+    "mixed validation": lambda: run(),
+    "no shirts": lambda: run(),  # X and Y come from stratified_split
+    "200 images": lambda: run(x=X[FEW], y=Y[FEW], epochs=20, more=[EarlyStopping()]),
+}
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_the_remedy_that_is_printed_helps(broken, name):
+    finding = broken(name).report.findings[0]
+    assert f"  try     {finding.remedy[:40]}" in str(broken(name).report)
+    cured = REMEDIES[name]()
+    assert not cured.report.problems, cured.report
+    assert cured.loss < 0.95 * broken(name).loss
+    assert cured.loss < 1.5  # guessing gives 2.3
+
+
+def test_every_remedy_is_tried(broken):
+    assert REMEDIES.keys() == BROKEN.keys()
+    told = {finding.remedy for name in BROKEN for finding in broken(name).report.findings}
+    assert len(told - {""}) >= len(JUDGEMENTS) - 2  # what vanishes and explodes share theirs
+
+
+def test_what_follows_hangs_under_its_cause(broken):
+    (problem,) = broken("Adam at 1").report.problems
+    follows = [result.name for result in problem.follows]
+    assert "closed_by_training" in follows
+    assert "stuck" in follows
+    page = str(broken("Adam at 1").report)
+    assert page.splitlines()[0] == "PROBLEM   The steps are too large."
+    assert re.search(r"\n  follows .*\(.*", page)
+    assert "A tenth of the learning rate (1 -> 0.1)" in page
+
+
+def test_a_healthy_run_gets_no_problem_and_a_closed_unit_is_none():
+    report = run().report
+    assert causes(report) == []
+    assert str(report).startswith("HEALTHY   No problem was found.\nFINE      inputs of size 1 at")
+    closed, units = max(report.chart.never_open.values())
+    assert 0 < closed < units / 2
+
+
+def test_a_cause_in_numbers(broken):
+    seen = {name: broken(name).report.findings[0].seen for name in BROKEN}
+    assert seen["bytes"].startswith("x goes up to 255; the loss began at ")
+    assert seen["sorted"] == "1.0 classes in a batch, 9.7 by chance"
+    assert seen["biases of -5"].endswith("100% of 2.ReLU let nothing pass")
+    shirts = np.count_nonzero(HELD_OUT[1] == 6)
+    assert seen["no shirts"] == (
+        f"of 500 validation samples, {shirts} are of this class, and none is taken for it"
+    )
+    assert "guessing among 10 gives 2.3" in seen["mixed labels"]
+
+
+def test_nothing_is_changed_by_being_watched():
+    watched, alone = network(64), network(64)
+    run(watched, more=[])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Trainer(alone, CrossEntropy(), Adam()).fit(X, Y, 3, 32, HELD_OUT)
+    assert watched.params.tobytes() == alone.params.tobytes()
+
+
+def test_looks_come_at_the_first_steps_and_every_hundredth():
+    report = run(network(8), epochs=4).report
+    steps = [look.step for look in report.chart.looks]
+    assert steps == [1, 2, 4, 8, 16, 32, 64, 100, 200, 300]
+
+
+def test_the_looks_of_a_long_run_stay_few(monkeypatch):
+    monkeypatch.setattr("tinynn.doctor.MOST_LOOKS", 20)
+    doctor = Doctor(every=8)
+    Trainer(network(4), CrossEntropy(), Adam()).fit(X, Y, 10, 64, callbacks=[doctor])
+    steps = [look.step for look in doctor.chart.looks]
+    assert len(steps) <= 20
+    assert steps[:3] == [1, 2, 4]
+    assert steps[3:] == list(range(steps[3], steps[-1] + 1, steps[3]))
+    assert steps[-1] > 400
+
+
+def test_the_doctor_forgets_an_earlier_training():
+    doctor = Doctor()
+    for _ in range(2):
+        trainer = Trainer(network(4), CrossEntropy(), Adam())
+        trainer.fit(X[:64], Y[:64], 1, callbacks=[doctor])
+    assert [look.step for look in doctor.chart.looks] == [1, 2]
+
+
+def test_what_it_cannot_judge_it_says():
+    model = Sequential([Dense(1)], input_shape=(1,))
+    doctor = Doctor()
+    x = np.linspace(-1, 1, 20)[:, None]
+    Trainer(model, MeanSquaredError(), SGD(0.1)).fit(x, 2 * x, 3, callbacks=[doctor])
+    report = doctor.report()
+    assert not report.problems
+    unknown = {finding.name for finding in report.findings if finding.level == "unknown"}
+    assert unknown >= {"shuffling", "signal", "stuck", "validation", "never_predicted"}
+    assert "\nUNKNOWN   " in str(report)
+
+
+def test_a_resumed_run_judges_no_initial_weights(tmp_path):
+    class StopAtThree(Callback):
+        observes = True
+
+        def on_step_end(self, trainer):
+            trainer.stop = trainer.step == 3
+
+    path = tmp_path / "run.npz"
+    first = [StopAtThree(), tinynn.Checkpoint(path)]
+    Trainer(network(4), CrossEntropy(), Adam()).fit(X, Y, 2, callbacks=first)
+    doctor = Doctor()
+    Trainer(network(4), CrossEntropy(), Adam()).fit(X, Y, 2, callbacks=[doctor], resume_from=path)
+    assert doctor.chart.looks[0].step == 4
+    unknown = {f.name for f in doctor.report().findings if f.level == "unknown"}
+    assert unknown >= {"alike", "closed_from_the_start", "signal"}
+
+
+def test_before_the_first_step_there_is_nothing_to_report():
+    with pytest.raises(ValueError, match="has seen nothing yet"):
+        Doctor().report()
+
+
+# diagnose
+
+
+@pytest.mark.parametrize(
+    ("cause", "model", "x", "y"),
+    [
+        ("inputs", network(32), as_bytes(X), Y),
+        ("shuffling", network(32), X[np.argsort(Y)], np.sort(Y)),
+        ("alike", network(32, initializer=zeros), X, Y),
+        ("closed_from_the_start", network(32, bias=-9), X, Y),
+        ("signal", network(*[32] * 12, initializer=narrow), X, Y),
+    ],
+)
+def test_one_look_is_enough_for_what_is_wrong_before_training(cause, model, x, y):
+    before = model.params.tobytes()
+    report = diagnose(model, CrossEntropy(), x, y)
+    assert causes(report) == [cause]
+    assert model.params.tobytes() == before
+
+
+def test_one_look_at_a_sound_model_finds_nothing_and_says_what_it_did_not_see():
+    model = network(32)
+    model.forward(X[:2])
+    report = diagnose(model, CrossEntropy(), X, Y)
+    assert causes(report) == []
+    assert "steps: none was taken" in str(report)
+    model.backward(np.ones((2, 10)))  # what the model remembered is still there
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((None, CrossEntropy(), X, Y), "model must be a Sequential"),
+        ((network(4), CrossEntropy, X, Y), "Write CrossEntropy"),
+        ((network(4), CrossEntropy(), X, Y[:5]), "as many samples as each other"),
+        ((network(4), CrossEntropy(), X[0], Y[:28]), "got one sample"),
+    ],
+)
+def test_diagnose_refuses_what_does_not_fit(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        diagnose(*arguments)
+
+
+# The figure
+
+
+def test_the_figure_shows_the_four_and_the_headline(broken, tmp_path):
+    report = broken("Adam at 1").report
+    figure = report.figure(tmp_path / "health.png")
+    assert figure.get_suptitle() == "The steps are too large."
+    assert [panel.get_title() for panel in figure.axes] == [
+        "Loss",
+        "How far a step moves weights",
+        "What gets through, by depth",
+        "Units open for no sample looked at",
+    ]
+    losses = figure.axes[0].get_lines()[0].get_ydata()
+    assert list(losses) == [look.loss for look in report.chart.looks]
+    assert [bar.get_height() for bar in figure.axes[3].patches] == [
+        closed / units for closed, units in report.chart.never_open.values()
+    ]
+    assert (tmp_path / "health.png").stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("name", ["zeros", "SGD at 10", "no shirts"])
+def test_every_run_can_be_drawn(broken, name):
+    assert broken(name).report.figure().axes
+
+
+def test_a_model_without_closing_units_can_be_drawn():
+    model = Sequential([Flatten(), Dense(10, glorot_uniform), Softmax()], input_shape=(28, 28))
+    assert run(model).report.figure().axes
+    assert diagnose(model, CrossEntropy(), X, Y).figure().axes
+
+
+def test_a_look_by_hand():
+    """x = [[1], [3]]: spread of 2 x is 2; softmax of (2x, 0) has slopes p - y."""
+    model = Sequential([Dense(2), Softmax()], input_shape=(1,), dtype=np.float64)
+    model.layers[0].W = [[2.0, 0.0]]
+    x, y = np.array([[1.0], [3.0]]), np.array([0, 1])
+    model.forward(x)
+    look = tinynn.vitals.look_at(model, CrossEntropy(), x, y, step=7)
+    p = 1 / (1 + np.exp(-2 * x[:, 0]))  # of class 0
+    assert (look.step, look.largest, look.labels, look.predicted) == (7, 3.0, [1, 1], [2, 0])
+    assert look.loss == pytest.approx(-(np.log(p[0]) + np.log(1 - p[1])) / 2)
+    assert look.spread == {"0.Dense": pytest.approx(np.sqrt(4 / 2))}  # variances 4 and 0
+    slopes = np.array([[p[0] - 1, 1 - p[0]], [p[1], -p[1]]])
+    assert look.slope == {"0.Dense": pytest.approx(np.sqrt((slopes**2).mean()))}
+    assert look.alike == []
+
+
+def test_the_cause_is_the_first_and_the_rest_follows():
+    chart = Chart([Look(1, 2.3, 255.0), Look(2, 99.0, 255.0, update={"W": 1.0})], classes=10)
+    chart.looks[0].update = {"W": 1.0}
+    report = tinynn.doctor.judged(chart)
+    assert causes(report) == ["inputs"]
+    assert [finding.name for finding in report.problems[0].follows] == ["large_steps"]
+    assert isinstance(report, HealthReport)
+    assert isinstance(report.problems[0], Finding)

@@ -1,0 +1,653 @@
+"""The doctor: watches a run for what goes wrong, and names one cause, not ten symptoms.
+
+    Doctor, at some steps -> looks -> judgements, causes first -> HealthReport: a page, a picture
+    diagnose, just once   -> a look -'
+
+A judgement is a function of the chart, and there is one for each thing that can be wrong. They
+stand in the order in which one brings about another: unscaled images make steps too large, these
+close units for ever, and then the loss stays where guessing is. So what comes first is the cause,
+and what it explains is hung beneath it.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn import checks
+from tinynn.callbacks import Callback
+from tinynn.losses import Loss
+from tinynn.model import Sequential
+from tinynn.npz import PathLike
+from tinynn.parameters import Array
+from tinynn.plots import COLOURS
+from tinynn.vitals import Look, classes_of, look_at, open_units, weights
+
+if TYPE_CHECKING:  # matplotlib takes a second to import
+    from matplotlib.figure import Figure
+
+    from tinynn.trainer import Trainer
+
+EVERY = 100  # steps between looks; more often at the start
+MOST_LOOKS = 400  # then every second one is forgotten
+SAMPLES = 1000  # of validation data, or for diagnose
+
+PROBLEM, NOTE, FINE, UNKNOWN = "problem", "note", "fine", "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was judged.
+
+    name: of the judgement. level: "problem", "note", "fine" or "unknown". title: in one line. seen:
+    the numbers. cause: the usual one. remedy: what to try. follows: what it has brought about.
+    """
+
+    name: str
+    level: str
+    title: str
+    seen: str = ""
+    cause: str = ""
+    remedy: str = ""
+    follows: tuple["Finding", ...] = ()
+
+
+@dataclass
+class Chart:
+    """All that is known of a run.
+
+    looks: at its steps. epochs: the rows of its history. classes: how many, or None. shares: of
+    each class in the data. never_open: for each layer that closes units, how many let nothing pass
+    in any look of the epoch, and how many there are. held_out: how often each class is right, and
+    how often predicted, in validation data. rate: the optimizer's learning rate. steps_per_epoch:
+    0 before the first has ended.
+    """
+
+    looks: list[Look] = field(default_factory=list)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    classes: int | None = None
+    shares: list[float] = field(default_factory=list)
+    never_open: dict[str, tuple[int, int]] = field(default_factory=dict)
+    held_out: tuple[list[int], list[int]] | None = None
+    rate: float | None = None
+    steps_per_epoch: int = 0
+
+    @property
+    def guessing(self) -> float:
+        """The loss of one who guesses; infinite where there are no classes to guess among."""
+        return float(np.log(self.classes)) if self.classes else np.inf
+
+    @property
+    def saw_the_start(self) -> bool:
+        """Whether the first look is of the first step, and so of the initial weights."""
+        return self.looks[0].step == 1
+
+
+# The judgements, causes first
+
+
+def inputs(chart: Chart) -> Finding:
+    """Initial weights are drawn for numbers of about size 1."""
+    largest = max(look.largest for look in chart.looks)
+    if largest <= 20:
+        return Finding("inputs", FINE, f"inputs of size {largest:.3g} at most")
+    return Finding(
+        "inputs",
+        PROBLEM,
+        "The inputs are not scaled.",
+        seen=f"x goes up to {largest:.4g}; the loss began at {chart.looks[0].loss:.3g}",
+        cause="Initial weights are made for numbers of about size 1. With larger ones outputs, "
+        "gradients and steps are larger, too.",
+        remedy="scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers. The same "
+        "for validation and test data.",
+    )
+
+
+def shuffling(chart: Chart) -> Finding:
+    """Batches should hold the classes in the mixture of the data."""
+    if not chart.shares or not any(look.labels for look in chart.looks):
+        return Finding("shuffling", UNKNOWN, "shuffling: there are no classes to tell it by")
+    found, expected = [], []
+    for look in chart.looks:
+        size = sum(look.labels)
+        found.append(sum(1 for count in look.labels if count))
+        expected.append(sum(1 - (1 - share) ** size for share in chart.shares))
+    mean, chance = float(np.mean(found)), float(np.mean(expected))
+    seen = f"{mean:.1f} classes in a batch, {chance:.1f} by chance"
+    if chance < 2:
+        return Finding("shuffling", UNKNOWN, "shuffling: the batches are too small to tell")
+    if mean > 0.6 * chance:
+        return Finding("shuffling", FINE, f"batches are mixed ({seen})")
+    return Finding(
+        "shuffling",
+        PROBLEM,
+        "The data are not shuffled.",
+        seen=seen,
+        cause="Sorted data: each batch pulls the network towards the class that it holds, and the "
+        "next pulls it away again.",
+        remedy="minibatches(x, y, batch_size, rng), as Trainer.fit uses it, shuffles anew in every "
+        "epoch.",
+    )
+
+
+def alike(chart: Chart) -> Finding:
+    """Units that start alike get the same gradients, and stay alike."""
+    if not chart.saw_the_start:
+        return Finding("alike", UNKNOWN, "initial weights: their first step was not seen")
+    layers = chart.looks[0].alike
+    if not layers:
+        return Finding("alike", FINE, "units start out different")
+    return Finding(
+        "alike",
+        PROBLEM,
+        "All units of a layer are the same.",
+        seen=f"at the first step, all columns of {', '.join(layers)} are equal",
+        cause="Weights that start at zero, or all at one number. Units that start alike get the "
+        "same gradient at every step, so that they can never become different.",
+        remedy="Draw weights at random: Dense(units) does, by he_normal.",
+    )
+
+
+def closed_from_the_start(chart: Chart) -> Finding:
+    """At first about half of all units should be open."""
+    if not chart.saw_the_start or not chart.looks[0].closed:
+        return Finding("closed_from_the_start", UNKNOWN, "units closed at the start")
+    name, share = max(chart.looks[0].closed.items(), key=lambda item: item[1])
+    if share < 0.95:
+        return Finding("closed_from_the_start", FINE, f"{share:.0%} of {name} closed at the start")
+    return Finding(
+        "closed_from_the_start",
+        PROBLEM,
+        "Units were closed before training began.",
+        seen=f"at the first step {share:.0%} of {name} let nothing pass",
+        cause="Biases, or weights, that start far below zero. No gradient gets through a closed "
+        "unit, so that it cannot open again.",
+        remedy="Start as Dense(units) does: biases at 0, weights by he_normal.",
+    )
+
+
+def signal(chart: Chart) -> Finding:
+    """Differences between samples should reach the last layer, and the loss's slope the first."""
+    first = chart.looks[0]
+    if not chart.saw_the_start or len(first.slope) < 2:
+        return Finding("signal", UNKNOWN, "gradients by depth, at the start")
+    top, *_, bottom = first.slope  # from the loss back
+    forward = first.spread[top] / max(first.spread[bottom], 1e-30)
+    backward = first.slope[bottom] / max(first.slope[top], 1e-30)
+    seen = (
+        f"at the first step the spread of outputs goes from {first.spread[bottom]:.2g} "
+        f"({bottom}) to {first.spread[top]:.2g} ({top}); the slope of the loss, back down, from "
+        f"{first.slope[top]:.2g} to {first.slope[bottom]:.2g}"
+    )
+    remedy = "Dense(units, initializer=he_normal) before ReLU, glorot_uniform before tanh."
+    if min(forward, backward) < 1e-3:
+        return Finding(
+            "signal",
+            PROBLEM,
+            "The gradient vanishes.",
+            seen=seen,
+            cause="Initial weights too small for this depth: each layer shrinks what passes, "
+            "forward and back.",
+            remedy=remedy,
+        )
+    if max(forward, backward) > 1e3:
+        return Finding(
+            "signal",
+            PROBLEM,
+            "The gradient explodes.",
+            seen=seen,
+            cause="Initial weights too large for this depth: each layer enlarges what passes, "
+            "forward and back.",
+            remedy=remedy,
+        )
+    return Finding("signal", FINE, f"gradients reach {bottom} ({backward:.2g} of {top}'s)")
+
+
+def large_steps(chart: Chart) -> Finding:
+    """No step should throw the loss far above where it began."""
+    first, later = chart.looks[0], chart.looks[1:]
+    if not later:
+        return Finding("large_steps", UNKNOWN, "steps: none was taken")
+    worst = max(later, key=lambda look: look.loss)
+    if worst.loss <= 2 * (max(first.loss, chart.guessing) if chart.classes else 3 * first.loss):
+        return Finding("large_steps", FINE, "no step threw the loss back")
+    before = [look for look in chart.looks if look.step < worst.step]
+    moved = max(max(look.update.values(), default=0.0) for look in before)
+    tenth = f" ({chart.rate:g} -> {chart.rate / 10:g})" if chart.rate else ""
+    return Finding(
+        "large_steps",
+        PROBLEM,
+        "The steps are too large.",
+        seen=f"the loss went from {first.loss:.3g} to {worst.loss:.3g} at step {worst.step}; a "
+        f"step before had moved weights by {moved:.2g} times their size",
+        cause="The learning rate is too high: a step lands beyond the valley, higher up than it "
+        "began.",
+        remedy=f"A tenth of the learning rate{tenth}, and again until the loss falls from the "
+        "first steps on.",
+    )
+
+
+def small_steps(chart: Chart) -> Finding:
+    """Some thousand steps should be able to change the weights: 1e-3 of their size is usual."""
+    later = [look for look in chart.looks if look.step >= 16 and look.update]
+    if not later:
+        return Finding("small_steps", UNKNOWN, "the size of steps: there were fewer than 16")
+    moved = float(np.median([max(look.update.values()) for look in later]))
+    fell = 1 - float(np.mean([look.loss for look in chart.looks[-3:]])) / max(
+        chart.looks[0].loss, 1e-30
+    )
+    seen = f"a step moves weights by {moved:.1e} of their size"
+    if moved >= 2e-5 or fell > 0.2:
+        return Finding("small_steps", FINE, f"{seen}, 1e-4 to 1e-2 is usual")
+    tenfold = f" ({chart.rate:g} -> {10 * chart.rate:g})" if chart.rate else ""
+    return Finding(
+        "small_steps",
+        PROBLEM,
+        "The steps are too small.",
+        seen=f"{seen}, 1e-4 to 1e-2 is usual; after {chart.looks[-1].step:,} steps the loss is "
+        f"{chart.looks[-1].loss:.3g}, at first it was {chart.looks[0].loss:.3g}",
+        cause="The learning rate is too low.",
+        remedy=f"Ten times the learning rate{tenfold}, and again until the loss falls.",
+    )
+
+
+def closed_by_training(chart: Chart) -> Finding:
+    """Some units are closed for all images in any healthy run; nearly all should not be."""
+    if not chart.never_open:
+        return Finding("closed_by_training", UNKNOWN, "units closed by training: not enough looks")
+    shares = {name: closed / count for name, (closed, count) in chart.never_open.items()}
+    name = max(shares, key=lambda name: shares[name])
+    closed, count = chart.never_open[name]
+    seen = f"{closed} of {count} units of {name} were open for no sample looked at"
+    if shares[name] < 0.8:
+        return Finding("closed_by_training", FINE, seen)
+    return Finding(
+        "closed_by_training",
+        PROBLEM,
+        "Most units of a layer never open.",
+        seen=seen,
+        cause="Large steps have pushed their biases far below zero; a unit that is closed for "
+        "every sample gets no gradient any more.",
+        remedy="A smaller learning rate, from fresh weights on.",
+    )
+
+
+def stuck(chart: Chart) -> Finding:
+    """An epoch should be enough to beat guessing."""
+    if not chart.classes or not chart.epochs:
+        return Finding("stuck", UNKNOWN, "loss against guessing: no epoch with classes has ended")
+    loss = chart.epochs[-1]["loss"]
+    seen = f"the loss is {loss:.3g}, guessing among {chart.classes} gives {chart.guessing:.3g}"
+    if loss < 0.93 * chart.guessing:
+        return Finding("stuck", FINE, seen)
+    return Finding(
+        "stuck",
+        PROBLEM,
+        "Nothing is learnt.",
+        seen=f"after {len(chart.epochs)} epochs {seen}",
+        cause="With nothing else wrong, the labels do not belong to the inputs: one of both was "
+        "shuffled or sorted without the other.",
+        remedy="Look at some images with their labels (plots.prediction_grid), and load, shuffle "
+        "and split x and y by the same indices.",
+    )
+
+
+def validation(chart: Chart) -> Finding:
+    """What training learns should be worth something on data held out."""
+    if not chart.classes or not chart.epochs or "val_loss" not in chart.epochs[-1]:
+        return Finding("validation", UNKNOWN, "validation: none was given")
+    row = chart.epochs[-1]
+    seen = f"training loss {row['loss']:.3g}, validation loss {row['val_loss']:.3g}"
+    if row["loss"] < 0.7 * chart.guessing and row["val_accuracy"] < 2 / chart.classes:
+        return Finding(
+            "validation",
+            PROBLEM,
+            "Validation is no better than guessing.",
+            seen=f"{seen}; accuracy {row['accuracy']:.1%} in training, {row['val_accuracy']:.1%} "
+            "in validation",
+            cause="The validation data were prepared in another way, or their labels are in "
+            "another order than their inputs.",
+            remedy="Scale validation data as x is scaled, and take its inputs and labels by the "
+            "same indices.",
+        )
+    return Finding("validation", FINE, f"validation beats guessing ({seen})")
+
+
+def never_predicted(chart: Chart) -> Finding:
+    """Every class that occurs should be predicted now and then."""
+    if not chart.held_out or not chart.epochs:
+        return Finding("never_predicted", UNKNOWN, "classes never predicted: no validation data")
+    labels, predicted = chart.held_out
+    missing = [c for c, count in enumerate(labels) if count >= 10 and not predicted[c]]
+    if not missing:
+        return Finding("never_predicted", FINE, "every class is predicted")
+    absent = [c for c in missing if chart.shares and not chart.shares[c]]
+    return Finding(
+        "never_predicted",
+        PROBLEM,
+        f"{'Class' if len(missing) == 1 else 'Classes'} {', '.join(map(str, missing))} "
+        f"{'is' if len(missing) == 1 else 'are'} never predicted.",
+        seen=f"of {sum(labels):,} validation samples, {sum(labels[c] for c in missing)} are of "
+        f"{'this class' if len(missing) == 1 else 'these classes'}, and none is taken for it",
+        cause="The training data have none of it."
+        if absent
+        else "The training data have too few of it, or its labels are wrong.",
+        remedy="Split with stratified_split, which gives every class its share.",
+    )
+
+
+def overfitting(chart: Chart) -> Finding:
+    """Validation loss that rises while training loss falls: it is learning by heart."""
+    losses = [row["val_loss"] for row in chart.epochs if "val_loss" in row]
+    if len(losses) < 3:
+        return Finding("overfitting", UNKNOWN, "overfitting: fewer than 3 epochs with validation")
+    best = int(np.argmin(losses))
+    falls = chart.epochs[-1]["loss"] < chart.epochs[best]["loss"]
+    if not falls or losses[-1] < 1.05 * losses[best]:
+        return Finding("overfitting", FINE, "validation loss does not rise")
+    return Finding(
+        "overfitting",
+        NOTE,
+        f"It overfits from about epoch {best + 1}.",
+        seen=f"since then validation loss rose from {losses[best]:.3g} to {losses[-1]:.3g}, while "
+        f"training loss fell from {chart.epochs[best]['loss']:.3g} to "
+        f"{chart.epochs[-1]['loss']:.3g}",
+        cause="It begins to learn single images by heart. That is usual, and no fault.",
+        remedy="EarlyStopping() keeps the weights of the best epoch. More images help more.",
+    )
+
+
+JUDGEMENTS: tuple[Callable[[Chart], Finding], ...] = (
+    inputs, shuffling, alike, closed_from_the_start, signal, large_steps, small_steps,
+    closed_by_training, stuck, validation, never_predicted, overfitting,
+)  # fmt: skip
+LATER = {"large_steps", "small_steps", "closed_by_training", "stuck", "validation",
+         "never_predicted", "overfitting"}  # fmt: skip
+EXPLAINS = {
+    "inputs": LATER,
+    "shuffling": LATER,
+    "alike": LATER | {"closed_from_the_start", "signal"},
+    "closed_from_the_start": LATER | {"signal"},
+    "signal": LATER,
+    "large_steps": LATER,
+    "small_steps": LATER,
+    "closed_by_training": LATER,
+    "stuck": LATER,
+    "validation": {"never_predicted", "overfitting"},
+}
+
+
+@dataclass(frozen=True)
+class HealthReport:
+    """What the doctor says: findings, the cause first. Prints as a page; `figure()` draws it.
+
+    findings: problems and notes, with what follows from each; then what was judged fine, and what
+    could not be judged. chart: all the numbers.
+
+    >>> report = HealthReport((Finding("inputs", FINE, "inputs of size 1 at most"),), Chart())
+    >>> print(report)
+    HEALTHY   No problem was found.
+    FINE      inputs of size 1 at most
+    """
+
+    findings: tuple[Finding, ...]
+    chart: Chart
+
+    @property
+    def problems(self) -> list[Finding]:
+        """Those findings that keep the network from learning."""
+        return [finding for finding in self.findings if finding.level == PROBLEM]
+
+    @property
+    def notes(self) -> list[Finding]:
+        """Those that are worth knowing, and no fault."""
+        return [finding for finding in self.findings if finding.level == NOTE]
+
+    def __str__(self) -> str:
+        from textwrap import wrap
+
+        def told(head: str, text: str) -> list[str]:
+            lines = wrap(text, 88, break_long_words=False, break_on_hyphens=False)
+            return [f"{h:<10}{line}" for h, line in zip([head, *[""] * 99], lines, strict=False)]
+
+        lines = [] if self.problems else ["HEALTHY   No problem was found."]
+        for finding in [*self.problems, *self.notes]:
+            lines += told(finding.level.upper(), finding.title)
+            for head in ("seen", "cause", "remedy"):
+                lines += told(f"  {'try' if head == 'remedy' else head}", getattr(finding, head))
+            for i, result in enumerate(finding.follows):
+                lines += told("  follows" if i == 0 else "", f"{result.title} ({result.seen})")
+        for level, head in ((FINE, "FINE"), (UNKNOWN, "UNKNOWN")):
+            titles = [finding.title for finding in self.findings if finding.level == level]
+            if titles:
+                lines += told(head, "; ".join(titles))
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def figure(self, path: PathLike | None = None) -> "Figure":
+        """Draw the loss, the size of the steps, the signal by depth and the units never open.
+
+        path: where to save it, too. Returns the matplotlib Figure.
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 6.4), layout="constrained")
+        panels = figure.subplots(2, 2).ravel()
+        drawings = (_draw_loss, _draw_steps, _draw_signal, _draw_units)
+        for panel, draw in zip(panels, drawings, strict=True):
+            draw(panel, self.chart)
+            panel.grid(alpha=0.3)
+        figure.suptitle(
+            next((f.title for f in [*self.problems, *self.notes]), "No problem was found.")
+        )
+        if path is not None:
+            figure.savefig(path, dpi=120)
+        return figure
+
+
+def _draw_loss(panel: Any, chart: Chart) -> None:
+    """Draw the loss of the batches looked at, and of whole epochs."""
+    steps = [look.step for look in chart.looks]
+    panel.plot(
+        steps, [look.loss for look in chart.looks], ".", c="#bbbbbb", label="batches looked at"
+    )
+    per_epoch = chart.steps_per_epoch
+    ends = [row["epoch"] * per_epoch for row in chart.epochs]
+    for name, colour, label in (
+        ("loss", COLOURS[0], "training"),
+        ("val_loss", COLOURS[1], "validation"),
+    ):
+        if per_epoch and any(name in row for row in chart.epochs):
+            panel.plot(ends, [row[name] for row in chart.epochs], "o-", ms=3, c=colour, label=label)
+    if chart.classes:
+        panel.axhline(chart.guessing, ls=":", c="black", label="guessing")
+    panel.set(title="Loss", xlabel="step", ylabel="loss", yscale="log")
+    panel.legend(fontsize=8)
+
+
+def _draw_steps(panel: Any, chart: Chart) -> None:
+    """Draw the size of the steps against that of the weights."""
+    panel.axhspan(1e-4, 1e-2, color="#eeeeee", label="usual")
+    for i, name in enumerate(chart.looks[-1].update):
+        seen = [(look.step, look.update[name]) for look in chart.looks if look.update.get(name)]
+        if seen:
+            panel.plot(*zip(*seen, strict=True), c=COLOURS[i % len(COLOURS)], label=name)
+    panel.set(title="How far a step moves weights", xlabel="step", yscale="log")
+    panel.set_ylabel("share of their own size")
+    if len(chart.looks[-1].update) <= 6:
+        panel.legend(fontsize=8)
+
+
+def _draw_signal(panel: Any, chart: Chart) -> None:
+    """Draw what gets through, forward and back, at the first and at the last look."""
+    for look, style, when in ((chart.looks[0], ":", "first look"), (chart.looks[-1], "-", "last")):
+        names = list(look.spread)[::-1]  # from the input up
+        for values, colour, what in (
+            (look.spread, COLOURS[0], "spread of outputs"),
+            (look.slope, COLOURS[1], "slope of the loss"),
+        ):
+            heights = [values[name] or np.nan for name in names]
+            panel.plot(names, heights, f"o{style}", ms=3, c=colour, label=f"{what}, {when}")
+    panel.set(title="What gets through, by depth", yscale="log", xlabel="layer")
+    panel.tick_params(axis="x", rotation=90 if len(chart.looks[0].spread) > 5 else 0, labelsize=7)
+    panel.legend(fontsize=8)
+
+
+def _draw_units(panel: Any, chart: Chart) -> None:
+    """Draw the share of units that were open for no sample looked at."""
+    shares = {name: closed / count for name, (closed, count) in chart.never_open.items()}
+    shares = shares or chart.looks[-1].closed
+    panel.bar(list(shares), list(shares.values()), color=COLOURS[0])
+    for i, share in enumerate(shares.values()):
+        panel.text(i, share, f"{share:.0%}", ha="center", va="bottom", fontsize=7)
+    panel.set(
+        title="Units open for no sample looked at", ylim=(0, 1.1), ylabel="share of the layer"
+    )
+    panel.tick_params(axis="x", rotation=90 if len(shares) > 5 else 0, labelsize=7)
+
+
+def judged(chart: Chart) -> HealthReport:
+    """Judge a chart: causes first, and what each explains beneath it."""
+    kept: list[Finding] = []
+    causes: list[tuple[Finding, list[Finding]]] = []
+    for finding in (judgement(chart) for judgement in JUDGEMENTS):
+        if finding.level in (FINE, UNKNOWN):
+            kept.append(finding)
+            continue
+        for cause, follows in causes:
+            if finding.name in EXPLAINS.get(cause.name, ()):
+                follows.append(finding)
+                break
+        else:
+            causes.append((finding, []))
+    told = (replace(cause, follows=tuple(follows)) for cause, follows in causes)
+    return HealthReport((*told, *kept), chart)
+
+
+def diagnose(
+    model: Sequential, loss: Loss, x: npt.ArrayLike, y: npt.ArrayLike, batch_size: int = 32
+) -> HealthReport:
+    """Look once at a model and its data, before or after training; nothing that is passed changes.
+
+    x: (N, *input_shape), y: (N, ...), as for Trainer.fit; at most 1,000 samples of it are used.
+    batch_size: 32; samples that are neighbours in y are taken to come in one batch. Raises
+    ValueError for data that do not fit.
+
+    >>> from tinynn import CrossEntropy, Dense, Softmax, zeros
+    >>> model = Sequential([Dense(2, zeros), Softmax()], input_shape=(1,))
+    >>> report = diagnose(model, CrossEntropy(), [[0.0], [1.0]], [0, 1])
+    >>> [problem.title for problem in report.problems]
+    ['All units of a layer are the same.']
+    """
+    checks.instance(model, Sequential, "model")
+    checks.instance(loss, Loss, "loss")
+    checks.count("batch_size", batch_size)
+    x, y = checks.paired(x, y)
+    chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLES)).astype(int))
+    model = copy.deepcopy(model)
+    p = model.forward(x[chosen])
+    chart = Chart([look_at(model, loss, x[chosen], y[chosen], step=1)])
+    if loss.classifies:
+        chart.classes = p.shape[1]
+        labels = classes_of(y)
+        chart.shares = (np.bincount(labels, minlength=chart.classes) / len(labels)).tolist()
+        batch = labels[: batch_size if len(labels) > batch_size else 0]
+        chart.looks[0].labels = np.bincount(batch, minlength=chart.classes).tolist()
+    return judged(chart)
+
+
+class Doctor(Callback):
+    """Watch a training, at under 2 % of its time, and say what is wrong with it.
+
+    every: 100, the steps between two looks; at first there are more, at steps 1, 2, 4, 8 and so on.
+    Ask `report()` at any time, also after training has broken off. A resumed run is watched from
+    where it goes on.
+
+    >>> from tinynn import SGD, CrossEntropy, Dense, Softmax, Trainer
+    >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,), seed=1)
+    >>> doctor = Doctor()
+    >>> x = np.linspace(-1, 1, 40)[:, None]
+    >>> y = (x[:, 0] > 0).astype(int)
+    >>> _ = Trainer(model, CrossEntropy(), SGD(0.3)).fit(x, y, 9, callbacks=[doctor])
+    >>> doctor.report().problems
+    []
+    """
+
+    observes = True
+
+    def __init__(self, every: int = EVERY) -> None:
+        checks.count("every", every)
+        self.every = every
+        self._forget()
+
+    def _forget(self) -> None:
+        self.chart = Chart()
+        self.apart = self.every  # steps between looks, by now
+        self.open: dict[str, Array] = {}  # units that were open in a look of this epoch
+        self.before: dict[str, Array] = {}  # the weights, where this step is looked at
+
+    def report(self) -> HealthReport:
+        """Judge what has been seen so far. Raises ValueError before the first step."""
+        if not self.chart.looks:
+            raise ValueError("The doctor has seen nothing yet: give it to Trainer.fit(callbacks=).")
+        return judged(self.chart)
+
+    def on_train_begin(self, trainer: "Trainer") -> None:
+        if not trainer.resumed:
+            self._forget()
+        rate = trainer.optimizer.learning_rate
+        self.chart.rate = None if callable(rate) else rate
+        self.chart.epochs = trainer.history.epochs
+        if trainer.loss.classifies:
+            self.chart.classes = trainer.model.output_shapes[-1][-1]
+            counts = np.bincount(classes_of(trainer.y), minlength=self.chart.classes)
+            self.chart.shares = (counts / counts.sum()).tolist()
+
+    def on_epoch_begin(self, trainer: "Trainer") -> None:
+        if not trainer.sums.samples:  # else: resumed in the middle of one
+            self.open = {}
+
+    def on_gradients(self, trainer: "Trainer") -> None:
+        self.before = {}
+        t = trainer.step
+        early = t < self.every and t & (t - 1) == 0
+        if not early and t % self.apart:
+            return
+        self.chart.looks.append(look_at(trainer.model, trainer.loss, *trainer.batch, t))
+        self.before = {name: W.copy() for name, W in weights(trainer.model).items()}
+        for layer in trainer.model.layers:
+            units = open_units(layer)
+            if units is not None:
+                before = self.open.get(layer.name, np.zeros(units.shape[1:], bool))
+                self.open[layer.name] = before | units.any(axis=0)
+        if len(self.chart.looks) > MOST_LOOKS:
+            self.apart *= 2
+            self.chart.looks = [
+                look for look in self.chart.looks if look.step < self.every
+                or look.step % self.apart == 0
+            ]  # fmt: skip
+
+    def on_step_end(self, trainer: "Trainer") -> None:
+        for name, before in self.before.items():
+            W = trainer.model.named_parameters()[name]
+            size = max(float(np.linalg.norm(before)), 1e-30)
+            self.chart.looks[-1].update[name] = float(np.linalg.norm(W - before)) / size
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        chart = self.chart
+        chart.steps_per_epoch = trainer.step // trainer.epoch
+        chart.never_open = {
+            name: (int(np.count_nonzero(~units)), units.size) for name, units in self.open.items()
+        }
+        if chart.classes and trainer.validation is not None:
+            x, y = trainer.validation
+            chosen = slice(None, None, -(-len(x) // SAMPLES))
+            p = trainer.model.predict(x[chosen])
+            chart.held_out = tuple(
+                np.bincount(classes_of(a), minlength=chart.classes).tolist()
+                for a in (y[chosen], p)
+            )  # fmt: skip

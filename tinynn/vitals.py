@@ -1,0 +1,102 @@
+"""What the doctor measures: one look at a step, while the layers still remember its batch.
+
+    forward  x -> spread of each layer's output        do differences between samples get through?
+    backward   <- slope of the loss at each output     does what is wrong get back to each layer?
+    update        how far the weights went, as a share of what they are
+
+Each is one number for a layer, so that all looks of a run are small enough for a checkpoint.
+Dimensions: B samples in the batch, C classes.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.losses import Loss
+from tinynn.model import Sequential
+from tinynn.parameters import Array
+
+
+@dataclass
+class Look:
+    """What was seen at one step, before its update if nothing else is said.
+
+    step: counted from 1. loss: of the batch. largest: the largest |x|. spread: of the output of
+    each layer with parameters, how much it differs from sample to sample: the root of its mean
+    variance. slope: at that output, the root mean square of B times dout. closed: of each layer
+    that keeps a boolean array, as ReLU does, the share of it that is False. alike: layers all of
+    whose units have the same weights. labels, predicted: counts (C,) in this batch; empty if there
+    are no classes. update: of each matrix of weights, the norm of the step divided by its own.
+    """
+
+    step: int
+    loss: float
+    largest: float
+    spread: dict[str, float] = field(default_factory=dict)
+    slope: dict[str, float] = field(default_factory=dict)
+    closed: dict[str, float] = field(default_factory=dict)
+    alike: list[str] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    predicted: list[int] = field(default_factory=list)
+    update: dict[str, float] = field(default_factory=dict)
+
+
+def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int) -> Look:
+    """Look at a model that has just run forward on the batch (x, y); it is left as it is.
+
+    >>> from tinynn import CrossEntropy, Dense, Softmax
+    >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
+    >>> x, y = np.array([[0.0], [3.0]]), [0, 1]
+    >>> p = model.forward(x)
+    >>> look = look_at(model, CrossEntropy(), x, y, step=1)
+    >>> look.largest, look.labels, look.alike
+    (3.0, [1, 1], [])
+    """
+    outs = [x.astype(model.dtype, copy=False)]
+    for layer in model.layers:
+        outs.append(layer.forward(outs[-1], training=False))
+    p = outs[-1]
+    with np.errstate(all="ignore"):  # what overflows here is what the doctor is looking for
+        seen = Look(step, loss.forward(p, y), float(np.abs(x).max()))
+        dout = loss.backward(p, y)
+        lowest = min((i for i, layer in enumerate(model.layers) if layer.parameters()), default=0)
+        for i in reversed(range(lowest, len(model.layers))):
+            layer, out = model.layers[i], outs[i + 1]
+            if layer.parameters():
+                seen.spread[layer.name] = float(np.sqrt(out.var(axis=0).mean()))
+                seen.slope[layer.name] = len(x) * float(np.sqrt(np.mean(np.square(dout))))
+            if i > lowest:
+                dout = layer.input_gradient(dout)
+    for layer in model.layers:
+        units = open_units(layer)
+        if units is not None:
+            seen.closed[layer.name] = 1 - float(units.mean())
+    seen.alike = [name for name, W in weights(model).items() if W.shape[1] > 1 and _alike(W)]
+    if loss.classifies:
+        classes = p.shape[1]
+        seen.labels = np.bincount(classes_of(y), minlength=classes).tolist()
+        seen.predicted = np.bincount(classes_of(p), minlength=classes).tolist()
+    return seen
+
+
+def open_units(layer: object) -> Array | None:
+    """Return the boolean array (B, ...) that a layer with a kink keeps, or None."""
+    arrays = [v for v in vars(layer).values() if isinstance(v, np.ndarray) and v.dtype == bool]
+    return arrays[0] if arrays else None
+
+
+def weights(model: Sequential) -> dict[str, Array]:
+    """Return the matrices among the parameters: biases start at zero, so no share can be told."""
+    return {name: view for name, view in model.named_parameters().items() if view.ndim > 1}
+
+
+def classes_of(y: npt.ArrayLike) -> Array:
+    """Return classes (N,) for classes, or for rows (N, C)."""
+    y = np.asarray(y)
+    return y if y.ndim == 1 else y.argmax(axis=1)
+
+
+def _alike(W: Array) -> bool:
+    """Whether all units have the same weights; the first row decides for nearly all W."""
+    return bool((W[0] == W[0, 0]).all() and (W[:, :1] == W).all())
