@@ -58,10 +58,10 @@ def test_one_hot_is_undone_by_argmax(labels):
 @pytest.mark.parametrize(
     ("labels", "text"),
     [
-        ([1, 2, 3], "there are 3 classes (0 to 2) but the labels contain 3. Do they start at 1?"),
-        ([1, 2, 3], "Then subtract 1. Otherwise there are more classes: 4."),
-        ([0, 5], "the labels contain 5. There are more classes: 6."),
-        ([0, -1], "classes count from 0, but the labels contain -1"),
+        ([1, 2, 3], "there are 3 classes (0 to 2) but y contains 3. Do your labels start at 1?"),
+        ([1, 2, 3], "Use y - 1. If there are 4 classes, say classes=4."),
+        ([0, 5], "y contains 5. If there are 6 classes, say classes=6."),
+        ([0, -1], "classes count from 0, but y contains -1"),
         ([0.0, 1.0], "expects one whole number a sample, shape (N,), got shape (2,) of float64"),
         ([[0], [1]], "got shape (2, 1) of int64"),
         ([True, False], "of bool"),

@@ -591,7 +591,7 @@ def test_the_report_keeps_its_columns_apart_for_long_names():
 
 
 def test_what_does_not_fit_raises_as_forward_does():
-    with pytest.raises(ValueError, match="forward got samples of"):
+    with pytest.raises(ValueError, match="x has samples of"):
         check_gradients(network(), CrossEntropy(), np.zeros((4, 7)), [0, 1, 2, 3])
     with pytest.raises(ValueError, match="CrossEntropy expects probabilities"):
         check_gradients(Sequential([Dense(4)], input_shape=(FEATURES,)), CrossEntropy(), *data())

@@ -813,10 +813,10 @@ def test_a_dtype_other_than_the_two_is_refused(dtype):
     ("x", "text"),
     [
         (np.zeros((2, 3)), "expects a batch (B, 2, 3), got one sample (2, 3). Write model."),
-        (np.zeros((5, 6)), "samples of shape (2, 3), {} got samples of (6,). input_shape is one"),
-        (np.zeros((5, 3, 2)), "got samples of (3, 2)"),
-        (np.zeros((5, 2, 3, 1)), "got samples of (2, 3, 1)"),
-        (1.0, "got samples of ()"),
+        (np.zeros((5, 6)), "samples of shape (2, 3), x has samples of (6,). input_shape is one"),
+        (np.zeros((5, 3, 2)), "x has samples of (3, 2)"),
+        (np.zeros((5, 2, 3, 1)), "x has samples of (2, 3, 1)"),
+        (1.0, "x has samples of ()"),
         (np.full((5, 2, 3), "a"), "{} expects numbers, got an array of <U1."),
         (np.full((5, 2, 3), None), "{} expects numbers, got an array of object."),
         (np.ones((5, 2, 3), complex), "{} expects numbers, got an array of complex128."),
@@ -835,7 +835,7 @@ def test_a_refused_batch_leaves_a_pending_backward_valid():
     dp = CrossEntropy().backward(model.forward(x), y)
     model.backward(dp)
     grads = model.grads.copy()
-    with pytest.raises(ValueError, match="got samples of"):
+    with pytest.raises(ValueError, match="x has samples of"):
         model.forward(np.zeros((5, 7)))
     model.backward(dp)
     assert np.array_equal(model.grads, grads)

@@ -1074,10 +1074,10 @@ def test_a_memory_that_early_stopping_could_not_have_is_refused(tmp_path, state)
     Lies.__name__ = "EarlyStopping"
     Lies.__qualname__ = "EarlyStopping"
     lying = Lies()
-    trained(epochs=1, validation_data=(X, Y), callbacks=[lying, Checkpoint(tmp_path / "a")])
+    trained(epochs=1, validation_data=(X.copy(), Y), callbacks=[lying, Checkpoint(tmp_path / "a")])
     trainer = Trainer(network(), CrossEntropy(), Adam())
     with pytest.raises(ModelFormatError, match="EarlyStopping cannot take its state"):
-        trainer.fit(X, Y, 2, 2, (X, Y), [stop], resume_from=tmp_path / "a")
+        trainer.fit(X, Y, 2, 2, (X.copy(), Y), [stop], resume_from=tmp_path / "a")
     assert trainer.step == 0
 
 
@@ -1088,11 +1088,11 @@ def test_best_weights_of_another_size_are_refused_before_anything_changes(tmp_pa
 
     Lies.__name__ = Lies.__qualname__ = "EarlyStopping"
     callbacks = [Lies(), Checkpoint(tmp_path / "a")]
-    trained(epochs=1, validation_data=(X, Y), callbacks=callbacks)
+    trained(epochs=1, validation_data=(X.copy(), Y), callbacks=callbacks)
     trainer = Trainer(network(), CrossEntropy(), Adam())
     before = trainer.model.params.tobytes()
     with pytest.raises(ModelFormatError, match=r"best_params as \(31,\), but has float64 \(2,\)"):
-        trainer.fit(X, Y, 2, 2, (X, Y), [EarlyStopping()], resume_from=tmp_path / "a")
+        trainer.fit(X, Y, 2, 2, (X.copy(), Y), [EarlyStopping()], resume_from=tmp_path / "a")
     assert trainer.step == 0
     assert trainer.model.params.tobytes() == before
 

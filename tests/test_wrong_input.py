@@ -55,11 +55,11 @@ REFUSED = {
     "one sample": ({"x": X[0], "y": Y[:3]}, r"samples of shape \(3, 2\)"),
     "NaN": ({"x": with_nan(X, 7)}, "x holds NaN or infinity, first in sample 7"),
     "infinity": ({"x": WITH_INFINITY}, "NaN or infinity, .* sample 3"),
-    "label": ({"y": far_wrong(Y)}, r"4 classes \(0 to 3\) but the labels contain 9"),
-    "labels from 1": ({"y": Y + 1}, "Do they start at 1"),
+    "label": ({"y": far_wrong(Y)}, r"4 classes \(0 to 3\) but y contains 9"),
+    "labels from 1": ({"y": Y + 1}, "Do your labels start at 1"),
     "float labels": ({"y": Y.astype(float)}, "whole number a sample"),
     "string labels": ({"y": np.array(list("abcd") * 5)}, "whole number a sample"),
-    "wide rows": ({"y": one_hot(Y, 5)}, r"rows \(1, 4\), got \(1, 5\)"),
+    "wide rows": ({"y": one_hot(Y, 5)}, r"rows \(20, 4\), got \(20, 5\)"),
     "no shares": ({"y": one_hot(Y, 4) * 2}, "must sum to 1, but row 0 sums to 2"),
     "late row": ({"y": one_hot(Y, 4) - 2 * (np.arange(20) == 19)[:, None]}, "row 19"),
     "NaN rows": ({"y": with_nan(one_hot(Y, 4), 11)}, "y holds NaN or infinity, .* sample 11"),
@@ -68,7 +68,7 @@ REFUSED = {
     "epochs 0": ({"epochs": 0}, "epochs must be a whole number of 1 or more, got 0"),
     "epochs -1": ({"epochs": -1}, "epochs must be a whole number of 1 or more, got -1"),
     "one validation array": ({"validation_data": X}, r"a pair, \(x, y\)"),
-    "validation label": ({"validation_data": (X, far_wrong(Y))}, "labels contain 9"),
+    "validation label": ({"validation_data": (X, far_wrong(Y))}, "y contains 9"),
     "validation NaN": ({"validation_data": (with_nan(X, 2), Y)}, "validation x holds NaN"),
     "a class for a callback": ({"callbacks": [Adam]}, r"callbacks\[0\] must be a Callback"),
     "no list of callbacks": ({"callbacks": 3}, "callbacks must be a list"),
@@ -90,7 +90,10 @@ def test_wrong_input_is_refused_before_the_first_step(changed, said):
     [
         ((None, CrossEntropy(), Adam()), "model must be a Sequential, got None"),
         ((trainer().model, CrossEntropy, Adam()), r"loss must be a Loss.*Write CrossEntropy\(\)"),
-        ((trainer().model, CrossEntropy(), Adam), r"optimizer must be a Optimizer.*Write Adam\(\)"),
+        (
+            (trainer().model, CrossEntropy(), Adam),
+            r"optimizer must be an Optimizer.*Write Adam\(\)",
+        ),
         ((trainer().model, "mse", Adam()), "loss must be a Loss, got 'mse'"),
     ],
 )
@@ -158,7 +161,7 @@ def test_inputs_are_never_modified():
     x, y = X.copy(), one_hot(Y, 4)
     x_before, y_before = x.tobytes(), y.tobytes()
     run = trainer()
-    run.fit(x, y, epochs=2, validation_data=(x, y))
+    run.fit(x, y, epochs=2, validation_data=(x.copy(), y))
     run.evaluate(x, y)
     run.model.predict(x)
     assert (x.tobytes(), y.tobytes()) == (x_before, y_before)

@@ -6,15 +6,50 @@ changed. They stand here so that the mathematics elsewhere can be read without t
 """
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from math import prod
 from numbers import Real
-from typing import Any
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynn.parameters import Array, Shape
+
+P = ParamSpec("P")
+R = TypeVar("R")
+MEANT = {"checks.py", "npz.py", "storage.py", "resume.py", "callbacks.py"}  # to be read by users
+
+
+def door(function: Callable[P, R]) -> Callable[P, R]:
+    """Let the error of a check be raised here, not from deep inside: a short traceback is read.
+
+    Errors from elsewhere, such as a layer of the user's own, keep every line of their traceback.
+
+    >>> from tinynn import Dense, Sequential
+    >>> try:
+    ...     Sequential([Dense(512)], input_shape=(28, 28))
+    ... except ValueError as error:
+    ...     error.__traceback__.tb_next.tb_next is None  # this line, and that of the door
+    True
+    """
+
+    @wraps(function)
+    def entered(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except (ValueError, OSError) as error:
+            last: Any = error.__traceback__
+            while last.tb_next:
+                last = last.tb_next
+            file = Path(last.tb_frame.f_code.co_filename)
+            if file.parent != Path(__file__).parent or file.name not in MEANT:
+                raise
+            raise error.with_traceback(None) from error.__cause__
+
+    return entered
 
 
 def scale(name: str, value: float) -> float:
@@ -47,6 +82,7 @@ def returned_rate(value: float, t: int) -> float:
     return float(value)
 
 
+@door
 def dense(units: int, initializer: Any) -> None:
     """What a Dense is made with."""
     count("units of Dense", units)
@@ -154,13 +190,18 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
         raise ValueError(f"{caller} expects numbers, got an array of {x.dtype}.")
     if x.shape == input_shape:
         expected = ", ".join(map(str, ("B", *x.shape)))
-        raise ValueError(
-            f"{caller} expects a batch ({expected}), got one sample {x.shape}. "
-            f"Write model.{caller}(x[None])[0]."
-        )
+        hint = "Give it x[None]."
+        if caller in ("forward", "predict"):
+            hint = f"Write model.{caller}(x[None])[0]."
+        if len(x.shape) > 2:
+            hint += (
+                f" Are these {len(x)} samples? input_shape is the shape of one: "
+                "input_shape=x.shape[1:]."
+            )
+        raise ValueError(f"{caller} expects a batch ({expected}), got one sample {x.shape}. {hint}")
     if x.shape[1:] != input_shape:
         raise ValueError(
-            f"The model was built for samples of shape {input_shape}, {caller} got samples of "
+            f"The model was built for samples of shape {input_shape}, x has samples of "
             f"{x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
         )
     return x
@@ -213,20 +254,22 @@ def parameter_names(names: Iterable[str], layer: Any) -> None:
             )
 
 
-def returned(array: Any, shape: Shape, where: str) -> None:
-    """What a layer returned: an array of this shape. NumPy would stretch others silently.
+def returned(array: Any, shape: Shape, layer: Any, method: str) -> None:
+    """What a layer's method returned: an array of this shape. NumPy would stretch others silently.
 
-    >>> returned(None, (32, 784), "0.MyDense.input_gradient")
+    >>> from tinynn import ReLU
+    >>> returned(None, (32, 784), ReLU(), "input_gradient")
     Traceback (most recent call last):
         ...
-    ValueError: 0.MyDense.input_gradient must return an array of shape (32, 784), but returned None.
-        Forgot "return"?
+    ValueError: ReLU.input_gradient returned None; it must return dx, shaped like x: (32, 784).
+        Forgot "return dx"?
     """
     if getattr(array, "shape", None) != shape:
-        got = f"one of {array.shape}" if isinstance(array, np.ndarray) else f"{array!r}"
-        hint = ' Forgot "return"?' if array is None else ""
+        what = "out, of shape" if method == "forward" else "dx, shaped like x:"
+        got = f"an array of {array.shape}" if isinstance(array, np.ndarray) else f"{array!r}"
+        hint = f' Forgot "return {what.split(",")[0]}"?' if array is None else ""
         raise ValueError(
-            f"{where} must return an array of shape {shape}, but returned {got}.{hint}"
+            f"{layer.name}.{method} returned {got}; it must return {what} {shape}.{hint}"
         )
 
 
@@ -256,8 +299,8 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     >>> labels([1, 2, 3], 3, "one_hot")
     Traceback (most recent call last):
         ...
-    ValueError: one_hot: there are 3 classes (0 to 2) but the labels contain 3. Do they start at 1?
-        Then subtract 1. Otherwise there are more classes: 4.
+    ValueError: one_hot: there are 3 classes (0 to 2) but y contains 3. Do your labels start at 1?
+        Use y - 1. If there are 4 classes, say classes=4.
     """
     y = np.asarray(y)
     if y.ndim != 1 or y.dtype.kind not in "iu":
@@ -268,12 +311,13 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         )
     low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
     if low < 0:
-        raise ValueError(f"{caller}: classes count from 0, but the labels contain {low}.")
+        raise ValueError(f"{caller}: classes count from 0, but y contains {low}.")
     if high >= classes:
-        start_at_1 = "Do they start at 1? Then subtract 1. Otherwise there" if low else "There"
+        start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
+        more = "end with Dense({})" if caller.endswith("CrossEntropy") else "say classes={}"
         raise ValueError(
-            f"{caller}: there are {classes} classes (0 to {classes - 1}) but the labels contain "
-            f"{high}. {start_at_1} are more classes: {high + 1}."
+            f"{caller}: there are {classes} classes (0 to {classes - 1}) but y contains {high}. "
+            f"{start_at_1}If there are {high + 1} classes, {more.format(high + 1)}."
         )
     return y
 
@@ -284,9 +328,14 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
     if len(p_shape) != 2 or not p_shape[0]:
         raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p_shape}.")
     if y.shape not in (p_shape, p_shape[:1]):
+        hint = ""
+        if y.ndim == 2 and len(y) == p_shape[0]:
+            hint = f" These rows are for {y.shape[1]} classes: one_hot(labels, {p_shape[1]})."
+        elif not y.ndim or len(y) != p_shape[0]:
+            hint = " Each sample needs one answer: were x and y cut at different places?"
         raise ValueError(
             f"{loss}: for p of shape {p_shape} y must be classes {p_shape[:1]} or rows {p_shape}, "
-            f"got {y.shape}."
+            f"got {y.shape}.{hint}"
         )
     if y.ndim == 1:
         return labels(y, p_shape[1], loss)
@@ -302,6 +351,19 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
             "they are, shape (B,), or through one_hot."
         )
     return y
+
+
+@door
+def class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
+    """The answer to predictions p (B, C) as rows (B, C) of p's dtype, given as such or as classes.
+
+    >>> class_rows(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    y = class_targets(p.shape, y, loss)
+    dtype = np.result_type(p, np.float32)
+    return np.eye(p.shape[1], dtype=dtype)[y] if y.ndim == 1 else y.astype(dtype, copy=False)
 
 
 def probabilities(p: Array) -> None:
@@ -326,6 +388,8 @@ def targets(p: Array, y: npt.ArrayLike) -> Array:
     y = y.astype(np.result_type(p, np.float32), copy=False)
     if y.shape != p.shape:
         remedy = "They must have one shape."
+        if y.shape == p.shape[:1]:
+            remedy += f" If y are classes, use one_hot(y, {p.shape[-1]}), or a cross-entropy."
         if p.shape == (*y.shape, 1):
             both = np.broadcast_shapes(p.shape, y.shape)
             remedy = f"NumPy would stretch both to {both} and train on nonsense. Use y[:, None]."
@@ -366,30 +430,88 @@ def paired(x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, A
     return x, y
 
 
-def data(
-    x: npt.ArrayLike, y: npt.ArrayLike, dtype: np.dtype[Any], kind: str
-) -> tuple[Array, Array]:
-    """Samples and answers to train on: without NaN; a warning for bytes that nobody scaled."""
-    x, y = paired(x, y, kind)
-    if x.dtype == np.uint8 and x.size and x.max() > 1:
-        warnings.warn(
-            f"{kind}x holds bytes, 0 to {x.max()}. Networks learn better from 0 to 1: "
-            "tinynn.scale_pixels(x).",
-            stacklevel=4,
+def softmax_once(model: Any, loss: Any) -> None:
+    """A model and its loss: SoftmaxCrossEntropy wants scores, not what Softmax has made of them."""
+    last = model.layers[-1]
+    if (type(last).__name__, type(loss).__name__) == ("Softmax", "SoftmaxCrossEntropy"):
+        classes = model.output_shapes[-1][-1]
+        least = np.log(1 + (classes - 1) / np.e)  # at scores of 1 for the right class, 0 elsewhere
+        raise ValueError(
+            f"SoftmaxCrossEntropy applies softmax itself, and {last.name} already did: with "
+            f"{classes} classes the loss could never fall below {least:.3f}. Remove Softmax() or "
+            "use CrossEntropy()."
         )
+
+
+@door
+def data(
+    model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike, kind: str = ""
+) -> tuple[Array, Array]:
+    """Samples and answers to train on, as arrays, not copied: no step will stumble over them.
+
+    A warning for bytes that nobody has scaled.
+    """
+    x, y = paired(x, y, kind)
+    if x.shape[1:] != model.input_shape and y.shape[1:] == model.input_shape:
+        raise ValueError(
+            f"{kind}x has samples of shape {x.shape[1:]} and {kind}y of {y.shape[1:]}, which is "
+            "what the model takes. Are they swapped? Samples come first: fit(x, y)."
+        )
+    batch(x[:1], model.input_shape, "fit")
     for name, array in ((f"{kind}x", x), (f"{kind}y", y)):
         for start in range(0, len(array) if array.dtype.kind == "f" else 0, 1024):
             piece = array[start : start + 1024]  # in pieces: the data may be large
             good = np.isfinite(piece)
-            if array.dtype.itemsize > dtype.itemsize:  # what is too large becomes infinity
-                good &= np.abs(piece) <= np.finfo(dtype).max
+            if array.dtype.itemsize > model.dtype.itemsize:  # what is too large becomes infinity
+                good &= np.abs(piece) <= np.finfo(model.dtype).max
             if not good.all():
                 sample = start + int(np.argwhere(~good)[0, 0])
                 raise ValueError(
                     f"{name} holds NaN or infinity, first in sample {sample}. Remove such samples, "
                     "or put in what is missing, for instance the mean."
                 )
+    if loss.classifies:
+        class_targets((len(y), *model.output_shapes[-1]), y, type(loss).__name__)
+    if np.isfinite(model.params).all():  # or a checkpoint is to mend them
+        _try(model, loss, x[:1], y[:1])
+    if x.dtype == np.uint8 and x.size and x.max() > 1:
+        now, scaled = (_try(model, loss, some, y[:32]) for some in (x[:32], x[:32] / 255))
+        warnings.warn(
+            f"{kind}x holds bytes, 0 to {x.max()}. Networks learn better from 0 to 1: with "
+            f"tinynn.scale_pixels(x) the loss begins at {scaled:.3g}, as it is at {now:.3g}.",
+            stacklevel=5 if not kind else 7,  # at the line that called fit
+        )
     return x, y
+
+
+def _try(model: Any, loss: Any, x: Array, y: Array) -> float:
+    """Return the loss of some samples, or raise what the first step would."""
+    with np.errstate(all="ignore"):
+        p = model.predict(x)
+        value: float = loss.forward(p, y) if np.isfinite(p).all() else np.nan
+    return value
+
+
+@door
+def held_out(model: Any, loss: Any, pair: Any, x: Array) -> tuple[Array, Array] | None:
+    """Validation data (x, y) or None: as those to train on, and other ones; else a warning."""
+    if pair is None:
+        return None
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise ValueError(f"validation_data must be a pair, (x, y), got: {type(pair).__name__}.")
+    x_held, y_held = pair
+    x_held, y_held = data(model, loss, x_held, y_held, "validation ")
+    same = (
+        x_held.shape == x.shape
+        and x_held.__array_interface__["data"] == (x.__array_interface__["data"])
+    )
+    if same:
+        warnings.warn(
+            "The validation data are the training data: they say nothing about samples that the "
+            "network has not seen. Hold some out: tinynn.stratified_split.",
+            stacklevel=5,
+        )
+    return x_held, y_held
 
 
 def better_than_guessing(row: Mapping[str, Any], output_shape: Shape) -> None:
@@ -399,7 +521,7 @@ def better_than_guessing(row: Mapping[str, Any], output_shape: Shape) -> None:
         warnings.warn(
             f"The loss of epoch {row['epoch']} is {row['loss']:.3g}; guessing among {classes} "
             f"classes gives {np.log(classes):.3g}. The learning rate may be too high.",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -414,7 +536,8 @@ def instance(thing: Any, kind: type, name: str) -> Any:
     """
     if not isinstance(thing, kind):
         hint = f" Write {thing.__name__}()." if isinstance(thing, type) else ""
-        raise ValueError(f"{name} must be a {kind.__name__}, got {thing!r}.{hint}")
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise ValueError(f"{name} must be {article} {kind.__name__}, got {thing!r}.{hint}")
     return thing
 
 
@@ -423,14 +546,6 @@ def instances(things: Any, kind: type, name: str) -> list[Any]:
     if not isinstance(things, Iterable):
         raise ValueError(f"{name} must be a list, got {things!r}. Write [...].")
     return [instance(thing, kind, f"{name}[{i}]") for i, thing in enumerate(things)]
-
-
-def pair(validation_data: Any) -> tuple[Any, Any]:
-    """Two arrays, x and y."""
-    if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-        raise ValueError("validation_data must be a pair, (x, y).")
-    x, y = validation_data
-    return x, y
 
 
 def count(name: str, value: int, least: int = 1, most: int | None = None) -> None:

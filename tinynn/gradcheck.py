@@ -152,6 +152,7 @@ def check_gradients(
     """
     model = model.astype(np.float64)
     x, y = np.array(x, np.float64), np.asarray(y)
+    checks.batch(x, model.input_shape, "check_gradients")
     rng = np.random.default_rng(seed)
     before = _walk(model, loss, *_another_batch(x, y, rng))
     old = {name: view.copy() for name, view in model.named_parameters().items()}
@@ -213,18 +214,17 @@ class _Walk:
 
 def _walk(model: Sequential, loss: Loss, x: Array, y: Array) -> _Walk:
     """Run forward and backward, keeping all that passes from layer to layer."""
-    checks.batch(x, model.input_shape, "forward")
     arrays = [x]
     for layer, shape in zip(model.layers, model.output_shapes, strict=True):
         out = layer.forward(arrays[-1])
-        checks.returned(out, (len(x), *shape), f"{layer.name}.forward")
+        checks.returned(out, (len(x), *shape), layer, "forward")
         arrays.append(out.copy())
     last = len(model.layers)
     dp = loss.backward(arrays[-1], y)
     douts, gradients, layers = [dp], {"loss.p": dp}, {"loss.p": last}
     for i, layer in reversed([*enumerate(model.layers)]):
         dx = layer.backward(douts[0])
-        checks.returned(dx, arrays[i].shape, f"{layer.name}.input_gradient")
+        checks.returned(dx, arrays[i].shape, layer, "input_gradient")
         for key in layer.parameters():
             gradients[f"{layer.name}.{key}"] = getattr(layer, f"d{key}").copy()
         gradients[f"{layer.name}.x"] = dx

@@ -77,12 +77,12 @@ class CrossEntropy(Loss):
     classifies = True
 
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        y = _class_rows(p, y, "CrossEntropy")  # (B, C)
+        y = checks.class_rows(p, y, "CrossEntropy")  # (B, C)
         checks.probabilities(p)
         return float(-np.sum(y * np.log(np.maximum(p, 1e-30)), dtype=np.float64) / len(p))
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        y = _class_rows(p, y, "CrossEntropy")
+        y = checks.class_rows(p, y, "CrossEntropy")
         checks.probabilities(p)
         return -y / np.maximum(p, 1e-30) / len(p)
 
@@ -104,15 +104,9 @@ class SoftmaxCrossEntropy(Loss):
     classifies = True
 
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        y = _class_rows(p, y, "SoftmaxCrossEntropy")
+        y = checks.class_rows(p, y, "SoftmaxCrossEntropy")
         return float(-np.sum(y * log_softmax(p), dtype=np.float64) / len(p))
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        return (softmax(p) - _class_rows(p, y, "SoftmaxCrossEntropy")) / len(p)
-
-
-def _class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
-    """Return y as rows (B, C) of p's dtype, whether it is rows or classes."""
-    y = checks.class_targets(p.shape, y, loss)
-    dtype = np.result_type(p, np.float32)
-    return np.eye(p.shape[1], dtype=dtype)[y] if y.ndim == 1 else y.astype(dtype, copy=False)
+        dz: Array = (softmax(p) - checks.class_rows(p, y, "SoftmaxCrossEntropy")) / len(p)
+        return dz

@@ -22,7 +22,8 @@ def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     >>> accuracy([[0.9, 0.1], [0.2, 0.8]], [0, 0])
     0.5
     """
-    return hits(p, y) / len(np.asarray(y))
+    p, y = _both_classes(p, y, "accuracy")
+    return int(np.count_nonzero(p == y)) / len(y)
 
 
 def hits(p: npt.ArrayLike, y: npt.ArrayLike) -> int:

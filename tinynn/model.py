@@ -39,6 +39,7 @@ class Sequential:
     26
     """
 
+    @checks.door
     def __init__(
         self,
         layers: Iterable[Layer],
@@ -55,6 +56,7 @@ class Sequential:
 
         self.output_shapes, self._shapes = walk_shapes(self.layers, self.input_shape)
         self._allocate()
+        self._lowest = min((i for i, one in enumerate(self.layers) if one.parameters()), default=0)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
@@ -105,7 +107,7 @@ class Sequential:
         for layer, shape in zip(self.layers, self.output_shapes, strict=True):
             batch_shape = (len(out), *shape)
             out = layer.forward(out, training)
-            checks.returned(out, batch_shape, f"{layer.name}.forward")
+            checks.returned(out, batch_shape, layer, "forward")
         if training:
             self._awaited = out.shape
         return out
@@ -116,10 +118,12 @@ class Sequential:
         Stops at the lowest layer that has parameters: nobody needs dx below it.
         """
         dout = checks.output_gradient(dp, self._awaited, self.dtype, "backward")
-        lowest = min((i for i, layer in enumerate(self.layers) if layer.parameters()), default=0)
-        for layer in reversed(self.layers[lowest + 1 :]):
+        size = len(dout)
+        way = list(zip(self.layers, [self.input_shape, *self.output_shapes], strict=False))
+        for layer, shape in reversed(way[self._lowest + 1 :]):
             dout = layer.backward(dout)
-        self.layers[lowest].parameter_gradients(dout)
+            checks.returned(dout, (size, *shape), layer, "input_gradient")
+        self.layers[self._lowest].parameter_gradients(dout)
 
     def input_gradient(self, dp: npt.ArrayLike) -> Array:
         """Return dx (B, *input_shape), how the loss changes with the input; `grads` are kept.
@@ -131,6 +135,7 @@ class Sequential:
             dout = layer.input_gradient(dout)
         return dout
 
+    @checks.door
     def predict(self, x: npt.ArrayLike, batch_size: int = 1024) -> Array:
         """Return the output (N, ...) for x (N, *input_shape), in batches, remembering nothing."""
         checks.count("batch_size", batch_size)

@@ -84,7 +84,13 @@ class NpzFile:
 
     def __init__(self, path: PathLike) -> None:
         self.path = path
-        if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+        if Path(path).is_dir():
+            raise IsADirectoryError(
+                errno.EISDIR,
+                "This is a folder; give the path of a file in it, such as .../model.npz",
+                str(path),
+            )
+        if Path(path).exists() and not Path(path).is_file():
             raise self.error("is no file, but a pipe or a device.")
         self._file = Path(path).open("rb")  # noqa: SIM115  # closed by __exit__, or below
         try:
@@ -225,7 +231,8 @@ def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
     """
     path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
     if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+        told = "There is no such folder: make it first, with Path(...).mkdir(parents=True)"
+        raise FileNotFoundError(errno.ENOENT, told, str(path.parent))
     unique = f"{os.getpid()}.{threading.get_ident()}"
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     try:

@@ -32,6 +32,7 @@ class Optimizer(Configured, ABC):
 
     remembers: tuple[str, ...] = ()
 
+    @checks.door
     def __init__(self, learning_rate: Rate) -> None:
         if not callable(learning_rate):
             learning_rate = checks.scale("learning_rate", learning_rate)

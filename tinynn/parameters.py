@@ -98,6 +98,12 @@ class HasParameters:
                 copy_into(views[name], old, f"{self.name}.{name}")
         self.__dict__.update(views, _views=views, _names=names)
 
+    def __getattr__(self, name: str) -> Any:
+        """Explain why an unbuilt layer has no W; called for what is not there."""
+        known = name in type(self).__annotations__
+        hint = " yet: Sequential gives a layer its parameters" if known else ""
+        raise AttributeError(f"{self.name} has no {name}{hint}.")
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Copy what is assigned to a parameter or gradient into its view; nothing is rebound."""
         if name in self._views:

@@ -47,6 +47,7 @@ def save_model(model: Sequential, path: PathLike) -> None:
     write_npz(path, _model_arrays(model))
 
 
+@checks.door
 def load_model(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Sequential:
     """Build the model that was saved at `path`, bit for bit.
 
@@ -102,7 +103,10 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
     with NpzFile(path) as file:
         architecture = _architecture(file)
         if "training" not in file.members:
-            raise file.error("is a model, not a checkpoint: it holds no training state.")
+            raise file.error(
+                "is a model, not a checkpoint: it holds no training state. Go on from the file "
+                "that Checkpoint wrote; this one is for load_model."
+            )
         unlike = differences(architecture, model.config())
         if unlike:
             lines = [f"{path} is of another model than this one (its own first):", *unlike]
@@ -150,6 +154,7 @@ class ModelComparison:
         return "\n  ".join([f"DIFFERENT: compared {compared}", *self.differences])
 
 
+@checks.door
 def compare_models(
     a: Sequential | PathLike,
     b: Sequential | PathLike,
@@ -242,7 +247,8 @@ def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]
     except ModelFormatError:
         raise
     except Exception as error:  # of any kind: a layer of the caller's own meets the file's values
-        raise file.error(f"describes an architecture that cannot be built. {error!r}") from error
+        told = error if isinstance(error, ValueError) else repr(error)
+        raise file.error(f"describes an architecture that cannot be built. {told}") from error
     _fill(file, model, file.members)
     return model
 

@@ -88,6 +88,7 @@ class Trainer:
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, seed: int = 0) -> None:
         self.model: Sequential = checks.instance(model, Sequential, "model")
         self.loss: Loss = checks.instance(loss, Loss, "loss")
+        checks.softmax_once(model, loss)
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
         checks.count("seed", seed, least=0)
         self.seed = int(seed)
@@ -102,6 +103,7 @@ class Trainer:
         self.validation: tuple[Array, Array] | None = None
         self.callbacks: list[Callback] = []
 
+    @checks.door
     def fit(
         self,
         x: npt.ArrayLike,
@@ -125,10 +127,8 @@ class Trainer:
         Warns of bytes that were not scaled, and of an epoch whose loss is over twice that of
         guessing.
         """
-        self.x, self.y = self._checked(x, y)
-        self.validation = None
-        if validation_data is not None:
-            self.validation = self._checked(*checks.pair(validation_data), kind="validation ")
+        self.x, self.y = checks.data(self.model, self.loss, x, y)
+        self.validation = checks.held_out(self.model, self.loss, validation_data, self.x)
         checks.count("epochs", epochs)
         checks.count("batch_size", batch_size)
         self.batch_size, self.samples, self.recent_losses = int(batch_size), len(self.x), []
@@ -206,16 +206,6 @@ class Trainer:
         scores = ["loss", "accuracy"] if self.loss.classifies else ["loss"]
         held_out = [f"val_{name}" for name in scores] if self.validation is not None else []
         return ["epoch", *scores, *held_out, "learning_rate", "seconds"]
-
-    def _checked(self, x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:
-        """Return both as arrays, not copied, or raise the error that some step would meet."""
-        x, y = checks.data(x, y, self.model.dtype, kind)
-        if np.isfinite(self.model.params).all():  # or a checkpoint is to mend them
-            self.evaluate(x[:1], y[:1])
-        if self.loss.classifies:
-            shape = (len(y), *self.model.output_shapes[-1])
-            checks.class_targets(shape, y, type(self.loss).__name__)
-        return x, y
 
     def _tell(self, event: str) -> None:
         for callback in self.callbacks:
