@@ -214,7 +214,7 @@ def test_a_cause_in_numbers(broken):
     assert seen["no shirts"] == (
         f"of 500 validation samples, {shirts} are of this class, and none is taken for it"
     )
-    assert "guessing among 10 gives 2.3" in seen["mixed labels"]
+    assert "guessing among 10 gives 2.303" in seen["mixed labels"]
 
 
 def test_nothing_is_changed_by_being_watched():

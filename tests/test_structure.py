@@ -10,10 +10,18 @@ import pytest
 import tinynn
 
 PACKAGE = Path(tinynn.__file__).parent
+CHECKS = [
+    "checks.door",
+    "checks.arguments",
+    "checks.networks",
+    "checks.answers",
+    "checks.training",
+    "checks",
+]
 LAYERING = [
     "vectors",
     "parameters",
-    "checks",
+    *CHECKS,
     "configuration",
     "functions",
     "initializers",
@@ -53,7 +61,8 @@ RANDOM_ALLOWED = {"default_rng", "Generator", "SeedSequence"}
 
 
 def path_of(module):
-    return PACKAGE / f"{module.replace('.', '/')}.py"
+    path = PACKAGE / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def is_type_checking(node):

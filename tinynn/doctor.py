@@ -231,24 +231,25 @@ def large_steps(chart: Chart) -> Finding:
 
 
 def small_steps(chart: Chart) -> Finding:
-    """Some thousand steps should be able to change the weights: 1e-3 of their size is usual."""
-    later = [look for look in chart.looks if look.step >= 16 and look.update]
-    if not later:
+    """A thousand steps should be able to change the weights: 1e-3 of their size each is usual."""
+    looks = [look for look in chart.looks if look.update]
+    if not looks or looks[-1].step < 16:
         return Finding("small_steps", UNKNOWN, "the size of steps: there were fewer than 16")
-    moved = float(np.median([max(look.update.values()) for look in later]))
-    fell = 1 - float(np.mean([look.loss for look in chart.looks[-3:]])) / max(
-        chart.looks[0].loss, 1e-30
-    )
-    seen = f"a step moves weights by {moved:.1e} of their size"
-    if moved >= 2e-5 or fell > 0.2:
-        return Finding("small_steps", FINE, f"{seen}, 1e-4 to 1e-2 is usual")
+    largest = max(max(look.update.values()) for look in looks)  # also of the first ones
+    usual = float(np.median([max(look.update.values()) for look in looks if look.step >= 16]))
+    if largest == 0:
+        return Finding("small_steps", UNKNOWN, "the size of steps: nothing moves")
+    fell = 1 - float(np.mean([look.loss for look in looks[-3:]])) / looks[0].loss
+    if largest >= 2e-5 or fell > 0.2:
+        return Finding("small_steps", FINE, f"a step moves weights by {usual:.1e} of their size")
     tenfold = f" ({chart.rate:g} -> {10 * chart.rate:g})" if chart.rate else ""
     return Finding(
         "small_steps",
         PROBLEM,
         "The steps are too small.",
-        seen=f"{seen}, 1e-4 to 1e-2 is usual; after {chart.looks[-1].step:,} steps the loss is "
-        f"{chart.looks[-1].loss:.3g}, at first it was {chart.looks[0].loss:.3g}",
+        seen=f"a step moves weights by {largest:.1e} of their size at most, 1e-4 to 1e-2 is usual; "
+        f"after {looks[-1].step:,} steps the loss is {looks[-1].loss:.3g}, at first it was "
+        f"{looks[0].loss:.3g}",
         cause="The learning rate is too low.",
         remedy=f"Ten times the learning rate{tenfold}, and again until the loss falls.",
     )
@@ -280,7 +281,7 @@ def stuck(chart: Chart) -> Finding:
     if not chart.classes or not chart.epochs:
         return Finding("stuck", UNKNOWN, "loss against guessing: no epoch with classes has ended")
     loss = chart.epochs[-1]["loss"]
-    seen = f"the loss is {loss:.3g}, guessing among {chart.classes} gives {chart.guessing:.3g}"
+    seen = f"the loss is {loss:.4g}, guessing among {chart.classes} gives {chart.guessing:.4g}"
     if loss < 0.93 * chart.guessing:
         return Finding("stuck", FINE, seen)
     return Finding(
@@ -313,6 +314,8 @@ def validation(chart: Chart) -> Finding:
             remedy="Scale validation data as x is scaled, and take its inputs and labels by the "
             "same indices.",
         )
+    if row["loss"] > 0.93 * chart.guessing:
+        return Finding("validation", UNKNOWN, "validation: training itself is at guessing")
     return Finding("validation", FINE, f"validation beats guessing ({seen})")
 
 
@@ -406,6 +409,11 @@ class HealthReport:
         """Those that are worth knowing, and no fault."""
         return [finding for finding in self.findings if finding.level == NOTE]
 
+    @property
+    def headline(self) -> str:
+        """The first thing to know, in a line."""
+        return next((f.title for f in [*self.problems, *self.notes]), "No problem was found.")
+
     def __str__(self) -> str:
         from textwrap import wrap
 
@@ -441,9 +449,7 @@ class HealthReport:
         for panel, draw in zip(panels, drawings, strict=True):
             draw(panel, self.chart)
             panel.grid(alpha=0.3)
-        figure.suptitle(
-            next((f.title for f in [*self.problems, *self.notes]), "No problem was found.")
-        )
+        figure.suptitle(self.headline)
         if path is not None:
             figure.savefig(path, dpi=120)
         return figure
@@ -462,10 +468,13 @@ def _draw_loss(panel: Any, chart: Chart) -> None:
         ("val_loss", COLOURS[1], "validation"),
     ):
         if per_epoch and any(name in row for row in chart.epochs):
-            panel.plot(ends, [row[name] for row in chart.epochs], "o-", ms=3, c=colour, label=label)
+            heights = [row.get(name, np.nan) for row in chart.epochs]
+            panel.plot(ends, heights, "o-", ms=3, c=colour, label=label)
     if chart.classes:
         panel.axhline(chart.guessing, ls=":", c="black", label="guessing")
-    panel.set(title="Loss", xlabel="step", ylabel="loss", yscale="log")
+    panel.set(title="Loss", xlabel="step", ylabel="loss")
+    if max(look.loss for look in chart.looks) > 50 * min(look.loss for look in chart.looks):
+        panel.set_yscale("log")
     panel.legend(fontsize=8)
 
 
@@ -494,7 +503,8 @@ def _draw_signal(panel: Any, chart: Chart) -> None:
             panel.plot(names, heights, f"o{style}", ms=3, c=colour, label=f"{what}, {when}")
     panel.set(title="What gets through, by depth", yscale="log", xlabel="layer")
     panel.tick_params(axis="x", rotation=90 if len(chart.looks[0].spread) > 5 else 0, labelsize=7)
-    panel.legend(fontsize=8)
+    panel.margins(y=0.4)  # room for what the lines are
+    panel.legend(fontsize=7, ncols=2, loc="upper center")
 
 
 def _draw_units(panel: Any, chart: Chart) -> None:
@@ -502,7 +512,7 @@ def _draw_units(panel: Any, chart: Chart) -> None:
     shares = {name: closed / count for name, (closed, count) in chart.never_open.items()}
     shares = shares or chart.looks[-1].closed
     panel.bar(list(shares), list(shares.values()), color=COLOURS[0])
-    for i, share in enumerate(shares.values()):
+    for i, share in enumerate(shares.values() if len(shares) <= 8 else ()):
         panel.text(i, share, f"{share:.0%}", ha="center", va="bottom", fontsize=7)
     panel.set(
         title="Units open for no sample looked at", ylim=(0, 1.1), ylabel="share of the layer"

@@ -64,8 +64,10 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
         for i in reversed(range(lowest, len(model.layers))):
             layer, out = model.layers[i], outs[i + 1]
             if layer.parameters():
-                seen.spread[layer.name] = float(np.sqrt(out.var(axis=0).mean()))
-                seen.slope[layer.name] = len(x) * float(np.sqrt(np.mean(np.square(dout))))
+                seen.spread[layer.name] = float(np.sqrt(out.var(axis=0, dtype=float).mean()))
+                seen.slope[layer.name] = len(x) * float(
+                    np.sqrt(np.mean(np.square(dout, dtype=float)))
+                )
             if i > lowest:
                 dout = layer.input_gradient(dout)
     for layer in model.layers:

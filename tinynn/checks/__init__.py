@@ -1,0 +1,76 @@
+"""The door: each mistake that can be foreseen, and what a good teacher would say to it.
+
+A check returns what it was given, as an array where that is meant, or raises a ValueError that
+tells what was expected, what came, where, and the likely remedy. All are called before anything is
+changed. They stand here so that the mathematics elsewhere can be read without them.
+"""
+
+from tinynn.checks.answers import (
+    class_rows,
+    class_targets,
+    labels,
+    pixels,
+    probabilities,
+    targets,
+    vector,
+)
+from tinynn.checks.arguments import (
+    count,
+    decay,
+    dense,
+    instance,
+    instances,
+    precision,
+    returned_rate,
+    sample_shape,
+    scale,
+)
+from tinynn.checks.door import door
+from tinynn.checks.networks import (
+    batch,
+    flat,
+    fresh_layers,
+    memory,
+    output_gradient,
+    own_classes,
+    parameter_names,
+    returned,
+    same_length,
+    with_own,
+)
+from tinynn.checks.training import better_than_guessing, data, held_out, paired, softmax_once
+
+__all__ = [
+    "batch",
+    "better_than_guessing",
+    "class_rows",
+    "class_targets",
+    "count",
+    "data",
+    "decay",
+    "dense",
+    "door",
+    "flat",
+    "fresh_layers",
+    "held_out",
+    "instance",
+    "instances",
+    "labels",
+    "memory",
+    "output_gradient",
+    "own_classes",
+    "paired",
+    "parameter_names",
+    "pixels",
+    "precision",
+    "probabilities",
+    "returned",
+    "returned_rate",
+    "same_length",
+    "sample_shape",
+    "scale",
+    "softmax_once",
+    "targets",
+    "vector",
+    "with_own",
+]

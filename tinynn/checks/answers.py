@@ -1,0 +1,132 @@
+"""Predictions p, and the answers y to them: labels, rows or numbers, in the shape of p."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.checks.door import door
+from tinynn.parameters import Array, Shape
+
+
+def pixels(images: npt.ArrayLike) -> Array:
+    """Images of bytes."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise ValueError(
+            f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. "
+            "Have they been scaled already?"
+        )
+    return images
+
+
+def vector(array: npt.ArrayLike, expectation: str) -> Array:
+    """An array of one dimension."""
+    array = np.asarray(array)
+    if array.ndim != 1:
+        raise ValueError(f"{expectation}, shape (N,), got {array.shape}.")
+    return array
+
+
+def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
+    """Classes (N,): whole numbers from 0 to classes - 1.
+
+    >>> labels([1, 2, 3], 3, "one_hot")
+    Traceback (most recent call last):
+        ...
+    ValueError: one_hot: there are 3 classes (0 to 2) but y contains 3. Do your labels start at 1?
+        Use y - 1. If there are 4 classes, say classes=4.
+    """
+    y = np.asarray(y)
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        hint = " Use y.astype(int)." if y.ndim == 1 and y.dtype.kind in "bf" else ""
+        raise ValueError(
+            f"{caller} expects one whole number a sample, shape (N,), got shape {y.shape} of "
+            f"{y.dtype}.{hint}"
+        )
+    low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
+    if low < 0:
+        raise ValueError(f"{caller}: classes count from 0, but y contains {low}.")
+    if high >= classes:
+        start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
+        more = "end with Dense({})" if caller.endswith("CrossEntropy") else "say classes={}"
+        raise ValueError(
+            f"{caller}: there are {classes} classes (0 to {classes - 1}) but y contains {high}. "
+            f"{start_at_1}If there are {high + 1} classes, {more.format(high + 1)}."
+        )
+    return y
+
+
+def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
+    """The answer to predictions (B, C): classes (B,), or rows (B, C) that sum to 1."""
+    y = np.asarray(y)
+    if len(p_shape) != 2 or not p_shape[0]:
+        raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p_shape}.")
+    if y.shape not in (p_shape, p_shape[:1]):
+        hint = ""
+        if y.ndim == 2 and len(y) == p_shape[0]:
+            hint = f" These rows are for {y.shape[1]} classes: one_hot(labels, {p_shape[1]})."
+        elif not y.ndim or len(y) != p_shape[0]:
+            hint = " Each sample needs one answer: were x and y cut at different places?"
+        raise ValueError(
+            f"{loss}: for p of shape {p_shape} y must be classes {p_shape[:1]} or rows {p_shape}, "
+            f"got {y.shape}.{hint}"
+        )
+    if y.ndim == 1:
+        return labels(y, p_shape[1], loss)
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
+    sums = y.sum(axis=1)
+    wrong = ~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)  # so written, NaN is wrong too
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"{loss}: rows of y must not be negative and must sum to 1, but row {row} sums to "
+            f"{sums[row]:.4g} and its smallest is {y[row].min():.4g}. For classes, pass them as "
+            "they are, shape (B,), or through one_hot."
+        )
+    return y
+
+
+@door
+def class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
+    """The answer to predictions p (B, C) as rows (B, C) of p's dtype, given as such or as classes.
+
+    >>> class_rows(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    y = class_targets(p.shape, y, loss)
+    dtype = np.result_type(p, np.float32)
+    return np.eye(p.shape[1], dtype=dtype)[y] if y.ndim == 1 else y.astype(dtype, copy=False)
+
+
+def probabilities(p: Array) -> None:
+    """Rows (B, C), each of numbers from 0 up that sum to 1."""
+    sums = p.sum(axis=-1)  # (B,)
+    if not (np.abs(sums - 1).max() < 1e-3 and p.min() >= 0):  # so written, NaN is wrong too
+        row = int((~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)).argmax())
+        remedy = "End the model with Softmax(), or use SoftmaxCrossEntropy()."
+        if np.isnan(p).any():
+            remedy = "Has training diverged? Then try a smaller learning rate."
+        raise ValueError(
+            f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
+            f"its smallest is {p[row].min():.4g}. {remedy}"
+        )
+
+
+def targets(p: Array, y: npt.ArrayLike) -> Array:
+    """The answer to predictions p of any shape: numbers in the same shape and precision."""
+    y = np.asarray(y)
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"MeanSquaredError expects numbers, got y of {y.dtype}.")
+    y = y.astype(np.result_type(p, np.float32), copy=False)
+    if y.shape != p.shape:
+        remedy = "They must have one shape."
+        if y.shape == p.shape[:1]:
+            remedy += f" If y are classes, use one_hot(y, {p.shape[-1]}), or a cross-entropy."
+        if p.shape == (*y.shape, 1):
+            both = np.broadcast_shapes(p.shape, y.shape)
+            remedy = f"NumPy would stretch both to {both} and train on nonsense. Use y[:, None]."
+        raise ValueError(f"MeanSquaredError: p is {p.shape}, y is {y.shape}. {remedy}")
+    if not p.size:
+        raise ValueError(f"MeanSquaredError expects 1 sample or more, got p of shape {p.shape}.")
+    return y

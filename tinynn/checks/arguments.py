@@ -1,0 +1,114 @@
+"""What a constructor or a function is given: numbers in their range, objects of the right kind."""
+
+from collections.abc import Iterable, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.checks.door import door
+from tinynn.parameters import Shape
+
+
+def scale(name: str, value: float) -> float:
+    """A positive number, as a Python float: a NumPy float64 would turn float32 arrays into float64.
+
+    >>> scale("epsilon", 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: epsilon must be a positive number, got 0.
+    """
+    if not isinstance(value, Real) or not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a positive number, got {value!r}.")
+    return float(value)
+
+
+def decay(name: str, value: float) -> float:
+    """A factor by which a memory fades at each step: at least 0, and below 1."""
+    if not isinstance(value, Real) or not 0 <= value < 1:
+        raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}.")
+    return float(value)
+
+
+def returned_rate(value: float, t: int) -> float:
+    """What a learning rate that is a function returned at step t: 0 or more."""
+    if not isinstance(value, Real) or not 0 <= value < np.inf:
+        raise ValueError(
+            f"learning_rate is a function that must return a number, 0 or more, but for step {t} "
+            f"it returned {value!r}."
+        )
+    return float(value)
+
+
+def count(name: str, value: int, least: int = 1, most: int | None = None) -> None:
+    """A whole number of things.
+
+    >>> count("batch_size", 64, most=50)
+    Traceback (most recent call last):
+        ...
+    ValueError: batch_size must be a whole number from 1 to 50, got 64.
+    """
+    if (
+        not isinstance(value, (int, np.integer))
+        or isinstance(value, bool)
+        or value < least
+        or (most is not None and value > most)
+    ):
+        limits = f"of {least} or more" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {limits}, got {value!r}.")
+
+
+def instance(thing: Any, kind: type, name: str) -> Any:
+    """An object of one kind.
+
+    >>> from tinynn import CrossEntropy, Loss
+    >>> instance(CrossEntropy, Loss, "loss")
+    Traceback (most recent call last):
+        ...
+    ValueError: loss must be a Loss, got <class 'tinynn.losses.CrossEntropy'>. Write CrossEntropy().
+    """
+    if not isinstance(thing, kind):
+        hint = f" Write {thing.__name__}()." if isinstance(thing, type) else ""
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise ValueError(f"{name} must be {article} {kind.__name__}, got {thing!r}.{hint}")
+    return thing
+
+
+def instances(things: Any, kind: type, name: str) -> list[Any]:
+    """A list of objects of one kind."""
+    if not isinstance(things, Iterable):
+        raise ValueError(f"{name} must be a list, got {things!r}. Write [...].")
+    return [instance(thing, kind, f"{name}[{i}]") for i, thing in enumerate(things)]
+
+
+@door
+def dense(units: int, initializer: Any) -> None:
+    """What a Dense is made with."""
+    count("units of Dense", units)
+    if not callable(initializer):
+        raise ValueError(
+            f"Dense expects an initializer such as tinynn.he_normal, got {initializer!r}."
+        )
+
+
+def sample_shape(shape: Sequence[int]) -> Shape:
+    """The shape of one sample: whole numbers, 1 or more each."""
+    if not isinstance(shape, Sequence) or not all(
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
+    ):
+        raise ValueError(
+            f"input_shape is the shape of one sample, such as (28, 28) or (2,), got {shape!r}."
+        )
+    return tuple(int(n) for n in shape)
+
+
+def precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """The dtype of a model: float32 or float64."""
+    try:
+        known = np.dtype(dtype)
+    except TypeError:  # no dtype of any kind
+        known = None
+    if known not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}.")
+    return known
