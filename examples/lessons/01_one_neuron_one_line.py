@@ -1,0 +1,121 @@
+# %% [markdown]
+# # 1. One neuron, one line
+#
+# A *neuron* is a weighted sum of its inputs, plus a number of its own:
+#
+#     out = x w + b
+#
+# With one input that is the equation of a straight line: w, the *weight*, is its slope, and b, the
+# *bias*, its height at x = 0. *Training* means to find the w and b for which the line runs through
+# the data. Tonight we watch it happen, and check the result against a method without training.
+
+# %%
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tinynn import SGD, Dense, MeanSquaredError, Sequential
+
+rng = np.random.default_rng(1)
+x = rng.uniform(-1, 1, size=(40, 1))  # 40 samples of one number each
+y = 0.7 * x + 0.3 + rng.normal(0, 0.15, size=(40, 1))  # a line, with noise: what is to be found
+
+# %% [markdown]
+# ## How wrong is a line?
+#
+# For each sample take the difference between what the neuron says, p, and what is right, y; square
+# it, so that too high and too low count alike; and average over all N samples:
+#
+#     L = mean of (p - y)^2
+#
+# L is the *loss*. It depends on w and b alone, so it is a landscape over the plane of all (w, b): a
+# valley, whose lowest point is the best line. (Goodfellow, Bengio and Courville, Deep Learning,
+# 2016, section 5.1.4.)
+#
+# ## Which way is down?
+#
+# The *gradient* is the slope of the landscape in both directions: how L changes as w grows a
+# little, and as b does. By the chain rule
+#
+#     dL/dw = mean of 2 (p - y) x        dL/db = mean of 2 (p - y)
+#
+# The gradient points uphill, so a step against it goes down. *Gradient descent* does nothing else:
+#
+#     w <- w - learning rate * dL/dw     b <- b - learning rate * dL/db
+#
+# In tinynn a neuron is a `Dense(1)`, `SGD` takes the steps, and `backward` works out the slopes.
+
+# %%
+neuron = Dense(1)
+model = Sequential([neuron], input_shape=(1,), dtype=np.float64)
+neuron.W, neuron.b = [[-0.8]], [-0.6]  # start somewhere else on purpose
+loss, optimizer = MeanSquaredError(), SGD(learning_rate=0.1)
+
+path, losses = [], []
+for _ in range(300):
+    p = model.forward(x)
+    path.append((neuron.W.item(), neuron.b.item()))
+    losses.append(loss.forward(p, y))
+    model.backward(loss.backward(p, y))
+    optimizer.step(model.params, model.grads)
+
+w, b = neuron.W.item(), neuron.b.item()
+print(f"gradient descent: out = {w:.6f} x + {b:.6f}, loss {losses[-1]:.6f}")
+
+# %% [markdown]
+# ## Is it the best line?
+#
+# For a straight line there is a formula, known since Gauss and Legendre: *least squares*. NumPy has
+# it, and it takes no steps at all. If gradient descent is right, it must arrive at the same place.
+
+# %%
+columns = np.hstack([x, np.ones_like(x)])
+w_best, b_best = np.linalg.lstsq(columns, y, rcond=None)[0].ravel()
+print(f"least squares:    out = {w_best:.6f} x + {b_best:.6f}")
+print(f"they differ by {abs(w - w_best):.1e} in w and {abs(b - b_best):.1e} in b")
+
+# %% [markdown]
+# ## The picture
+#
+# Left, the data and three lines on the way. Right, the valley from above, each ring one height of
+# the loss, and the path through it: steep at first, in long steps; then flatter, in ever smaller
+# ones, because a step is as long as the slope is steep.
+
+# %%
+figure = Figure(figsize=(9, 4), layout="constrained")
+data, valley = figure.subplots(1, 2)
+data.plot(x, y, "o", ms=4, color="#999999", label="data")
+for step, colour in ((0, "#56B4E9"), (10, "#E69F00"), (299, "#D55E00")):
+    slope, height = path[step]
+    ends = np.array([-1, 1])
+    data.plot(ends, slope * ends + height, color=colour, label=f"after {step} steps")
+data.set(title="The line", xlabel="x", ylabel="y")
+data.legend()
+
+grid_w, grid_b = np.meshgrid(np.linspace(-1.2, 1.6, 80), np.linspace(-0.9, 1.1, 80))
+heights = np.mean((grid_w[..., None] * x[:, 0] + grid_b[..., None] - y[:, 0]) ** 2, axis=-1)
+rings = valley.contour(grid_w, grid_b, heights, levels=12, colors="#999999", linewidths=0.8)
+valley.clabel(rings, fontsize=7)
+valley.plot(*zip(*path, strict=True), "o-", ms=3, color="#D55E00", label="gradient descent")
+valley.plot(w_best, b_best, "*", ms=14, color="#0072B2", label="least squares")
+valley.set(title="Its path down the valley of the loss", xlabel="w, slope", ylabel="b, height")
+valley.legend(loc="lower right")
+
+out = Path("runs/lessons")
+out.mkdir(parents=True, exist_ok=True)
+figure.savefig(out / "01_one_neuron_one_line.png", dpi=100)
+figure
+
+# %% [markdown]
+# ## What this proves
+#
+# Going downhill, knowing nothing but the slope under one's feet, arrives where an exact formula
+# does. That matters because the formula ends here: for the networks of the following evenings there
+# is none, and going downhill still works.
+#
+# ## Questions
+#
+# 1. Set the learning rate to 0.9, then to 1.1. What happens to the path, and why is there a limit?
+# 2. Replace the noise by one wild sample, `y[0] = 10`. Which way does the line go, and which part
+#    of "mean of (p - y)^2" is to blame?

@@ -1,0 +1,164 @@
+# %% [markdown]
+# # 7. Twenty layers deep
+#
+# Last night hidden layers did what none could do before. Why not take twenty? Because an image has
+# to get through all of them, and the slope of the loss all the way back, and each layer makes both
+# larger or smaller by about the same factor. Tonight we work out that factor, set it to 1, and see
+# what happens if one does not. Nothing is trained: it is all in the weights that one starts with.
+
+# %%
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tinynn import (
+    Dense,
+    Flatten,
+    Layer,
+    ReLU,
+    Sequential,
+    SoftmaxCrossEntropy,
+    check_gradients,
+    datasets,
+    glorot_uniform,
+    he_normal,
+)
+
+(x, y), _ = datasets.load_sample()
+x, y = x[:300] / 255, y[:300]  # bytes become 0 to 1
+
+# %% [markdown]
+# ## The factor of one layer
+#
+# The *variance* of some numbers is the mean of their squared distances from their mean. Its root,
+# the *standard deviation*, tells how far they spread. One output of a layer, before ReLU, is
+#
+#     z = sum over its fan_in inputs i of  x_i W_i
+#
+# with weights drawn at random around 0. Each product then has the mean 0 and the variance
+# Var(W) * E[x^2], where E is the mean over all inputs, and variances of independent numbers add up.
+# The x are what ReLU made of the z of the layer before. These are as often negative as positive;
+# with the negative ones set to 0, half of their mean square is left, E[x^2] = Var(z before) / 2:
+#
+#     Var(z)  =  fan_in * Var(W) * E[x^2]  =  Var(z before) * fan_in * Var(W) / 2
+#
+# So the spread, its root, changes by a factor of std(W) * sqrt(fan_in / 2) from layer to layer. On
+# the way back it is the same with fan_out, the number of outputs: dx = dout W.T is such a sum, and
+# ReLU lets half of its slopes pass. The factor is 1 if Var(W) = 2 / fan_in. That is `he_normal`,
+# and its 2 makes up for ReLU's half. (He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015,
+# section 2.2.)
+#
+# ## Four starts, measured
+#
+# Twenty layers of 512 neurons each, so that fan_in and fan_out are both 512.
+
+# %%
+UNITS = 512
+
+
+def spreads(start, activation, depth, units):
+    """Return the spread of z in each hidden layer, and that of the loss's slope there."""
+    hidden = [layer for _ in range(depth) for layer in (Dense(units, start), activation())]
+    layers = [Flatten(), *hidden, Dense(10, start)]
+    model = Sequential(layers, input_shape=(28, 28), seed=0, dtype=np.float64)
+    out, forward, backward = x, [], []
+    for layer in model.layers:
+        out = layer.forward(out)
+        forward.append(out.std())
+    dout = SoftmaxCrossEntropy().backward(out, y)
+    for layer in reversed(model.layers):
+        backward.insert(0, dout.std())  # the slope at what this layer returned
+        dout = layer.backward(dout)
+    return np.array(forward[1:-1:2]), np.array(backward[1:-1:2])  # after each hidden Dense
+
+
+starts = {  # each with the standard deviation of its weights
+    "too small": (lambda shape, rng: rng.normal(0, 0.02, shape), 0.02),
+    "glorot_uniform": (glorot_uniform, np.sqrt(2 / (UNITS + UNITS))),
+    "he_normal": (he_normal, np.sqrt(2 / UNITS)),
+    "too large": (lambda shape, rng: rng.normal(0, 0.2, shape), 0.2),
+}
+measured, factors = {}, {}
+print("factor of a layer   formula  forward  backward   slope, first layer / last layer")
+for name, (start, std) in starts.items():
+    forward, backward = measured[name] = spreads(start, ReLU, 20, UNITS)
+    arrives = backward[0] / backward[-1]
+    there, back = (forward[-1] / forward[0]) ** (1 / 19), arrives ** (1 / 19)
+    factors[name] = std * np.sqrt(UNITS / 2), there, back
+    print(f"{name:<18} {factors[name][0]:8.2f} {there:8.2f}  {back:8.2f}   {arrives:.1e}")
+
+# %% [markdown]
+# A factor of 0.32 does no harm once. Nineteen times in a row, it lets less than a thousand-
+# millionth of the slope come down to the first layer; Glorot's weights leave a thousandth or two.
+#
+# ## A layer of your own
+#
+# What is `glorot_uniform` for, then? For layers of one size Var(W) is 1 / fan_in: without the 2. It
+# suits what halves nothing, such as tanh, which near 0 is almost x itself. (Glorot and Bengio,
+# Understanding the difficulty of training deep feedforward neural networks, 2010, section 4.2.)
+# tinynn has no tanh, so write it: forward, and the slope, 1 - tanh(x)^2. Finite differences judge.
+
+
+# %%
+class Tanh(Layer):
+    def forward(self, x, training=True):
+        out = np.tanh(x)
+        if training:
+            self.slope = 1 - out**2
+        return out
+
+    def input_gradient(self, dout):
+        return dout * self.slope
+
+
+small = Sequential([Dense(3), Tanh(), Dense(2)], input_shape=(2,))
+report = check_gradients(small, SoftmaxCrossEntropy(), x=[[1, 2], [3, -4]], y=[0, 1])
+print(report)
+
+tanh = {}  # a hundred layers: in twenty the two are hard to tell apart
+for name in ("glorot_uniform", "he_normal"):
+    tanh[name] = spreads(starts[name][0], Tanh, depth=100, units=128)
+    _, backward = tanh[name]
+    print(f"100 layers of Tanh, {name}: slope, first / last, {backward[0] / backward[-1]:.2g}")
+
+# %% [markdown]
+# ## The picture
+#
+# All lines on the left and in the middle are straight, on logarithmic axes: the same factor again
+# and again. On the right Glorot's slope fades slowly, as tanh is a little flatter than x; with He's
+# 2, which makes up for nothing here, it grows by a steady factor on its way down.
+
+# %%
+figure = Figure(figsize=(9, 4), layout="constrained")
+there, back, own = figure.subplots(1, 3)
+colours = dict(zip(starts, ("#D55E00", "#0072B2", "#009E73", "#000000"), strict=True))
+for name, (forward, backward) in measured.items():
+    there.semilogy(range(1, 21), forward, "o-", ms=3, color=colours[name], label=name)
+    back.semilogy(range(1, 21), backward, "o-", ms=3, color=colours[name])
+for name, (_, backward) in tanh.items():
+    own.semilogy(range(1, 101), backward / backward[-1], color=colours[name])
+ticks = [1, 5, 10, 15, 20]
+there.set(title="ReLU, forward", xlabel="layer", ylabel="spread of z", xticks=ticks)
+back.set(title="ReLU, back", xlabel="layer", ylabel="spread of the slope, dz", xticks=ticks)
+own.set(title="Tanh, back", xlabel="layer", ylabel="spread of dz, 1 in layer 100", ylim=(0.08, 300))
+figure.legend(loc="outside lower center", ncols=4)
+
+out = Path("runs/lessons")
+out.mkdir(parents=True, exist_ok=True)
+figure.savefig(out / "07_twenty_layers_deep.png", dpi=100)
+figure
+
+# %% [markdown]
+# ## What this proves
+#
+# Whether twenty layers can learn is decided before the first step, by one number for each layer:
+# std(W) * sqrt(fan_in / 2) with ReLU. At 1 image and slope get through; elsewhere they fade or
+# explode, as fast as the formula says. Tanh, which halves nothing, wants Glorot's weights.
+#
+# ## Questions
+#
+# 1. Let negative numbers through at a tenth: out = x where x > 0, elsewhere 0.1 x. How much of the
+#    mean square is left, and which Var(W) keeps the spread? Write the layer and measure.
+# 2. Train the first three starts, with 128 neurons, for 100 steps of `SGD(0.01)` on these images.
+#    One of them learns. Why do the other two stay at a loss of ln 10?

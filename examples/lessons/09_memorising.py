@@ -1,0 +1,146 @@
+# %% [markdown]
+# # 9. Memorising 200 images
+#
+# A network that is right on all images that it was trained on: has it understood them, or learned
+# them by heart? Training alone cannot tell. What tells is *validation*: other images, which never
+# take part in training. Tonight we make the difference as large as it can be. We train one network
+# on 200 real images with their labels, and the same network on the same images with the labels
+# dealt out anew, like cards. Of the second there is nothing to understand.
+
+# %%
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import tinynn
+from tinynn import Adam, Dense, EarlyStopping, Flatten, ReLU, Sequential, Softmax
+
+(images, labels), _ = tinynn.datasets.load_sample()
+rest, held_out = tinynn.stratified_split(labels, 1000, np.random.default_rng(0))
+x, y = tinynn.scale_pixels(images), labels
+validation = x[held_out], y[held_out]  # 100 of each class
+
+
+def some(n):
+    """Draw n images for training, every class with its share, none of them for validation."""
+    drawn = rest[tinynn.stratified_split(y[rest], n, np.random.default_rng(1))[1]]
+    return x[drawn], y[drawn]
+
+
+def train(x, y, *callbacks):
+    layers = [Flatten(), Dense(128), ReLU(), Dense(10), Softmax()]
+    model = Sequential(layers, input_shape=(28, 28), seed=0)
+    trainer = tinynn.Trainer(model, tinynn.CrossEntropy(), Adam(1e-3))
+    trainer.fit(x, y, 60, batch_size=20, validation_data=validation, callbacks=callbacks)
+    return trainer
+
+
+few, truth = some(200)
+shuffled = np.random.default_rng(2).permutation(truth)
+print(f"{(shuffled == truth).sum()} of 200 shuffled labels are right, by chance")
+
+# %% [markdown]
+# ## Is there room to learn by heart?
+#
+# With one hidden layer of ReLU units, well chosen, a network can give any n images of d pixels any
+# answers whatever, with no more than
+#
+#     2 n + d parameters: here 2 * 200 + 784 = 1,184
+#
+# Ours is built otherwise, but has 101,770. (Zhang, Bengio, Hardt, Recht and Vinyals, Understanding
+# deep learning requires rethinking generalization, 2017, theorem 1; what we do now is their
+# section 2.) That such parameters exist does not say that going downhill finds them. We look.
+
+# %%
+runs = {"true labels": train(few, truth), "shuffled labels": train(few, shuffled)}
+print(f"the network has {runs['true labels'].model.params.size:,} parameters")
+results = {}
+for name, trainer in runs.items():
+    learned = trainer.evaluate(few, truth if name == "true labels" else shuffled)["accuracy"]
+    results[name] = learned, trainer.evaluate(*validation)["accuracy"]
+    print(
+        f"{name:<16} right in training {results[name][0]:.1%}, in validation {results[name][1]:.1%}"
+    )
+
+# %% [markdown]
+# ## What helps: more images
+#
+# The *gap* is what a network is right in training minus what it is right in validation: the share
+# that is worth nothing elsewhere. With four times the images, and again four times, a rule that
+# serves them all is found more often. Each run lasts 60 *epochs*, rounds through all its images.
+
+# %%
+sizes, gaps = [200, 800, 3200], []
+for n in sizes:
+    trainer = runs["true labels"] if n == 200 else train(*some(n))
+    scores = [trainer.evaluate(*data)["accuracy"] for data in (some(n), validation)]
+    gaps.append(scores[0] - scores[1])
+    print(
+        f"{n:>5} images: training {scores[0]:.1%}, validation {scores[1]:.1%}, gap {gaps[-1]:.1%}"
+    )
+
+# %% [markdown]
+# ## What helps: stopping
+#
+# In training the loss falls to the end. In validation it falls first, and then rises: the network
+# is ever more certain, also where it is wrong. With shuffled labels it rises nearly from the start.
+# `EarlyStopping` watches the validation loss, stops when it has not fallen for three epochs, and
+# takes back the weights of the best one. (Prechelt, Early Stopping - But When?, 1998.)
+
+# %%
+stops = {}
+for name, y_few in (("true labels", truth), ("shuffled labels", shuffled)):
+    stopper = EarlyStopping(patience=3)
+    learned = train(few, y_few, stopper).evaluate(few, y_few)["accuracy"]
+    stops[name] = epoch, _, best = stopper.best_epoch, learned, stopper.best
+    last = runs[name].history["val_loss"][-1]
+    print(f"{name:<16} validation loss: epoch {epoch} {best:.2f}, epoch 60 {last:.2f}", end="; ")
+    print(f"kept: epoch {epoch}, right in training {learned:.1%}")
+
+# %%
+figure = Figure(figsize=(9, 7), layout="constrained")
+(left, right), (falling, shrinking) = figure.subplots(2, 2)
+colours = {"true labels": "#0072B2", "shuffled labels": "#D55E00"}
+for panel, (name, trainer) in zip((left, right), runs.items(), strict=True):
+    history = trainer.history
+    panel.plot(history["epoch"], history["accuracy"], "--", c=colours[name], label="training")
+    panel.plot(history["epoch"], history["val_accuracy"], c=colours[name], label="validation")
+    panel.axhline(0.1, ls=":", c="black", label="guessing")
+    panel.set(title=f"200 images, {name}", xlabel="epoch", ylabel="share right", ylim=(0, 1.05))
+    panel.legend(fontsize=8, loc="center right")
+for name, trainer in runs.items():
+    epoch, _, best = stops[name]
+    history = trainer.history
+    falling.plot(history["epoch"], history["val_loss"], c=colours[name], label=name)
+    falling.plot(epoch, best, "o", c=colours[name], label=f"kept: epoch {epoch}")
+falling.axhline(np.log(10), ls=":", c="black", label="guessing, ln 10")
+falling.set(title="What EarlyStopping watches, and keeps", xlabel="epoch", ylabel="validation loss")
+falling.set_ylim(0, 6.5)
+falling.legend(fontsize=8, loc="upper left", ncols=2)
+bars = shrinking.bar([f"{n:,}" for n in sizes], gaps, color="#009E73")
+shrinking.bar_label(bars, [f"{gap:.1%}" for gap in gaps])
+shrinking.set(title="The gap, true labels", xlabel="images in training", ylim=(0, 0.32))
+shrinking.set_ylabel("share right, training - validation")
+
+out = Path("runs/lessons")
+out.mkdir(parents=True, exist_ok=True)
+figure.savefig(out / "09_memorising.png", dpi=100)
+figure
+
+# %% [markdown]
+# ## What this proves
+#
+# Right on all of its 200 images, the network with true labels is right on 74 % of new ones, that
+# with shuffled labels on 10 %, as one who guesses. The layers, the optimizer, the start and the
+# images are the same, and so is the result in training. So being right in training says nothing of
+# what was learnt: only images held out do. More images narrow the gap. Stopping early keeps the
+# network from going on to learn single labels by heart, and where there is nothing to understand
+# it stops nearly at once.
+#
+# ## Questions
+#
+# 1. Deal out only every second label anew, and leave the others. Are these, too, all learnt by
+#    heart? Where between 10 % and 74 % does validation end?
+# 2. With `Dense(2)` the network has 1,600 parameters, still more than 1,184. Does it learn the
+#    shuffled labels by heart? Which words of the theorem are not fulfilled?

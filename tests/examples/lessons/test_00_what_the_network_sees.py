@@ -1,0 +1,89 @@
+"""The page beside the evenings: input_gradient is the slope, and going up it raises the score."""
+
+import numpy as np
+import pytest
+
+
+def scores(weights, x):
+    """Return scores (N, 10), and which units are open, by the weights and NumPy alone."""
+    out, masks = np.reshape(x, (-1, 784)), []
+    for i in range(0, len(weights), 2):
+        out = out @ weights[i] + weights[i + 1]
+        if i < len(weights) - 2:
+            masks.append(out > 0)
+            out = out * masks[-1]
+    return out, np.hstack(masks)
+
+
+@pytest.fixture(scope="module")
+def weights(lesson):
+    model = lesson("00").model
+    return [W.astype(np.float64) for W in model.named_parameters().values()]
+
+
+@pytest.mark.parametrize("k", [1, 4, 6])
+def test_the_input_gradient_is_the_slope_at_every_pixel(lesson, weights, k):
+    zero = lesson("00")
+    image, h = zero.x[7].astype(np.float64).ravel(), 1e-6
+    up, open_up = scores(weights, image + h * np.eye(784))
+    down, open_down = scores(weights, image - h * np.eye(784))
+    smooth = (open_up == open_down).all(axis=1)  # no unit of ReLU changes sides on the way
+    assert smooth.mean() > 0.99
+    differences = (up - down)[:, k] / (2 * h)
+    backward = zero.slope(zero.exact, image.reshape(1, 28, 28), np.eye(10)[k]).ravel()
+    np.testing.assert_allclose(backward[smooth], differences[smooth], atol=1e-6)
+    assert np.abs(differences).max() > 0.1
+
+
+def test_the_slope_of_one_direction_is_what_the_lesson_says(lesson):
+    zero = lesson("00")
+    assert zero.measured == pytest.approx(zero.promised, rel=1e-6)
+    assert f"{zero.promised:.8e}" in zero.text
+
+
+def test_the_images_shown_are_the_surest_mistakes_and_the_least_sure(lesson, weights):
+    zero = lesson("00")
+    z, _ = scores(weights, zero.x.astype(np.float64))
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    sure, answers = (e / e.sum(axis=1, keepdims=True)).max(axis=1), z.argmax(axis=1)
+    wrong = answers != zero.y
+    assert np.mean(~wrong) > 0.75
+    assert wrong[zero.proudest].all()
+    assert sure[zero.proudest].min() == pytest.approx(np.sort(sure[wrong])[-6], abs=1e-4)
+    assert sure[zero.doubtful].max() == pytest.approx(np.sort(sure)[5], abs=1e-4)
+
+
+def test_uphill_the_score_rises_above_that_of_any_real_image(lesson, weights):
+    zero = lesson("00")
+    z, _ = scores(weights, np.concatenate(zero.exciting))
+    assert z[-1, 1] > scores(weights, zero.x)[0][:, 1].max() + 5
+    assert z[20, 1] > z[0, 1]
+    assert 0 <= zero.exciting[-1].min() <= zero.exciting[-1].max() <= 1
+
+
+def test_a_shirt_becomes_a_coat_by_small_changes(lesson, weights):
+    zero = lesson("00")
+    first, last = (scores(weights, image)[0].argmax() for image in (zero.way[0], zero.way[-1]))
+    assert (first, last, zero.y[zero.chosen]) == (6, 4, 6)
+    assert 0 < np.abs(zero.change).mean() < 0.1
+    assert len(zero.way) < 200
+
+
+def test_the_answer_to_the_first_question(lesson, weights):
+    """The same changes in other places do not make a coat of it: the direction counts."""
+    zero, rng = lesson("00"), np.random.default_rng(0)
+    dealt = [rng.permutation(zero.change.ravel()) for _ in range(50)]
+    z, _ = scores(weights, np.clip(zero.way[0].ravel() + np.array(dealt), 0, 1))
+    assert np.mean(z.argmax(axis=1) == 6) > 0.6
+
+
+def test_the_answer_to_the_second_question(lesson, weights):
+    """With all units open it is the product of the four matrices."""
+    zero = lesson("00")
+    model = zero.model.astype(np.float64)
+    for i in (1, 3, 5):
+        model.layers[i].b += 1000.0**i  # so that every unit is open
+    product = weights[0] @ weights[2] @ weights[4] @ weights[6]  # (784, 10)
+    slope = zero.slope(model, zero.x[:1], np.eye(10)[3])
+    assert all(model.layers[i].open.all() for i in (2, 4, 6))
+    np.testing.assert_allclose(slope.ravel(), product[:, 3], atol=1e-9)

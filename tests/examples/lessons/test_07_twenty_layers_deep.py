@@ -1,0 +1,115 @@
+"""Lesson 7: by which factor each layer changes the spread, and which start keeps it."""
+
+from functools import partial
+from math import log, sqrt
+
+import numpy as np
+import pytest
+
+from tinynn import SGD, Dense, Flatten, Layer, ReLU, Sequential, SoftmaxCrossEntropy
+
+
+def by_hand(x, std, bend, slope, depth=20, units=512):
+    """Return the spread of z and of dz by depth, in NumPy only; the loss's slope is random."""
+    rng = np.random.default_rng(5)
+    rows, weights, slopes, forward = x.reshape(len(x), -1), [], [], []
+    for _ in range(depth):
+        weights.append(rng.normal(0, std, size=(rows.shape[1], units)))
+        z = rows @ weights[-1]
+        forward.append(sqrt(np.mean(z**2)))
+        slopes.append(slope(z))
+        rows = bend(z)
+    dz, backward = rng.normal(size=rows.shape) * slopes.pop(), []
+    backward.append(sqrt(np.mean(dz**2)))
+    while slopes:
+        dz = dz @ weights.pop().T * slopes.pop()
+        backward.append(sqrt(np.mean(dz**2)))
+    return forward, backward[::-1]
+
+
+def normal(std, shape, rng):
+    return rng.normal(0, std, shape)
+
+
+def factor(spreads):
+    """Return the mean factor from one to the next, by a line through the logarithms."""
+    return np.exp(np.polyfit(np.arange(len(spreads)), np.log(spreads), 1)[0])
+
+
+def test_each_layer_changes_the_spread_by_the_factor_of_the_formula(lesson):
+    """Var(W) * fan_in / 2, here with the numbers put in: 512 / 2 = 16^2."""
+    expected = {"too small": 0.32, "glorot_uniform": sqrt(0.5), "he_normal": 1, "too large": 3.2}
+    seven = lesson("07")
+    for name, by_formula in expected.items():
+        forward, backward = seven.measured[name]
+        assert len(forward) == len(backward) == 20
+        assert factor(forward) == pytest.approx(by_formula, rel=0.05)
+        assert 1 / factor(backward) == pytest.approx(by_formula, rel=0.05)
+        assert seven.factors[name] == pytest.approx([by_formula] * 3, rel=0.05)
+
+
+@pytest.mark.parametrize("std", [0.02, 1 / 16])
+def test_a_few_lines_of_numpy_find_the_same_factor(lesson, std):
+    seven = lesson("07")
+    name = "too small" if std == 0.02 else "he_normal"
+    forward, backward = by_hand(seven.x, std, lambda z: z.clip(0), lambda z: z > 0)
+    assert factor(forward) == pytest.approx(factor(seven.measured[name][0]), rel=0.05)
+    assert factor(backward) == pytest.approx(factor(seven.measured[name][1]), rel=0.05)
+
+
+def test_the_starts_have_the_spread_that_the_formula_is_given(lesson):
+    for start, std in lesson("07").starts.values():
+        assert start((512, 512), np.random.default_rng(3)).std() == pytest.approx(std, rel=0.02)
+
+
+def test_the_layer_of_ones_own_is_right_and_wants_glorot(lesson):
+    """Glorot loses a factor of about 6 in 100 layers, He grows by 150 to 250, over eight seeds."""
+    seven = lesson("07")
+    assert seven.report.ok
+    assert "Tanh" in seven.text
+    step = 1e-6
+    z = np.linspace(-2, 2, 9)[None]
+    layer = seven.Tanh()
+    layer.forward(z)
+    slopes = (np.tanh(z + step) - np.tanh(z - step)) / (2 * step)
+    assert np.allclose(layer.input_gradient(np.ones_like(z)), slopes, atol=1e-8)
+    glorot, he = (seven.tanh[name][1] for name in ("glorot_uniform", "he_normal"))
+    assert 0.05 < glorot[0] / glorot[-1] < 0.5
+    assert he[0] / he[-1] > 50
+
+
+def test_the_answer_to_the_first_question(lesson):
+    """1 in 2 squares is left whole and 1 in 2 a hundredth, 1.01 / 2: Var(W) = 2 / (1.01 fan_in)."""
+
+    class Leaky(Layer):
+        def forward(self, x, training=True):
+            self.slope = np.where(x > 0, 1, 0.1)
+            return x * self.slope
+
+        def input_gradient(self, dout):
+            return dout * self.slope
+
+    for variance, expected in ((2 / 1.01 / 512, 1), (1 / 512, sqrt(1.01 / 2))):
+        forward, backward = lesson("07").spreads(
+            partial(normal, sqrt(variance)), Leaky, depth=20, units=512
+        )
+        assert factor(forward) == pytest.approx(expected, rel=0.05)
+        assert 1 / factor(backward) == pytest.approx(expected, rel=0.05)
+
+
+def test_the_answer_to_the_second_question(lesson):
+    """Where the spread is lost, all ten scores are nearly 0 for each image: a guess, ln 10."""
+    seven = lesson("07")
+    after = {}
+    for name in ("too small", "glorot_uniform", "he_normal"):
+        start = seven.starts[name][0]
+        hidden = [layer for _ in range(20) for layer in (Dense(128, start), ReLU())]
+        model = Sequential([Flatten(), *hidden, Dense(10, start)], input_shape=(28, 28))
+        loss, optimizer = SoftmaxCrossEntropy(), SGD(0.01)
+        for _ in range(100):
+            model.backward(loss.backward(model.forward(seven.x), seven.y))
+            optimizer.step(model.params, model.grads)
+        after[name] = loss.forward(model.predict(seven.x), seven.y)
+    assert after["too small"] == pytest.approx(log(10), abs=0.02)
+    assert after["glorot_uniform"] == pytest.approx(log(10), abs=0.02)
+    assert after["he_normal"] < 2

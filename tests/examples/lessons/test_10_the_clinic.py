@@ -1,0 +1,100 @@
+"""Lesson 10: each run is broken in the way that is said, and the doctor names that way."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import tinynn
+
+HEADLINES = {
+    "bytes, 0 to 255": "The inputs are not scaled.",
+    "a learning rate of 1": "The steps are too large.",
+    "all weights zero": "All units of a layer are the same.",
+    "20 layers, tiny weights": "The gradient vanishes.",
+    "labels in another order": "Nothing is learnt.",
+}
+
+
+@pytest.mark.parametrize("name", HEADLINES)
+def test_the_doctor_names_each_and_nothing_beside_it(lesson, name):
+    ten = lesson("10")
+    (problem,) = ten.reports[name].problems
+    assert problem.title == HEADLINES[name]
+    assert re.search(rf"--- {name} \(\d warnings\)\nPROBLEM   {problem.title}\n  seen", ten.text)
+
+
+def test_a_sound_run_is_called_healthy(lesson):
+    assert not lesson("10").run().problems
+
+
+def test_the_faults_are_those_that_are_said(lesson):
+    """Each is found again without the doctor, and without training."""
+    ten = lesson("10")
+    assert (ten.images.max(), ten.x.max()) == (255, 1)
+    zero = ten.network(initializer=tinynn.zeros)
+    assert not zero.params.any()
+    deep = ten.network([32] * 19, ten.tiny_weights).named_parameters()
+    matrices = [W for name, W in deep.items() if name.endswith("W")]
+    assert len(matrices) == 20
+    assert all(0.04 < W.std() < 0.06 for W in matrices)
+
+    def by_the_nearest_mean(labels):
+        """Let each image take the class whose mean image is nearest: a share is right."""
+        x, labels = ten.x[ten.rest].reshape(-1, 784), labels[ten.rest]
+        means = np.array([x[labels == c].mean(axis=0) for c in range(10)])
+        nearest = ((x[:, None] - means) ** 2).sum(axis=-1).argmin(axis=1)
+        return np.mean(nearest == labels)
+
+    assert by_the_nearest_mean(ten.y) > 0.6
+    assert by_the_nearest_mean(ten.mixed) < 0.25
+    assert sorted(ten.mixed) == sorted(ten.y)
+
+
+def test_a_layer_of_tiny_weights_shrinks_the_spread_by_the_factor_of_lesson_7(lesson):
+    """Each layer of 32: sqrt(32 / 2) times 0.05, so 20 layers leave 1e-13 or so."""
+    spreads = lesson("10").reports["20 layers, tiny weights"].chart.looks[0].spread
+    top, *_, bottom = spreads.values()
+    per_layer = (top / bottom) ** (1 / 19)
+    assert per_layer == pytest.approx(0.05 * np.sqrt(32 / 2), rel=0.3)
+
+
+def test_three_losses_are_the_same_flat_line(lesson):
+    ten = lesson("10")
+    for name in list(HEADLINES)[2:]:
+        losses = [look.loss for look in ten.reports[name].chart.looks if look.step > 40]
+        assert np.mean(losses) == pytest.approx(np.log(10), abs=0.05)
+
+
+def test_the_remedy_helps(lesson):
+    ten = lesson("10")
+    first, *_, last = ten.course.values()
+    assert [bool(report.problems) for report in ten.course.values()][-2:] == [True, False]
+    assert first.chart.epochs[-1]["val_accuracy"] < 0.25
+    assert last.chart.epochs[-1]["val_accuracy"] > 0.6
+
+
+def test_the_answer_to_the_first_question(lesson):
+    """The second fault was there all the time, among what follows from the first."""
+    ten = lesson("10")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        both = ten.run(x=ten.images, y=ten.mixed)
+    (problem,) = both.problems
+    assert problem.title == HEADLINES["bytes, 0 to 255"]
+    assert HEADLINES["labels in another order"] in [result.title for result in problem.follows]
+    (left,) = ten.run(y=ten.mixed).problems
+    assert left.title == HEADLINES["labels in another order"]
+
+
+def test_the_answer_to_the_second_question(lesson):
+    ten, doctor = lesson("10"), tinynn.Doctor(every=20)
+    trainer = tinynn.Trainer(ten.network(), tinynn.CrossEntropy(), tinynn.Adam())
+    few, others = ten.rest[:200], ten.held_out[:500]
+    validation = ten.x[others], ten.y[others]
+    trainer.fit(ten.x[few], ten.mixed[few], 60, 32, validation, [doctor])
+    assert trainer.history["accuracy"][-1] > 0.9
+    assert [problem.title for problem in doctor.report().problems] == [
+        "Validation is no better than guessing."
+    ]

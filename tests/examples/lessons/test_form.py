@@ -1,0 +1,81 @@
+"""Protects the course: each lesson opens as a notebook and runs as a program."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+LESSONS = sorted((ROOT / "examples/lessons").glob("*.py"))
+NUMBERS = [path.stem[:2] for path in LESSONS]
+
+
+@pytest.fixture(params=LESSONS, ids=NUMBERS)
+def path(request):
+    return request.param
+
+
+def cells(path):
+    """Return the kind and the text of each cell."""
+    parts = re.split(r"^# %%(.*)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert parts[0] == ""
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_it_is_a_notebook_in_the_percent_format(path):
+    for kind, text in cells(path):
+        assert kind in ("", " [markdown]")
+        if kind:
+            assert all(line.startswith("#") for line in text.strip().splitlines())
+        else:
+            ast.parse(text)
+
+
+def test_it_begins_with_its_title_and_ends_with_what_it_proves_and_two_questions(path):
+    found = cells(path)
+    number = int(path.stem[:2])
+    assert re.match(rf"# # {number}\. \w" if number else r"# # \w", found[0][1])
+    last = found[-1][1]
+    assert "# ## What this proves\n" in last
+    questions = last.split("# ## Questions\n")[1]
+    assert re.findall(r"^# (\d)\. ", questions, re.MULTILINE) == ["1", "2"]
+
+
+def test_it_is_one_screen_to_three(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 165
+    assert max(map(len, lines)) <= 100
+
+
+def test_it_needs_nothing_but_numpy_matplotlib_and_tinynn(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    names = {alias.name for node in imports for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    allowed = {"numpy", "matplotlib", "tinynn", "pathlib", "functools", "itertools", "warnings"}
+    assert {name.split(".")[0] for name in names} <= allowed
+
+
+def test_its_picture_is_drawn_and_not_blank(lesson, path):
+    picture = lesson(path.stem[:2]).picture
+    assert picture.shape[1] >= 600
+    assert picture[..., :3].std() > 0.05
+
+
+def test_the_syllabus_lists_it_with_its_thumbnail(path):
+    syllabus = (ROOT / "examples/README.md").read_text(encoding="utf-8")
+    assert f"(lessons/{path.name})" in syllabus
+    thumbnail = f"images/lessons/{path.stem}.png"
+    assert thumbnail in syllabus
+    assert (ROOT / "examples" / thumbnail).exists()
+
+
+@pytest.mark.slow
+def test_it_runs_as_a_program_in_seconds(path, tmp_path):
+    command = [sys.executable, "-W", "error", path]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=90)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout
