@@ -90,7 +90,7 @@ def picture(rounds: list[dict[str, dict]], path: Path) -> None:
         own, colour = medians[name], "tab:orange" if name == REFERENCE else "tab:gray"
         axes.barh(row, median(own), color=colour, height=0.7)
         axes.plot([min(own), max(own)], [row, row], color="black", linewidth=1)
-        axes.text(max(own) + 0.08, row, f"{median(own):.1f}", va="center")
+        axes.text(max(own) + 0.03, row, f"{median(own):.2f}", va="center")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlim(0, 1.1 * max(map(max, medians.values())))
     axes.set_xlabel("ms a step (median; the line: slowest and fastest round)")

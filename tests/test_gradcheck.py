@@ -400,6 +400,16 @@ def test_the_method_is_named_with_its_file_and_line():
     assert "fed" not in check(network(FlippedDW)).diagnosis
 
 
+def test_a_gradient_that_is_nearly_right_is_said_to_be_so():
+    class Nearly(Dense):
+        def parameter_gradients(self, dout):
+            super().parameter_gradients(dout)
+            self.dW *= 1 + 3e-6
+
+    text = check(network(Nearly)).diagnosis
+    assert "Right to about five digits: an approximation, or a mistake that small" in text
+
+
 def test_what_fits_no_pattern_gets_none():
     class Sine(Dense):
         def parameter_gradients(self, dout):

@@ -80,6 +80,8 @@ def _factor(evidence: Evidence) -> str:
     if not k or not _close(found, k * truth):
         return ""
     size = len(evidence.dout)
+    if np.isclose(k, 1):
+        return "Right to about five digits: an approximation, or a mistake that small inputs hide."
     if np.isclose(k, -1):
         return "Exactly right but for its sign."
     if size > 2 and np.isclose(k, size):

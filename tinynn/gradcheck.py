@@ -117,7 +117,8 @@ class GradientReport:
         if self.skipped > self.most_skipped:
             lines.append(
                 f"TOO MANY SKIPPED: {self.skipped:.1%} of the steps crossed a kink, at most "
-                f"{self.most_skipped:.0%} may. Try another batch."
+                f"{self.most_skipped:.0%} may. Try another batch; where a layer gives exact "
+                "zeros to one with a kink, put a Dense between."
             )
         return "\n".join(lines)
 

@@ -135,7 +135,7 @@ class Dense(Layer):
         return np.add(out, self.b, out=out)
 
     def parameter_gradients(self, dout: Array) -> None:
-        np.matmul(self.x.T, dout, out=self.dW)  # (in, out)
+        np.dot(self.x.T, dout, out=self.dW)  # (in, out); matmul is slow for one sample
         np.sum(dout, axis=0, out=self.db)  # (out,)
 
     def input_gradient(self, dout: Array) -> Array:

@@ -1,0 +1,92 @@
+"""Lesson 4: Softmax, then CrossEntropy, is p - y; and what squared error makes of a mistake."""
+
+from decimal import Decimal, getcontext
+
+import numpy as np
+import pytest
+
+from tinynn import CrossEntropy, SoftmaxCrossEntropy
+
+
+def p_minus_y(z, y):
+    """Return (p - y) / N by Python's decimals, to 60 digits and without any overflow."""
+    getcontext().prec = 60
+    rows = []
+    for scores, answers in zip(z.tolist(), y.tolist(), strict=True):
+        e = [Decimal(score).exp() for score in scores]
+        rows.append(
+            [float((a / sum(e) - Decimal(b)) / len(z)) for a, b in zip(e, answers, strict=True)]
+        )
+    return np.array(rows)
+
+
+def test_both_ways_are_p_minus_y(lesson):
+    four = lesson("04")
+    right = p_minus_y(four.z, four.y)
+    assert np.abs(right).max() > 0.01
+    for found in (four.in_parts, four.in_one, four.on_paper):
+        np.testing.assert_allclose(found, right, rtol=1e-10, atol=1e-16)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("gap", [1, 10, 50, 80, 100, 1000])
+def test_they_are_so_at_any_gap_in_either_precision(lesson, gap, dtype):
+    four = lesson("04")
+    z = np.array([[-gap, 0], [gap, 0], [0.5, -0.25]], dtype)
+    y = np.array([[1, 0], [1, 0], [0, 1]], dtype)
+    right = p_minus_y(z, y)
+    tolerance = 8 * float(np.finfo(dtype).eps)
+    for found in (four.slope(CrossEntropy(), z, y), SoftmaxCrossEntropy().backward(z, y)):
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, right, rtol=tolerance, atol=tolerance)
+
+
+def test_a_gap_of_1000_needs_the_floor_in_softmax(lesson):
+    four = lesson("04")
+    assert four.far_parts == pytest.approx(np.array([[-1, 1]]), abs=1e-6)
+    assert four.far_one == pytest.approx(np.array([[-1, 1]]), abs=1e-6)
+    assert four.far_parts.dtype == np.float32
+    assert "no floor:            dz = [nan nan]" in four.text
+    assert np.all(four.dz == four.far_parts)  # the last of the three is what tinynn does
+
+
+def test_sure_and_wrong_the_slope_is_1_or_a_ten_thousandth(lesson):
+    """By finite differences of the losses in the gap, the score of the other answer being 0."""
+    four = lesson("04")
+    at = np.flatnonzero(four.gaps == -10).item()
+    h = 1e-4
+
+    def slope_of(loss):
+        return abs(loss(-10 + h) - loss(-10 - h)) / (2 * h)
+
+    cross_entropy = slope_of(lambda gap: np.log1p(np.exp(-gap)))
+    squared = slope_of(lambda gap: (1 / (1 + np.exp(gap))) ** 2)
+    assert cross_entropy == pytest.approx(1, rel=1e-3)
+    assert squared == pytest.approx(1e-4, rel=0.15)
+    assert four.sizes["cross-entropy"][at] == pytest.approx(cross_entropy, rel=1e-6)
+    assert four.sizes["squared error"][at] == pytest.approx(squared, rel=1e-4)
+
+
+def test_squared_error_takes_thousands_of_steps_out_of_a_mistake(lesson):
+    """Far down a step widens the gap by 4 exp(gap), so from -10 it takes about exp(10) / 4."""
+    four = lesson("04")
+    steps = {name: np.argmax(np.array(way) > 0) for name, way in four.ways.items()}
+    assert steps["cross-entropy"] in (5, 6, 7)
+    assert steps["squared error"] == pytest.approx(np.exp(10) / 4, rel=0.05)
+
+
+def test_the_answer_to_the_first_question(lesson):
+    """(1 - p)^2 - 2 p (1 - p) = 0 at p = 1/3: a slope of 8/27, at a gap of -ln 2."""
+    four = lesson("04")
+    sizes = four.sizes["squared error"]
+    assert max(sizes) == pytest.approx(8 / 27, rel=0.01)
+    assert four.gaps[np.argmax(sizes)] == pytest.approx(-np.log(2), abs=0.25)
+
+
+def test_the_answer_to_the_second_question(lesson):
+    """-log of the floor; the slope is taken from p - y, which no longer changes."""
+    four = lesson("04")
+    p = four.Softmax().forward(four.z32)
+    assert CrossEntropy().forward(p, [0]) == pytest.approx(30 * np.log(10), rel=1e-6)
+    assert f"{30 * np.log(10):.2f}" == "69.08"
+    assert SoftmaxCrossEntropy().forward(four.z32, [0]) == pytest.approx(1000)
