@@ -200,9 +200,70 @@ def test_what_follows_hangs_under_its_cause(broken):
 def test_a_healthy_run_gets_no_problem_and_a_closed_unit_is_none():
     report = run().report
     assert causes(report) == []
-    assert str(report).startswith("HEALTHY   No problem was found.\nFINE      inputs of size 1 at")
+    assert str(report).startswith("HEALTHY   No problem was found.\nFINE      inputs of size 0.")
     closed, units = max(report.chart.never_open.values())
     assert 0 < closed < units / 2
+
+
+RNG = np.random.default_rng(0)
+POINTS = RNG.normal(size=(3000, 8))
+SIDES = (POINTS[:, 0] + POINTS[:, 1] > 0).astype(int)
+QUADRANTS = (POINTS[:, 0] * POINTS[:, 1] > 0).astype(int)
+RARE = (POINTS[:, 0] > 1.28).astype(int)  # one in ten
+SPREAD = RNG.standard_t(2, (2000, 4)).clip(-60, 60)
+
+
+def watched(layers, x, y, loss=None, optimizer=None, epochs=8, batch_size=32, held_out=None):
+    doctor = Doctor()
+    model = Sequential(layers, input_shape=x.shape[1:])
+    trainer = Trainer(model, loss or CrossEntropy(), optimizer or SGD(0.1))
+    trainer.fit(x, y, epochs, batch_size, held_out, [doctor])
+    return doctor.report()
+
+
+def binary(*last):
+    return [Dense(16), ReLU(), *(last or [Dense(2)]), Softmax()]
+
+
+HEALTHY = {
+    "two classes": lambda: watched(
+        binary(), POINTS[:2000], SIDES[:2000], held_out=(POINTS[2000:], SIDES[2000:])
+    ),
+    "a last layer that starts at zero": lambda: watched(binary(Dense(2, zeros)), POINTS, SIDES),
+    "no hidden layer, from zero": lambda: watched([Dense(2, zeros), Softmax()], POINTS, SIDES),
+    "batches of one": lambda: watched(
+        binary(), POINTS[:500], SIDES[:500], batch_size=1, optimizer=SGD(0.01), epochs=3
+    ),
+    "batches of four": lambda: watched(
+        binary(), POINTS[:400, :2], QUADRANTS[:400], optimizer=SGD(0.05), epochs=20, batch_size=4
+    ),
+    "a rare class": lambda: watched(
+        binary(), POINTS[:2000], RARE[:2000], held_out=(POINTS[2000:], RARE[2000:])
+    ),
+    "inputs with outliers": lambda: watched(binary(), SPREAD, (SPREAD[:, 0] > 0).astype(int)),
+    "a line": lambda: watched(
+        [Dense(8), ReLU(), Dense(1)], POINTS, POINTS[:, :1], MeanSquaredError(), Adam(0.003)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_runs_of_other_kinds_get_no_problem(name):
+    report = HEALTHY[name]()
+    assert report.problems == [], report
+
+
+def test_labels_of_no_meaning_are_noticed_though_one_class_is_common():
+    y = (RNG.random(3000) > 0.9).astype(int)  # guessing by shares gives 0.33, not ln 2
+    report = watched(binary(), POINTS, y, epochs=2)
+    assert [problem.name for problem in report.problems] == ["stuck"], report
+
+
+def test_one_look_at_one_sample_or_at_a_perfect_fit_finds_nothing():
+    model = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(8,))
+    assert causes(diagnose(model, CrossEntropy(), POINTS[:1], SIDES[:1])) == []
+    model = Sequential([Dense(4), ReLU(), Dense(1)], input_shape=(8,))
+    assert causes(diagnose(model, MeanSquaredError(), POINTS, model.predict(POINTS))) == []
 
 
 def test_a_cause_in_numbers(broken):
@@ -214,7 +275,7 @@ def test_a_cause_in_numbers(broken):
     assert seen["no shirts"] == (
         f"of 500 validation samples, {shirts} are of this class, and none is taken for it"
     )
-    assert "guessing among 10 gives 2.303" in seen["mixed labels"]
+    assert "guessing by the classes' shares gives 2.303" in seen["mixed labels"]
 
 
 def test_nothing_is_changed_by_being_watched():
@@ -377,7 +438,8 @@ def test_a_look_by_hand():
 
 
 def test_the_cause_is_the_first_and_the_rest_follows():
-    chart = Chart([Look(1, 2.3, 255.0), Look(2, 99.0, 255.0, update={"W": 1.0})], classes=10)
+    chart = Chart([Look(1, 2.3, 255.0, 90.0), Look(2, 99.0, 255.0, 90.0)], classes=10)
+    chart.shares = [0.1] * 10
     chart.looks[0].update = {"W": 1.0}
     report = tinynn.doctor.judged(chart)
     assert causes(report) == ["inputs"]

@@ -231,6 +231,45 @@ TABLE = [
         "got (32,). Each sample needs one answer: were x and y cut at different places?",
     ),
     Row(
+        "Labels in a column",
+        "CrossEntropy().forward(p, labels[:, None])",
+        ValueError,
+        "CrossEntropy: for p of shape (60, 10) y must be classes (60,) or rows (60, 10), "
+        "got (60, 1). Classes are one number a sample: y[:, 0].",
+    ),
+    Row(
+        "Softmax over a single output",
+        "one = Sequential([Flatten(), Dense(1), Softmax()], input_shape=(28, 28))\n"
+        "Trainer(one, CrossEntropy(), Adam()).fit(images, labels * 0, epochs=1)",
+        ValueError,
+        "CrossEntropy: p has one column, so that its only class is sure. For two classes end "
+        "the model with Dense(2).",
+    ),
+    Row(
+        "A layer of one's own whose forward takes x alone",
+        "class Lonely(Silent):\n"
+        "    def forward(self, x):\n"
+        "        return x\n"
+        "Sequential([Lonely()], input_shape=(4,))",
+        ValueError,
+        "Lonely.forward is called with two arguments: def forward(self, x, training=True).",
+    ),
+    Row(
+        "A column against a row, while training",
+        "line = Sequential([Flatten(), Dense(1)], input_shape=(28, 28))\n"
+        "Trainer(line, MeanSquaredError(), SGD()).fit(images, labels, epochs=1)",
+        ValueError,
+        "MeanSquaredError: p is (60, 1), y is (60,). NumPy would stretch both to (60, 60) "
+        "and train on nonsense. Use y[:, None].",
+    ),
+    Row(
+        "A step of a model without parameters",
+        "still = Sequential([Softmax()], input_shape=(3,))\n"
+        "explain_step(still, CrossEntropy(), SGD(), [[1, 2, 3]], [0])",
+        ValueError,
+        "explain_step: the model has no parameters, so that no step changes it.",
+    ),
+    Row(
         "Scores for probabilities",
         "CrossEntropy().forward(scores.predict(images) + 1, labels)",
         ValueError,

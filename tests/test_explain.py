@@ -262,3 +262,29 @@ def test_the_picture_of_a_large_network_has_no_numbers():
 def test_what_does_not_fit_is_refused(arguments, said):
     with pytest.raises(ValueError, match=said):
         explain_step(*arguments)
+
+
+class InPlace(Layer):
+    """ReLU as many write it: right, though it works in the arrays that it is given."""
+
+    def forward(self, x, training=True):
+        self.mask = x > 0
+        x *= self.mask
+        return x
+
+    def input_gradient(self, dout):
+        dout *= self.mask
+        return dout
+
+
+def test_a_layer_that_works_in_place_changes_no_number_of_another():
+    pages = []
+    for layer in (ReLU(), InPlace()):
+        model = Sequential([Dense(2), layer, Dense(2), Softmax()], input_shape=(2,))
+        model.layers[0].W = [[0.5, -0.5], [0.25, 0.5]]
+        model.layers[2].W = [[1, -1], [0.5, 1]]
+        pages.append(explain_step(model, CrossEntropy(), SGD(0.1), [[1, 2], [-1, 1]], [0, 0]))
+    for ours, theirs in zip(*([*page.forward, *page.backward] for page in pages), strict=True):
+        assert ours.array.tolist() == theirs.array.tolist()
+    for ours, theirs in zip(*(page.updates for page in pages), strict=True):
+        assert ours.after.tolist() == theirs.after.tolist()

@@ -400,6 +400,49 @@ def test_the_method_is_named_with_its_file_and_line():
     assert "fed" not in check(network(FlippedDW)).diagnosis
 
 
+class InPlace(Layer):
+    """ReLU as many write it: right, though it works in the arrays that it is given."""
+
+    def forward(self, x, training=True):
+        self.mask = x > 0
+        x *= self.mask
+        return x
+
+    def input_gradient(self, dout):
+        dout *= self.mask
+        return dout
+
+
+def test_a_layer_that_works_in_place_spoils_no_other_layers_row():
+    model = Sequential([Dense(4), InPlace(), Dense(3), Softmax()], input_shape=(3,))
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    report = check_gradients(model, CrossEntropy(), x, [0, 1, 2, 0, 1])
+    assert report.ok, report
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0])
+def test_what_rounding_alone_explains_is_not_wrong(size):
+    model = Sequential([Dense(4), ReLU(), Dense(3), Softmax()], input_shape=(3,))
+    x = size * np.random.default_rng(0).normal(size=(5, 3))
+    assert check_gradients(model, CrossEntropy(), x, [0, 1, 2, 0, 1]).ok
+    line = Sequential([Dense(1)], input_shape=(1,), dtype=np.float64)
+    line.layers[0].W = [[2.0]]
+    report = check_gradients(line, MeanSquaredError(), [[1.0], [3.0]], [[2.0], [6.0]])
+    assert report.ok, report
+
+
+def test_a_slope_below_zero_is_not_said_to_be_none():
+    class Leaky(ReLU):
+        def forward(self, x, training=True):
+            super().forward(x, training)
+            return np.where(x > 0, x, 0.1 * x)
+
+    model = Sequential([Dense(4), Leaky(), Dense(3), Softmax()], input_shape=(3,))
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    text = check_gradients(model, CrossEntropy(), x, [0, 1, 2, 0, 1]).diagnosis
+    assert "Wrong only where x is 0 or less: there the slope is another one." in text
+
+
 def test_a_gradient_that_is_nearly_right_is_said_to_be_so():
     class Nearly(Dense):
         def parameter_gradients(self, dout):

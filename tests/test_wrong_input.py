@@ -186,7 +186,7 @@ def test_numbers_beyond_the_models_precision_are_refused_as_infinity():
 
 
 def test_targets_of_another_shape_are_refused_by_mean_squared_error():
-    with pytest.raises(ValueError, match=r"p is \(1, 4\), y is \(1,\)"):
+    with pytest.raises(ValueError, match=r"p is \(20, 4\), y is \(20,\)"):
         trainer(MeanSquaredError()).fit(X, Y.astype(float), epochs=1)
 
 

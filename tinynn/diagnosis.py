@@ -152,7 +152,9 @@ def _mask(evidence: Evidence) -> str:
     wrong = np.abs(found - truth) > CLOSE * np.abs(dout).max()
     closed = evidence.x <= 0
     if wrong.any() and not (wrong & ~closed).any():
-        return "Wrong only where x is 0 or less: nothing should pass there."
+        blocked = np.abs(truth[wrong]).max() <= CLOSE * np.abs(dout).max()
+        should = "nothing should pass there" if blocked else "there the slope is another one"
+        return f"Wrong only where x is 0 or less: {should}."
     masks = [(array == 0) | (array == dout) for array in (found, np.where(wrong, found, truth))]
     right = (np.abs(truth) <= CLOSE) | (np.abs(truth - dout) <= CLOSE * np.abs(dout).max())
     if masks[0].all() and right.all():

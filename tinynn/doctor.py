@@ -77,8 +77,14 @@ class Chart:
 
     @property
     def guessing(self) -> float:
-        """The loss of one who guesses; infinite where there are no classes to guess among."""
-        return float(np.log(self.classes)) if self.classes else np.inf
+        """The loss of one who knows the classes' shares alone; infinite where there are none."""
+        shares = np.array([share for share in self.shares if share])
+        return float(-np.sum(shares * np.log(shares))) if self.classes else np.inf
+
+    @property
+    def commonest(self) -> float:
+        """The accuracy of one who always says the commonest class."""
+        return max(self.shares, default=0.0)
 
     @property
     def saw_the_start(self) -> bool:
@@ -92,8 +98,9 @@ class Chart:
 def inputs(chart: Chart) -> Finding:
     """Initial weights are drawn for numbers of about size 1."""
     largest = max(look.largest for look in chart.looks)
-    if largest <= 20:
-        return Finding("inputs", FINE, f"inputs of size {largest:.3g} at most")
+    size = max(look.size for look in chart.looks)
+    if size <= 10:
+        return Finding("inputs", FINE, f"inputs of size {size:.2g}, {largest:.3g} at most")
     return Finding(
         "inputs",
         PROBLEM,
@@ -175,6 +182,8 @@ def signal(chart: Chart) -> Finding:
     if not chart.saw_the_start or len(first.slope) < 2:
         return Finding("signal", UNKNOWN, "gradients by depth, at the start")
     top, *_, bottom = first.slope  # from the loss back
+    if not all(values[name] for values in (first.spread, first.slope) for name in (top, bottom)):
+        return Finding("signal", UNKNOWN, "gradients by depth: nothing to compare at the start")
     forward = first.spread[top] / max(first.spread[bottom], 1e-30)
     backward = first.slope[bottom] / max(first.slope[top], 1e-30)
     seen = (
@@ -211,8 +220,13 @@ def large_steps(chart: Chart) -> Finding:
     first, later = chart.looks[0], chart.looks[1:]
     if not later:
         return Finding("large_steps", UNKNOWN, "steps: none was taken")
-    worst = max(later, key=lambda look: look.loss)
-    if worst.loss <= 2 * (max(first.loss, chart.guessing) if chart.classes else 3 * first.loss):
+    worst, last = max(later, key=lambda look: look.loss), np.mean([k.loss for k in later[-3:]])
+    if chart.classes:
+        usual = max(first.loss, chart.guessing)
+        thrown_back = worst.loss > 2 * usual and not last < 0.7 * usual
+    else:
+        thrown_back = worst.loss > 10 * first.loss and not last < 3 * first.loss
+    if not thrown_back:
         return Finding("large_steps", FINE, "no step threw the loss back")
     before = [look for look in chart.looks if look.step < worst.step]
     moved = max(max(look.update.values(), default=0.0) for look in before)
@@ -281,8 +295,8 @@ def stuck(chart: Chart) -> Finding:
     if not chart.classes or not chart.epochs:
         return Finding("stuck", UNKNOWN, "loss against guessing: no epoch with classes has ended")
     loss = chart.epochs[-1]["loss"]
-    seen = f"the loss is {loss:.4g}, guessing among {chart.classes} gives {chart.guessing:.4g}"
-    if loss < 0.93 * chart.guessing:
+    seen = f"the loss is {loss:.4g}, guessing by the classes' shares gives {chart.guessing:.4g}"
+    if loss < 0.93 * chart.guessing or chart.epochs[-1]["accuracy"] > chart.commonest + 0.1:
         return Finding("stuck", FINE, seen)
     return Finding(
         "stuck",
@@ -302,7 +316,8 @@ def validation(chart: Chart) -> Finding:
         return Finding("validation", UNKNOWN, "validation: none was given")
     row = chart.epochs[-1]
     seen = f"training loss {row['loss']:.3g}, validation loss {row['val_loss']:.3g}"
-    if row["loss"] < 0.7 * chart.guessing and row["val_accuracy"] < 2 / chart.classes:
+    learnt = row["accuracy"] - chart.commonest
+    if learnt > 0.2 and row["val_accuracy"] < chart.commonest + 0.3 * learnt:
         return Finding(
             "validation",
             PROBLEM,
@@ -548,7 +563,7 @@ def diagnose(
     ValueError for data that do not fit.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax, zeros
-    >>> model = Sequential([Dense(2, zeros), Softmax()], input_shape=(1,))
+    >>> model = Sequential([Dense(3, zeros), Dense(2), Softmax()], input_shape=(1,))
     >>> report = diagnose(model, CrossEntropy(), [[0.0], [1.0]], [0, 1])
     >>> [problem.title for problem in report.problems]
     ['All units of a layer are the same.']

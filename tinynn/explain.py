@@ -132,7 +132,7 @@ class StepExplanation:
         next(panel for panel in panels[1] if panel.axison).set_ylabel("samples, backward")
         figure.suptitle(
             f"One training step: loss {self.loss:.4f} -> {self.loss_after:.4f}\n"
-            "above, what each layer returns; below, how the loss changes with it "
+            "above, what each layer returns; below, how the loss changes with it\n"
             "(red: positive, blue: negative, white: 0)",
             fontsize=11,
         )
@@ -161,12 +161,14 @@ def explain_step(
     model = copy.deepcopy(checks.instance(model, Sequential, "model"))
     optimizer = copy.deepcopy(checks.instance(optimizer, Optimizer, "optimizer"))
     checks.instance(loss, Loss, "loss")
+    if not model.params.size:
+        raise ValueError("explain_step: the model has no parameters, so that no step changes it.")
     x, y = checks.paired(x, y)
     x = checks.batch(x, model.input_shape, "explain_step").astype(model.dtype, copy=False)
 
     forward = [Row("x", "given", x)]
     for layer in model.layers:
-        out = layer.forward(forward[-1].array)
+        out = layer.forward(forward[-1].array.copy())  # copies: a layer may work in place
         equation = FORWARD.get(type(layer).__name__, OWN)
         forward.append(Row(layer.name, equation, out, _closed(layer)))
     p = forward[-1].array
@@ -177,7 +179,7 @@ def explain_step(
     backward = [Row("loss", its_gradient, loss.backward(p, y))]
     lowest = min((i for i, layer in enumerate(model.layers) if layer.parameters()), default=0)
     for i in reversed(range(lowest, len(model.layers))):
-        layer, dout = model.layers[i], backward[-1].array
+        layer, dout = model.layers[i], backward[-1].array.copy()
         layer.parameter_gradients(dout)
         if i > lowest:
             equation = BACKWARD.get(type(layer).__name__, OWN)

@@ -165,13 +165,15 @@ def check_gradients(
     small = model.params.size < LARGE
     rows, suspects, fed = [], [], False
     check: Check = _check_entries if small else _check_directions
+    size = max(abs(loss.forward(now.arrays[-1], y)), 1.0)
+    noise = 10 * np.finfo(np.float64).eps * size / (1e-5 if small else 1e-4)  # of the differences
     for name, gradient in now.gradients.items():
         i = now.layers[name]
         key = name.rpartition(".")[2]
         parameter = model.named_parameters().get(name)
         array = now.arrays[i] if parameter is None else parameter
         measure = _measure_from(model, loss, now.arrays[i], y, i)
-        row, truth, project = check(name, gradient, array, measure, tolerance, rng)
+        row, truth, project = check(name, gradient, array, measure, tolerance, rng, noise)
         rows.append(replace(row, fed=fed and not row.ok))
         if rows[-1].verdict != "WRONG":
             continue
@@ -217,17 +219,18 @@ def _walk(model: Sequential, loss: Loss, x: Array, y: Array) -> _Walk:
     """Run forward and backward, keeping all that passes from layer to layer."""
     arrays = [x]
     for layer, shape in zip(model.layers, model.output_shapes, strict=True):
-        out = layer.forward(arrays[-1])
+        out = layer.forward(arrays[-1].copy())  # copies: a layer may work in place
         checks.returned(out, (len(x), *shape), layer, "forward")
         arrays.append(out.copy())
     last = len(model.layers)
     dp = loss.backward(arrays[-1], y)
     douts, gradients, layers = [dp], {"loss.p": dp}, {"loss.p": last}
     for i, layer in reversed([*enumerate(model.layers)]):
-        dx = layer.backward(douts[0])
+        dx = layer.backward(douts[0].copy())
         checks.returned(dx, arrays[i].shape, layer, "input_gradient")
         for key in layer.parameters():
             gradients[f"{layer.name}.{key}"] = getattr(layer, f"d{key}").copy()
+        dx = dx.copy()
         gradients[f"{layer.name}.x"] = dx
         layers.update(dict.fromkeys((n for n in gradients if n not in layers), i))
         douts.insert(0, dx)
@@ -240,7 +243,7 @@ def _measure_from(model: Sequential, loss: Loss, out: Array, y: Array, first: in
     def measure() -> tuple[float, bytes]:
         p = out
         for layer in model.layers[first:]:
-            p = layer.forward(p)
+            p = layer.forward(p.copy())
         return loss.forward(p, y), _switches(model)
 
     return measure
@@ -298,13 +301,14 @@ def _check_entries(
     measure: Measurement,
     tolerance: float,
     rng: "np.random.Generator",
+    noise: float,
 ) -> tuple[GradientRow, Array, Projection]:
     """Compare at every entry."""
     slopes = np.empty(array.shape)
     for index in np.ndindex(array.shape):
         h = 1e-5 * float(_scale(name, array)[index])
         slopes[index] = finite_difference(array, index, h, h, measure)
-    row = _row(name, array.shape, "entry", gradient, slopes, tolerance)
+    row = _row(name, array.shape, "entry", gradient, slopes, tolerance, noise)
     return row, slopes, lambda guess: guess
 
 
@@ -315,6 +319,7 @@ def _check_directions(
     measure: Measurement,
     tolerance: float,
     rng: "np.random.Generator",
+    noise: float,
 ) -> tuple[GradientRow, Array, Projection]:
     """Compare along random directions: a wrong entry anywhere shows in every one of them."""
     h = 1e-4
@@ -329,7 +334,7 @@ def _check_directions(
     def project(guess: Array) -> Array:
         return np.array([np.vdot(guess, direction) for direction in directions])
 
-    row = _row(name, array.shape, "direction", project(gradient), slopes, tolerance)
+    row = _row(name, array.shape, "direction", project(gradient), slopes, tolerance, noise)
     return row, slopes, project
 
 
@@ -349,8 +354,12 @@ def _row(
     backward: Array,
     differences: Array,
     tolerance: float,
+    noise: float,
 ) -> GradientRow:
-    """Judge one array by its worst place, where `differences` is not nan: those were skipped."""
+    """Judge one array by its worst place, where `differences` is not nan: those were skipped.
+
+    noise: how far two numbers may be apart by the rounding of the loss alone.
+    """
     compared = ~np.isnan(differences)
     numeric = np.where(compared, differences, backward)
     finite = np.isfinite(backward)
@@ -358,6 +367,7 @@ def _row(
     scale = np.maximum(size, 1e-3 * size.max())
     errors = np.full(backward.shape, np.inf)  # what stays where backward is not a finite number
     np.divide(abs(backward - numeric), np.where(scale == 0, 1, scale), out=errors, where=finite)
+    errors[finite & (abs(backward - numeric) <= noise)] = 0
     at = tuple(map(int, np.unravel_index(errors.argmax(), errors.shape)))
     checked = int(compared.sum())
     skipped = compared.size - checked

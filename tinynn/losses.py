@@ -53,7 +53,8 @@ class MeanSquaredError(Loss):
         return float(np.mean(np.square(p - checks.targets(p, y)), dtype=np.float64))
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        return (p - checks.targets(p, y)) * (2 / p.size)
+        dp: Array = (p - checks.targets(p, y)) * (2 / p.size)
+        return dp
 
 
 class CrossEntropy(Loss):

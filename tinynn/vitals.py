@@ -22,17 +22,20 @@ from tinynn.parameters import Array
 class Look:
     """What was seen at one step, before its update if nothing else is said.
 
-    step: counted from 1. loss: of the batch. largest: the largest |x|. spread: of the output of
+    step: counted from 1. loss: of the batch. largest: the largest |x|. size: the root mean square
+    of x. spread: of the output of
     each layer with parameters, how much it differs from sample to sample: the root of its mean
     variance. slope: at that output, the root mean square of B times dout. closed: of each layer
-    that keeps a boolean array, as ReLU does, the share of it that is False. alike: layers all of
-    whose units have the same weights. labels, predicted: counts (C,) in this batch; empty if there
-    are no classes. update: of each matrix of weights, the norm of the step divided by its own.
+    that keeps a boolean array, as ReLU does, the share of it that is False. alike: hidden layers
+    all of whose units have the same weights. labels, predicted: counts (C,) in this batch; empty
+    if there are no classes. update: of each matrix of weights, the norm of the step divided by its
+    own.
     """
 
     step: int
     loss: float
     largest: float
+    size: float
     spread: dict[str, float] = field(default_factory=dict)
     slope: dict[str, float] = field(default_factory=dict)
     closed: dict[str, float] = field(default_factory=dict)
@@ -58,7 +61,8 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
         outs.append(layer.forward(outs[-1], training=False))
     p = outs[-1]
     with np.errstate(all="ignore"):  # what overflows here is what the doctor is looking for
-        seen = Look(step, loss.forward(p, y), float(np.abs(x).max()))
+        size = float(np.sqrt(np.mean(np.square(x, dtype=float))))
+        seen = Look(step, loss.forward(p, y), float(np.abs(x).max()), size)
         dout = loss.backward(p, y)
         lowest = min((i for i, layer in enumerate(model.layers) if layer.parameters()), default=0)
         for i in reversed(range(lowest, len(model.layers))):
@@ -74,7 +78,8 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
         units = open_units(layer)
         if units is not None:
             seen.closed[layer.name] = 1 - float(units.mean())
-    seen.alike = [name for name, W in weights(model).items() if W.shape[1] > 1 and _alike(W)]
+    hidden = list(weights(model).items())[:-1]  # each unit of the last has a dout of its own
+    seen.alike = [name for name, W in hidden if W.shape[1] > 1 and _alike(W)]
     if loss.classifies:
         classes = p.shape[1]
         seen.labels = np.bincount(classes_of(y), minlength=classes).tolist()

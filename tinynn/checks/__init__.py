@@ -11,6 +11,7 @@ from tinynn.checks.answers import (
     labels,
     pixels,
     probabilities,
+    same_shape,
     targets,
     vector,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "returned",
     "returned_rate",
     "same_length",
+    "same_shape",
     "sample_shape",
     "scale",
     "softmax_once",

@@ -1,5 +1,7 @@
 """Predictions p, and the answers y to them: labels, rows or numbers, in the shape of p."""
 
+from math import prod
+
 import numpy as np
 import numpy.typing as npt
 
@@ -60,9 +62,16 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
     y = np.asarray(y)
     if len(p_shape) != 2 or not p_shape[0]:
         raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p_shape}.")
+    if p_shape[1] < 2:
+        raise ValueError(
+            f"{loss}: p has one column, so that its only class is sure. For two classes end the "
+            "model with Dense(2)."
+        )
     if y.shape not in (p_shape, p_shape[:1]):
         hint = ""
-        if y.ndim == 2 and len(y) == p_shape[0]:
+        if y.shape == (p_shape[0], 1):
+            hint = " Classes are one number a sample: y[:, 0]."
+        elif y.ndim == 2 and len(y) == p_shape[0]:
             hint = f" These rows are for {y.shape[1]} classes: one_hot(labels, {p_shape[1]})."
         elif not y.ndim or len(y) != p_shape[0]:
             hint = " Each sample needs one answer: were x and y cut at different places?"
@@ -113,20 +122,26 @@ def probabilities(p: Array) -> None:
         )
 
 
+@door
 def targets(p: Array, y: npt.ArrayLike) -> Array:
     """The answer to predictions p of any shape: numbers in the same shape and precision."""
+    y = same_shape(p.shape, y)
+    return y.astype(np.result_type(p, np.float32), copy=False)
+
+
+def same_shape(p_shape: Shape, y: npt.ArrayLike) -> Array:
+    """Numbers in the very shape of predictions: NumPy would stretch others silently."""
     y = np.asarray(y)
     if y.dtype.kind not in "biuf":
         raise ValueError(f"MeanSquaredError expects numbers, got y of {y.dtype}.")
-    y = y.astype(np.result_type(p, np.float32), copy=False)
-    if y.shape != p.shape:
+    if y.shape != p_shape:
         remedy = "They must have one shape."
-        if y.shape == p.shape[:1]:
-            remedy += f" If y are classes, use one_hot(y, {p.shape[-1]}), or a cross-entropy."
-        if p.shape == (*y.shape, 1):
-            both = np.broadcast_shapes(p.shape, y.shape)
+        if y.shape == p_shape[:1]:
+            remedy += f" If y are classes, use one_hot(y, {p_shape[-1]}), or a cross-entropy."
+        if p_shape == (*y.shape, 1):
+            both = np.broadcast_shapes(p_shape, y.shape)
             remedy = f"NumPy would stretch both to {both} and train on nonsense. Use y[:, None]."
-        raise ValueError(f"MeanSquaredError: p is {p.shape}, y is {y.shape}. {remedy}")
-    if not p.size:
-        raise ValueError(f"MeanSquaredError expects 1 sample or more, got p of shape {p.shape}.")
+        raise ValueError(f"MeanSquaredError: p is {p_shape}, y is {y.shape}. {remedy}")
+    if not prod(p_shape):
+        raise ValueError(f"MeanSquaredError expects 1 sample or more, got p of shape {p_shape}.")
     return y

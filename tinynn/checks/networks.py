@@ -10,6 +10,8 @@ import numpy.typing as npt
 from tinynn.checks.arguments import count
 from tinynn.parameters import Array, Shape
 
+CO_VARARGS = 4  # of a code object: it takes *args
+
 
 def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
     """Layers for a model: one or more, each a layer, used once and in no other model.
@@ -31,6 +33,10 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
             hint = f" Write {layer.__name__}()." if isinstance(layer, type) else ""
             raise ValueError(f"layers[{i}] is not a layer, got {layer!r}.{hint}")
         kind = type(layer).__name__
+        if not _takes_training(layer.forward):
+            raise ValueError(
+                f"{kind}.forward is called with two arguments: def forward(self, x, training=True)."
+            )
         first = places.setdefault(id(layer), i)
         if first != i:
             raise ValueError(
@@ -43,6 +49,12 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
                 f"lie there. Write a new {kind}, or copy.deepcopy the whole model."
             )
     return layers
+
+
+def _takes_training(forward: Any) -> bool:
+    """Whether a method can be called as forward(x, training)."""
+    code = getattr(forward, "__code__", None)  # not of what is wrapped or built in
+    return code is None or code.co_argcount > 2 or bool(code.co_flags & CO_VARARGS)
 
 
 def with_own(known: Mapping[str, Any], own: Iterable[Any]) -> dict[str, Any]:

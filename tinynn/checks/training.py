@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.answers import class_targets
+from tinynn.checks.answers import class_targets, same_shape
 from tinynn.checks.door import door
 from tinynn.checks.networks import batch
 from tinynn.parameters import Array, Shape
@@ -66,6 +66,8 @@ def data(
                 )
     if loss.classifies:
         class_targets((len(y), *model.output_shapes[-1]), y, type(loss).__name__)
+    if type(loss).__name__ == "MeanSquaredError":
+        same_shape((len(y), *model.output_shapes[-1]), y)
     if np.isfinite(model.params).all():  # or a checkpoint is to mend them
         _try(model, loss, x[:1], y[:1])
     if x.dtype == np.uint8 and x.size and x.max() > 1:
