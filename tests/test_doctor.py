@@ -19,6 +19,7 @@ from tinynn import (
     Doctor,
     EarlyStopping,
     Flatten,
+    Layer,
     MeanSquaredError,
     ReLU,
     Sequential,
@@ -178,6 +179,36 @@ def test_the_remedy_that_is_printed_helps(broken, name):
     assert not cured.report.problems, cured.report
     assert cured.loss < 0.95 * broken(name).loss
     assert cured.loss < 1.5  # guessing gives 2.3
+
+
+def test_the_remedies_for_other_cases_help_too(broken):
+    """x with a spread of 1 in place of bytes; glorot_uniform in a deep network of tanh."""
+    raw, held = as_bytes(X), as_bytes(HELD_OUT[0])
+    x, held_out = ((a - raw.mean()) / raw.std() for a in (raw, held))
+    cured = run(x=x, held_out=(held_out, HELD_OUT[1]))
+    assert not cured.report.problems
+    assert cured.loss < 0.95 * broken("bytes").loss
+
+    class Tanh(Layer):
+        def forward(self, x, training=True):
+            out = np.tanh(x)
+            if training:
+                self.slope = 1 - out**2
+            return out
+
+        def input_gradient(self, dout):
+            return dout * self.slope
+
+    def deep(initializer):
+        hidden = [part for _ in range(15) for part in (Dense(64, initializer), Tanh())]
+        layers = [Flatten(), *hidden, Dense(10, initializer), Softmax()]
+        return Sequential(layers, input_shape=(28, 28))
+
+    sick, cured = run(deep(narrow)), run(deep(glorot_uniform))
+    assert causes(sick.report)[0] == "signal"
+    assert "a factor of about 0.0" in sick.report.findings[0].seen
+    assert not cured.report.problems
+    assert cured.loss < 0.5 * sick.loss
 
 
 def test_every_remedy_is_tried(broken):

@@ -487,6 +487,15 @@ TABLE = [
         "check_gradients expects a batch (B, 28, 28), got one sample (28, 28). Give it x[None].",
     ),
     Row(
+        "A check where the network is too sure",
+        "far = 1e4 * np.random.default_rng(0).random((4, 28, 28))\n"
+        "check_gradients(model, CrossEntropy(), far, labels[:4])",
+        ValueError,
+        "check_gradients: row 0 of p is sure to 29 digits, where CrossEntropy no longer rises, so "
+        "that no differences can be taken. Scale x to about 0 to 1, or check scores with "
+        "SoftmaxCrossEntropy().",
+    ),
+    Row(
         "A doctor who has seen nothing",
         "Doctor().report()",
         ValueError,

@@ -158,6 +158,7 @@ def check_gradients(
     before = _walk(model, loss, *_another_batch(x, y, rng))
     old = {name: view.copy() for name, view in model.named_parameters().items()}
     now = _walk(model, loss, x, y)
+    checks.not_saturated(now.arrays[-1], type(loss).__name__)
     new = {name: view.copy() for name, view in model.named_parameters().items()}
     for name, view in model.named_parameters().items():  # a wrong backward may have changed them
         view[...] = old[name]

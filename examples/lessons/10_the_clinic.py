@@ -78,7 +78,7 @@ for name, patient in patients.items():
         warnings.simplefilter("always")
         reports[name] = patient()
     page = str(reports[name]).split("\n  follows")[0].split("\nFINE")[0]
-    print(f"--- {name} ({len(caught)} warnings)\n{page}\n")
+    print(f"--- {name} (warnings: {len(caught)})\n{page}\n")
 
 # %% [markdown]
 # ## A remedy, tried

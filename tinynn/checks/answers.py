@@ -122,6 +122,17 @@ def probabilities(p: Array) -> None:
         )
 
 
+def not_saturated(p: Array, loss: str) -> None:
+    """Probabilities that finite differences can be taken of: above the floor of the loss."""
+    low = (p <= 1e-29).any(axis=-1) if loss == "CrossEntropy" else np.zeros(1, bool)
+    if low.any():
+        raise ValueError(
+            f"check_gradients: row {int(low.argmax())} of p is sure to 29 digits, where "
+            "CrossEntropy no longer rises, so that no differences can be taken. Scale x to about 0 "
+            "to 1, or check scores with SoftmaxCrossEntropy()."
+        )
+
+
 @door
 def targets(p: Array, y: npt.ArrayLike) -> Array:
     """The answer to predictions p of any shape: numbers in the same shape and precision."""

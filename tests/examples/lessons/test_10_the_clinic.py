@@ -22,7 +22,7 @@ def test_the_doctor_names_each_and_nothing_beside_it(lesson, name):
     ten = lesson("10")
     (problem,) = ten.reports[name].problems
     assert problem.title == HEADLINES[name]
-    assert re.search(rf"--- {name} \(\d warnings\)\nPROBLEM   {problem.title}\n  seen", ten.text)
+    assert re.search(rf"--- {name} \(warnings: \d\)\nPROBLEM   {problem.title}\n  seen", ten.text)
 
 
 def test_a_sound_run_is_called_healthy(lesson):
