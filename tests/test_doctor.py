@@ -35,7 +35,8 @@ from tinynn import (
     stratified_split,
     zeros,
 )
-from tinynn.doctor import JUDGEMENTS, Chart, Finding, HealthReport
+from tinynn.doctor import HealthReport
+from tinynn.judgements import JUDGEMENTS, Chart, Finding
 from tinynn.vitals import Look
 
 (IMAGES, LABELS), _ = datasets.load_sample()

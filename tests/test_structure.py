@@ -42,6 +42,7 @@ LAYERING = [
     "explain",
     "plots",
     "vitals",
+    "judgements",
     "doctor",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]

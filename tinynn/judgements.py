@@ -1,0 +1,379 @@
+"""What can be wrong with a training, and how one sees it: a judgement for each.
+
+A judgement is a function of the chart. They stand in the order in which one brings about another:
+unscaled images make steps too large, these close units for ever, and then the loss stays where
+guessing is. So what comes first is the cause, and what it explains is hung beneath it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinynn.vitals import Look
+
+PROBLEM, NOTE, FINE, UNKNOWN = "problem", "note", "fine", "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was judged.
+
+    name: of the judgement. level: "problem", "note", "fine" or "unknown". title: in one line. seen:
+    the numbers. cause: the usual one. remedy: what to try. follows: what it has brought about.
+    """
+
+    name: str
+    level: str
+    title: str
+    seen: str = ""
+    cause: str = ""
+    remedy: str = ""
+    follows: tuple["Finding", ...] = ()
+
+
+@dataclass
+class Chart:
+    """All that is known of a run.
+
+    looks: at its steps. epochs: the rows of its history. classes: how many, or None. shares: of
+    each class in the data. never_open: for each layer that closes units, how many let nothing pass
+    in any look of the epoch, and how many there are. held_out: how often each class is right, and
+    how often predicted, in validation data. rate: the optimizer's learning rate. steps_per_epoch:
+    0 before the first has ended.
+    """
+
+    looks: list[Look] = field(default_factory=list)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    classes: int | None = None
+    shares: list[float] = field(default_factory=list)
+    never_open: dict[str, tuple[int, int]] = field(default_factory=dict)
+    held_out: tuple[list[int], list[int]] | None = None
+    rate: float | None = None
+    steps_per_epoch: int = 0
+
+    @property
+    def guessing(self) -> float:
+        """The loss of one who knows the classes' shares alone; infinite where there are none."""
+        shares = np.array([share for share in self.shares if share])
+        return float(-np.sum(shares * np.log(shares))) if self.classes else np.inf
+
+    @property
+    def commonest(self) -> float:
+        """The accuracy of one who always says the commonest class."""
+        return max(self.shares, default=0.0)
+
+    @property
+    def saw_the_start(self) -> bool:
+        """Whether the first look is of the first step, and so of the initial weights."""
+        return self.looks[0].step == 1
+
+
+# The judgements, causes first
+
+
+def inputs(chart: Chart) -> Finding:
+    """Initial weights are drawn for numbers of about size 1."""
+    largest = max(look.largest for look in chart.looks)
+    size = max(look.size for look in chart.looks)
+    if size <= 10:
+        return Finding("inputs", FINE, f"inputs of size {size:.2g}, {largest:.3g} at most")
+    return Finding(
+        "inputs",
+        PROBLEM,
+        "The inputs are not scaled.",
+        seen=f"x goes up to {largest:.4g}; the loss began at {chart.looks[0].loss:.3g}",
+        cause="Initial weights are made for numbers of about size 1. With larger ones outputs, "
+        "gradients and steps are larger, too.",
+        remedy="scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers. The same "
+        "for validation and test data.",
+    )
+
+
+def shuffling(chart: Chart) -> Finding:
+    """Batches should hold the classes in the mixture of the data."""
+    if not chart.shares or not any(look.labels for look in chart.looks):
+        return Finding("shuffling", UNKNOWN, "shuffling: there are no classes to tell it by")
+    found, expected = [], []
+    for look in chart.looks:
+        size = sum(look.labels)
+        found.append(sum(1 for count in look.labels if count))
+        expected.append(sum(1 - (1 - share) ** size for share in chart.shares))
+    mean, chance = float(np.mean(found)), float(np.mean(expected))
+    seen = f"{mean:.1f} classes in a batch, {chance:.1f} by chance"
+    if chance < 2:
+        return Finding("shuffling", UNKNOWN, "shuffling: the batches are too small to tell")
+    if mean > 0.6 * chance:
+        return Finding("shuffling", FINE, f"batches are mixed ({seen})")
+    return Finding(
+        "shuffling",
+        PROBLEM,
+        "The data are not shuffled.",
+        seen=seen,
+        cause="Sorted data: each batch pulls the network towards the class that it holds, and the "
+        "next pulls it away again.",
+        remedy="minibatches(x, y, batch_size, rng), as Trainer.fit uses it, shuffles anew in every "
+        "epoch.",
+    )
+
+
+def alike(chart: Chart) -> Finding:
+    """Units that start alike get the same gradients, and stay alike."""
+    if not chart.saw_the_start:
+        return Finding("alike", UNKNOWN, "initial weights: their first step was not seen")
+    layers = chart.looks[0].alike
+    if not layers:
+        return Finding("alike", FINE, "units start out different")
+    return Finding(
+        "alike",
+        PROBLEM,
+        "All units of a layer are the same.",
+        seen=f"at the first step, all columns of {', '.join(layers)} are equal",
+        cause="Weights that start at zero, or all at one number. Units that start alike get the "
+        "same gradient at every step, so that they can never become different.",
+        remedy="Draw weights at random: Dense(units) does, by he_normal.",
+    )
+
+
+def closed_from_the_start(chart: Chart) -> Finding:
+    """At first about half of all units should be open."""
+    if not chart.saw_the_start or not chart.looks[0].closed:
+        return Finding("closed_from_the_start", UNKNOWN, "units closed at the start")
+    name, share = max(chart.looks[0].closed.items(), key=lambda item: item[1])
+    if share < 0.95:
+        return Finding("closed_from_the_start", FINE, f"{share:.0%} of {name} closed at the start")
+    return Finding(
+        "closed_from_the_start",
+        PROBLEM,
+        "Units were closed before training began.",
+        seen=f"at the first step {share:.0%} of {name} let nothing pass",
+        cause="Biases, or weights, that start far below zero. No gradient gets through a closed "
+        "unit, so that it cannot open again.",
+        remedy="Start as Dense(units) does: biases at 0, weights by he_normal.",
+    )
+
+
+def signal(chart: Chart) -> Finding:
+    """Differences between samples should reach the last layer, and the loss's slope the first."""
+    first = chart.looks[0]
+    if not chart.saw_the_start or len(first.slope) < 2:
+        return Finding("signal", UNKNOWN, "gradients by depth, at the start")
+    top, *_, bottom = first.slope  # from the loss back
+    if not all(values[name] for values in (first.spread, first.slope) for name in (top, bottom)):
+        return Finding("signal", UNKNOWN, "gradients by depth: nothing to compare at the start")
+    forward = first.spread[top] / max(first.spread[bottom], 1e-30)
+    backward = first.slope[bottom] / max(first.slope[top], 1e-30)
+    each = float(min(forward, backward) ** (1 / (len(first.slope) - 1)))
+    if max(forward, backward) > 1e3:
+        each = float(max(forward, backward) ** (1 / (len(first.slope) - 1)))
+    seen = (
+        f"at the first step the spread of outputs goes from {first.spread[bottom]:.2g} "
+        f"({bottom}) to {first.spread[top]:.2g} ({top}); the slope of the loss, back down, from "
+        f"{first.slope[top]:.2g} to {first.slope[bottom]:.2g}: a factor of about {each:.2g} a layer"
+    )
+    remedy = "Dense(units, initializer=he_normal) before ReLU, glorot_uniform before tanh."
+    if min(forward, backward) < 1e-3:
+        return Finding(
+            "signal",
+            PROBLEM,
+            "The gradient vanishes.",
+            seen=seen,
+            cause="Initial weights too small for this depth: each layer shrinks what passes, "
+            "forward and back.",
+            remedy=remedy,
+        )
+    if max(forward, backward) > 1e3:
+        return Finding(
+            "signal",
+            PROBLEM,
+            "The gradient explodes.",
+            seen=seen,
+            cause="Initial weights too large for this depth: each layer enlarges what passes, "
+            "forward and back.",
+            remedy=remedy,
+        )
+    return Finding("signal", FINE, f"gradients reach {bottom} ({backward:.2g} of {top}'s)")
+
+
+def large_steps(chart: Chart) -> Finding:
+    """No step should throw the loss far above where it began."""
+    first, later = chart.looks[0], chart.looks[1:]
+    if not later:
+        return Finding("large_steps", UNKNOWN, "steps: none was taken")
+    worst, last = max(later, key=lambda look: look.loss), np.mean([k.loss for k in later[-3:]])
+    if chart.classes:
+        usual = max(first.loss, chart.guessing)
+        thrown_back = worst.loss > 2 * usual and not last < 0.7 * usual
+    else:
+        thrown_back = worst.loss > 10 * first.loss and not last < 3 * first.loss
+    if not thrown_back:
+        return Finding("large_steps", FINE, "no step threw the loss back")
+    before = [look for look in chart.looks if look.step < worst.step]
+    moved = max(max(look.update.values(), default=0.0) for look in before)
+    tenth = f" ({chart.rate:g} -> {chart.rate / 10:g})" if chart.rate else ""
+    return Finding(
+        "large_steps",
+        PROBLEM,
+        "The steps are too large.",
+        seen=f"the loss went from {first.loss:.3g} to {worst.loss:.3g} at step {worst.step}; a "
+        f"step before had moved weights by {moved:.2g} times their size",
+        cause="The learning rate is too high: a step lands beyond the valley, higher up than it "
+        "began.",
+        remedy=f"A tenth of the learning rate{tenth}, and again until the loss falls from the "
+        "first steps on.",
+    )
+
+
+def small_steps(chart: Chart) -> Finding:
+    """A thousand steps should be able to change the weights: 1e-3 of their size each is usual."""
+    looks = [look for look in chart.looks if look.update]
+    if not looks or looks[-1].step < 16:
+        return Finding("small_steps", UNKNOWN, "the size of steps: there were fewer than 16")
+    largest = max(max(look.update.values()) for look in looks)  # also of the first ones
+    usual = float(np.median([max(look.update.values()) for look in looks if look.step >= 16]))
+    if largest == 0:
+        return Finding("small_steps", UNKNOWN, "the size of steps: nothing moves")
+    fell = 1 - float(np.mean([look.loss for look in looks[-3:]])) / looks[0].loss
+    if largest >= 2e-5 or fell > 0.2:
+        return Finding("small_steps", FINE, f"a step moves weights by {usual:.1e} of their size")
+    tenfold = f" ({chart.rate:g} -> {10 * chart.rate:g})" if chart.rate else ""
+    return Finding(
+        "small_steps",
+        PROBLEM,
+        "The steps are too small.",
+        seen=f"a step moves weights by {largest:.1e} of their size at most, 1e-4 to 1e-2 is usual; "
+        f"after {looks[-1].step:,} steps the loss is {looks[-1].loss:.3g}, at first it was "
+        f"{looks[0].loss:.3g}",
+        cause="The learning rate is too low.",
+        remedy=f"Ten times the learning rate{tenfold}, and again until the loss falls.",
+    )
+
+
+def closed_by_training(chart: Chart) -> Finding:
+    """Some units are closed for all images in any healthy run; nearly all should not be."""
+    if not chart.never_open:
+        return Finding("closed_by_training", UNKNOWN, "units closed by training: not enough looks")
+    shares = {name: closed / count for name, (closed, count) in chart.never_open.items()}
+    name = max(shares, key=lambda name: shares[name])
+    closed, count = chart.never_open[name]
+    seen = f"{closed} of {count} units of {name} were open for no sample looked at"
+    if shares[name] < 0.8:
+        return Finding("closed_by_training", FINE, seen)
+    return Finding(
+        "closed_by_training",
+        PROBLEM,
+        "Most units of a layer never open.",
+        seen=seen,
+        cause="Large steps have pushed their biases far below zero; a unit that is closed for "
+        "every sample gets no gradient any more.",
+        remedy="A smaller learning rate, from fresh weights on.",
+    )
+
+
+def stuck(chart: Chart) -> Finding:
+    """An epoch should be enough to beat guessing."""
+    if not chart.classes or not chart.epochs:
+        return Finding("stuck", UNKNOWN, "loss against guessing: no epoch with classes has ended")
+    loss = chart.epochs[-1]["loss"]
+    seen = f"the loss is {loss:.4g}, guessing by the classes' shares gives {chart.guessing:.4g}"
+    if loss < 0.93 * chart.guessing or chart.epochs[-1]["accuracy"] > chart.commonest + 0.1:
+        return Finding("stuck", FINE, seen)
+    return Finding(
+        "stuck",
+        PROBLEM,
+        "Nothing is learnt.",
+        seen=f"after {len(chart.epochs)} epochs {seen}",
+        cause="With nothing else wrong, the labels do not belong to the inputs: one of both was "
+        "shuffled or sorted without the other.",
+        remedy="Look at some images with their labels (plots.prediction_grid), and load, shuffle "
+        "and split x and y by the same indices.",
+    )
+
+
+def validation(chart: Chart) -> Finding:
+    """What training learns should be worth something on data held out."""
+    if not chart.classes or not chart.epochs or "val_loss" not in chart.epochs[-1]:
+        return Finding("validation", UNKNOWN, "validation: none was given")
+    row = chart.epochs[-1]
+    seen = f"training loss {row['loss']:.3g}, validation loss {row['val_loss']:.3g}"
+    learnt = row["accuracy"] - chart.commonest
+    if learnt > 0.2 and row["val_accuracy"] < chart.commonest + 0.3 * learnt:
+        return Finding(
+            "validation",
+            PROBLEM,
+            "Validation is no better than guessing.",
+            seen=f"{seen}; accuracy {row['accuracy']:.1%} in training, {row['val_accuracy']:.1%} "
+            "in validation",
+            cause="The validation data were prepared in another way, or their labels are in "
+            "another order than their inputs.",
+            remedy="Scale validation data as x is scaled, and take its inputs and labels by the "
+            "same indices.",
+        )
+    if row["loss"] > 0.93 * chart.guessing:
+        return Finding("validation", UNKNOWN, "validation: training itself is at guessing")
+    return Finding("validation", FINE, f"validation beats guessing ({seen})")
+
+
+def never_predicted(chart: Chart) -> Finding:
+    """Every class that occurs should be predicted now and then."""
+    if not chart.held_out or not chart.epochs:
+        return Finding("never_predicted", UNKNOWN, "classes never predicted: no validation data")
+    labels, predicted = chart.held_out
+    missing = [c for c, count in enumerate(labels) if count >= 10 and not predicted[c]]
+    if not missing:
+        return Finding("never_predicted", FINE, "every class is predicted")
+    absent = [c for c in missing if chart.shares and not chart.shares[c]]
+    return Finding(
+        "never_predicted",
+        PROBLEM,
+        f"{'Class' if len(missing) == 1 else 'Classes'} {', '.join(map(str, missing))} "
+        f"{'is' if len(missing) == 1 else 'are'} never predicted.",
+        seen=f"of {sum(labels):,} validation samples, {sum(labels[c] for c in missing)} are of "
+        f"{'this class' if len(missing) == 1 else 'these classes'}, and none is taken for it",
+        cause="The training data have none of it."
+        if absent
+        else "The training data have too few of it, or its labels are wrong.",
+        remedy="Split with stratified_split, which gives every class its share.",
+    )
+
+
+def overfitting(chart: Chart) -> Finding:
+    """Validation loss that rises while training loss falls: it is learning by heart."""
+    losses = [row["val_loss"] for row in chart.epochs if "val_loss" in row]
+    if len(losses) < 3:
+        return Finding("overfitting", UNKNOWN, "overfitting: fewer than 3 epochs with validation")
+    best = int(np.argmin(losses))
+    falls = chart.epochs[-1]["loss"] < chart.epochs[best]["loss"]
+    if not falls or losses[-1] < 1.05 * losses[best]:
+        return Finding("overfitting", FINE, "validation loss does not rise")
+    return Finding(
+        "overfitting",
+        NOTE,
+        f"It overfits from about epoch {best + 1}.",
+        seen=f"since then validation loss rose from {losses[best]:.3g} to {losses[-1]:.3g}, while "
+        f"training loss fell from {chart.epochs[best]['loss']:.3g} to "
+        f"{chart.epochs[-1]['loss']:.3g}",
+        cause="It begins to learn single images by heart. That is usual, and no fault.",
+        remedy="EarlyStopping() keeps the weights of the best epoch. More images help more.",
+    )
+
+
+JUDGEMENTS: tuple[Callable[[Chart], Finding], ...] = (
+    inputs, shuffling, alike, closed_from_the_start, signal, large_steps, small_steps,
+    closed_by_training, stuck, validation, never_predicted, overfitting,
+)  # fmt: skip
+LATER = {"large_steps", "small_steps", "closed_by_training", "stuck", "validation",
+         "never_predicted", "overfitting"}  # fmt: skip
+EXPLAINS = {
+    "inputs": LATER,
+    "shuffling": LATER,
+    "alike": LATER | {"closed_from_the_start", "signal"},
+    "closed_from_the_start": LATER | {"signal"},
+    "signal": LATER,
+    "large_steps": LATER,
+    "small_steps": LATER,
+    "closed_by_training": LATER,
+    "stuck": LATER,
+    "validation": {"never_predicted", "overfitting"},
+}
