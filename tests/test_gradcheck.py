@@ -400,21 +400,8 @@ def test_the_method_is_named_with_its_file_and_line():
     assert "fed" not in check(network(FlippedDW)).diagnosis
 
 
-class InPlace(Layer):
-    """ReLU as many write it: right, though it works in the arrays that it is given."""
-
-    def forward(self, x, training=True):
-        self.mask = x > 0
-        x *= self.mask
-        return x
-
-    def input_gradient(self, dout):
-        dout *= self.mask
-        return dout
-
-
-def test_a_layer_that_works_in_place_spoils_no_other_layers_row():
-    model = Sequential([Dense(4), InPlace(), Dense(3), Softmax()], input_shape=(3,))
+def test_a_layer_that_works_in_place_spoils_no_other_layers_row(in_place_relu):
+    model = Sequential([Dense(4), in_place_relu(), Dense(3), Softmax()], input_shape=(3,))
     x = np.random.default_rng(0).normal(size=(5, 3))
     report = check_gradients(model, CrossEntropy(), x, [0, 1, 2, 0, 1])
     assert report.ok, report

@@ -37,11 +37,11 @@ LAYERING = [
     "divergence",
     "callbacks",
     "trainer",
+    "vitals",
     "diagnosis",
     "gradcheck",
     "explain",
     "plots",
-    "vitals",
     "judgements",
     "doctor",
 ]

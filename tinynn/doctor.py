@@ -1,7 +1,10 @@
 """The doctor: watches a run for what goes wrong, and names one cause, not ten symptoms.
 
-Doctor, at some steps -> looks -> chart -> judgements, causes first -> HealthReport
-diagnose, just once   -> a look -'                                     a page, a picture
+    Doctor, at some steps -> looks -> chart -> judgements, causes first -> HealthReport
+    diagnose, just once   -> a look -'                                     a page, a picture
+
+What is measured stands in vitals.py, what is made of it in judgements.py; here is who asks when,
+and how the answer is told.
 """
 
 import copy

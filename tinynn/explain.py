@@ -21,6 +21,7 @@ from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.optimizers import SGD, Adam, Optimizer
 from tinynn.parameters import Array
+from tinynn.vitals import open_units
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
@@ -177,11 +178,10 @@ def explain_step(
 
     loss_equation, its_gradient = LOSSES.get(type(loss).__name__, (OWN, OWN))
     backward = [Row("loss", its_gradient, loss.backward(p, y))]
-    lowest = min((i for i, layer in enumerate(model.layers) if layer.parameters()), default=0)
-    for i in reversed(range(lowest, len(model.layers))):
+    for i in reversed(range(model.lowest, len(model.layers))):
         layer, dout = model.layers[i], backward[-1].array.copy()
         layer.parameter_gradients(dout)
-        if i > lowest:
+        if i > model.lowest:
             equation = BACKWARD.get(type(layer).__name__, OWN)
             backward.append(Row(layer.name, equation, layer.input_gradient(dout)))
 
@@ -231,8 +231,8 @@ def _rule(optimizer: Optimizer) -> tuple[str, str, str]:
 
 def _closed(layer: Layer) -> str:
     """Return how many of a ReLU's units let nothing pass, counted over the batch."""
-    units: Any = getattr(layer, "open", None)
-    if not isinstance(units, np.ndarray) or units.dtype != bool:
+    units = open_units(layer)
+    if units is None:
         return ""
     return f"{np.count_nonzero(~units):,} of {units.size:,} closed"
 

@@ -162,18 +162,17 @@ def signal(chart: Chart) -> Finding:
     top, *_, bottom = first.slope  # from the loss back
     if not all(values[name] for values in (first.spread, first.slope) for name in (top, bottom)):
         return Finding("signal", UNKNOWN, "gradients by depth: nothing to compare at the start")
-    forward = first.spread[top] / max(first.spread[bottom], 1e-30)
-    backward = first.slope[bottom] / max(first.slope[top], 1e-30)
-    each = float(min(forward, backward) ** (1 / (len(first.slope) - 1)))
-    if max(forward, backward) > 1e3:
-        each = float(max(forward, backward) ** (1 / (len(first.slope) - 1)))
+    forward = first.spread[top] / first.spread[bottom]
+    backward = first.slope[bottom] / first.slope[top]
+    worst = max(forward, backward, key=lambda ratio: abs(np.log(ratio)))  # farthest from 1
+    each = worst ** (1 / (len(first.slope) - 1))
     seen = (
         f"at the first step the spread of outputs goes from {first.spread[bottom]:.2g} "
         f"({bottom}) to {first.spread[top]:.2g} ({top}); the slope of the loss, back down, from "
         f"{first.slope[top]:.2g} to {first.slope[bottom]:.2g}: a factor of about {each:.2g} a layer"
     )
     remedy = "Dense(units, initializer=he_normal) before ReLU, glorot_uniform before tanh."
-    if min(forward, backward) < 1e-3:
+    if worst < 1e-3:
         return Finding(
             "signal",
             PROBLEM,
@@ -183,7 +182,7 @@ def signal(chart: Chart) -> Finding:
             "forward and back.",
             remedy=remedy,
         )
-    if max(forward, backward) > 1e3:
+    if worst > 1e3:
         return Finding(
             "signal",
             PROBLEM,

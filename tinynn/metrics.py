@@ -14,6 +14,7 @@ from tinynn import checks
 from tinynn.parameters import Array
 
 
+@checks.door
 def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Return the share of samples, 0 to 1, whose most probable class is the right one.
 
@@ -22,8 +23,7 @@ def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     >>> accuracy([[0.9, 0.1], [0.2, 0.8]], [0, 0])
     0.5
     """
-    p, y = _both_classes(p, y, "accuracy")
-    return int(np.count_nonzero(p == y)) / len(y)
+    return hits(p, y) / len(np.asarray(y))
 
 
 def hits(p: npt.ArrayLike, y: npt.ArrayLike) -> int:

@@ -29,7 +29,8 @@ class Sequential:
     does not fit the one before.
 
     `params` and `grads` are each one contiguous vector, and layer.W, layer.dW and so on are views
-    of them for ever: what is assigned to any of these is copied in.
+    of them for ever: what is assigned to any of these is copied in. `lowest` is the position of the
+    lowest layer that has parameters.
 
     >>> from tinynn import Dense, ReLU, Softmax
     >>> model = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(3,), seed=1)
@@ -56,7 +57,7 @@ class Sequential:
 
         self.output_shapes, self._shapes = walk_shapes(self.layers, self.input_shape)
         self._allocate()
-        self._lowest = min((i for i, one in enumerate(self.layers) if one.parameters()), default=0)
+        self.lowest = min((i for i, one in enumerate(self.layers) if one.parameters()), default=0)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
@@ -120,10 +121,10 @@ class Sequential:
         dout = checks.output_gradient(dp, self._awaited, self.dtype, "backward")
         size = len(dout)
         way = list(zip(self.layers, [self.input_shape, *self.output_shapes], strict=False))
-        for layer, shape in reversed(way[self._lowest + 1 :]):
+        for layer, shape in reversed(way[self.lowest + 1 :]):
             dout = layer.backward(dout)
             checks.returned(dout, (size, *shape), layer, "input_gradient")
-        self.layers[self._lowest].parameter_gradients(dout)
+        self.layers[self.lowest].parameter_gradients(dout)
 
     def input_gradient(self, dp: npt.ArrayLike) -> Array:
         """Return dx (B, *input_shape), how the loss changes with the input; `grads` are kept.

@@ -4,7 +4,7 @@
     backward   <- slope of the loss at each output     does what is wrong get back to each layer?
     update        how far the weights went, as a share of what they are
 
-Each is one number for a layer, so that all looks of a run are small enough for a checkpoint.
+Each is one number for a layer, so that the looks of a whole run can be kept.
 Dimensions: B samples in the batch, C classes.
 """
 
@@ -23,13 +23,12 @@ class Look:
     """What was seen at one step, before its update if nothing else is said.
 
     step: counted from 1. loss: of the batch. largest: the largest |x|. size: the root mean square
-    of x. spread: of the output of
-    each layer with parameters, how much it differs from sample to sample: the root of its mean
-    variance. slope: at that output, the root mean square of B times dout. closed: of each layer
-    that keeps a boolean array, as ReLU does, the share of it that is False. alike: hidden layers
-    all of whose units have the same weights. labels, predicted: counts (C,) in this batch; empty
-    if there are no classes. update: of each matrix of weights, the norm of the step divided by its
-    own.
+    of x. spread: of the output of each layer with parameters, how much it differs from sample to
+    sample: the root of its mean variance. slope: at that output, the root mean square of B times
+    dout. closed: of each layer that keeps a boolean array, as ReLU does, the share of it that is
+    False. alike: hidden layers all of whose units have the same weights. labels, predicted: counts
+    (C,) in this batch; empty if there are no classes. update: of each matrix of weights, the norm
+    of the step divided by its own.
     """
 
     step: int
@@ -64,15 +63,14 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
         size = float(np.sqrt(np.mean(np.square(x, dtype=float))))
         seen = Look(step, loss.forward(p, y), float(np.abs(x).max()), size)
         dout = loss.backward(p, y)
-        lowest = min((i for i, layer in enumerate(model.layers) if layer.parameters()), default=0)
-        for i in reversed(range(lowest, len(model.layers))):
+        for i in reversed(range(model.lowest, len(model.layers))):
             layer, out = model.layers[i], outs[i + 1]
             if layer.parameters():
                 seen.spread[layer.name] = float(np.sqrt(out.var(axis=0, dtype=float).mean()))
                 seen.slope[layer.name] = len(x) * float(
                     np.sqrt(np.mean(np.square(dout, dtype=float)))
                 )
-            if i > lowest:
+            if i > model.lowest:
                 dout = layer.input_gradient(dout)
     for layer in model.layers:
         units = open_units(layer)

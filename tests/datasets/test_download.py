@@ -11,6 +11,7 @@ from time import perf_counter, sleep
 
 import pytest
 import trustme
+from urllib3.util import connection
 
 from tinynn.datasets import download
 from tinynn.datasets.download import DownloadFailed, fetch, one_at_a_time, seconds_allowed
@@ -332,6 +333,23 @@ def test_a_drip_through_tls_ends_at_the_total_time_limit(tmp_path, monkeypatch):
             fetch([f"https://127.0.0.1:{listener.getsockname()[1]}/a"], tmp_path / "a", check)
         assert perf_counter() - began < 3
         server.join()
+
+
+def test_a_connection_that_is_made_too_late_is_not_listened_to(tmp_path, web, monkeypatch):
+    """All others have been hung up by then: nothing would end this one."""
+    connect = connection.create_connection
+
+    def slowly(*args, **kwargs):
+        sleep(0.5)
+        return connect(*args, **kwargs)
+
+    monkeypatch.setattr(connection, "create_connection", slowly)
+    monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.3")
+    web.replies["/a"] = [drip_the_status]
+    began = perf_counter()
+    with pytest.raises(DownloadFailed, match=r"not done after 0\.3 seconds"):
+        fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
+    assert perf_counter() - began < 3  # what drips goes on for five seconds
 
 
 def test_nothing_keeps_watch_when_the_download_is_over(tmp_path, web):
