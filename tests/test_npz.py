@@ -964,7 +964,6 @@ UNFIT = [
     (("history",), []),
     (("history",), [{"epoch": 1}, {"epoch": 2}]),
     (("history", 0, "seconds"), None),
-    (("history", 0, "colour"), 1.0),
     (("history", 0, "loss"), float("nan")),
     (("history", 0, "epoch"), True),
     (("history", 0, "epoch"), 1.0),
@@ -1091,7 +1090,7 @@ def test_best_weights_of_another_size_are_refused_before_anything_changes(tmp_pa
     trained(epochs=1, validation_data=(X.copy(), Y), callbacks=callbacks)
     trainer = Trainer(network(), CrossEntropy(), Adam())
     before = trainer.model.params.tobytes()
-    with pytest.raises(ModelFormatError, match=r"best_params as \(31,\), but has float64 \(2,\)"):
+    with pytest.raises(ModelFormatError, match="weights of another model"):
         trainer.fit(X, Y, 2, 2, (X.copy(), Y), [EarlyStopping()], resume_from=tmp_path / "a")
     assert trainer.step == 0
     assert trainer.model.params.tobytes() == before

@@ -474,6 +474,37 @@ def test_another_learning_rate_function_is_refused_though_its_code_is_the_same(t
         small_run(tmp_path / "run.npz", rate_of(0.5), resume=True)
 
 
+class AddsAFigure(Callback):
+    def on_epoch_end(self, trainer):
+        trainer.history.epochs[-1]["size of the weights"] = "large"
+
+
+def test_a_callbacks_own_figures_in_the_history_come_back(tmp_path):
+    path = tmp_path / "run.npz"
+    small_run(path, epochs=1, callbacks=[AddsAFigure()])
+    trainer = small_run(path, epochs=2, resume=True, callbacks=[AddsAFigure()])
+    assert trainer.history["size of the weights"] == ["large", "large"]
+
+
+class KeepsTwo(Callback):
+    best_params = np.zeros(2)  # a name that EarlyStopping uses, too
+
+    def state(self):
+        return {"best_params": self.best_params}
+
+
+def test_a_callbacks_own_arrays_may_have_any_name_and_shape(tmp_path):
+    path = tmp_path / "run.npz"
+    small_run(path, epochs=1, callbacks=[KeepsTwo()])
+    small_run(path, epochs=2, resume=True, callbacks=[KeepsTwo()])
+
+
+def test_a_learning_rate_function_that_returns_whole_numbers_can_be_resumed(tmp_path):
+    path = tmp_path / "run.npz"
+    for epochs in (1, 2):
+        small_run(path, lambda t: t % 1, epochs=epochs, resume=epochs > 1)  # whole: 0
+
+
 def late(rate):
     return lambda t: 0.05 if t < 150_000 else rate
 

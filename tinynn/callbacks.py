@@ -60,6 +60,9 @@ class Callback(Configured):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what `state` returned."""
 
+    def check(self, trainer: "Trainer") -> None:
+        """Raise ValueError if what `load_state` has taken back does not fit this training."""
+
 
 class CSVLogger(Callback):
     """Write one row an epoch to a CSV file, closed after each, so that others can follow it.
@@ -190,8 +193,6 @@ class EarlyStopping(Callback):
                 f"EarlyStopping cannot watch {self.monitor!r}: this training measures "
                 f"{', '.join(trainer.columns)}.{hint}"
             )
-        if self.best_params is not None and self.best_params.shape != trainer.model.params.shape:
-            raise ValueError(f"EarlyStopping kept the weights of another model: {self}.")
         if self.waited >= self.patience:  # resumed after it had stopped
             trainer.stop = True
 
@@ -226,6 +227,10 @@ class EarlyStopping(Callback):
             raise ValueError("The best figure should be a number, the weights an array.")
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self.waited, self.best_params = state["waited"], best_params
+
+    def check(self, trainer: "Trainer") -> None:
+        if self.best_params is not None and self.best_params.shape != trainer.model.params.shape:
+            raise ValueError(f"EarlyStopping kept the weights of another model: {self}.")
 
 
 class Checkpoint(Callback):

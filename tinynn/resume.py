@@ -25,7 +25,8 @@ STATE = {
     "epoch", "step", "sums", "history", "optimizer", "hyperparameters", "callbacks", "settings",
     "environment",
 }  # fmt: skip
-FIGURES = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"}
+# what training writes into a row of the history; callbacks may add figures of their own
+FIGURES = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"}
 # steps t whose learning rates a refusal can show; all rates up to the last must agree
 PROBES = (1, 2, 3, 10, 100, 1_000, 10_000, 100_000)
 
@@ -86,7 +87,7 @@ def restore(trainer: "Trainer", path: PathLike) -> None:
             f"{path} has come to epoch {state['epoch']} already, but epochs={trainer.epochs}. With "
             "resume_from, epochs is the total."
         )
-    _restore_callbacks(_taking_part(trainer), state["callbacks"], path)
+    _restore_callbacks(trainer, state["callbacks"], path)
     trainer.model.params = params
     trainer.optimizer.load_state(state["optimizer"])
     for name, value in state["hyperparameters"].items():
@@ -130,9 +131,9 @@ def _check_state(trainer: "Trainer", state: dict[str, Any], params: Array, path:
         for i, row in enumerate(state["history"], start=1):
             if row["epoch"] != i or not _is_count(row["epoch"]):
                 raise ValueError("the history does not count its epochs from 1")
-            if not {"loss", "learning_rate", "seconds"} <= row.keys() <= FIGURES:
+            if not {"loss", "learning_rate", "seconds"} <= row.keys():
                 raise ValueError(f"the history's row {i} has {', '.join(row)}")
-            if not _are_numbers(*(row[name] for name in row.keys() - {"epoch"})):
+            if not _are_numbers(*(row[name] for name in row.keys() & FIGURES)):
                 raise ValueError(f"the history's row {i} holds what is no number")
         if len(state["history"]) != state["epoch"] - bool(sums["samples"]):
             raise ValueError(f"it has {len(state['history'])} epochs' rows at {state['epoch']}")
@@ -150,12 +151,14 @@ def _are_numbers(*values: Any) -> bool:
     return all(isinstance(value, float) and np.isfinite(value) for value in values)
 
 
-def _restore_callbacks(callbacks: list["Callback"], memories: list[Any], path: PathLike) -> None:
+def _restore_callbacks(trainer: "Trainer", memories: list[Any], path: PathLike) -> None:
     """Give all callbacks their memories back; if one cannot take it, none is changed."""
+    callbacks = _taking_part(trainer)
     before = [copy.deepcopy(callback.state()) for callback in callbacks]
     for i, (callback, memory) in enumerate(zip(callbacks, memories, strict=True)):
         try:
             callback.load_state(memory)
+            callback.check(trainer)
         except Exception as error:
             for changed, old in zip(callbacks[: i + 1], before, strict=False):
                 changed.load_state(old)

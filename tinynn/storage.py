@@ -114,10 +114,9 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
         twin = copy.deepcopy(model)
         _fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
         unread = {name for name in file.members if name.startswith("training.")}
-        for name in unread:  # best weights, and what an optimizer remembers, are like parameters
+        for name in unread:  # an optimizer remembers vectors like the parameters
             member, shape = file.members[name], model.params.shape
-            like_params = name.startswith("training.optimizer.") or name.endswith(".best_params")
-            if like_params and member.shape != shape:
+            if name.startswith("training.optimizer.") and member.shape != shape:
                 raise file.error(f"should hold {name} as {shape}, but has {member}.")
         try:
             text = _json(file, "training", LONGEST_TRAINING)
