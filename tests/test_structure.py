@@ -37,11 +37,12 @@ LAYERING = [
     "divergence",
     "callbacks",
     "trainer",
+    "picture",
+    "plots",
     "vitals",
     "diagnosis",
     "gradcheck",
     "explain",
-    "plots",
     "judgements",
     "doctor",
 ]

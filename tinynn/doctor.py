@@ -21,7 +21,7 @@ from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.parameters import Array
-from tinynn.plots import COLOURS
+from tinynn.plots import COLOURS, blank, saved
 from tinynn.vitals import classes_of, look_at, open_units, weights
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
@@ -92,18 +92,14 @@ class HealthReport:
 
         path: where to save it, too. Returns the matplotlib Figure.
         """
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(9, 6.4), layout="constrained")
+        figure = blank(9, 6.4)
         panels = figure.subplots(2, 2).ravel()
         drawings = (_draw_loss, _draw_steps, _draw_signal, _draw_units)
         for panel, draw in zip(panels, drawings, strict=True):
             draw(panel, self.chart)
             panel.grid(alpha=0.3)
         figure.suptitle(self.headline)
-        if path is not None:
-            figure.savefig(path, dpi=120)
-        return figure
+        return saved(figure, path)
 
 
 def _draw_loss(panel: Any, chart: Chart) -> None:

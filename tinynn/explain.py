@@ -21,6 +21,7 @@ from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.optimizers import SGD, Adam, Optimizer
 from tinynn.parameters import Array
+from tinynn.plots import blank, saved
 from tinynn.vitals import open_units
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
@@ -116,12 +117,10 @@ class StepExplanation:
         A row of a picture is a sample, a column a number of it; blue is negative, red positive,
         white is 0. path: where to save it, too. Returns the matplotlib Figure.
         """
-        from matplotlib.figure import Figure
-
         above = self.forward
         gradients = {row.name: row for row in self.backward}
         below = [gradients.get(_giver(above, i)) for i in range(len(above))]
-        figure = Figure(figsize=(max(6.4, 1.9 * len(above)), 4.6), layout="constrained")
+        figure = blank(max(6.4, 1.9 * len(above)), 4.6)
         panels = figure.subplots(2, len(above), squeeze=False)
         for column, (row, gradient) in enumerate(zip(above, below, strict=True)):
             _heat_map(panels[0, column], row.array, row.name)
@@ -137,9 +136,7 @@ class StepExplanation:
             "(red: positive, blue: negative, white: 0)",
             fontsize=11,
         )
-        if path is not None:
-            figure.savefig(path, dpi=120)
-        return figure
+        return saved(figure, path)
 
 
 def explain_step(

@@ -1,6 +1,7 @@
 """Pictures of a network: how it learned, what it says, what it mixes up, what its first layer sees.
 
-Each function returns a matplotlib Figure and, given a path, saves it as well; none needs a display.
+Each function returns a matplotlib Figure, which a notebook shows, and saves it as well if it gets a
+path. None needs a display.
 Colours are Okabe and Ito's, which colour-blind people can tell apart too.
 """
 
@@ -45,7 +46,7 @@ def learning_curves(
         raise ValueError("learning_curves needs one run or more, each with an epoch or more.")
     names = labels or [_label(run, i, len(runs)) for i, run in enumerate(runs)]
     figures = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
-    figure = _figure(6.4, 3.6 * len(figures))
+    figure = blank(6.4, 3.6 * len(figures))
     panels = figure.subplots(len(figures), 1, squeeze=False).ravel()
     for panel, name in zip(panels, figures, strict=True):
         for i, (run, label) in enumerate(zip(columns, names, strict=True)):
@@ -63,7 +64,7 @@ def learning_curves(
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
         panel.legend()
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def prediction_grid(
@@ -94,7 +95,7 @@ def prediction_grid(
             + ("." if answers is None else f", {len(answers)} true classes.")
         )
     rows = -(-len(images) // columns)
-    figure = _figure(1.75 * columns, 2.15 * rows + (0.5 if title else 0))
+    figure = blank(1.75 * columns, 2.15 * rows + (0.5 if title else 0))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in panels[len(images) :]:
         panel.remove()
@@ -115,7 +116,7 @@ def prediction_grid(
         panels[i].spines[:].set(color=RIGHT if right else WRONG, linewidth=1 if right else 3)
     if title:
         figure.suptitle(title)
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None) -> "Figure":
@@ -129,7 +130,7 @@ def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None)
     """
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # (C, C)
     size = 2.5 + 0.62 * len(names)
-    figure = _figure(size + 0.8, size)
+    figure = blank(size + 0.8, size)
     panel = figure.subplots()
     image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     panel.set_xticks(range(len(names)), names, rotation=45, ha="right")
@@ -141,7 +142,7 @@ def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None)
         colour = "white" if shares[i, j] > 0.5 else "black" if matrix[i, j] else "#bbbbbb"
         panel.text(j, i, str(matrix[i, j]), ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, label="share of the true class", shrink=0.8)
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def first_layer(
@@ -166,7 +167,7 @@ def first_layer(
         )
     order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:count]
     rows = -(-len(order) // columns)
-    figure = _figure(0.9 * columns, 0.9 * rows + 0.6)
+    figure = blank(0.9 * columns, 0.9 * rows + 0.6)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in panels[len(order) :]:
         panel.remove()
@@ -178,7 +179,7 @@ def first_layer(
     figure.suptitle(
         f"The {len(order)} largest units of the first layer (blue speaks for, red against)"
     )
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def read_log(path: PathLike) -> list[dict[str, Any]]:
@@ -214,13 +215,15 @@ def _label(run: History | PathLike, i: int, runs: int) -> str:
     return f"run {i + 1}" if isinstance(run, History) else Path(run).resolve().parent.name
 
 
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
+def blank(width: float, height: float) -> "Figure":
+    """Return an empty Figure, sizes in inches, which leaves room for what is written around it."""
+    from tinynn.picture import Picture
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Picture(figsize=(width, height), layout="constrained")
 
 
-def _saved(figure: "Figure", path: PathLike | None) -> "Figure":
+def saved(figure: "Figure", path: PathLike | None) -> "Figure":
+    """Return the Figure, saved if there is a path."""
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure

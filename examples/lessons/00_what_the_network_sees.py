@@ -16,8 +16,8 @@
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 import tinynn
 from tinynn import Dense, Flatten, ReLU, Sequential
@@ -112,7 +112,7 @@ print(f"image {chosen}, {sure[chosen]:.1%} shirt, is a coat after {len(way) - 1}
 print(f"its pixels changed by {np.abs(change).mean():.3f} on average")
 
 # %%
-figure = Figure(figsize=(9, 7), layout="constrained")
+figure = plt.figure(figsize=(9, 7), layout="constrained")
 rows = figure.subfigures(3, 1)
 
 
@@ -142,7 +142,6 @@ draw(panels[5], way[-1][0], f"Coat {last:.1%}\nstep {len(way) - 1}")
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
 figure.savefig(out / "00_what_the_network_sees.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

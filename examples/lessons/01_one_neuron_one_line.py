@@ -6,14 +6,15 @@
 #     out = x w + b
 #
 # With one input that is the equation of a straight line: w, the *weight*, is its slope, and b, the
-# *bias*, its height at x = 0. *Training* means to find the w and b for which the line runs through
-# the data. Tonight we watch it happen, and check the result against a method without training.
+# *bias*, its height at x = 0. The two are the neuron's *parameters*. The data are *samples*, an x
+# each, with the y that belongs to it, and *training* means to find the parameters with which the
+# line runs through them. Tonight we watch it happen, and check the result without any training.
 
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from tinynn import SGD, Dense, MeanSquaredError, Sequential
 
@@ -43,6 +44,8 @@ y = 0.7 * x + 0.3 + rng.normal(0, 0.15, size=(40, 1))  # a line, with noise: wha
 # The gradient points uphill, so a step against it goes down. *Gradient descent* does nothing else:
 #
 #     w <- w - learning rate * dL/dw     b <- b - learning rate * dL/db
+#
+# How long the steps are is chosen by hand, with the *learning rate*; evening 8 says how.
 #
 # In tinynn a neuron is a `Dense(1)`, `SGD` takes the steps, and `backward` works out the slopes.
 
@@ -83,7 +86,7 @@ print(f"they differ by {abs(w - w_best):.1e} in w and {abs(b - b_best):.1e} in b
 # ones, because a step is as long as the slope is steep.
 
 # %%
-figure = Figure(figsize=(9, 4), layout="constrained")
+figure = plt.figure(figsize=(9, 4), layout="constrained")
 data, valley = figure.subplots(1, 2)
 data.plot(x, y, "o", ms=4, color="#999999", label="data")
 for step, colour in ((0, "#56B4E9"), (10, "#E69F00"), (299, "#D55E00")):
@@ -105,7 +108,6 @@ valley.legend(loc="lower right")
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
 figure.savefig(out / "01_one_neuron_one_line.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

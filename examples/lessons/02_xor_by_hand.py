@@ -24,8 +24,8 @@
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from tinynn import SGD, Dense, ReLU, Sequential, SoftmaxCrossEntropy, explain_step
 
@@ -52,8 +52,9 @@ print(f"a straight line: loss {line_losses[0]:.4f}, after 500 steps {line_losses
 # ## A layer in between
 #
 # Now the inputs first feed some *hidden* units, neurons whose outputs h nobody outside sees, and
-# the scores are weighted sums of these. Each hidden unit is a weighted sum, cut off at zero:
-# max(x W1 + b1, 0), named *ReLU*. Without the cut all would be one weighted sum again.
+# the scores are weighted sums of these. (Neurons side by side are a *layer*, layers one behind the
+# other a *network*.) Each hidden unit is a weighted sum, cut off at zero: max(x W1 + b1, 0), named
+# *ReLU*. Without the cut all would be one weighted sum again.
 #
 # *Forward* goes from x to the loss, *backward* the same way back, by the chain rule; dW1 is short
 # for dL/dW1, and has the shape of W1. A unit that was cut off let nothing through, so no slope
@@ -95,9 +96,9 @@ losses, (W1, b1, W2, b2) = train(units=2, seed=44)
 print(f"two hidden units: loss {losses[0]:.4f}, after 500 steps {losses[-1]:.4f}")
 
 # %% [markdown]
-# Seed 44 was chosen: with two units, only about a fifth of all seeds arrive. Most others come to
-# give points with different answers the same h, and nothing behind can tell these apart; often a
-# unit is cut off at all four points, and no slope reaches it again. Eight units nearly always do.
+# The *seed* decides which weights are drawn. 44 was chosen: with two units a fifth of all seeds
+# arrive, with eight nearly all. Others come to give points with different answers the same h, and
+# nothing behind can tell these apart; or a unit is cut off at all four, and no slope reaches it.
 
 # %%
 ends = {units: [train(units, seed)[0][-1] for seed in range(100)] for units in (2, 8)}
@@ -123,7 +124,7 @@ apart = max(abs(u.gradient - d).max() for u, d in zip(step.updates, by_hand, str
 print(f"all four: loss {step.loss:.6f} and by hand {loss:.6f}; slopes differ by {apart:.0e}")
 
 # %%
-figure = Figure(figsize=(9, 3.7), layout="constrained")
+figure = plt.figure(figsize=(9, 3.7), layout="constrained")
 figure.suptitle("XOR (the colour of the ground is the answer that the network gives)")
 curves, inputs, hidden = figure.subplots(1, 3)
 curves.plot(line_losses, color="#D55E00", label="a straight line")
@@ -148,7 +149,6 @@ hidden.set(title="The hidden plane", xlabel="h of unit 1", ylabel="h of unit 2")
 inputs.legend(loc="upper center", fontsize=8)
 Path("runs/lessons").mkdir(parents=True, exist_ok=True)
 figure.savefig("runs/lessons/02_xor_by_hand.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

@@ -31,8 +31,8 @@
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from tinynn import SGD, Dense, Layer, ReLU, Sequential, SoftmaxCrossEntropy, check_gradients
 
@@ -114,7 +114,7 @@ report = check_gradients(network(ReLU(), MyDense(4), ReLU()), loss, x[:5], y[:5]
 print(report)
 
 # %%
-figure = Figure(figsize=(9, 4.2), layout="constrained")
+figure = plt.figure(figsize=(9, 4.2), layout="constrained")
 vee, bars = figure.subplots(1, 2)
 vee.loglog(steps, one64, "^-", ms=3, color="#009E73", label="one-sided, float64")
 vee.loglog(steps32, central32, "s-", ms=3, color="#D55E00", label="central, float32")
@@ -135,7 +135,6 @@ bars.legend(fontsize=8, loc="upper right")
 
 Path("runs/lessons").mkdir(parents=True, exist_ok=True)
 figure.savefig("runs/lessons/03_is_the_gradient_right.png", dpi=100)
-figure
 
 
 # %%

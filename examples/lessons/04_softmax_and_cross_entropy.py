@@ -2,8 +2,8 @@
 # # 4. Softmax and cross-entropy together
 #
 # On evening 2 we used dz = p - y for the slope of the loss in the scores, and put off its reason.
-# Here it is, for one sample; a batch of N has 1/N before everything. The loss -log p of the right
-# answer is named *cross-entropy*. With y_j = 1 at the right answer and 0 elsewhere:
+# Here it is, for one sample; with N of them, 1/N stands before everything. The loss -log p of the
+# right answer is named *cross-entropy*. With y_j = 1 at the right answer and 0 elsewhere:
 #
 #     p_j = exp(z_j) / sum of exp(z_k)                L = - sum of y_j log p_j
 #
@@ -25,8 +25,8 @@
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from tinynn import CrossEntropy, MeanSquaredError, Softmax, SoftmaxCrossEntropy, softmax
 
@@ -111,7 +111,7 @@ print(f"tinynn, in two parts: dz = {far_parts[0]} in {far_parts.dtype}, in one: 
 # Right, going downhill from a gap of -10: the network is right as soon as the gap is above 0.
 
 # %%
-figure = Figure(figsize=(9, 4), layout="constrained")
+figure = plt.figure(figsize=(9, 4), layout="constrained")
 slopes, learning = figure.subplots(1, 2)
 for (name, way), colour, style in zip(
     ways.items(), ("#0072B2", "#D55E00"), ("-", "--"), strict=True
@@ -127,7 +127,6 @@ learning.set(title="The way out of a mistake", xlabel="step, at learning rate 1"
 learning.legend(fontsize=8, loc="center", bbox_to_anchor=(0.55, 0.3))
 Path("runs/lessons").mkdir(parents=True, exist_ok=True)
 figure.savefig("runs/lessons/04_softmax_and_cross_entropy.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

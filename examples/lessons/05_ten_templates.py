@@ -9,8 +9,8 @@
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from tinynn import (
     SGD,
@@ -116,7 +116,7 @@ print(f"{names[first]} {z[first]:.1f}, {names[second]} {z[second]:.1f}, others l
 # runner-up's, pixel by pixel: all that adds up to their two scores.
 
 # %%
-figure = Figure(figsize=(9, 6.2), layout="constrained")
+figure = plt.figure(figsize=(9, 6.2), layout="constrained")
 above, below = figure.subfigures(2, 1, height_ratios=(2, 1))
 limit = 0.6 * np.abs(templates).max()  # one scale for all ten; the few beyond it get its end colour
 above.suptitle("The ten templates")
@@ -144,7 +144,6 @@ bars.set_xlabel("sum of image times template, plus b", fontsize=8)
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
 figure.savefig(out / "05_ten_templates.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

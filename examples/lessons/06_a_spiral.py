@@ -8,8 +8,8 @@
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from tinynn import SGD, CrossEntropy, Dense, ReLU, Sequential, Softmax
 
@@ -112,7 +112,7 @@ print(f"one layer made of its three agrees with it on {agree:.0%} of the points"
 # The dashed line in the last panel is all that the network without a hidden layer arrives at.
 
 # %%
-figure = Figure(figsize=(9, 6.2), layout="compressed")
+figure = plt.figure(figsize=(9, 6.2), layout="compressed")
 panels = figure.subplots(2, 3, sharex=True, sharey=True)
 answers = networks["two, with ReLU"][1]
 for panel, step, (right, p_plane) in zip(panels.flat, moments, answers, strict=True):
@@ -134,7 +134,6 @@ bar.ax.set(ylim=(0, 1), yticks=[0, 0.5, 1])
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
 figure.savefig(out / "06_a_spiral.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

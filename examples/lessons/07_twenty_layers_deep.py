@@ -9,8 +9,8 @@
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from tinynn import (
     Dense,
@@ -130,7 +130,7 @@ for name in ("glorot_uniform", "he_normal"):
 # 2, which makes up for nothing here, it grows by a steady factor on its way down.
 
 # %%
-figure = Figure(figsize=(9, 4), layout="constrained")
+figure = plt.figure(figsize=(9, 4), layout="constrained")
 there, back, own = figure.subplots(1, 3)
 colours = dict(zip(starts, ("#D55E00", "#0072B2", "#009E73", "#000000"), strict=True))
 for name, (forward, backward) in measured.items():
@@ -147,7 +147,6 @@ figure.legend(loc="outside lower center", ncols=4)
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
 figure.savefig(out / "07_twenty_layers_deep.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

@@ -28,8 +28,8 @@
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 import tinynn
 from tinynn import SGD, Adam, Dense, Flatten, ReLU, Sequential
@@ -69,7 +69,8 @@ print(f"the loss grows from {limit:.4f} on; 2 / c is {2 / curvatures.max():.4f}"
 #     velocity <- momentum * velocity - learning rate * gradient        w <- w + velocity
 #
 # *Adam* keeps two averages for each parameter, in which old gradients fade: m of the gradient, v of
-# its square. It divides one by the root of the other, which takes the size of the gradient out:
+# its square (both corrected for having begun at 0). It divides one by the root of the other, which
+# takes the size of the gradient out:
 #
 #     w <- w - learning rate * m / sqrt(v)
 #
@@ -116,7 +117,7 @@ for name, values in scores.items():
     print(f"{name:<9} has its best loss, {values.min():.2f}, at {tried[values.argmin()]:.3f}")
 
 # %%
-figure = Figure(figsize=(9, 7), layout="constrained")
+figure = plt.figure(figsize=(9, 7), layout="constrained")
 panels = figure.subplot_mosaic([["valley", "valley"], ["exact", "real"]])
 valley, exact, real = panels.values()
 colours = {"SGD": "#0072B2", "momentum": "#D55E00", "Adam": "#009E73"}
@@ -146,7 +147,6 @@ real.legend(fontsize=8, loc="upper center", ncols=2)
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
 figure.savefig(out / "08_how_to_step.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

@@ -10,8 +10,8 @@
 # %%
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 import tinynn
 from tinynn import Adam, Dense, EarlyStopping, Flatten, ReLU, Sequential, Softmax
@@ -99,7 +99,7 @@ for name, y_few in (("true labels", truth), ("shuffled labels", shuffled)):
     print(f"kept: epoch {epoch}, right in training {learned:.1%}")
 
 # %%
-figure = Figure(figsize=(9, 7), layout="constrained")
+figure = plt.figure(figsize=(9, 7), layout="constrained")
 (left, right), (falling, shrinking) = figure.subplots(2, 2)
 colours = {"true labels": "#0072B2", "shuffled labels": "#D55E00"}
 for panel, (name, trainer) in zip((left, right), runs.items(), strict=True):
@@ -126,7 +126,6 @@ shrinking.set_ylabel("share right, training - validation")
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
 figure.savefig(out / "09_memorising.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

@@ -25,8 +25,8 @@
 import warnings
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 import tinynn
 from tinynn import Adam, Dense, Doctor, Flatten, ReLU, Sequential, Softmax
@@ -112,7 +112,7 @@ def clue(name, chart):
     }.get(name, f"right in validation: {chart.epochs[-1]['val_accuracy']:.1%}")
 
 
-figure = Figure(figsize=(9, 6.4), layout="constrained")
+figure = plt.figure(figsize=(9, 6.4), layout="constrained")
 cured = {**reports, f"cured: a rate of {rate:g}": course[rate]}
 for panel, (name, report) in zip(figure.subplots(2, 3).ravel(), cured.items(), strict=True):
     looks, sick = report.chart.looks, bool(report.problems)
@@ -128,7 +128,6 @@ for panel, (name, report) in zip(figure.subplots(2, 3).ravel(), cured.items(), s
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
 figure.savefig(out / "10_the_clinic.png", dpi=100)
-figure
 
 # %% [markdown]
 # ## What this proves

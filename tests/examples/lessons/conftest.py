@@ -7,6 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import pytest
 from matplotlib.image import imread
 
@@ -24,11 +25,13 @@ def lesson(tmp_path_factory):
             folder = tmp_path_factory.mktemp(f"lesson_{number}")
             before, text = Path.cwd(), io.StringIO()
             os.chdir(folder)
+            plt.switch_backend("agg")  # or there would be a window, where there is a display
             try:
                 with redirect_stdout(text):
                     names = runpy.run_path(str(path), run_name="__main__")
             finally:
                 os.chdir(before)
+                plt.close("all")
             picture = imread(folder / f"runs/lessons/{path.stem}.png")
             done[number] = SimpleNamespace(**names, text=text.getvalue(), picture=picture)
         return done[number]
