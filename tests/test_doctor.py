@@ -35,8 +35,9 @@ from tinynn import (
     stratified_split,
     zeros,
 )
+from tinynn.chart import Chart
 from tinynn.doctor import HealthReport
-from tinynn.judgements import JUDGEMENTS, Chart, Finding
+from tinynn.judgements import JUDGEMENTS, Finding
 from tinynn.vitals import Look
 
 (IMAGES, LABELS), _ = datasets.load_sample()
@@ -53,10 +54,32 @@ def wide(shape, rng):
     return rng.normal(0, 0.2, shape)
 
 
-def network(*hidden, initializer=he_normal, bias=0.0):
+class Tanh(Layer):
+    def forward(self, x, training=True):
+        out = np.tanh(x)
+        if training:
+            self.slope = 1 - out**2
+        return out
+
+    def input_gradient(self, dout):
+        return dout * self.slope
+
+
+class Sigmoid(Layer):
+    def forward(self, x, training=True):
+        out = 1 / (1 + np.exp(-x))
+        if training:
+            self.slope = out * (1 - out)
+        return out
+
+    def input_gradient(self, dout):
+        return dout * self.slope
+
+
+def network(*hidden, initializer=he_normal, bias=0.0, bend=ReLU):
     layers = [Flatten()]
     for units in hidden or (512, 256, 128):
-        layers += [Dense(units, initializer), ReLU()]
+        layers += [Dense(units, initializer), bend()]
     model = Sequential([*layers, Dense(10, initializer), Softmax()], input_shape=(28, 28))
     for layer in model.layers[1:-2:2]:
         layer.b += bias
@@ -93,6 +116,14 @@ def as_bytes(images):
     return np.rint(images * 255)
 
 
+def sigmoids():
+    return network(128, 128, 128, initializer=glorot_uniform, bend=Sigmoid)
+
+
+def deep_tanh():
+    return network(*[128] * 10, initializer=glorot_uniform, bend=Tanh)
+
+
 WITHOUT_SHIRTS = Y != 6
 FEW = slice(200)
 
@@ -103,10 +134,12 @@ BROKEN = {  # name of the run: the judgement that must come first, how to run it
     "biases of -5": ("closed_from_the_start", lambda: run(network(bias=-5))),
     "narrow weights": ("signal", lambda: run(network(*[64] * 15, initializer=narrow))),
     "wide weights": ("signal", lambda: run(network(*[256] * 15, initializer=wide))),
+    "sigmoids": ("signal", lambda: run(sigmoids(), SGD(0.1))),
     "SGD at 10": ("large_steps", lambda: run(optimizer=SGD(10))),
     "Adam at 1": ("large_steps", lambda: run(optimizer=Adam(1.0))),
     "Adam at 1e-7": ("small_steps", lambda: run(optimizer=Adam(1e-7))),
     "much momentum": ("closed_by_training", lambda: run(optimizer=SGD(0.15, 0.9))),
+    "flat tanh": ("fading", lambda: run(deep_tanh(), Adam(0.01))),
     "mixed labels": ("stuck", lambda: run(y=mixed(Y))),
     "mixed validation": ("validation", lambda: run(held_out=(HELD_OUT[0], mixed(HELD_OUT[1])))),
     "no shirts": ("never_predicted", lambda: run(x=X[WITHOUT_SHIRTS], y=Y[WITHOUT_SHIRTS])),
@@ -161,10 +194,12 @@ REMEDIES = {
     "biases of -5": lambda: run(),
     "narrow weights": lambda: run(network(*[64] * 15)),
     "wide weights": lambda: run(network(*[256] * 15, initializer=he_normal)),
+    "sigmoids": lambda: run(network(128, 128, 128), SGD(0.1)),
     "SGD at 10": lambda: tenth_until_it_falls(SGD, 10.0, 0.1),
     "Adam at 1": lambda: tenth_until_it_falls(Adam, 1.0, 0.1),
     "Adam at 1e-7": lambda: tenth_until_it_falls(Adam, 1e-7, 10),
     "much momentum": lambda: run(optimizer=SGD(0.015, 0.9)),
+    "flat tanh": lambda: run(deep_tanh(), Adam(0.001)),
     "mixed labels": lambda: run(),
     "mixed validation": lambda: run(),
     "no shirts": lambda: run(),  # X and Y come from stratified_split
@@ -190,22 +225,10 @@ def test_the_remedies_for_other_cases_help_too(broken):
     assert not cured.report.problems
     assert cured.loss < 0.95 * broken("bytes").loss
 
-    class Tanh(Layer):
-        def forward(self, x, training=True):
-            out = np.tanh(x)
-            if training:
-                self.slope = 1 - out**2
-            return out
-
-        def input_gradient(self, dout):
-            return dout * self.slope
-
-    def deep(initializer):
-        hidden = [part for _ in range(15) for part in (Dense(64, initializer), Tanh())]
-        layers = [Flatten(), *hidden, Dense(10, initializer), Softmax()]
-        return Sequential(layers, input_shape=(28, 28))
-
-    sick, cured = run(deep(narrow)), run(deep(glorot_uniform))
+    sick, cured = (
+        run(network(*[64] * 15, initializer=initializer, bend=Tanh))
+        for initializer in (narrow, glorot_uniform)
+    )
     assert causes(sick.report)[0] == "signal"
     assert "a factor of about 0.0" in sick.report.findings[0].seen
     assert not cured.report.problems
@@ -303,6 +326,11 @@ def test_a_cause_in_numbers(broken):
     assert seen["bytes"].startswith("x goes up to 255; the loss began at ")
     assert seen["sorted"] == "1.0 classes in a batch, 9.7 by chance"
     assert seen["biases of -5"].endswith("100% of 2.ReLU let nothing pass")
+    assert re.fullmatch(
+        r"at steps 16 to 200 the slope of the loss goes from 0\.\d+ \(21\.Dense\) to \S+e-0[5-9] "
+        r"\(\d+\.Dense\): a factor of about 0\.\d+ a layer",
+        seen["flat tanh"],
+    )
     shirts = np.count_nonzero(HELD_OUT[1] == 6)
     assert seen["no shirts"] == (
         f"of 500 validation samples, {shirts} are of this class, and none is taken for it"
@@ -396,6 +424,22 @@ def test_one_look_is_enough_for_what_is_wrong_before_training(cause, model, x, y
     report = diagnose(model, CrossEntropy(), x, y)
     assert causes(report) == [cause]
     assert model.params.tobytes() == before
+
+
+def test_a_slope_that_is_lost_between_two_layers_and_comes_back_is_found_there():
+    model = network(64, 64, 64)
+    model.layers[5].W *= 1e-4
+    model.layers[3].W *= 1e4
+    (problem,) = diagnose(model, CrossEntropy(), X, Y).problems
+    assert problem.name == "signal"
+    assert re.search(r"\(3\.Dense\): most of it from 5\.Dense to 3\.Dense$", problem.seen)
+
+
+def test_a_slope_too_small_for_float32_has_vanished():
+    model = network(*[32] * 60, initializer=narrow, bend=Tanh)
+    (problem,) = diagnose(model, CrossEntropy(), X, Y).problems
+    assert problem.title == "The gradient vanishes."
+    assert "to 0 (" in problem.seen
 
 
 def test_one_look_at_a_sound_model_finds_nothing_and_says_what_it_did_not_see():

@@ -98,6 +98,19 @@ def test_the_page_of_a_2_3_2_network_where_shapes_cannot_be_confused():
     assert page.splitlines() == PAGE_2_3_2.splitlines()
 
 
+def test_the_four_samples_of_xor_are_told_number_by_number_and_four_of_a_wider_network_are_not():
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    lines = str(explain_step(network_2_2_2(), CrossEntropy(), SGD(0.1), x, [0, 1, 1, 0])).split(
+        "\n"
+    )
+    (relu,) = (line for line in lines if "max(x, 0)" in line)  # of x W1: W1's rows, and their sum
+    assert relu.split()[-12:] == [
+        "0", "0", "0.2500", "0.5000", "0.5000", "0", "0.7500", "0", "4", "of", "8", "closed",
+    ]  # fmt: skip
+    wider = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(2,))
+    assert "three of sample 1" in str(explain_step(wider, CrossEntropy(), SGD(), x, [0, 1, 1, 0]))
+
+
 def test_called_twice_it_says_the_same_and_nothing_of_yours_changes():
     model, optimizer = network_2_2_2(), Adam(0.1)
     optimizer.step(model.params, model.grads + 1)

@@ -43,6 +43,7 @@ LAYERING = [
     "diagnosis",
     "gradcheck",
     "explain",
+    "chart",
     "judgements",
     "doctor",
 ]

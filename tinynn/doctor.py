@@ -3,8 +3,8 @@
     Doctor, at some steps -> looks -> chart -> judgements, causes first -> HealthReport
     diagnose, just once   -> a look -'                                     a page, a picture
 
-What is measured stands in vitals.py, what is made of it in judgements.py; here is who asks when,
-and how the answer is told.
+What is measured stands in vitals.py, what is kept of it in chart.py, what is made of it in
+judgements.py; here is who asks when, and how the answer is told.
 """
 
 import copy
@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.callbacks import Callback
-from tinynn.judgements import EXPLAINS, FINE, JUDGEMENTS, NOTE, PROBLEM, UNKNOWN, Chart, Finding
+from tinynn.chart import Chart
+from tinynn.judgements import EXPLAINS, FINE, JUDGEMENTS, NOTE, PROBLEM, UNKNOWN, Finding
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.npz import PathLike

@@ -27,7 +27,7 @@ from tinynn.vitals import open_units
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
 
-MOST_SAMPLES, MOST_NUMBERS = 3, 4  # beyond these a page of single numbers would be none
+MOST_SAMPLES, MOST_NUMBERS, MOST_IN_A_LINE = 4, 4, 12  # beyond these, a page would be none
 NAME, EQUATION, SHAPE, NUMBER = 14, 31, 11, 9  # widths
 
 FORWARD = {
@@ -98,7 +98,8 @@ class StepExplanation:
 
     def __str__(self) -> str:
         small = len(self.sample_losses) <= MOST_SAMPLES and all(
-            row.array[0].size <= MOST_NUMBERS for row in self.forward[1:]
+            row.array[0].size <= MOST_NUMBERS and row.array.size <= MOST_IN_A_LINE
+            for row in self.forward[1:]
         )
         lines = _in_numbers(self) if small else _in_summary(self)
         change = self.loss - self.loss_after

@@ -6,12 +6,11 @@ guessing is. So what comes first is the cause, and what it explains is hung bene
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from tinynn.vitals import Look
+from tinynn.chart import Chart, farthest
 
 PROBLEM, NOTE, FINE, UNKNOWN = "problem", "note", "fine", "unknown"
 
@@ -31,43 +30,6 @@ class Finding:
     cause: str = ""
     remedy: str = ""
     follows: tuple["Finding", ...] = ()
-
-
-@dataclass
-class Chart:
-    """All that is known of a run.
-
-    looks: at its steps. epochs: the rows of its history. classes: how many, or None. shares: of
-    each class in the data. never_open: for each layer that closes units, how many let nothing pass
-    in any look of the epoch, and how many there are. held_out: how often each class is right, and
-    how often predicted, in validation data. rate: the optimizer's learning rate. steps_per_epoch:
-    0 before the first has ended.
-    """
-
-    looks: list[Look] = field(default_factory=list)
-    epochs: list[dict[str, Any]] = field(default_factory=list)
-    classes: int | None = None
-    shares: list[float] = field(default_factory=list)
-    never_open: dict[str, tuple[int, int]] = field(default_factory=dict)
-    held_out: tuple[list[int], list[int]] | None = None
-    rate: float | None = None
-    steps_per_epoch: int = 0
-
-    @property
-    def guessing(self) -> float:
-        """The loss of one who knows the classes' shares alone; infinite where there are none."""
-        shares = np.array([share for share in self.shares if share])
-        return float(-np.sum(shares * np.log(shares))) if self.classes else np.inf
-
-    @property
-    def commonest(self) -> float:
-        """The accuracy of one who always says the commonest class."""
-        return max(self.shares, default=0.0)
-
-    @property
-    def saw_the_start(self) -> bool:
-        """Whether the first look is of the first step, and so of the initial weights."""
-        return self.looks[0].step == 1
 
 
 # The judgements, causes first
@@ -155,44 +117,29 @@ def closed_from_the_start(chart: Chart) -> Finding:
 
 
 def signal(chart: Chart) -> Finding:
-    """Differences between samples should reach the last layer, and the loss's slope the first."""
+    """Differences between samples should reach all layers, and so should the loss's slope."""
     first = chart.looks[0]
     if not chart.saw_the_start or len(first.slope) < 2:
         return Finding("signal", UNKNOWN, "gradients by depth, at the start")
-    top, *_, bottom = first.slope  # from the loss back
-    if not all(values[name] for values in (first.spread, first.slope) for name in (top, bottom)):
+    up = farthest(dict(reversed(first.spread.items())))
+    down = farthest(first.slope)  # from the loss back
+    if up is None or down is None or not list(first.slope.values())[1]:  # a last layer of zeros
         return Finding("signal", UNKNOWN, "gradients by depth: nothing to compare at the start")
-    forward = first.spread[top] / first.spread[bottom]
-    backward = first.slope[bottom] / first.slope[top]
-    worst = max(forward, backward, key=lambda ratio: abs(np.log(ratio)))  # farthest from 1
-    each = worst ** (1 / (len(first.slope) - 1))
-    seen = (
-        f"at the first step the spread of outputs goes from {first.spread[bottom]:.2g} "
-        f"({bottom}) to {first.spread[top]:.2g} ({top}); the slope of the loss, back down, from "
-        f"{first.slope[top]:.2g} to {first.slope[bottom]:.2g}: a factor of about {each:.2g} a layer"
+    worst = max(up, down, key=lambda passage: passage.distance)
+    seen = f"at the first step the spread of outputs goes {up}; the slope of the loss goes {down}"
+    if worst.distance < np.log(1e2 if chart.at_guessing else 1e3):
+        return Finding("signal", FINE, f"at the start the slope of the loss goes {down}")
+    vanishes = worst.factor < 1
+    return Finding(
+        "signal",
+        PROBLEM,
+        "The gradient vanishes." if vanishes else "The gradient explodes.",
+        seen=seen,
+        cause=f"Initial weights too {'small' if vanishes else 'large'} for this depth"
+        f"{', or an activation as flat as sigmoid' if vanishes else ''}: each layer "
+        f"{'shrinks' if vanishes else 'enlarges'} what passes, forward and back.",
+        remedy="Dense(units, initializer=he_normal) before ReLU, glorot_uniform before tanh.",
     )
-    remedy = "Dense(units, initializer=he_normal) before ReLU, glorot_uniform before tanh."
-    if worst < 1e-3:
-        return Finding(
-            "signal",
-            PROBLEM,
-            "The gradient vanishes.",
-            seen=seen,
-            cause="Initial weights too small for this depth: each layer shrinks what passes, "
-            "forward and back.",
-            remedy=remedy,
-        )
-    if worst > 1e3:
-        return Finding(
-            "signal",
-            PROBLEM,
-            "The gradient explodes.",
-            seen=seen,
-            cause="Initial weights too large for this depth: each layer enlarges what passes, "
-            "forward and back.",
-            remedy=remedy,
-        )
-    return Finding("signal", FINE, f"gradients reach {bottom} ({backward:.2g} of {top}'s)")
 
 
 def large_steps(chart: Chart) -> Finding:
@@ -270,13 +217,39 @@ def closed_by_training(chart: Chart) -> Finding:
     )
 
 
+def fading(chart: Chart) -> Finding:
+    """What got through at the start should get through later, too: the median of five looks."""
+    looks = [look for look in chart.looks if look.step >= 16][-5:]
+    if len(looks) < 3 or len(looks[0].slope) < 2:
+        return Finding("fading", UNKNOWN, "gradients by depth, later: not enough looks")
+    down = farthest(
+        {name: float(np.median([look.slope[name] for look in looks])) for name in looks[0].slope}
+    )
+    if down is None:
+        return Finding("fading", UNKNOWN, "gradients by depth, later: the loss has no slope")
+    if down.distance < np.log(1e3):
+        return Finding("fading", FINE, f"at the last looks the slope of the loss goes {down}")
+    vanishes = down.factor < 1
+    return Finding(
+        "fading",
+        PROBLEM,
+        f"The gradient has begun to {'vanish' if vanishes else 'explode'}.",
+        seen=f"at steps {looks[0].step:,} to {looks[-1].step:,} the slope of the loss goes {down}",
+        cause="Large steps have pushed units to where they are flat: ReLU is below 0, tanh and "
+        "sigmoid far from it."
+        if vanishes
+        else "Large steps have made the weights large.",
+        remedy="A smaller learning rate, from fresh weights on.",
+    )
+
+
 def stuck(chart: Chart) -> Finding:
     """An epoch should be enough to beat guessing."""
     if not chart.classes or not chart.epochs:
         return Finding("stuck", UNKNOWN, "loss against guessing: no epoch with classes has ended")
     loss = chart.epochs[-1]["loss"]
     seen = f"the loss is {loss:.4g}, guessing by the classes' shares gives {chart.guessing:.4g}"
-    if loss < 0.93 * chart.guessing or chart.epochs[-1]["accuracy"] > chart.commonest + 0.1:
+    if not chart.at_guessing:
         return Finding("stuck", FINE, seen)
     return Finding(
         "stuck",
@@ -360,9 +333,9 @@ def overfitting(chart: Chart) -> Finding:
 
 JUDGEMENTS: tuple[Callable[[Chart], Finding], ...] = (
     inputs, shuffling, alike, closed_from_the_start, signal, large_steps, small_steps,
-    closed_by_training, stuck, validation, never_predicted, overfitting,
+    closed_by_training, fading, stuck, validation, never_predicted, overfitting,
 )  # fmt: skip
-LATER = {"large_steps", "small_steps", "closed_by_training", "stuck", "validation",
+LATER = {"large_steps", "small_steps", "closed_by_training", "fading", "stuck", "validation",
          "never_predicted", "overfitting"}  # fmt: skip
 EXPLAINS = {
     "inputs": LATER,
@@ -373,6 +346,7 @@ EXPLAINS = {
     "large_steps": LATER,
     "small_steps": LATER,
     "closed_by_training": LATER,
+    "fading": LATER,
     "stuck": LATER,
     "validation": {"never_predicted", "overfitting"},
 }

@@ -1,0 +1,103 @@
+"""All that the doctor knows of a run, and how what passes through layers is told."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tinynn.vitals import Look
+
+
+@dataclass
+class Chart:
+    """All that is known of a run.
+
+    looks: at its steps. epochs: the rows of its history. classes: how many, or None. shares: of
+    each class in the data. never_open: for each layer that closes units, how many let nothing pass
+    in any look of the epoch, and how many there are. held_out: how often each class is right, and
+    how often predicted, in validation data. rate: the optimizer's learning rate. steps_per_epoch:
+    0 before the first has ended.
+    """
+
+    looks: list[Look] = field(default_factory=list)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    classes: int | None = None
+    shares: list[float] = field(default_factory=list)
+    never_open: dict[str, tuple[int, int]] = field(default_factory=dict)
+    held_out: tuple[list[int], list[int]] | None = None
+    rate: float | None = None
+    steps_per_epoch: int = 0
+
+    @property
+    def guessing(self) -> float:
+        """The loss of one who knows the classes' shares alone; infinite where there are none."""
+        shares = np.array([share for share in self.shares if share])
+        return float(-np.sum(shares * np.log(shares))) if self.classes else np.inf
+
+    @property
+    def commonest(self) -> float:
+        """The accuracy of one who always says the commonest class."""
+        return max(self.shares, default=0.0)
+
+    @property
+    def saw_the_start(self) -> bool:
+        """Whether the first look is of the first step, and so of the initial weights."""
+        return self.looks[0].step == 1
+
+    @property
+    def at_guessing(self) -> bool:
+        """Whether epochs have ended, and the last was no better than guessing by the shares."""
+        if not self.classes or not self.epochs:
+            return False
+        loss, accuracy = self.epochs[-1]["loss"], self.epochs[-1]["accuracy"]
+        return bool(loss >= 0.93 * self.guessing and accuracy <= self.commonest + 0.1)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What becomes of a number on its way through the layers.
+
+    values: what it is at each layer passed, in that order.
+    """
+
+    values: dict[str, float]
+
+    @property
+    def factor(self) -> float:
+        """The last by the first."""
+        first, *_, last = self.values.values()
+        return last / first
+
+    @property
+    def distance(self) -> float:
+        """How far the factor is from 1, alike for a tenth and ten; infinite for 0."""
+        with np.errstate(divide="ignore"):
+            return abs(float(np.log(self.factor)))
+
+    def __str__(self) -> str:
+        (first, begins), *_, (last, ends) = self.values.items()
+        pairs = list(pairwise(self.values.items()))
+        steepest = max((Passage(dict(pair)) for pair in pairs), key=lambda pair: pair.distance)
+        if len(pairs) > 1 and not steepest.distance < 0.6 * self.distance < np.inf:
+            where = "most of it from {} to {}".format(*steepest.values)
+        else:
+            where = f"a factor of about {self.factor ** (1 / len(pairs)):.2g} a layer"
+        return f"from {begins:.2g} ({first}) to {ends:.2g} ({last}): {where}"
+
+
+def farthest(values: dict[str, float]) -> Passage | None:
+    """Return the passage from the first layer to that where the number has changed most, or None.
+
+    >>> print(farthest({"4.Dense": 0.3, "2.Dense": 0.03, "0.Dense": 0.003}))
+    from 0.3 (4.Dense) to 0.003 (0.Dense): a factor of about 0.1 a layer
+    >>> print(farthest({"4.Dense": 0.3, "2.Dense": 0.2, "0.Dense": 0.002}))
+    from 0.3 (4.Dense) to 0.002 (0.Dense): most of it from 2.Dense to 0.Dense
+    """
+    names = list(values)
+    if len(names) < 2 or not 1e-30 < values[names[0]] < np.inf:
+        return None
+    passages = [
+        Passage({name: values[name] for name in names[: end + 1]}) for end in range(1, len(names))
+    ]
+    return max(passages, key=lambda passage: passage.distance)
