@@ -118,7 +118,7 @@ rows = figure.subfigures(3, 1)
 
 def draw(panel, image, title, **how):
     panel.imshow(image, **{"cmap": "gray", "vmin": 0, "vmax": 1, **how})
-    panel.set_title(title, fontsize=8)
+    panel.set_title(title, fontsize=9)
     panel.set(xticks=[], yticks=[])
 
 

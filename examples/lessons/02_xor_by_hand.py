@@ -131,7 +131,7 @@ curves.plot(line_losses, color="#D55E00", label="a straight line")
 curves.plot(losses, color="#0072B2", label="two hidden units")
 curves.axhline(np.log(2), color="#000000", ls=":", label="guessing: ln 2")
 curves.set(title="The loss", xlabel="step", ylabel="loss, mean over the 4 samples", ylim=(0, 1.2))
-curves.legend(loc="upper right", fontsize=8)
+curves.legend(loc="upper right", fontsize=9)
 
 h = np.maximum(x @ W1 + b1, 0)
 for panel, points, low, high in ((inputs, x, -0.5, 1.5), (hidden, h, -1, 6)):
@@ -143,10 +143,10 @@ for panel, points, low, high in ((inputs, x, -0.5, 1.5), (hidden, h, -1, 6)):
         panel.plot(*points[y[:, k] == 1].T, marker, ms=9, color=colour, label=f"right answer {k}")
     panel.set_aspect("equal")
 for bits, (u, v) in zip(("0 0", "0 1 and 1 0", "1 1"), h[[0, 1, 3]], strict=True):
-    hidden.annotate(bits, (u, v), (4, 9), textcoords="offset points", fontsize=8)
+    hidden.annotate(bits, (u, v), (4, 9), textcoords="offset points", fontsize=9)
 inputs.set(title="The input plane", xlabel="bit 1", ylabel="bit 2", xticks=[0, 1], yticks=[0, 1])
 hidden.set(title="The hidden plane", xlabel="h of unit 1", ylabel="h of unit 2")
-inputs.legend(loc="upper center", fontsize=8)
+inputs.legend(loc="upper center", fontsize=9)
 Path("runs/lessons").mkdir(parents=True, exist_ok=True)
 figure.savefig("runs/lessons/02_xor_by_hand.png", dpi=100)
 

@@ -123,7 +123,7 @@ for dtype, colour in (("float32", "#D55E00"), ("float64", "#0072B2")):
     best = np.finfo(dtype).eps ** (1 / 3)
     vee.axvline(best, color=colour, ls=":", label=f"eps^(1/3), {dtype}")
 vee.set(title="The best step", xlabel="step h", ylabel="error of the slope", ylim=(1e-15, 1))
-vee.legend(fontsize=8, loc="lower left")
+vee.legend(fontsize=9, loc="lower left")
 
 for verdict, colour in (("ok", "#0072B2"), ("WRONG", "#D55E00"), ("fed", "#E69F00")):
     rows = [row for row in report.rows if row.verdict == verdict]
@@ -131,7 +131,7 @@ for verdict, colour in (("ok", "#0072B2"), ("WRONG", "#D55E00"), ("fed", "#E69F0
 bars.axvline(1e-6, color="#000000", ls=":", label="most that passes")
 bars.set(title="Where is the bug?", xscale="log", xlim=(1e-12, 1e2), xlabel="worst relative error")
 bars.invert_yaxis()
-bars.legend(fontsize=8, loc="upper right")
+bars.legend(fontsize=9, loc="upper right")
 
 Path("runs/lessons").mkdir(parents=True, exist_ok=True)
 figure.savefig("runs/lessons/03_is_the_gradient_right.png", dpi=100)

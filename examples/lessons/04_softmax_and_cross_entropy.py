@@ -121,10 +121,10 @@ for (name, way), colour, style in zip(
 slopes.axvline(-10, color="#000000", ls=":", label="a gap of -10")
 slopes.set(title="What a mistake teaches", ylabel="size of the slope in the right score")
 slopes.set_xlabel("gap: from sure and wrong to sure and right")
-slopes.legend(fontsize=8, loc="lower center")
+slopes.legend(fontsize=9, loc="lower center")
 learning.axhline(0, color="#000000", ls=":", label="both answers alike")
 learning.set(title="The way out of a mistake", xlabel="step, at learning rate 1", ylabel="gap")
-learning.legend(fontsize=8, loc="center", bbox_to_anchor=(0.55, 0.3))
+learning.legend(fontsize=9, loc="center", bbox_to_anchor=(0.55, 0.3))
 Path("runs/lessons").mkdir(parents=True, exist_ok=True)
 figure.savefig("runs/lessons/04_softmax_and_cross_entropy.png", dpi=100)
 

@@ -137,9 +137,9 @@ for panel in (*panels.flat, photograph, *laid_over):
 bars.barh(names, z, color=["#0072B2" if score > 0 else "#D55E00" for score in z])
 bars.axvline(0, color="black", linewidth=0.8)
 bars.invert_yaxis()
-bars.tick_params(labelsize=7)
+bars.tick_params(labelsize=8)
 bars.set_title("its ten scores, z", fontsize=10)
-bars.set_xlabel("sum of image times template, plus b", fontsize=8)
+bars.set_xlabel("sum of image times template, plus b", fontsize=9)
 
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)

@@ -130,19 +130,19 @@ for name, path in paths.items():
 valley.plot(0, 0, "*", ms=13, c="black", label="the bottom")
 valley.set(title=f"{STEPS} steps down the valley", xlabel="r, along", ylabel="s, across")
 valley.set_ylim(-1.8, 3.4)
-valley.legend(loc="upper right", ncols=2, fontsize=8)
+valley.legend(loc="upper right", ncols=2, fontsize=9)
 
 exact.loglog(rates, ends, c=colours["SGD"], lw=4, alpha=0.4, label=f"after {STEPS} steps")
 exact.loglog(rates, formula, "-", lw=1, c="black", label="by the formula")
 exact.axhline(height(start), ls=":", c="black", label="at the start")
 exact.axvline(2 / 50, ls="--", c="#D55E00", label="2 / largest curvature")
 exact.set(title="The valley: SGD", xlabel="learning rate", ylabel="loss L", ylim=(1e-1, 1e4))
-exact.legend(fontsize=8, loc="upper left")
+exact.legend(fontsize=9, loc="upper left")
 for name, values in scores.items():
     real.semilogx(tried, values, "o-", ms=3, c=colours[name], label=name)
 real.axhline(np.log(10), ls=":", c="black", label="guessing, ln 10")
 real.set(title="Real images, after 100 steps", xlabel="learning rate", ylabel="loss", ylim=(0, 3.6))
-real.legend(fontsize=8, loc="upper center", ncols=2)
+real.legend(fontsize=9, loc="upper center", ncols=2)
 
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)

@@ -108,7 +108,7 @@ for panel, (name, trainer) in zip((left, right), runs.items(), strict=True):
     panel.plot(history["epoch"], history["val_accuracy"], c=colours[name], label="validation")
     panel.axhline(0.1, ls=":", c="black", label="guessing")
     panel.set(title=f"200 images, {name}", xlabel="epoch", ylabel="share right", ylim=(0, 1.05))
-    panel.legend(fontsize=8, loc="center right")
+    panel.legend(fontsize=9, loc="center right")
 for name, trainer in runs.items():
     epoch, _, best = stops[name]
     history = trainer.history
@@ -117,7 +117,7 @@ for name, trainer in runs.items():
 falling.axhline(np.log(10), ls=":", c="black", label="guessing, ln 10")
 falling.set(title="What EarlyStopping watches, and keeps", xlabel="epoch", ylabel="validation loss")
 falling.set_ylim(0, 6.5)
-falling.legend(fontsize=8, loc="upper left", ncols=2)
+falling.legend(fontsize=9, loc="upper left", ncols=2)
 bars = shrinking.bar([f"{n:,}" for n in sizes], gaps, color="#009E73")
 shrinking.bar_label(bars, [f"{gap:.1%}" for gap in gaps])
 shrinking.set(title="The gap, true labels", xlabel="images in training", ylim=(0, 0.32))

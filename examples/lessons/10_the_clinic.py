@@ -123,7 +123,7 @@ for panel, (name, report) in zip(figure.subplots(2, 3).ravel(), cured.items(), s
     headline = report.problems[0].title if sick else "No problem was found."
     panel.set_title(f"{name}\n{headline}", fontsize=10, color=colour)
     panel.set(xlabel=f"step\n{clue(name, report.chart)}", ylabel="loss", ylim=(0.2, 200))
-    panel.legend(fontsize=8)
+    panel.legend(fontsize=9)
 
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
