@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from statistics import median
 
-from tinynn import datasets, scale_pixels, vectors  # before NumPy
+from tinynn import Adam, datasets, scale_pixels, vectors  # before NumPy
 
 # isort: split
 import contenders
@@ -41,6 +41,43 @@ def none() -> None:
     no_sweep()
 
 
+def moments_as_means() -> None:
+    """Keep the moments as the paper does, with (1 - beta): twelve passes, the same weights."""
+
+    def update(adam, params, grads, rate):
+        def step(w, g, m, v, scratch):
+            m *= adam.beta1
+            m += np.multiply(g, 1 - adam.beta1, out=scratch)
+            v *= adam.beta2
+            np.square(g, out=scratch)
+            v += np.multiply(scratch, 1 - adam.beta2, out=scratch)
+            np.sqrt(v, out=scratch)
+            scratch += adam.epsilon * v_scale
+            np.divide(m, scratch, out=scratch)
+            w -= np.multiply(scratch, rate * v_scale / (1 - adam.beta1**adam.t), out=scratch)
+
+        v_scale = (1 - adam.beta2**adam.t) ** 0.5
+        vectors.in_halves(step, params, grads, *adam.memory.values())
+
+    Adam.update = update
+
+
+def no_root() -> None:
+    """Leave the square root, epsilon and the quotient out: no Adam, but a bound for any."""
+
+    def update(adam, params, grads, rate):
+        def step(w, g, m, v, scratch):
+            m *= adam.beta1
+            m += g
+            v *= adam.beta2
+            v += np.square(g, out=scratch)
+            w -= np.multiply(m, rate, out=scratch)
+
+        vectors.in_halves(step, params, grads, *adam.memory.values())
+
+    Adam.update = update
+
+
 def one_thread() -> None:
     """Give the matrix products one thread."""
     threadpool_limits(1)
@@ -57,6 +94,8 @@ FORMS: dict[str, Callable[[], None]] = {
     "OpenBLAS spins for 2^26 ticks": lambda: None,  # as NumPy has it
     "2^26, and no second thread": no_second_thread,
     "one BLAS thread": one_thread,
+    "moments as means": moments_as_means,
+    "no root, no quotient": no_root,
 }
 
 
