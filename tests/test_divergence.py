@@ -241,8 +241,8 @@ def test_a_model_that_diverged_is_not_saved_over_a_good_one(tmp_path):
 def test_adam_at_10_is_warned_of_by_comparison_with_guessing():
     x, y = data()
     expected = (
-        r"The loss of epoch 1 is .*; guessing among 3 classes gives 1\.1\. The learning rate may be "
-        r"too high, or x not scaled: callbacks=\[Doctor\(\)\] tells which\."
+        r"The loss of epoch 1 is .*; guessing among 3 classes gives 1\.1\. The learning rate may "
+        r"be too high, or x not scaled: callbacks=\[Doctor\(\)\] tells which\."
     )
     with pytest.warns(UserWarning, match=expected):
         Trainer(network(), SoftmaxCrossEntropy(), Adam(10)).fit(x, y, epochs=1, batch_size=8)

@@ -2,7 +2,8 @@
 
     from tinynn import Adam, CrossEntropy, Dense, Flatten, ReLU, Sequential, Softmax, Trainer
 
-The order to read it in: layers, functions, losses, parameters, model, optimizers, batches, trainer.
+The order to read it in: examples/xor.py, layers, functions, initializers, losses, parameters,
+model, optimizers, batches, trainer.
 
 Import it before NumPy, and it trains faster: between two matrix products OpenBLAS' other threads
 wait for the next by spinning, for 25 ms, on the processor that the optimizer's second thread wants

@@ -30,9 +30,9 @@ def stratified_split(
     checks.count("size", size, most=len(labels) - 1)
     classes, counts = np.unique(labels, return_counts=True)
     shares, remainders = np.divmod(counts * size, len(labels))
-    largest = np.argsort(-remainders, kind="stable")[: size - shares.sum()]
+    largest = np.argsort(-remainders, kind="stable")[: size - shares.sum()]  # of equals the first
     shares[largest] += 1
-    drawn = np.zeros(len(labels), bool)
+    drawn = np.zeros(len(labels), bool)  # (N,)
     for label, share in zip(classes, shares, strict=True):
         drawn[rng.choice(np.flatnonzero(labels == label), share, replace=False)] = True
     return np.flatnonzero(~drawn), np.flatnonzero(drawn)
@@ -57,6 +57,7 @@ def minibatches(
     x, y = checks.paired(x, y)
     checks.count("batch_size", batch_size)
     checks.count("start", start, least=0)
-    order = rng.permutation(len(x))
+    order = rng.permutation(len(x))  # (N,)
     firsts = range(start * batch_size, len(x), batch_size)
+    # No `yield` here: it would put the checks above off until somebody asks for the first batch.
     return ((x[i], y[i]) for i in (order[first : first + batch_size] for first in firsts))

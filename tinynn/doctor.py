@@ -272,7 +272,7 @@ class Doctor(Callback):
     def on_gradients(self, trainer: "Trainer") -> None:
         self.before = {}
         t = trainer.step
-        early = t < self.every and t & (t - 1) == 0
+        early = t < self.every and t & (t - 1) == 0  # a power of 2
         if not early and t % self.apart:
             return
         self.chart.looks.append(look_at(trainer.model, trainer.loss, *trainer.batch, t))

@@ -1,4 +1,4 @@
-"""Stateless mathematics on arrays: the same array in, the same array out, nothing remembered.
+"""Stateless mathematics on arrays: for equal arrays equal results, and nothing is remembered.
 
 Dimensions: B samples in a batch, C classes, N samples in a data set.
 """
@@ -11,7 +11,7 @@ from tinynn.parameters import Array
 
 
 def scale_pixels(images: npt.ArrayLike) -> Array:
-    """Bring bytes from 0 to 255 to float32 from 0 to 1: the scale that He's initial weights expect.
+    """Bring bytes from 0 to 255 to float32 from 0 to 1, as initializers.py expects its inputs.
 
     images: uint8, any shape. Returns float32 of the same shape. Raises ValueError for another
     dtype, because that would divide twice what has been scaled already.
@@ -61,7 +61,7 @@ def log_softmax(z: Array) -> Array:
     """Return the logarithm of `softmax(z)`, exact also where the probability itself would be 0.
 
     z: (..., C). Returns the same shape and dtype: log p_j = (z_j - m) - log sum_k exp(z_k - m),
-    with m the row's maximum (the log-sum-exp trick, ibid.).
+    with m the row's maximum (the log-sum-exp trick, same section).
 
     >>> log_softmax(np.array([[1000.0, 0.0]]))
     array([[    0., -1000.]])
@@ -74,6 +74,6 @@ def log_softmax(z: Array) -> Array:
 def _shifted(z: Array) -> Array:
     """Return each row of scores less its maximum, as floats: (..., C), at most 0."""
     z = np.asarray(z)
-    floats = z.astype(np.result_type(z, np.float32), copy=False)
+    floats = z.astype(np.result_type(z, np.float32), copy=False)  # integers become floats
     shifted: Array = floats - floats.max(axis=-1, keepdims=True)
     return shifted

@@ -1,11 +1,11 @@
-"""The layers. Each is a function from x to out, and knows how a change of out came from x and W.
+"""The layers. Each turns x into out, and knows how the loss then changes with x and with W.
 
                  x ->  [ layer: W, b ]  -> out         forward
                 dx <-  [   dW, db    ]  <- dout        backward
 
 `d` before a name always means: how the loss changes with that array, and has that array's shape.
 Samples are rows, so out = x @ W + b. (Books that write W x + b have our W transposed.)
-Dimensions: B samples in the batch; `in` and `out` features of a sample, before and after.
+Dimensions: B samples in the batch, F features of each, U units of a Dense, C classes.
 """
 
 from abc import ABC, abstractmethod
@@ -28,7 +28,8 @@ class Layer(Configured, HasParameters, ABC):
     `output_shape(input_shape)` and `parameter_shapes(input_shape)`: shapes of one sample, known
     before any data is seen (default: the same shape, no parameters);
     `initialize(rng)`: fills the parameters, which are attributes of the layer by now;
-    `forward(x, training)`, then `parameter_gradients(dout)` and `input_gradient(dout)`.
+    `forward(x, training)`, then `parameter_gradients(dout)` and `input_gradient(dout)`. Backward is
+    in two halves because the lowest layer needs no dx, and the slope of x alone no dW.
 
     With `training=False` forward stores nothing on the layer. A constructor stores its arguments
     unchanged under their own names: that alone makes the layer one that can be saved.
@@ -93,10 +94,18 @@ class Flatten(Layer):
 class Dense(Layer):
     """out = x @ W + b: every output is a weighted sum of all the inputs, plus a bias.
 
+    In single numbers, out[n, j] = sum_i x[n, i] W[i, j] + b[j]. W[i, j] and b[j] act on out[n, j]
+    of every sample n, so their slopes are sums over n; x[n, i] acts on out[n, j] of every unit j,
+    so its slope is a sum over j. In matrix form (Goodfellow, Bengio and Courville, Deep Learning,
+    2016, section 6.5.6):
+
+        dW[i, j] = sum_n x[n, i] dout[n, j]         dW = x.T @ dout
+        db[j]    = sum_n dout[n, j]                 db = dout.sum(axis=0)
+        dx[n, i] = sum_j dout[n, j] W[i, j]         dx = dout @ W.T
+
     units: how many outputs, 1 or more. initializer: a function of shape and Generator that draws
-    W (in, units); he_normal by default; b (units,) starts at zero. Raises ValueError for
-    units that are not a whole number, 1 or more. The gradients are the chain rule in matrix form
-    (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.5.6).
+    W (F, U); he_normal by default; b (U,) starts at zero. Raises ValueError for units that are not
+    a whole number, 1 or more.
 
     >>> from tinynn import Sequential
     >>> layer = Dense(2)
@@ -106,7 +115,7 @@ class Dense(Layer):
     array([[4., 5.]])
     """
 
-    W: Array
+    W: Array  # these four are views of the model's two vectors: see parameters.py
     b: Array
     dW: Array
     db: Array
@@ -126,24 +135,26 @@ class Dense(Layer):
         return {"W": (*input_shape, self.units), "b": (self.units,)}
 
     def initialize(self, rng: "np.random.Generator") -> None:
-        self.W = self.initializer(self.W.shape, rng)
+        self.W = self.initializer(self.W.shape, rng)  # is copied into the view
 
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
             self.x = x
-        out: Array = x @ self.W  # (B, out)
-        return np.add(out, self.b, out=out)
+        out: Array = x @ self.W  # (B, U)
+        return np.add(out, self.b, out=out)  # in place: another new array would take time
 
     def parameter_gradients(self, dout: Array) -> None:
-        np.dot(self.x.T, dout, out=self.dW)  # (in, out); matmul is slow for one sample
-        np.sum(dout, axis=0, out=self.db)  # (out,)
+        np.dot(self.x.T, dout, out=self.dW)  # (F, U); matmul is slow for one sample
+        np.sum(dout, axis=0, out=self.db)  # (U,)
 
     def input_gradient(self, dout: Array) -> Array:
-        return dout @ self.W.T  # (B, in)
+        return dout @ self.W.T  # (B, F)
 
 
 class ReLU(Layer):
     """out = max(x, 0): lets positive numbers pass, and stops the rest. NaN stays NaN.
+
+        dx = dout * open, where open is x > 0
 
     The slope is 1 where x > 0 and 0 elsewhere; at 0 itself, where there is none, it counts as 0.
     (Nair and Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines, 2010.)
@@ -157,7 +168,7 @@ class ReLU(Layer):
 
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
-            self.open = x > 0  # (B, in)
+            self.open = x > 0  # (B, ...)
         return np.maximum(x, 0)
 
     def input_gradient(self, dout: Array) -> Array:
@@ -167,14 +178,16 @@ class ReLU(Layer):
 class Softmax(Layer):
     """out_j = exp(x_j) / sum_k exp(x_k): turns the scores of a sample into probabilities.
 
-    Every output depends on every input of its row: d out_j / d x_k = out_j (1[j = k] - out_k).
-    Backward multiplies dout by that matrix without ever building it (Goodfellow, Bengio and
-    Courville, Deep Learning, 2016, section 6.2.2.3).
+    Every output depends on every input of its row: as x_k grows, out_k grows by out_k (1 - out_k),
+    and any other out_j shrinks by out_j out_k. The chain rule adds up over j (Goodfellow, Bengio
+    and Courville, Deep Learning, 2016, section 6.2.2.3):
+
+        dx_k = sum_j dout_j (how out_j changes with x_k) = out_k (dout_k - sum_j dout_j out_j)
 
     Probabilities are kept from falling under 1e-30, which changes no sum: cross-entropy divides
-    by them, and -1/p times p must still be -1. With that, Softmax and CrossEntropy together
-    give the gradient p - y at any gap between scores. (A floor at the smallest number that float32
-    can write would do too, but make that arithmetic subnormal: slow, and without precision.)
+    by them, and -1/p times p must still be -1. With that, Softmax and CrossEntropy together give
+    the gradient (p - y) / B at any gap between scores. Why 1e-30: in float32 1/p must not overflow,
+    as it does at 3e38, and p/B should stay above 1.2e-38, under which numbers have few digits.
 
     >>> Softmax().forward(np.array([[0.0, 0.0], [1000.0, 0.0]]))
     array([[5.e-01, 5.e-01],

@@ -1,8 +1,9 @@
-"""How wrong is the prediction: one number for a batch, and its slope with respect to p.
+"""How wrong is the prediction p: one number for a batch, and its slope with respect to p.
 
 Losses hold no state: forward(p, y) is the number, backward(p, y) its gradient dp, shaped like p.
 The loss is a mean over the batch, and the 1/B of that mean enters there, in dp, once: nothing
-further down divides again. Dimensions: B samples, C classes.
+further down divides again. Sums are taken in float64: float32 would lose digits over many numbers.
+Dimensions: B samples, C classes.
 """
 
 from abc import ABC, abstractmethod
@@ -62,10 +63,11 @@ class CrossEntropy(Loss):
 
     p: probabilities (B, C), rows that sum to 1. y: classes (B,), or rows (B, C) that sum to 1,
     one-hot or soft. dp = -y / p / B. (Goodfellow, Bengio and Courville, Deep Learning, 2016,
-    equation 5.59; Softmax's backward turns this dp into p - y.)
+    equation 5.59; Softmax's backward turns this dp into (p - y) / B.)
 
     Probabilities under 1e-30, Softmax's floor, count as 1e-30, so one sample's loss is 69.08 at
-    most. SoftmaxCrossEntropy has no such cap. Raises ValueError if rows of p are no probabilities,
+    most. dp keeps its slope there, or a sample so wrong would teach nothing. SoftmaxCrossEntropy
+    has no such cap. Raises ValueError if rows of p are no probabilities,
     or if y does not fit p.
 
     >>> p = np.array([[0.5, 0.25, 0.25]])
@@ -83,31 +85,31 @@ class CrossEntropy(Loss):
         return float(-np.sum(y * np.log(np.maximum(p, 1e-30)), dtype=np.float64) / len(p))
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        y = checks.class_rows(p, y, "CrossEntropy")
+        y = checks.class_rows(p, y, "CrossEntropy")  # (B, C)
         checks.probabilities(p)
         return -y / np.maximum(p, 1e-30) / len(p)
 
 
 class SoftmaxCrossEntropy(Loss):
-    """Softmax and CrossEntropy in one, on raw scores: L = mean of -sum_c y_c log softmax(z)_c.
+    """Softmax and CrossEntropy in one, on raw scores: L = mean of -sum_c y_c log softmax(p)_c.
 
-    z: any real scores (B, C), straight from a Dense. y: classes (B,), or rows (B, C) that sum to
-    1. dz = (softmax(z) - y) / B: exact, as is the loss, at any gap between scores. Raises
-    ValueError if y does not fit z.
+    p: here no probabilities, but any real scores (B, C), straight from a Dense. y: classes (B,),
+    or rows (B, C) that sum to 1. dp = (softmax(p) - y) / B: exact, as is the loss, at any gap
+    between scores. Raises ValueError if y does not fit p.
 
-    >>> z = np.array([[0.0, 1000.0]])
-    >>> SoftmaxCrossEntropy().forward(z, [0])
+    >>> p = np.array([[0.0, 1000.0]])
+    >>> SoftmaxCrossEntropy().forward(p, [0])
     1000.0
-    >>> SoftmaxCrossEntropy().backward(z, [0])
+    >>> SoftmaxCrossEntropy().backward(p, [0])
     array([[-1.,  1.]])
     """
 
     classifies = True
 
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        y = checks.class_rows(p, y, "SoftmaxCrossEntropy")
+        y = checks.class_rows(p, y, "SoftmaxCrossEntropy")  # (B, C)
         return float(-np.sum(y * log_softmax(p), dtype=np.float64) / len(p))
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        dz: Array = (softmax(p) - checks.class_rows(p, y, "SoftmaxCrossEntropy")) / len(p)
-        return dz
+        dp: Array = (softmax(p) - checks.class_rows(p, y, "SoftmaxCrossEntropy")) / len(p)
+        return dp

@@ -4,6 +4,7 @@
          layers[0] <- layers[1] <- ... <- layers[-1] <- dp         backward
 
 All shapes are walked once, in the constructor; after that no array of parameters is ever replaced.
+Read the constructor, forward and backward; the rest is for copies and files.
 """
 
 import copy
@@ -58,6 +59,8 @@ class Sequential:
         self.output_shapes, self._shapes = walk_shapes(self.layers, self.input_shape)
         self._allocate()
         self.lowest = min((i for i, one in enumerate(self.layers) if one.parameters()), default=0)
+        # A spawn key makes independent streams of one seed: (0,) for weights, and in trainer.py
+        # (1, epoch) for the order of an epoch.
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
@@ -120,6 +123,7 @@ class Sequential:
         """
         dout = checks.output_gradient(dp, self._awaited, self.dtype, "backward")
         size = len(dout)
+        # each layer, with the shape of a sample before it, which is that of its dx
         way = list(zip(self.layers, [self.input_shape, *self.output_shapes], strict=False))
         for layer, shape in reversed(way[self.lowest + 1 :]):
             dout = layer.backward(dout)

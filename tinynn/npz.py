@@ -179,6 +179,8 @@ class NpzFile:
         Files over 2 GiB have a description in 64 bits, too, right before the usual one. Infinite if
         neither is where it should be.
         """
+        # from the end: 22 bytes of the usual description; in large files before it 20 that say
+        # where those in 64 bits are, and right before these they are, 56 bytes
         end = self._tail(size, 22, 22)
         large, pointer = self._tail(size, 98, 56), self._tail(size, 42, 20)
         if end[:4] != b"PK\x05\x06":

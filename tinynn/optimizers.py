@@ -2,6 +2,10 @@
 
 It knows nothing of layers. What it remembers from step to step (a velocity, moments) are vectors of
 the same length, made at the first step. t counts the steps, from 1.
+
+In the code w and g are parts of params and grads, and rate is the learning rate at t. `in_halves`
+(vectors.py) calls `step` for two parts of all vectors, at once; scratch is room for a result, so
+that no operation needs a new array.
 """
 
 from abc import ABC, abstractmethod
@@ -49,11 +53,11 @@ class Optimizer(Configured, ABC):
     def step(self, params: Array, grads: Array) -> None:
         """Change `params` in place by one step. Both are flat vectors of one length and dtype."""
         checks.same_length(params, grads, self.memory, type(self).__name__)
-        rate = self.rate(self.t + 1)
+        rate = self.rate(self.t + 1)  # before anything changes: a function of t may raise
         if not self.memory:
             self.memory = {name: np.zeros_like(params) for name in self.remembers}
         self.t += 1
-        sweep_subnormals(self.memory.values(), self.t)
+        sweep_subnormals(self.memory.values(), self.t)  # tiny numbers are slow: see vectors.py
         self.update(params, grads, rate)
 
     @abstractmethod
@@ -73,7 +77,7 @@ class Optimizer(Configured, ABC):
 
 
 class SGD(Optimizer):
-    """Go down the slope; with momentum, like a heavy ball.
+    """Stochastic gradient descent: go down the slope; with momentum, like a heavy ball.
 
         velocity <- momentum * velocity - learning_rate * grads
         params   <- params + velocity
@@ -106,10 +110,10 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Every parameter steps by about learning_rate, less where its gradients disagree.
 
-        M <- beta1 M + grads              the fading sum of the gradients
-        V <- beta2 V + grads^2            and of their squares
-        m = M (1 - beta1) / (1 - beta1^t)         the same as means: 1 + beta1 + ... + beta1^(t-1)
-        v = V (1 - beta2) / (1 - beta2^t)         is (1 - beta1^t) / (1 - beta1)
+        M <- beta1 M + grads                  the fading sum of the gradients,
+        V <- beta2 V + grads^2                and that of their squares
+        m = M (1 - beta1) / (1 - beta1^t)     means: the weights in M, 1 + beta1 + beta1^2 + ... +
+        v = V (1 - beta2) / (1 - beta2^t)     beta1^(t-1), add up to (1 - beta1^t) / (1 - beta1)
         params <- params - learning_rate m / (sqrt(v) + epsilon)
 
     learning_rate: 1e-3, or a function of t. beta1: 0.9, beta2: 0.999; at least 0, below 1.
@@ -140,7 +144,9 @@ class Adam(Optimizer):
     def update(self, params: Array, grads: Array, rate: float) -> None:
         m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
         v_scale = (1 - self.beta2) / (1 - self.beta2**self.t)
-        epsilon = self.epsilon / v_scale**0.5  # so that sqrt(V) needs no scaling
+        # m = m_scale M and v = v_scale V; above and below the line divided by sqrt(v_scale),
+        # so that neither M nor sqrt(V) needs a pass of its own:
+        epsilon = self.epsilon / v_scale**0.5
         rate *= m_scale / v_scale**0.5
 
         def step(w: Array, g: Array, M: Array, V: Array, scratch: Array) -> None:

@@ -1,7 +1,7 @@
 """Names and shapes -> one flat vector, with a named view into it for each array.
 
     vector  [ . . . . . . . . . . . . . . . . . . . . ]
-              `-- 1.Dense.W (3, 4) --´ `- 1.Dense.b (4,)
+              `-- 1.Dense.W (3, 4) --' `- 1.Dense.b (4,)
 
 A layer works with arrays of the right shape; an optimizer wants one long vector, so that it is the
 paper's equation and nothing else. Both get what they want, because a NumPy view is a second shape
@@ -31,7 +31,7 @@ def flat_vector(
     >>> vector
     array([0., 0., 0., 0., 0., 0., 7., 7., 7.], dtype=float32)
     """
-    vector = np.zeros(sum(map(prod, shapes.values())), dtype)
+    vector = np.zeros(sum(map(prod, shapes.values())), dtype)  # (P,), P parameters in all
     views, start = {}, 0
     for name, shape in shapes.items():
         stop = start + prod(shape)
@@ -49,7 +49,7 @@ def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
         ...
     ValueError: 1.Dense.W has shape (2, 3), the array assigned to it has (3, 2).
     """
-    if value is view:  # W -= step has worked on the view already
+    if value is view:  # layer.W -= step: Python changes the view, then assigns it to itself
         return
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
@@ -88,7 +88,7 @@ class HasParameters:
         return {name: self._views[name] for name in self._names}
 
     def adopt(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
-        """Take the own among a model's views for W, dW and so on, with what they held so far."""
+        """Take this layer's views, W, dW and so on, out of the model's; keep the old numbers."""
         prefix = f"{self.name}."
         names = tuple(n.removeprefix(prefix) for n in params if n.startswith(prefix))
         views = {name: params[prefix + name] for name in names}
@@ -96,11 +96,11 @@ class HasParameters:
         if self.built:
             for name, old in self._views.items():
                 copy_into(views[name], old, f"{self.name}.{name}")
-        self.__dict__.update(views, _views=views, _names=names)
+        self.__dict__.update(views, _views=views, _names=names)  # __setattr__ would copy, not bind
 
     def __getattr__(self, name: str) -> Any:
         """Explain why an unbuilt layer has no W; called for what is not there."""
-        known = name in type(self).__annotations__
+        known = name in type(self).__annotations__  # a line such as `W: Array` in its class
         hint = " yet: Sequential gives a layer its parameters" if known else ""
         raise AttributeError(f"{self.name} has no {name}{hint}.")
 

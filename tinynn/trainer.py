@@ -133,6 +133,7 @@ class Trainer:
         checks.count("batch_size", batch_size)
         self.batch_size, self.samples, self.recent_losses = int(batch_size), len(self.x), []
         callbacks = checks.instances(callbacks, Callback, "callbacks")
+        # Checkpoint last: it saves what the others did
         self.callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
         self.sums, self.epoch, self.stop = Sums(), len(self.history.epochs), False
         self.resumed, self.settings, self.checkpoint = resume_from is not None, None, ""
@@ -161,15 +162,15 @@ class Trainer:
         if not self.sums.samples:  # otherwise a checkpoint left it in the middle
             self.epoch += 1
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, self.epoch)))
-        steps_done = -(-self.sums.samples // self.batch_size)
-        began = perf_counter() - self.sums.seconds
+        steps_done = -(-self.sums.samples // self.batch_size)  # up: the last batch may be smaller
+        began = perf_counter() - self.sums.seconds  # as if it had not been interrupted
         self._tell("on_epoch_begin")
         for x, y in minibatches(self.x, self.y, self.batch_size, rng, steps_done):
             self._run_step(x, y)
             self.sums.seconds = perf_counter() - began
             self._tell("on_step_end")
             if self.stop and self.sums.samples < self.samples:
-                return
+                return  # in mid-epoch, which gets no row
         row = {"epoch": self.epoch, **self.sums.means()}
         checks.better_than_guessing(row, self.model.output_shapes[-1])
         if self.validation is not None:
@@ -183,9 +184,10 @@ class Trainer:
         self._tell("on_epoch_end")
 
     def _run_step(self, x: Array, y: Array) -> None:
+        """Do what the loop of examples/xor.py does, and stop where the loss is no number."""
         self.batch = x, y
         self.step += 1
-        p = self.model.forward(x)
+        p = self.model.forward(x)  # (B, ...)
         self.batch_loss = self.loss.forward(p, y) if np.isfinite(p).all() else np.nan
         if not np.isfinite(self.batch_loss):
             raise diverged(self)

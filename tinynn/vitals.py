@@ -67,7 +67,7 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
             layer, out = model.layers[i], outs[i + 1]
             if layer.parameters():
                 seen.spread[layer.name] = float(np.sqrt(out.var(axis=0, dtype=float).mean()))
-                seen.slope[layer.name] = len(x) * float(
+                seen.slope[layer.name] = len(x) * float(  # B times: undoes the 1/B of the mean
                     np.sqrt(np.mean(np.square(dout, dtype=float)))
                 )
             if i > model.lowest:

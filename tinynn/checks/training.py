@@ -116,7 +116,7 @@ def better_than_guessing(row: Mapping[str, Any], output_shape: Shape) -> None:
     if row["loss"] > 2 * np.log(classes):
         warnings.warn(
             f"The loss of epoch {row['epoch']} is {row['loss']:.3g}; guessing among {classes} "
-            f"classes gives {np.log(classes):.3g}. The learning rate may be too high, or x not scaled: "
-            "callbacks=[Doctor()] tells which.",
+            f"classes gives {np.log(classes):.3g}. The learning rate may be too high, or x not "
+            "scaled: callbacks=[Doctor()] tells which.",
             stacklevel=5,
         )
