@@ -40,6 +40,9 @@ Check: TypeAlias = Callable[..., tuple["GradientRow", Array, Projection]]
 class GradientRow:
     """One array: its worst relative error, and both numbers there.
 
+    error: |a - n| / max(|a|, |n|, 1e-3 of the array's largest); where that is no more than the
+    rounding of the loss explains, it is told as less than the tolerance.
+
     name: whose, and what the gradient is of: "2.Dense.W", "2.Dense.x" (its input, so this is dx),
     or "loss.p". fed: wrong, but made of a wrong array from above. at: where the worst is, "entry
     (0, 1)" or "direction (3,)". checked and skipped: how many entries, or directions.
@@ -366,18 +369,20 @@ def _row(
     finite = np.isfinite(backward)
     size = np.where(finite, np.maximum(abs(backward), abs(numeric)), 0)
     scale = np.maximum(size, 1e-3 * size.max())
+    floor = max(noise / tolerance, 1e-300)  # with it, what differs by the noise or less passes
     errors = np.full(backward.shape, np.inf)  # what stays where backward is not a finite number
-    np.divide(abs(backward - numeric), np.where(scale == 0, 1, scale), out=errors, where=finite)
-    errors[finite & (abs(backward - numeric) <= noise)] = 0
+    apart = abs(backward - numeric)
+    np.divide(apart, np.maximum(scale, floor), out=errors, where=finite)
     at = tuple(map(int, np.unravel_index(errors.argmax(), errors.shape)))
     checked = int(compared.sum())
     skipped = compared.size - checked
     error = float(errors[at])
+    agrees = error <= tolerance
     return GradientRow(
         name=name,
         shape=shape,
-        ok=error < tolerance and checked > 0,
-        error=error,
+        ok=agrees and checked > 0,
+        error=error if agrees or error == np.inf else float(apart[at] / scale[at]),
         at=f"{unit} {at}",
         backward=float(backward[at]),
         differences=float(numeric[at]),
