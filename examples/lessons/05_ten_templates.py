@@ -113,7 +113,8 @@ print(f"{names[first]} {z[first]:.1f}, {names[second]} {z[second]:.1f}, others l
 # The trouser wants two legs and no cloth between them; the bag forbids cloth where a shirt has its
 # neck; the sneaker forbids the shaft that makes a boot. These are no portraits: a template shows
 # what tells its class from the other nine. Below, a boot times its own template and times the
-# runner-up's, pixel by pixel: all that adds up to their two scores.
+# runner-up's, pixel by pixel (the colours on half the scale): all that, and b, adds up to their two
+# scores.
 
 # %%
 figure = plt.figure(figsize=(9, 6.2), layout="constrained")
@@ -124,7 +125,7 @@ panels = above.subplots(2, 5)
 for panel, template, name in zip(panels.flat, templates, names, strict=True):
     shown = panel.imshow(template, cmap="RdBu", vmin=-limit, vmax=limit)
     panel.set_title(name, fontsize=10)
-above.colorbar(shown, ax=panels, shrink=0.8, label="weight: blue for, red against")
+above.colorbar(shown, ax=panels, shrink=0.8, extend="both", label="weight: blue for, red against")
 
 photograph, *laid_over, bars = below.subplots(1, 4, width_ratios=(1, 1, 1, 1.4))
 photograph.imshow(image, cmap="gray")

@@ -1,10 +1,11 @@
 # %% [markdown]
 # # 7. Twenty layers deep
 #
-# Last night hidden layers did what none could do before. Why not take twenty? Because an image has
-# to get through all of them, and the slope of the loss all the way back, and each layer makes both
-# larger or smaller by about the same factor. Tonight we work out that factor, set it to 1, and see
-# what happens if one does not. Nothing is trained: it is all in the weights that one starts with.
+# Last night hidden layers did what nothing can do without them. Why not take twenty? Because an
+# image has to get through all of them, and the slope of the loss all the way back, and each layer
+# makes both larger or smaller by about the same factor. Tonight we work out that factor, set it to
+# 1, and see what happens if one does not. Nothing is trained: it is all in the weights that one
+# starts with.
 
 # %%
 from pathlib import Path

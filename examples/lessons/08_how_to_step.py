@@ -23,7 +23,7 @@
 #
 # Below that it pays to go fast, for the flat direction's sake. (Goodfellow, Bengio and Courville,
 # Deep Learning, 2016, section 4.3.1; LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998,
-# section 4.1.)
+# section 5.1.)
 
 # %%
 from pathlib import Path
@@ -74,8 +74,8 @@ print(f"the loss grows from {limit:.4f} on; 2 / c is {2 / curvatures.max():.4f}"
 #
 #     w <- w - learning rate * m / sqrt(v)
 #
-# While a gradient keeps its sign, a step is about as long as the learning rate, on a steep slope
-# as on a gentle one. (Sutskever et al., On the importance of initialization and momentum in deep
+# While a gradient stays the same, a step is as long as the learning rate, on a steep slope as on a
+# gentle one. (Sutskever et al., On the importance of initialization and momentum in deep
 # learning, 2013, equations 1 and 2; Kingma and Ba, Adam, 2015, algorithm 1.)
 
 # %%
@@ -92,7 +92,7 @@ for name, path in paths.items():
 #
 # Nobody knows the curvature of a network's loss, and it changes on the way. So one tries: rates in
 # equal *ratios*, a few steps each. Here a small network takes 100 steps on the real images, with 50
-# of them in a step, and is then scored on all 6,000.
+# of them in a step; then its loss is taken on all 6,000.
 
 # %%
 (images, y), _ = tinynn.datasets.load_sample()

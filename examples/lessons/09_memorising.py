@@ -43,8 +43,8 @@ print(f"{(shuffled == truth).sum()} of 200 shuffled labels are right, by chance"
 # %% [markdown]
 # ## Is there room to learn by heart?
 #
-# With one hidden layer of ReLU units, well chosen, a network can give any n images of d pixels any
-# answers whatever, with no more than
+# With one hidden layer of n ReLU units, well chosen, a network can give any n different images of d
+# pixels any answers whatever, with no more than
 #
 #     2 n + d parameters: here 2 * 200 + 784 = 1,184
 #
@@ -86,7 +86,8 @@ for n in sizes:
 # In training the loss falls to the end. In validation it falls first, and then rises: the network
 # is ever more certain, also where it is wrong. With shuffled labels it rises nearly from the start.
 # `EarlyStopping` watches the validation loss, stops when it has not fallen for three epochs, and
-# takes back the weights of the best one. (Prechelt, Early Stopping - But When?, 1998.)
+# takes back the weights of the best one so far; a longer patience may find a better one. (Prechelt,
+# Early Stopping - But When?, 1998.)
 
 # %%
 stops = {}

@@ -1,5 +1,7 @@
 """Lesson 2: a line stays at ln 2, hidden units get under 0.01; slopes by hand and explained."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,18 @@ def test_slopes_by_hand_are_those_of_explain_step(lesson):
         assert np.abs(by_hand).max() > 1e-3
         np.testing.assert_allclose(by_hand, update.gradient, rtol=1e-12, atol=1e-15)
     assert two.loss == pytest.approx(two.step.loss, rel=1e-12)
-    assert f"loss {two.step.loss:.6f} and by hand {two.step.loss:.6f}" in two.text
+
+
+def test_the_page_of_explain_step_prints_the_numbers_that_are_printed_by_hand(lesson):
+    page, by_hand = lesson("02").text.split("One training step: 4 samples")[1].split("by hand: ")
+    loss, *lines = by_hand.strip().splitlines()
+    assert f" {loss.split()[-1]} " in page.split("\nLOSS")[1].splitlines()[0]
+    printed = [number for line in lines for number in line.split()[1:]]
+    assert len(printed) == 12
+    update = page.split("UPDATE")[1].split("AGAIN")[0]
+    rows = [re.findall(r"-?\d\.\d{4}|(?<= )0(?= )", line) for line in update.splitlines()[2:]]
+    gradients = [row[len(row) // 3 : -(len(row) // 3)] for row in rows if row]
+    assert [number for row in gradients for number in row] == printed
 
 
 def test_slopes_by_hand_are_those_of_finite_differences(lesson):
