@@ -16,8 +16,10 @@ class Chart:
     looks: at its steps. epochs: the rows of its history. classes: how many, or None. shares: of
     each class in the data. never_open: for each layer that closes units, how many let nothing pass
     in any look of the epoch, and how many there are. held_out: how often each class is right, and
-    how often predicted, in validation data. rate: the optimizer's learning rate. steps_per_epoch:
-    0 before the first has ended.
+    how often predicted, in validation data. held_out_size: the standard deviation of what the
+    lowest layer with parameters gets of these. rate: the optimizer's learning rate.
+    steps_per_epoch: 0 before the first has ended. watched: a training; False: one look at a model.
+    broke_off: at which step there was a number that is none, or 0.
     """
 
     looks: list[Look] = field(default_factory=list)
@@ -26,8 +28,11 @@ class Chart:
     shares: list[float] = field(default_factory=list)
     never_open: dict[str, tuple[int, int]] = field(default_factory=dict)
     held_out: tuple[list[int], list[int]] | None = None
+    held_out_size: float | None = None
     rate: float | None = None
     steps_per_epoch: int = 0
+    watched: bool = True
+    broke_off: int = 0
 
     @property
     def guessing(self) -> float:
@@ -46,9 +51,17 @@ class Chart:
         return self.looks[0].step == 1
 
     @property
+    def travelled(self) -> float:
+        """How far all steps together can have moved weights, as a share of their size."""
+        looks = [look for look in self.looks if look.update]
+        sizes = [max(look.update.values()) for look in looks]
+        lengths = [later.step - look.step for look, later in pairwise(looks)]
+        return float(np.dot(sizes[:-1], lengths) + sum(sizes[-1:]))
+
+    @property
     def at_guessing(self) -> bool:
         """Whether epochs have ended, and the last was no better than guessing by the shares."""
-        if not self.classes or not self.epochs:
+        if not self.classes or not self.epochs or self.commonest == 1:
             return False
         loss, accuracy = self.epochs[-1]["loss"], self.epochs[-1]["accuracy"]
         return bool(loss >= 0.93 * self.guessing and accuracy <= self.commonest + 0.1)

@@ -42,8 +42,17 @@ def inputs(chart: Chart) -> Finding:
     """Initial weights are drawn for numbers of about size 1."""
     largest = max(look.largest for look in chart.looks)
     size = max(look.size for look in chart.looks)
+    if largest < 0.05:
+        return Finding(
+            "inputs",
+            PROBLEM,
+            "The inputs are all 0." if largest == 0 else "The inputs are very small.",
+            seen=f"x goes up to {largest:.2g}",
+            cause="x // 255, which leaves nothing, or x scaled twice.",
+            remedy="Scale once: scale_pixels(x) for bytes, (x - x.mean()) / x.std() for others.",
+        )
     if size <= 10:
-        return Finding("inputs", FINE, f"inputs of size {size:.2g}, {largest:.3g} at most")
+        return Finding("inputs", FINE, f"inputs spread by {size:.2g}, {largest:.3g} at most")
     return Finding(
         "inputs",
         PROBLEM,
@@ -71,6 +80,15 @@ def shuffling(chart: Chart) -> Finding:
         return Finding("shuffling", UNKNOWN, "shuffling: the batches are too small to tell")
     if mean > 0.6 * chance:
         return Finding("shuffling", FINE, f"batches are mixed ({seen})")
+    if not chart.watched:
+        return Finding(
+            "shuffling",
+            NOTE,
+            "The data are sorted by class.",
+            seen=f"samples that follow each other: {seen}",
+            cause="They are stored so. Trainer.fit shuffles them; a loop of your own must do so.",
+            remedy="minibatches(x, y, batch_size, rng) shuffles anew in every epoch.",
+        )
     return Finding(
         "shuffling",
         PROBLEM,
@@ -108,6 +126,16 @@ def closed_from_the_start(chart: Chart) -> Finding:
     name, share = max(chart.looks[0].closed.items(), key=lambda item: item[1])
     if share < 0.95:
         return Finding("closed_from_the_start", FINE, f"{share:.0%} of {name} closed at the start")
+    if not chart.watched:
+        return Finding(
+            "closed_from_the_start",
+            PROBLEM,
+            "Nearly all units of a layer are closed.",
+            seen=f"{share:.0%} of {name} let nothing pass",
+            cause="Before training: biases, or weights, that start far below zero. After it: steps "
+            "too large. No gradient gets through a closed unit, so that it cannot open again.",
+            remedy="Fresh weights, as Dense(units) draws them, and a smaller learning rate.",
+        )
     return Finding(
         "closed_from_the_start",
         PROBLEM,
@@ -139,15 +167,31 @@ def signal(chart: Chart) -> Finding:
         "The gradient vanishes." if vanishes else "The gradient explodes.",
         seen=seen,
         cause=f"Initial weights too {'small' if vanishes else 'large'} for this depth"
-        f"{', or an activation as flat as sigmoid' if vanishes else ''}: each layer "
+        f"{', or a function as flat as sigmoid between layers' if vanishes else ''}: each layer "
         f"{'shrinks' if vanishes else 'enlarges'} what passes, forward and back.",
-        remedy="Dense(units, initializer=he_normal) before ReLU, glorot_uniform before tanh.",
+        remedy="ReLU after Dense(units, initializer=he_normal), or tanh after glorot_uniform.",
     )
 
 
 def large_steps(chart: Chart) -> Finding:
     """No step should throw the loss far above where it began."""
     first, later = chart.looks[0], chart.looks[1:]
+    tenth = f" ({chart.rate:g} -> {chart.rate / 10:g})" if chart.rate else ""
+    remedy = (
+        f"A tenth of the learning rate{tenth}, and again until the loss falls from the first steps "
+        "on. If it never does, check_gradients looks for a slope that is wrong."
+    )
+    if chart.broke_off:
+        return Finding(
+            "large_steps",
+            PROBLEM,
+            "The steps are too large: training broke off.",
+            seen=f"the loss began at {first.loss:.3g}; at step {chart.broke_off} it, or a weight, "
+            "was NaN or infinite",
+            cause="The learning rate is too high: each step lands farther beyond the valley, until "
+            "the numbers overflow. Inputs or targets that are not scaled do the same.",
+            remedy=remedy,
+        )
     if not later:
         return Finding("large_steps", UNKNOWN, "steps: none was taken")
     worst, last = max(later, key=lambda look: look.loss), np.mean([k.loss for k in later[-3:]])
@@ -160,7 +204,6 @@ def large_steps(chart: Chart) -> Finding:
         return Finding("large_steps", FINE, "no step threw the loss back")
     before = [look for look in chart.looks if look.step < worst.step]
     moved = max(max(look.update.values(), default=0.0) for look in before)
-    tenth = f" ({chart.rate:g} -> {chart.rate / 10:g})" if chart.rate else ""
     return Finding(
         "large_steps",
         PROBLEM,
@@ -169,32 +212,33 @@ def large_steps(chart: Chart) -> Finding:
         f"step before had moved weights by {moved:.2g} times their size",
         cause="The learning rate is too high: a step lands beyond the valley, higher up than it "
         "began.",
-        remedy=f"A tenth of the learning rate{tenth}, and again until the loss falls from the "
-        "first steps on.",
+        remedy=remedy,
     )
 
 
 def small_steps(chart: Chart) -> Finding:
-    """A thousand steps should be able to change the weights: 1e-3 of their size each is usual."""
+    """All steps together should be able to change the weights, say by a tenth of their size."""
     looks = [look for look in chart.looks if look.update]
     if not looks or looks[-1].step < 16:
         return Finding("small_steps", UNKNOWN, "the size of steps: there were fewer than 16")
-    largest = max(max(look.update.values()) for look in looks)  # also of the first ones
-    usual = float(np.median([max(look.update.values()) for look in looks if look.step >= 16]))
+    moved = [max(look.update.values()) for look in looks]
+    largest, usual = max(moved), float(np.median(moved))
     if largest == 0:
         return Finding("small_steps", UNKNOWN, "the size of steps: nothing moves")
     fell = 1 - float(np.mean([look.loss for look in looks[-3:]])) / looks[0].loss
-    if largest >= 2e-5 or fell > 0.2:
+    learnt = looks[0].loss < 0.5 * chart.guessing < np.inf  # before: there is little left to do
+    far = chart.travelled > 0.1 if chart.at_guessing else largest >= 2e-5
+    if far or learnt or fell > 0.2:
         return Finding("small_steps", FINE, f"a step moves weights by {usual:.1e} of their size")
     tenfold = f" ({chart.rate:g} -> {10 * chart.rate:g})" if chart.rate else ""
     return Finding(
         "small_steps",
         PROBLEM,
         "The steps are too small.",
-        seen=f"a step moves weights by {largest:.1e} of their size at most, 1e-4 to 1e-2 is usual; "
-        f"after {looks[-1].step:,} steps the loss is {looks[-1].loss:.3g}, at first it was "
-        f"{looks[0].loss:.3g}",
-        cause="The learning rate is too low.",
+        seen=f"a step moves weights by {usual:.1e} of their size, 1e-4 to 1e-2 is usual; all "
+        f"{looks[-1].step:,} together by {chart.travelled:.1e} at most; the loss is "
+        f"{looks[-1].loss:.3g}, at first it was {looks[0].loss:.3g}",
+        cause="The learning rate is too low, or there were too few steps.",
         remedy=f"Ten times the learning rate{tenfold}, and again until the loss falls.",
     )
 
@@ -250,6 +294,8 @@ def stuck(chart: Chart) -> Finding:
     """An epoch should be enough to beat guessing."""
     if not chart.classes or not chart.epochs:
         return Finding("stuck", UNKNOWN, "loss against guessing: no epoch with classes has ended")
+    if chart.commonest == 1:
+        return Finding("stuck", UNKNOWN, "loss against guessing: all samples are of one class")
     loss = chart.epochs[-1]["loss"]
     seen = f"the loss is {loss:.4g}, guessing by the classes' shares gives {chart.guessing:.4g}"
     if not chart.at_guessing:
@@ -260,7 +306,7 @@ def stuck(chart: Chart) -> Finding:
         "Nothing is learnt.",
         seen=f"after {len(chart.epochs)} epochs {seen}",
         cause="With nothing else wrong, the labels do not belong to the inputs: one of both was "
-        "shuffled or sorted without the other.",
+        "shuffled or sorted without the other. Or x says little about y.",
         remedy="Look at some images with their labels (plots.prediction_grid), and load, shuffle "
         "and split x and y by the same indices.",
     )
@@ -268,10 +314,23 @@ def stuck(chart: Chart) -> Finding:
 
 def validation(chart: Chart) -> Finding:
     """What training learns should be worth something on data held out."""
-    if not chart.classes or not chart.epochs or "val_loss" not in chart.epochs[-1]:
+    if not chart.epochs or "val_loss" not in chart.epochs[-1]:
         return Finding("validation", UNKNOWN, "validation: none was given")
-    row = chart.epochs[-1]
+    row, size = chart.epochs[-1], float(np.median([look.size for look in chart.looks]))
     seen = f"training loss {row['loss']:.3g}, validation loss {row['val_loss']:.3g}"
+    if size and chart.held_out_size is not None and not 0.1 < chart.held_out_size / size < 10:
+        return Finding(
+            "validation",
+            PROBLEM,
+            "Validation data are scaled otherwise.",
+            seen=f"they spread by {chart.held_out_size:.2g}, the training data by {size:.2g}; "
+            f"{seen}",
+            cause="One of both was scaled and the other not.",
+            remedy="Scale validation data as x is scaled: with the same function, and the mean and "
+            "spread of x.",
+        )
+    if not chart.classes:
+        return Finding("validation", UNKNOWN, "validation against guessing: there are no classes")
     learnt = row["accuracy"] - chart.commonest
     if learnt > 0.2 and row["val_accuracy"] < chart.commonest + 0.3 * learnt:
         return Finding(
@@ -280,10 +339,10 @@ def validation(chart: Chart) -> Finding:
             "Validation is no better than guessing.",
             seen=f"{seen}; accuracy {row['accuracy']:.1%} in training, {row['val_accuracy']:.1%} "
             "in validation",
-            cause="The validation data were prepared in another way, or their labels are in "
-            "another order than their inputs.",
-            remedy="Scale validation data as x is scaled, and take its inputs and labels by the "
-            "same indices.",
+            cause="Training and validation data were prepared in two ways; or the labels of one of "
+            "them are in another order than its inputs, and were learnt by heart.",
+            remedy="Prepare validation data as x is prepared, and take the inputs and labels of "
+            "each by the same indices.",
         )
     if row["loss"] > 0.93 * chart.guessing:
         return Finding("validation", UNKNOWN, "validation: training itself is at guessing")
@@ -291,7 +350,7 @@ def validation(chart: Chart) -> Finding:
 
 
 def never_predicted(chart: Chart) -> Finding:
-    """Every class that occurs should be predicted now and then."""
+    """Every class that occurs should be predicted now and then, and must if training has none."""
     if not chart.held_out or not chart.epochs:
         return Finding("never_predicted", UNKNOWN, "classes never predicted: no validation data")
     labels, predicted = chart.held_out
@@ -299,17 +358,20 @@ def never_predicted(chart: Chart) -> Finding:
     if not missing:
         return Finding("never_predicted", FINE, "every class is predicted")
     absent = [c for c in missing if chart.shares and not chart.shares[c]]
+    classes = f"{'Class' if len(missing) == 1 else 'Classes'} {', '.join(map(str, missing))}"
     return Finding(
         "never_predicted",
-        PROBLEM,
-        f"{'Class' if len(missing) == 1 else 'Classes'} {', '.join(map(str, missing))} "
-        f"{'is' if len(missing) == 1 else 'are'} never predicted.",
+        PROBLEM if absent else NOTE,
+        f"{classes} {'is' if len(missing) == 1 else 'are'} never predicted.",
         seen=f"of {sum(labels):,} validation samples, {sum(labels[c] for c in missing)} are of "
         f"{'this class' if len(missing) == 1 else 'these classes'}, and none is taken for it",
         cause="The training data have none of it."
         if absent
-        else "The training data have too few of it, or its labels are wrong.",
-        remedy="Split with stratified_split, which gives every class its share.",
+        else "It is early, or the class is rare, or the last layers cannot say it: a ReLU right "
+        "before Softmax, Softmax twice.",
+        remedy="Split with stratified_split, which gives every class its share."
+        if absent
+        else "More epochs. If that does not help, end with Dense(classes) and one Softmax.",
     )
 
 

@@ -8,11 +8,14 @@ Each is one number for a layer, so that the looks of a whole run can be kept.
 Dimensions: B samples in the batch, C classes.
 """
 
+import copy
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from tinynn.layers import LAYERS, Dense
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array
@@ -22,13 +25,15 @@ from tinynn.parameters import Array
 class Look:
     """What was seen at one step, before its update if nothing else is said.
 
-    step: counted from 1. loss: of the batch. largest: the largest |x|. size: the root mean square
-    of x. spread: of the output of each layer with parameters, how much it differs from sample to
-    sample: the root of its mean variance. slope: at that output, the root mean square of B times
-    dout. closed: of each layer that keeps a boolean array, as ReLU does, the share of it that is
-    False. alike: hidden layers all of whose units have the same weights. labels, predicted: counts
-    (C,) in this batch; empty if there are no classes. update: of each matrix of weights, the norm
-    of the step divided by its own.
+    step: counted from 1. loss: of the batch. largest, size: of what the lowest layer with
+    parameters gets, the largest |x| and the standard deviation of all numbers. spread: of the
+    output of each layer with parameters, how much it differs from sample to sample: the root of its
+    mean variance. slope: at that output, the root mean square of B times dout. closed: of each
+    layer that keeps a boolean array like its output, as ReLU does, the share of it that is False,
+    if what the layer gets is not 0 everywhere. alike: Dense layers all of whose units have the same
+    weights, inside and towards the next. labels, predicted: counts (C,) in this batch; empty if
+    there are no classes. update: of each matrix of weights, the norm of the step divided by its
+    own.
     """
 
     step: int
@@ -47,6 +52,8 @@ class Look:
 def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int) -> Look:
     """Look at a model that has just run forward on the batch (x, y); it is left as it is.
 
+    Layers of your own are copied, and run forward once more: they may change as they are used.
+
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
     >>> x, y = np.array([[0.0], [3.0]]), [0, 1]
@@ -55,29 +62,31 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
     >>> look.largest, look.labels, look.alike
     (3.0, [1, 1], [])
     """
-    outs = [x.astype(model.dtype, copy=False)]
-    for layer in model.layers:
-        outs.append(layer.forward(outs[-1], training=False))
-    p = outs[-1]
     with np.errstate(all="ignore"):  # what overflows here is what the doctor is looking for
-        size = float(np.sqrt(np.mean(np.square(x, dtype=float))))
-        seen = Look(step, loss.forward(p, y), float(np.abs(x).max()), size)
+        layers, outs = [], [x.astype(model.dtype, copy=False)]
+        for layer in model.layers:
+            own = type(layer) not in LAYERS.values()
+            layers.append(copy.deepcopy(layer) if own else layer)
+            outs.append(layers[-1].forward(outs[-1].copy() if own else outs[-1], training=own))
+        p, given = outs[-1], outs[model.lowest]
+        largest, size = float(np.abs(given).max()), float(given.std(dtype=float))
+        seen = Look(step, loss.forward(p, y), largest, size)
         dout = loss.backward(p, y)
         for i in reversed(range(model.lowest, len(model.layers))):
-            layer, out = model.layers[i], outs[i + 1]
+            layer, out = layers[i], outs[i + 1]
             if layer.parameters():
                 seen.spread[layer.name] = float(np.sqrt(out.var(axis=0, dtype=float).mean()))
                 seen.slope[layer.name] = len(x) * float(  # B times: undoes the 1/B of the mean
                     np.sqrt(np.mean(np.square(dout, dtype=float)))
                 )
             if i > model.lowest:
-                dout = layer.input_gradient(dout)
-    for layer in model.layers:
+                own = layer is not model.layers[i]
+                dout = layer.backward(dout.copy()) if own else layer.input_gradient(dout)
+    for layer, given, out in zip(layers, outs, outs[1:], strict=False):
         units = open_units(layer)
-        if units is not None:
+        if units is not None and units.shape == out.shape and given.any():
             seen.closed[layer.name] = 1 - float(units.mean())
-    hidden = list(weights(model).items())[:-1]  # each unit of the last has a dout of its own
-    seen.alike = [name for name, W in hidden if W.shape[1] > 1 and _alike(W)]
+    seen.alike = _alike([layer for layer in layers if isinstance(layer, Dense)])
     if loss.classifies:
         classes = p.shape[1]
         seen.labels = np.bincount(classes_of(y), minlength=classes).tolist()
@@ -102,6 +111,15 @@ def classes_of(y: npt.ArrayLike) -> Array:
     return y if y.ndim == 1 else y.argmax(axis=1)
 
 
-def _alike(W: Array) -> bool:
-    """Whether all units have the same weights; the first row decides for nearly all W."""
-    return bool((W[0] == W[0, 0]).all() and (W[:, :1] == W).all())
+def _alike(dense: list[Dense]) -> list[str]:
+    """Return the names of those whose units are all the same, towards the next layer too."""
+    return [
+        f"{one.name}.W"
+        for one, above in pairwise(dense)
+        if one.units > 1 and _same(one.W.T) and _same(above.W)
+    ]
+
+
+def _same(rows: Array) -> bool:
+    """Whether all rows are equal; the first numbers decide for nearly all."""
+    return bool((rows[:, 0] == rows[0, 0]).all() and (rows == rows[0]).all())
