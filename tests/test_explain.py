@@ -108,7 +108,9 @@ def test_the_four_samples_of_xor_are_told_number_by_number_and_four_of_a_wider_n
         "0", "0", "0.2500", "0.5000", "0.5000", "0", "0.7500", "0", "4", "of", "8", "closed",
     ]  # fmt: skip
     wider = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(2,))
-    assert "three of sample 1" in str(explain_step(wider, CrossEntropy(), SGD(), x, [0, 1, 1, 0]))
+    assert "corner: 3 of sample 1" in str(
+        explain_step(wider, CrossEntropy(), SGD(), x, [0, 1, 1, 0])
+    )
 
 
 def test_called_twice_it_says_the_same_and_nothing_of_yours_changes():

@@ -2,12 +2,12 @@
 
     explain_step(model, loss, optimizer, x, y)  ->  StepExplanation: print it, or draw its figure()
 
-The step is a real one, of a copy. Small networks are shown number by number, large ones by what
+The step is a real one, of a copy. What fits a screen is shown number by number, the rest by what
 can be said of an array in a line.
 """
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.layers import Layer
-from tinynn.losses import Loss
+from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
+from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.optimizers import SGD, Adam, Optimizer
@@ -27,26 +27,32 @@ from tinynn.vitals import open_units
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
 
-MOST_SAMPLES, MOST_NUMBERS, MOST_IN_A_LINE = 4, 4, 12  # beyond these, a page would be none
+LINES, COLUMNS = 40, 170  # of a screen
+CELLS = 4  # samples, and numbers of each, that have room for digits in a picture
 NAME, EQUATION, SHAPE, NUMBER = 14, 31, 11, 9  # widths
 
-FORWARD = {
-    "Flatten": "out = x, a sample in one row",
-    "Dense": "out = x W + b",
-    "ReLU": "out = max(x, 0)",
-    "Softmax": "p = exp(x) / sum exp(x)",
+FORWARD: dict[type, str] = {
+    Flatten: "out = x, a sample in one row",
+    Dense: "out = x W + b",
+    ReLU: "out = max(x, 0)",
+    Softmax: "p = exp(x) / sum exp(x)",
 }
-BACKWARD = {
-    "Flatten": "dx = dout, in x's shape",
-    "Dense": "dx = dout W.T",
-    "ReLU": "dx = dout where x > 0",
-    "Softmax": "dx = p * (dout - sum(dout p))",
+BACKWARD: dict[type, str] = {
+    Flatten: "dx = dout, in x's shape",
+    Dense: "dx = dout W.T",
+    ReLU: "dx = dout where x > 0",
+    Softmax: "dx = p * (dout - sum(dout p))",
 }
-LOSSES = {
-    "CrossEntropy": ("L = mean of -log p[y]", "dp = -onehot(y) / p / B"),
-    "SoftmaxCrossEntropy": ("L = mean of -log softmax(z)[y]", "dz = (softmax(z) - y) / B"),
-    "MeanSquaredError": ("L = mean of (p - y)^2", "dp = 2 (p - y) / (B C)"),
+LOSSES: dict[type, tuple[str, str]] = {
+    CrossEntropy: ("L = mean of -log p[y]", "dp = -onehot(y) / p / B"),
+    SoftmaxCrossEntropy: ("L = mean of -log softmax(z)[y]", "dz = (softmax - onehot(y)) / B"),
+    MeanSquaredError: ("L = mean of (p - y)^2", "dp = 2 (p - y) / (B C)"),
 }
+LOSSES_OF_ROWS: dict[type, tuple[str, str]] = LOSSES | {  # y (B, C): one-hot, or shares of classes
+    CrossEntropy: ("L = mean of -sum y log p", "dp = -y / p / B"),
+    SoftmaxCrossEntropy: ("L = mean -sum y log softmax(z)", "dz = (softmax(z) - y) / B"),
+}
+OF_DENSE = "dW = x.T dout, db = sum(dout)"
 OWN = "(as this class has it)"  # of what a learner wrote, no equation is known
 
 
@@ -74,7 +80,8 @@ class StepExplanation:
 
     forward: x, then what each layer returned. loss: of the batch; sample_losses: one a sample.
     backward: dp, then dx of each layer, from the last down to where nobody needs it. updates: each
-    array of parameters. loss_after: on the same batch, after the step. promised: by how much the
+    array of parameters; rule: its equations. loss_after: on the same batch, after the step; again:
+    whether the batch met the same network, or random layers drew anew. promised: by how much the
     loss would have fallen if it were a plane, minus the gradient times the step.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
@@ -95,20 +102,21 @@ class StepExplanation:
     updates: tuple[Update, ...]
     loss_after: float
     promised: float
+    again: str = "same batch"
 
     def __str__(self) -> str:
-        small = len(self.sample_losses) <= MOST_SAMPLES and all(
-            row.array[0].size <= MOST_NUMBERS and row.array.size <= MOST_IN_A_LINE
-            for row in self.forward[1:]
-        )
-        lines = _in_numbers(self) if small else _in_summary(self)
+        arrays = [row.array for row in self.forward] + [update.before for update in self.updates]
+        page = LINES * COLUMNS / NUMBER  # so many numbers would fill it
+        lines = _in_numbers(self) if sum(array.size for array in arrays) < page else []
+        if not lines or len(lines) > LINES - 2 or max(map(len, lines)) > COLUMNS:
+            lines = _in_summary(self)
         change = self.loss - self.loss_after
         last = (
-            f"AGAIN  same batch: loss {self.loss:.4f} -> {self.loss_after + 0.0:.4f}, "
-            f"{'down' if change >= 0 else 'up'} {abs(change):.4f}. "
-            f"The slope promised {self.formula}{self.promised:.4f}."
+            f"AGAIN  {self.again}: loss {self.loss:.4f} -> {self.loss_after + 0.0:.4f}, "
+            f"{'down' if change >= 0 else 'up'} {_number(abs(change)).strip()}. "
+            f"The slope promised {self.formula}{_number(self.promised).strip()}."
         )
-        return "\n".join(line.rstrip() for line in (self.title, *lines, last))
+        return "\n".join((self.title, *lines, last))
 
     __repr__ = __str__
 
@@ -118,17 +126,16 @@ class StepExplanation:
         A row of a picture is a sample, a column a number of it; blue is negative, red positive,
         white is 0. path: where to save it, too. Returns the matplotlib Figure.
         """
-        above = self.forward
-        gradients = {row.name: row for row in self.backward}
-        below = [gradients.get(_giver(above, i)) for i in range(len(above))]
+        above, below = self.forward, {row.name: row.array for row in self.backward}
+        givers = [*(row.name for row in above[1:]), "loss"]  # whose backward gave its gradient
         figure = blank(max(6.4, 1.9 * len(above)), 4.6)
         panels = figure.subplots(2, len(above), squeeze=False)
-        for column, (row, gradient) in enumerate(zip(above, below, strict=True)):
+        for column, (row, giver) in enumerate(zip(above, givers, strict=True)):
             _heat_map(panels[0, column], row.array, row.name)
-            if gradient is None:
-                panels[1, column].axis("off")
+            if giver in below:
+                _heat_map(panels[1, column], below[giver], f"d {row.name}")
             else:
-                _heat_map(panels[1, column], gradient.array, f"d {row.name}")
+                panels[1, column].axis("off")
         panels[0, 0].set_ylabel("samples, forward")
         next(panel for panel in panels[1] if panel.axison).set_ylabel("samples, backward")
         figure.suptitle(
@@ -146,7 +153,9 @@ def explain_step(
     """Take one training step on a copy of model and optimizer, and tell every number of it.
 
     x: (B, *input_shape). y: as the loss wants it. Nothing that is passed in changes: called twice,
-    it says the same. Raises ValueError for data that do not fit.
+    it says the same. So that the two losses compare, a layer that draws random numbers draws the
+    same ones for both, if its Generator is its own attribute; else the page says that it did not.
+    Raises ValueError for data that do not fit.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
@@ -163,40 +172,42 @@ def explain_step(
     if not model.params.size:
         raise ValueError("explain_step: the model has no parameters, so that no step changes it.")
     x, y = checks.paired(x, y)
-    x = checks.batch(x, model.input_shape, "explain_step").astype(model.dtype, copy=False)
+    x = checks.batch(x, model.input_shape, "explain_step").astype(model.dtype)
+    still, moved = copy.deepcopy(model), copy.deepcopy(model)  # random layers draw the same in each
 
     forward = [Row("x", "given", x)]
     for layer in model.layers:
         out = layer.forward(forward[-1].array.copy())  # copies: a layer may work in place
-        equation = FORWARD.get(type(layer).__name__, OWN)
+        equation = FORWARD.get(type(layer), OWN)
         forward.append(Row(layer.name, equation, out, _closed(layer)))
     p = forward[-1].array
     value = loss.forward(p, y)
     each = tuple(loss.forward(p[i : i + 1], y[i : i + 1]) for i in range(len(p)))
-
-    loss_equation, its_gradient = LOSSES.get(type(loss).__name__, (OWN, OWN))
+    known = LOSSES if y.ndim == 1 else LOSSES_OF_ROWS
+    loss_equation, its_gradient = known.get(type(loss), (OWN, OWN))
     backward = [Row("loss", its_gradient, loss.backward(p, y))]
-    for i in reversed(range(model.lowest, len(model.layers))):
-        layer, dout = model.layers[i], backward[-1].array.copy()
-        layer.parameter_gradients(dout)
-        if i > model.lowest:
-            equation = BACKWARD.get(type(layer).__name__, OWN)
-            backward.append(Row(layer.name, equation, layer.input_gradient(dout)))
+    for layer in reversed(model.layers[model.lowest + 1 :]):
+        dx = layer.backward(backward[-1].array.copy())
+        backward.append(Row(layer.name, BACKWARD.get(type(layer), OWN), dx))
+    model.layers[model.lowest].parameter_gradients(backward[-1].array.copy())
 
-    before = model.params.copy()
-    old = {name: view.copy() for name, view in model.named_parameters().items()}
     gradients = {
         f"{layer.name}.{name}": getattr(layer, f"d{name}").copy()
         for layer in model.layers
         for name in layer.parameters()
     }
     optimizer.step(model.params, model.grads)
-    updates = [
-        Update(name, old[name], gradients[name], after)
-        for name, after in model.named_parameters().items()
-    ]
-    step = model.params.astype(np.float64) - before
+    old, new = still.named_parameters(), model.named_parameters()
+    step = model.params.astype(np.float64) - still.params
+    moved.params = model.params
+    again = loss.forward(still.forward(x.copy()), y)
+    same = "" if np.isclose(again, value, 1e-4, equal_nan=True) else ", other random numbers"
     short, rule, formula = _rule(optimizer)
+    kinds = {type(layer) for layer in model.layers if layer.parameters()}
+    if kinds == {Dense}:
+        rule = f"{OF_DENSE},  {rule}"
+    else:
+        rule = f"{f'Dense: {OF_DENSE};  ' if Dense in kinds else ''}each array: {rule}"
     samples = f"{len(x)} sample{'s' if len(x) > 1 else ''}"
     title = f"One training step: {samples}, {model.params.size:,} parameters, {short}"
     return StepExplanation(
@@ -208,21 +219,22 @@ def explain_step(
         loss_equation=loss_equation,
         sample_losses=each,
         backward=tuple(backward),
-        updates=tuple(updates),
-        loss_after=loss.forward(model.forward(x, training=False), y),
+        updates=tuple(Update(name, old[name], gradients[name], new[name]) for name in new),
+        loss_after=loss.forward(moved.forward(x.copy()), y),
         promised=float(-(model.grads @ step)),
+        again=f"same batch{same}",
     )
 
 
 def _rule(optimizer: Optimizer) -> tuple[str, str, str]:
     """Return an optimizer's short name, its equation, and a formula for what the slope promises."""
     rate = optimizer.rate(optimizer.t)
-    if isinstance(optimizer, SGD) and optimizer.momentum:
+    if type(optimizer) is SGD and optimizer.momentum:
         rule = f"v <- {optimizer.momentum:g} v - {rate:g} dW,  W <- W + v"
         return f"SGD {rate:g}, momentum {optimizer.momentum:g}", rule, ""
-    if isinstance(optimizer, SGD):
+    if type(optimizer) is SGD:
         return f"SGD {rate:g}", f"W <- W - {rate:g} dW", f"{rate:g} |grad|^2 = "
-    if isinstance(optimizer, Adam):
+    if type(optimizer) is Adam:
         return f"Adam {rate:g}", f"W <- W - {rate:g} m / (sqrt(v) + {optimizer.epsilon:g})", ""
     return repr(optimizer), OWN, ""
 
@@ -235,11 +247,6 @@ def _closed(layer: Layer) -> str:
     return f"{np.count_nonzero(~units):,} of {units.size:,} closed"
 
 
-def _giver(rows: Sequence[Row], i: int) -> str:
-    """Return whose backward gave the gradient of what row i returned: that of the row after it."""
-    return rows[i + 1].name if i + 1 < len(rows) else "loss"
-
-
 def _number(value: float) -> str:
     """Return a number in a column: four decimals, or as many as are needed to see it.
 
@@ -248,8 +255,9 @@ def _number(value: float) -> str:
     """
     if value == 0:
         return "0     ".rjust(NUMBER)
-    small_or_large = not 5e-5 <= abs(value) < 1e3
-    return f"{value:{NUMBER}.1e}" if small_or_large else f"{value:{NUMBER}.4f}"
+    text = f"{value:.4f}"
+    fits = abs(value) >= 5e-5 and len(text) < NUMBER
+    return text.rjust(NUMBER) if fits else f"{value:{NUMBER}.1e}"
 
 
 def _numbers(values: Iterable[float]) -> str:
@@ -257,81 +265,92 @@ def _numbers(values: Iterable[float]) -> str:
 
 
 def _shape(array: Array) -> str:
-    return str(array.shape).replace(" ", "").ljust(SHAPE)
+    return str(array.shape).replace(" ", "")
+
+
+def _samples(row: Row) -> Array:
+    """Return an array as a table (B, N), a sample in each row."""
+    return row.array.reshape(len(row.array), -1)
+
+
+def _rows(parameter: Array) -> Array:
+    """Return an array of parameters, of any number of axes, as a table."""
+    table = np.atleast_2d(parameter)
+    return table.reshape(-1, table.shape[-1])
+
+
+def _widths(step: StepExplanation) -> tuple[int, int]:
+    """Return the widths of the columns of names and shapes: what is long pushes no other column."""
+    named = [(row.name, row.array) for row in step.forward]
+    named += [(update.name, update.before) for update in step.updates]
+    shape = max(len(_shape(array)) for _, array in named) + 1
+    return max(len(name) for name, _ in named) + 3, max(shape, SHAPE)
 
 
 def _in_numbers(step: StepExplanation) -> list[str]:
     """Return the page of a small network, number by number."""
-    start = NAME + EQUATION + SHAPE
-    width = max(*(row.array[0].size for row in step.forward[1:]), 1) * NUMBER + 2
+    name, shape = _widths(step)
+    name = max(name, NAME)
+    width = max(_samples(row).shape[1] for row in step.forward) * NUMBER + 2
 
     def line(row: Row) -> str:
-        head = f"  {row.name}".ljust(NAME) + row.equation.ljust(EQUATION) + _shape(row.array)
-        samples = (_numbers(sample.ravel()[:MOST_NUMBERS]).ljust(width) for sample in row.array)
-        return f"{head}{''.join(samples)}{row.note}"
+        head = f"  {row.name}".ljust(name) + row.equation.ljust(EQUATION)
+        samples = (_numbers(sample).ljust(width) for sample in _samples(row))
+        return f"{head}{_shape(row.array).ljust(shape)}{''.join(samples)}{row.note}"
 
     heads = "".join(f"   sample {i}".ljust(width) for i in range(1, len(step.sample_losses) + 1))
     losses = "".join(_number(value).ljust(width) for value in step.sample_losses)
-    lines = ["FORWARD".ljust(start - SHAPE) + "shape".ljust(SHAPE) + heads]
+    total = f"{step.loss:.4f}".ljust(shape)
+    lines = ["FORWARD".ljust(name + EQUATION) + "shape".ljust(shape) + heads]
     lines += map(line, step.forward)
-    lines.append("LOSS".ljust(NAME) + step.loss_equation.ljust(EQUATION) + _total(step) + losses)
-    lines.append("BACKWARD".ljust(NAME) + "(d... = how L changes with ...)")
+    lines.append("LOSS".ljust(name) + step.loss_equation.ljust(EQUATION) + total + losses)
+    lines.append("BACKWARD".ljust(name) + "(d... = how L changes with ...)")
     lines += map(line, step.backward)
-    columns = max(np.atleast_2d(update.before).shape[1] for update in step.updates)
-    width = columns * NUMBER + 3
-    lines.append("UPDATE".ljust(NAME) + f"dW = x.T dout, db = sum(dout),  {step.rule}")
+    width = max(_rows(update.before).shape[1] for update in step.updates) * NUMBER + 3
     titles = (f"   {head}".ljust(width) for head in ("before", "gradient", "after"))
-    lines.append(" " * NAME + "".join(titles))
+    lines += ["UPDATE".ljust(name) + step.rule, " " * name + "".join(titles)]
     for update in step.updates:
-        arrays = (update.before, update.gradient, update.after)
-        for i, rows in enumerate(zip(*map(np.atleast_2d, arrays), strict=True)):
-            name = f"  {update.name}" if i == 0 else ""
-            lines.append(name.ljust(NAME) + "".join(_numbers(row).ljust(width) for row in rows))
-    return lines
-
-
-def _total(step: StepExplanation) -> str:
-    return f"{step.loss:.4f}".ljust(SHAPE)
+        tables = map(_rows, (update.before, update.gradient, update.after))
+        for i, rows in enumerate(zip(*tables, strict=True)):
+            head = f"  {update.name}" if i == 0 else ""
+            lines.append(head.ljust(name) + "".join(_numbers(row).ljust(width) for row in rows))
+    return [line.rstrip() for line in lines]
 
 
 def _in_summary(step: StepExplanation) -> list[str]:
     """Return the page of a large network, a line for each array."""
+    name, shape = _widths(step)
+    corner = 3 * NUMBER
+
+    def head(of: str, middle: str, lead: str = "") -> str:
+        return lead.ljust(shape) + f" {of}".ljust(name) + middle.ljust(EQUATION)
+
+    def figures(table: Array) -> str:
+        extent = _numbers([table.min(), table.mean(dtype=float), table.max()])
+        return f"{_numbers(table[0, :3]).ljust(corner)}{extent}{np.mean(table == 0):6.0%}"
 
     def line(row: Row) -> str:
-        head = _shape(row.array) + f" {row.name}".ljust(NAME) + row.equation.ljust(EQUATION)
-        a = row.array
-        figures = _numbers([*a[0].ravel()[:3], a.min(), a.mean(), a.max()])
-        return f"{head}{figures}{np.mean(a == 0):8.0%}   {row.note}"
+        start = head(row.name, row.equation, _shape(row.array))
+        return f"{start}{figures(_samples(row))}  {row.note}"
 
-    names = ("min", "mean", "max")
-    heads = "three of sample 1".rjust(3 * NUMBER) + "".join(name.rjust(NUMBER) for name in names)
-    heads += "zero".rjust(8)
-    lines = ["shape".ljust(SHAPE) + " FORWARD".ljust(NAME + EQUATION) + heads]
-    lines += map(line, step.forward)
-    worst = max(step.sample_losses)
-    lines.append(
-        " " * SHAPE
-        + " LOSS".ljust(NAME)
-        + step.loss_equation.ljust(EQUATION)
-        + f"{step.loss:.4f}; of a sample {min(step.sample_losses):.4f} to {worst:.4f}"
-    )
-    lines.append(" " * SHAPE + " BACKWARD".ljust(NAME) + "(d... = how L changes with ...)")
-    lines += map(line, step.backward)
-    lines.append(
-        " " * SHAPE + " UPDATE".ljust(NAME) + f"dW = x.T dout, db = sum(dout),  {step.rule}"
-    )
-    titles = ("first W", "its dW", "W after", "mean |W|", "mean |dW|", "mean |step|")
-    lines.append(" " * (SHAPE + NAME) + "".join(title.rjust(NUMBER + 3) for title in titles))
+    names = "".join(title.rjust(NUMBER) for title in ("min", "mean", "max")) + "  zero"
+    sizes = "mean |W|".rjust(NUMBER + 3) + "mean |step|".rjust(NUMBER + 3)
+    each = f"; of a sample {min(step.sample_losses):.4f} to {max(step.sample_losses):.4f}"
+    lines = [
+        head("FORWARD", "", "shape") + "   corner: 3 of sample 1".ljust(corner) + names,
+        *map(line, step.forward),
+        head("LOSS", step.loss_equation) + f"{step.loss:.4f}{each}",
+        head("BACKWARD", "(d... = how L changes with ...)"),
+        *map(line, step.backward),
+        head("UPDATE", step.rule),
+        head("", "   corner of W: 3 of row 1") + "   corner of dW".ljust(corner) + names + sizes,
+    ]
     for update in step.updates:
-        means = (np.abs(update.before), np.abs(update.gradient))
-        figures = [
-            *(array.ravel()[0] for array in (update.before, update.gradient, update.after)),
-            *(array.mean() for array in means),
-            np.abs(update.after - update.before).mean(),
-        ]
-        numbers = "".join(_number(value).rjust(NUMBER + 3) for value in figures)
-        lines.append(_shape(update.before) + f" {update.name}".ljust(NAME) + numbers)
-    return lines
+        W, moved = _rows(update.before), update.after - update.before
+        sizes = "".join(_number(np.abs(a).mean()).rjust(NUMBER + 3) for a in (W, moved))
+        start = head(update.name, _numbers(W[0, :3]), _shape(update.before))
+        lines.append(start + figures(_rows(update.gradient)) + sizes)
+    return [line.rstrip() for line in lines]
 
 
 def _heat_map(panel: Any, array: Array, title: str) -> None:
@@ -342,7 +361,7 @@ def _heat_map(panel: Any, array: Array, title: str) -> None:
     panel.set_title(title, fontsize=9)
     panel.set_xticks([])
     panel.set_yticks([])
-    if rows.shape[1] <= MOST_NUMBERS and len(rows) <= MOST_SAMPLES:
+    if max(rows.shape) <= CELLS:
         for (i, j), value in np.ndenumerate(rows):
             colour = "white" if abs(value) > 0.6 * limit else "black"
             panel.text(
