@@ -1,5 +1,7 @@
 """Protects explain_step: its page tells the numbers of a real step, and nothing else changes."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,48 @@ AGAIN  same batch: loss 0.5625 -> 0.0704, down 0.4921. The slope promised 0.1 |g
 X = np.array([[1.0, 2.0], [-1.0, 1.0]])
 
 
+class Halve(Layer):
+    def forward(self, x, training=True):
+        return x / 2
+
+    def input_gradient(self, dout):
+        return dout / 2
+
+
+class Mix(Layer):
+    """out = x (g1 + g2 + ...): parameters with three axes."""
+
+    def __init__(self, many):
+        self.many = many
+
+    def parameter_shapes(self, input_shape):
+        return {"g": (self.many, *input_shape, *input_shape)}
+
+    def forward(self, x, training=True):
+        self.x = x
+        return x @ self.g.sum(axis=0)
+
+    def parameter_gradients(self, dout):
+        self.dg = np.tile(self.x.T @ dout, (self.many, 1, 1))
+
+    def input_gradient(self, dout):
+        return dout @ self.g.sum(axis=0).T
+
+
+class Drop(Layer):
+    """Another half of the numbers is dropped in each forward."""
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def forward(self, x, training=True):
+        self.kept = 2.0 * (self.rng.random(x.shape) < 0.5)
+        return x * self.kept
+
+    def input_gradient(self, dout):
+        return dout * self.kept
+
+
 def network_2_2_2():
     layers = [Dense(2), ReLU(), Dense(2), Softmax()]
     model = Sequential(layers, input_shape=(2,), dtype=np.float64)
@@ -108,9 +152,8 @@ def test_the_four_samples_of_xor_are_told_number_by_number_and_four_of_a_wider_n
         "0", "0", "0.2500", "0.5000", "0.5000", "0", "0.7500", "0", "4", "of", "8", "closed",
     ]  # fmt: skip
     wider = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(2,))
-    assert "corner: 3 of sample 1" in str(
-        explain_step(wider, CrossEntropy(), SGD(), x, [0, 1, 1, 0])
-    )
+    page = str(explain_step(wider, CrossEntropy(), SGD(), x, [0, 1, 1, 0]))
+    assert "corner: 3 of sample 1" in page
 
 
 def test_called_twice_it_says_the_same_and_nothing_of_yours_changes():
@@ -195,10 +238,11 @@ def test_the_step_is_that_of_the_training_loop():
 
 
 def test_the_page_of_the_real_network_fits_a_screen():
-    page = str(explain_step(real_network(), CrossEntropy(), Adam(), *images()))
+    told = explain_step(real_network(), CrossEntropy(), Adam(), *images())
+    page = str(told)
     lines = page.splitlines()
     assert len(lines) <= 40
-    assert max(map(len, lines)) <= 145
+    assert max(map(len, lines)) <= 140
     figures = next(line for line in lines if "2.ReLU" in line)
     out = np.maximum(real_network().layers[1].forward(images()[0].reshape(32, 784), False), 0)
     share = f"{np.mean(out == 0):.0%}"
@@ -206,6 +250,100 @@ def test_the_page_of_the_real_network_fits_a_screen():
     assert f"{(out == 0).sum():,} of 16,384 closed" in figures
     assert f"{out.max():.4f}" in figures
     assert "W <- W - 0.001 m / (sqrt(v) + 1e-08)" in page
+    corner = [f"{w:.4f}" for w in real_network().layers[7].W[0, :3]]
+    assert words(told, "7.Dense.W")[:5] == ["(128,10)", "7.Dense.W", *corner]
+    assert words(told, "7.Dense.b")[-2:] == ["0", "0.0010"]  # Adam's first step: the rate, for each
+
+
+EXTENT = ["min", "mean", "max", "zero"]
+
+
+def words(told, name):
+    """The line of the page that tells this array forward, or as a parameter, word by word."""
+    return next(line.split() for line in str(told).splitlines() if f" {name} " in line)
+
+
+def test_a_summary_has_a_corner_the_extent_and_the_zeros_of_each_array():
+    """Worked by hand. dW = 12 x_i dp_j, for twelve samples that are all alike."""
+    model = Sequential([Dense(4)], input_shape=(2,), dtype=np.float64)
+    model.layers[0].W = [[1, 2, 3, 4], [0, 1, 0, -1]]
+    x, y = [[1, 2]] * 12, [[1 - 24, 4, 3 + 24, 2 - 48]] * 12  # so that dp is 1, 0, -1, 2
+    told = explain_step(model, MeanSquaredError(), SGD(0.5), x, y)
+    assert words(told, "FORWARD")[2:] == ["corner:", "3", "of", "sample", "1", *EXTENT]
+    out = "(12,4) 0.Dense out = x W + b 1.0000 4.0000 3.0000 1.0000 2.5000 4.0000 0%"
+    dp = "(12,4) loss dp = 2 (p - y) / (B C) 1.0000 0 -1.0000 -1.0000 0.5000 2.0000 25%"
+    W = "(2,4) 0.Dense.W 1.0000 2.0000 3.0000 12.0000 0 -12.0000 -24.0000 9.0000 48.0000 25%"
+    b = "(4,) 0.Dense.b 0 0 0 12.0000 0 -12.0000 -12.0000 6.0000 24.0000 25%"
+    assert words(told, "0.Dense") == out.split()
+    assert words(told, "loss") == dp.split()
+    assert words(told, "0.Dense.W") == f"{W} 1.5000 9.0000".split()  # mean |W|, mean |step|
+    assert words(told, "0.Dense.b") == f"{b} 0 6.0000".split()
+    assert "864.0000; of a sample 864.0000 to 864.0000" in str(told)
+    assert str(told).endswith("The slope promised 0.5 |grad|^2 = 2592.0000.")
+
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_columns_stay_where_a_sample_has_fewer_numbers_than_a_corner(units):
+    model = Sequential([Dense(units)], input_shape=(1,), dtype=np.float64)
+    model.layers[0].W = [[2.0] * units]
+    x = np.arange(1.0, 13)[:, None]
+    y = np.repeat(2 * x - 6 * units, units, axis=1)  # so that dp is 1
+    lines = str(explain_step(model, MeanSquaredError(), SGD(0.01), x, y)).splitlines()
+    heading = lines[1]
+    columns = [heading.index(title) + len(title) for title in EXTENT]
+
+    def figures(of):
+        line = next(line for line in lines if f" {of} " in line)
+        bounds = [columns[0] - 9, *columns]
+        return [line[a:b].strip() for a, b in pairwise(bounds)]
+
+    assert figures("0.Dense") == ["2.0000", "13.0000", "24.0000", "0%"]
+    assert figures("loss") == ["1.0000", "1.0000", "1.0000", "0%"]
+    assert figures("0.Dense.W") == ["78.0000", "78.0000", "78.0000", "0%"]  # 1 + 2 + ... + 12
+    assert figures("0.Dense.b") == ["12.0000", "12.0000", "12.0000", "0%"]
+
+
+@pytest.mark.parametrize("size", [2, 10000])  # in numbers, and as a summary
+def test_a_long_name_or_shape_pushes_no_column(size):
+    class HalveButWithAVeryLongName(Halve):
+        pass
+
+    layers = [HalveButWithAVeryLongName(), Flatten(), Dense(1)]
+    x, y = np.ones((size, 1, 2, 1)), np.ones((size, 1))
+    told = explain_step(Sequential(layers, (1, 2, 1)), MeanSquaredError(), SGD(), x, y)
+    lines = str(told).splitlines()[2:]
+    starts = [a.index(b.equation) for a, b in zip(lines, told.forward, strict=False)]
+    ends = [line.rindex("0%") for line in lines[:4]] if size > 2 else [0]
+    assert len(starts) == 4
+    assert len(set(starts)) == len(set(ends)) == 1
+
+
+def test_many_inputs_are_summarised_also_where_outputs_are_few():
+    model = Sequential([Dense(2), Softmax()], input_shape=(784,))
+    told = explain_step(model, CrossEntropy(), SGD(), np.tile([0, 0.5, 1, 0.5], (2, 196)), [0, 1])
+    lines = str(told).splitlines()
+    assert len(lines) <= 20
+    assert max(map(len, lines)) <= 140
+    line = "(2,784) x given 0 0.5000 1.0000 0 0.5000 1.0000 25%"
+    assert words(told, "x") == line.split()
+
+
+def test_many_parameters_are_summarised_also_where_inputs_and_outputs_are_few():
+    told = explain_step(Sequential([Mix(100)], (2,)), MeanSquaredError(), SGD(), X, X)
+    assert len(str(told).splitlines()) <= 20
+    assert words(told, "0.Mix.g")[0] == "(100,2,2)"
+
+
+def test_all_of_six_inputs_are_told_each_sample_under_its_heading():
+    model = Sequential([Dense(2), Softmax()], input_shape=(6,))
+    x = np.arange(1, 13).reshape(2, 6)
+    told = explain_step(model, CrossEntropy(), SGD(), x, [0, 1])
+    assert words(told, "x") == ["x", "given", "(2,6)", *(f"{i}.0000" for i in range(1, 13))]
+    heading, inputs, outputs, *_ = str(told).splitlines()[1:]
+    second = heading.index("sample 2")
+    assert inputs[second:].startswith("7.0000")
+    assert outputs[second - 9 : second - 2].isspace()
+    assert outputs[second - 2 :].split()[0] == f"{told.forward[1].array[1, 0]:.4f}"
 
 
 @pytest.mark.parametrize(
@@ -227,18 +365,121 @@ def test_a_step_that_is_too_large_goes_up():
     assert ", up " in page.splitlines()[-1]
 
 
-class Halve(Layer):
-    def forward(self, x, training=True):
-        return x / 2
-
-    def input_gradient(self, dout):
-        return dout / 2
-
-
 def test_a_layer_of_ones_own_is_told_without_an_equation():
     layers = [Dense(2), Halve(), Softmax()]
     page = str(explain_step(Sequential(layers, (2,)), CrossEntropy(), SGD(), X, [0, 1]))
     assert page.count("1.Halve     (as this class has it)") == 2
+
+
+def test_parameters_with_three_axes_are_told_row_by_row():
+    model = Sequential([Mix(2)], input_shape=(2,), dtype=np.float64)
+    model.layers[0].g = [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]
+    told = explain_step(model, MeanSquaredError(), SGD(0.5), [[1, 2]], [[2, 4]])  # dp is 1, -1
+    assert [line.split() for line in str(told).splitlines()[-5:-1]] == [
+        ["0.Mix.g", "1.0000", "0", "1.0000", "-1.0000", "0.5000", "0.5000"],
+        ["0", "1.0000", "2.0000", "-2.0000", "-1.0000", "2.0000"],
+        ["0", "1.0000", "1.0000", "-1.0000", "-0.5000", "1.5000"],
+        ["1.0000", "0", "2.0000", "-2.0000", "0", "1.0000"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layers", "heading"),
+    [
+        ([Dense(2)], "dW = x.T dout, db = sum(dout),  W <- W - 0.1 dW"),
+        ([Mix(1)], "each array: W <- W - 0.1 dW"),
+        ([Mix(1), Dense(2)], "Dense: dW = x.T dout, db = sum(dout);  each array: W <- W - 0.1 dW"),
+        ([type("Dense", (Mix,), {})(1)], "each array: W <- W - 0.1 dW"),
+    ],
+)
+def test_the_gradients_of_a_dense_are_said_of_a_dense_only(layers, heading):
+    page = str(explain_step(Sequential(layers, (2,)), MeanSquaredError(), SGD(0.1), X, X))
+    assert next(line for line in page.splitlines() if line.startswith("UPDATE")) == (
+        f"UPDATE        {heading}"
+    )
+
+
+def test_an_optimizer_of_ones_own_is_told_without_an_equation():
+    class Backwards(SGD):
+        def update(self, params, grads, rate):
+            params += rate * grads
+
+    page = str(explain_step(network_2_2_2(), CrossEntropy(), Backwards(0.1), X, [0, 0]))
+    assert "db = sum(dout),  (as this class has it)" in page
+    assert "|grad|^2" not in page
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "equations"),
+    [
+        (CrossEntropy, [0], ("L = mean of -log p[y]", "dp = -onehot(y) / p / B")),
+        (CrossEntropy, [[0.25, 0.75]], ("L = mean of -sum y log p", "dp = -y / p / B")),
+        (
+            SoftmaxCrossEntropy,
+            [0],
+            ("L = mean of -log softmax(z)[y]", "dz = (softmax - onehot(y)) / B"),
+        ),
+        (
+            SoftmaxCrossEntropy,
+            [[0.25, 0.75]],
+            ("L = mean -sum y log softmax(z)", "dz = (softmax(z) - y) / B"),
+        ),
+    ],
+)
+def test_the_equations_are_those_of_labels_or_of_rows(loss, y, equations):
+    layers = [Dense(2), Softmax()] if loss is CrossEntropy else [Dense(2)]
+    told = explain_step(Sequential(layers, (2,)), loss(), SGD(), [[0, 0]], y)  # p is 1/2, 1/2
+    assert (told.loss_equation, told.backward[0].equation) == equations
+    assert all(f"{equation} " in str(told) for equation in equations)
+    assert told.loss == pytest.approx(np.log(2))
+    if len(np.shape(y)) == 2:
+        dp = [[-0.5, -1.5]] if loss is CrossEntropy else [[0.25, -0.25]]
+        assert told.backward[0].array.tolist() == dp
+
+
+def test_a_random_layer_draws_the_same_again():
+    rng = np.random.default_rng(3)
+    model = Sequential([Drop(rng), Dense(1)], input_shape=(4,), dtype=np.float64)
+    W, b = model.layers[1].W.copy(), 0
+    x, y = np.arange(8.0).reshape(2, 4), np.ones((2, 1))
+    told = explain_step(model, MeanSquaredError(), SGD(1e-9), x, y)
+    kept = x * 2 * (np.random.default_rng(3).random((2, 4)) < 0.5)
+    assert kept.any()
+    assert told.loss == pytest.approx(np.mean((kept @ W - y) ** 2))
+    dp = kept @ W - y
+    W, b = W - 1e-9 * kept.T @ dp, b - 1e-9 * dp.sum()
+    assert told.loss_after == pytest.approx(np.mean((kept @ W + b - y) ** 2), rel=1e-12)
+    assert told.loss - told.loss_after == pytest.approx(told.promised, rel=1e-3)
+    assert "AGAIN  same batch: loss" in str(told)
+    assert f"down {told.promised:.1e}. " in str(told)  # not 0.0000
+    assert rng.random() == np.random.default_rng(3).random()  # yours has not drawn
+
+
+def test_a_layer_that_draws_from_elsewhere_is_not_compared_in_silence():
+    elsewhere = np.random.default_rng(3)
+
+    class DropElsewhere(Drop):
+        def forward(self, x, training=True):
+            self.rng = elsewhere
+            return super().forward(x, training)
+
+    model = Sequential([DropElsewhere(None), Dense(1)], input_shape=(40,), dtype=np.float64)
+    told = explain_step(model, MeanSquaredError(), SGD(1e-6), np.ones((2, 40)), np.ones((2, 1)))
+    assert "AGAIN  same batch, other random numbers: loss" in str(told)
+
+
+def test_the_backward_that_is_told_is_the_one_that_training_calls():
+    class Own(Halve):
+        def backward(self, dout):
+            return 3 * dout
+
+    def network():
+        return Sequential([Dense(2), Own(), Dense(2)], input_shape=(2,))
+
+    told = explain_step(network(), MeanSquaredError(), SGD(), X, X)
+    model, loss = network(), MeanSquaredError()
+    model.backward(loss.backward(model.forward(X), X))
+    np.testing.assert_array_equal(told.updates[0].gradient, model.layers[0].dW)
 
 
 def test_the_picture_has_a_panel_for_each_array_and_says_the_numbers(tmp_path):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # matplotlib takes a second to import
 
 LINES, COLUMNS = 40, 170  # of a screen
 CELLS = 4  # samples, and numbers of each, that have room for digits in a picture
-NAME, EQUATION, SHAPE, NUMBER = 14, 31, 11, 9  # widths
+NAME, EQUATION, SHAPE, NUMBER, IN_TEXT = 14, 31, 11, 9, 16  # widths
 
 FORWARD: dict[type, str] = {
     Flatten: "out = x, a sample in one row",
@@ -111,11 +111,11 @@ class StepExplanation:
         if not lines or len(lines) > LINES - 2 or max(map(len, lines)) > COLUMNS:
             lines = _in_summary(self)
         change = self.loss - self.loss_after
-        last = (
-            f"AGAIN  {self.again}: loss {self.loss:.4f} -> {self.loss_after + 0.0:.4f}, "
-            f"{'down' if change >= 0 else 'up'} {_number(abs(change)).strip()}. "
-            f"The slope promised {self.formula}{_number(self.promised).strip()}."
-        )
+        told = (self.loss, self.loss_after, abs(change), self.promised)
+        before, after, by, promised = (_number(value, IN_TEXT) for value in told)
+        way = "down" if change >= 0 else "up"
+        last = f"AGAIN  {self.again}: loss {before} -> {after}, {way} {by}. "
+        last += f"The slope promised {self.formula}{promised}."
         return "\n".join((self.title, *lines, last))
 
     __repr__ = __str__
@@ -200,14 +200,12 @@ def explain_step(
     old, new = still.named_parameters(), model.named_parameters()
     step = model.params.astype(np.float64) - still.params
     moved.params = model.params
-    again = loss.forward(still.forward(x.copy()), y)
+    again = loss.forward(still.forward(x), y)  # differs if a layer draws from elsewhere
     same = "" if np.isclose(again, value, 1e-4, equal_nan=True) else ", other random numbers"
     short, rule, formula = _rule(optimizer)
     kinds = {type(layer) for layer in model.layers if layer.parameters()}
-    if kinds == {Dense}:
-        rule = f"{OF_DENSE},  {rule}"
-    else:
-        rule = f"{f'Dense: {OF_DENSE};  ' if Dense in kinds else ''}each array: {rule}"
+    of_some = f"Dense: {OF_DENSE};  " if Dense in kinds else ""
+    rule = f"{OF_DENSE},  {rule}" if kinds == {Dense} else f"{of_some}each array: {rule}"
     samples = f"{len(x)} sample{'s' if len(x) > 1 else ''}"
     title = f"One training step: {samples}, {model.params.size:,} parameters, {short}"
     return StepExplanation(
@@ -220,7 +218,7 @@ def explain_step(
         sample_losses=each,
         backward=tuple(backward),
         updates=tuple(Update(name, old[name], gradients[name], new[name]) for name in new),
-        loss_after=loss.forward(moved.forward(x.copy()), y),
+        loss_after=loss.forward(moved.forward(x), y),
         promised=float(-(model.grads @ step)),
         again=f"same batch{same}",
     )
@@ -247,21 +245,21 @@ def _closed(layer: Layer) -> str:
     return f"{np.count_nonzero(~units):,} of {units.size:,} closed"
 
 
-def _number(value: float) -> str:
-    """Return a number in a column: four decimals, or as many as are needed to see it.
+def _number(value: float, width: int = NUMBER) -> str:
+    """Return a number with four decimals, or fewer if it is long; the very small and large as 1e5.
 
-    >>> [_number(v).strip() for v in (0.0, 0.25, -3.0e-07, 123456.0)]
-    ['0', '0.2500', '-3.0e-07', '1.2e+05']
+    >>> [_number(v) for v in (0.0, 0.25, -123.456789, -3.0e-07, 123456.0)]
+    ['0', '0.2500', '-123.457', '-3.0e-07', '1.2e+05']
     """
-    if value == 0:
-        return "0     ".rjust(NUMBER)
-    text = f"{value:.4f}"
-    fits = abs(value) >= 5e-5 and len(text) < NUMBER
-    return text.rjust(NUMBER) if fits else f"{value:{NUMBER}.1e}"
+    texts = [f"{value:.{decimals}f}" for decimals in (4, 3, 2)]
+    fitting = [text for text in texts if len(text) < width and abs(value) >= 5e-5]
+    return "0" if value == 0 else [*fitting, f"{value:.1e}"][0]
 
 
-def _numbers(values: Iterable[float]) -> str:
-    return "".join(map(_number, values))
+def _numbers(values: Iterable[float], width: int = NUMBER) -> str:
+    """Return numbers in columns; a 0 stands where the others have theirs before the point."""
+    texts = map(_number, values)
+    return "".join((f"{text:6}" if text == "0" else text).rjust(width) for text in texts)
 
 
 def _shape(array: Array) -> str:
@@ -299,8 +297,8 @@ def _in_numbers(step: StepExplanation) -> list[str]:
         return f"{head}{_shape(row.array).ljust(shape)}{''.join(samples)}{row.note}"
 
     heads = "".join(f"   sample {i}".ljust(width) for i in range(1, len(step.sample_losses) + 1))
-    losses = "".join(_number(value).ljust(width) for value in step.sample_losses)
-    total = f"{step.loss:.4f}".ljust(shape)
+    losses = "".join(_numbers([value]).ljust(width) for value in step.sample_losses)
+    total = _number(step.loss).ljust(shape)
     lines = ["FORWARD".ljust(name + EQUATION) + "shape".ljust(shape) + heads]
     lines += map(line, step.forward)
     lines.append("LOSS".ljust(name) + step.loss_equation.ljust(EQUATION) + total + losses)
@@ -335,11 +333,12 @@ def _in_summary(step: StepExplanation) -> list[str]:
 
     names = "".join(title.rjust(NUMBER) for title in ("min", "mean", "max")) + "  zero"
     sizes = "mean |W|".rjust(NUMBER + 3) + "mean |step|".rjust(NUMBER + 3)
-    each = f"; of a sample {min(step.sample_losses):.4f} to {max(step.sample_losses):.4f}"
+    losses = [_number(f(step.sample_losses), IN_TEXT) for f in (min, max)]
     lines = [
         head("FORWARD", "", "shape") + "   corner: 3 of sample 1".ljust(corner) + names,
         *map(line, step.forward),
-        head("LOSS", step.loss_equation) + f"{step.loss:.4f}{each}",
+        head("LOSS", step.loss_equation)
+        + f"{_number(step.loss, IN_TEXT)}; of a sample {' to '.join(losses)}",
         head("BACKWARD", "(d... = how L changes with ...)"),
         *map(line, step.backward),
         head("UPDATE", step.rule),
@@ -347,7 +346,7 @@ def _in_summary(step: StepExplanation) -> list[str]:
     ]
     for update in step.updates:
         W, moved = _rows(update.before), update.after - update.before
-        sizes = "".join(_number(np.abs(a).mean()).rjust(NUMBER + 3) for a in (W, moved))
+        sizes = _numbers((np.abs(W).mean(), np.abs(moved).mean()), NUMBER + 3)
         start = head(update.name, _numbers(W[0, :3]), _shape(update.before))
         lines.append(start + figures(_rows(update.gradient)) + sizes)
     return [line.rstrip() for line in lines]
