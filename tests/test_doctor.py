@@ -422,9 +422,23 @@ def test_labels_of_no_meaning_are_noticed_though_one_class_is_common():
 
 
 def test_a_network_that_is_trained_already_is_not_said_to_step_too_little():
-    trained = run(network(64), epochs=20, x=X[FEW], y=Y[FEW]).trainer.model
+    trained = run(network(64), epochs=150, x=X[FEW], y=Y[FEW]).trainer.model
     report = run(trained, SGD(1e-3), x=X[FEW], y=Y[FEW]).report
+    assert max(max(look.update.values()) for look in report.chart.looks) < 2e-5
     assert report.problems == [], report
+
+
+def test_a_mask_of_another_shape_than_the_output_is_not_told_as_closed_units():
+    chart = HEALTHY["a mask that is no layer of switches"]().chart
+    assert [list(look.closed) for look in chart.looks[:2]] == [["3.ReLU"]] * 2
+    assert list(chart.never_open) == ["3.ReLU"]
+
+
+def test_where_all_are_of_one_class_nobody_is_at_guessing():
+    chart = Chart(classes=2, shares=[1.0, 0.0], epochs=[{"loss": 1e-4, "accuracy": 1.0}])
+    assert not chart.at_guessing
+    chart = Chart(classes=2, shares=[0.5, 0.5], epochs=[{"loss": 0.7, "accuracy": 0.5}])
+    assert chart.at_guessing
 
 
 def test_one_look_at_one_sample_or_at_a_perfect_fit_finds_nothing():
@@ -563,6 +577,11 @@ def test_a_slope_too_small_for_float32_has_vanished():
     (problem,) = diagnose(model, CrossEntropy(), X, Y).problems
     assert problem.title == "The gradient vanishes."
     assert "to 0 (" in problem.seen
+
+
+def test_sorted_data_are_a_note_to_one_look_because_fit_shuffles_them():
+    report = diagnose(network(32), CrossEntropy(), X[np.argsort(Y)], np.sort(Y))
+    assert (report.problems, [note.name for note in report.notes]) == ([], ["shuffling"])
 
 
 def test_units_that_training_closed_are_not_said_to_have_been_so_before():
