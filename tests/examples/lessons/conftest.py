@@ -14,9 +14,35 @@ from matplotlib.image import imread
 LESSONS = Path(__file__).parents[3] / "examples/lessons"
 
 
+def prose(path):
+    """Return what the cells of text say, on one line."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return " ".join(" ".join(line[1:] for line in lines if line.startswith("#")).split())
+
+
+def panels(figure):
+    """Return what each panel shows: its words, its curves (points, 2) by label, its legend."""
+    shown = []
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        shown.append(
+            SimpleNamespace(
+                axes=axes,
+                words=(axes.get_title(), axes.get_xlabel(), axes.get_ylabel()),
+                curves={line.get_label(): line.get_xydata() for line in axes.lines},
+                legend=[text.get_text() for text in legend.get_texts()] if legend else [],
+            )
+        )
+    return shown
+
+
 @pytest.fixture(scope="session")
 def lesson(tmp_path_factory):
-    """Return a function that runs a lesson once and gives its names, its text and its picture."""
+    """Return a function that runs a lesson once and gives its names, and beside these:
+
+    text (what it printed), prose (what its cells of text say), picture (its pixels), drawn (what
+    each panel of it shows).
+    """
     done = {}
 
     def run(number):
@@ -33,7 +59,13 @@ def lesson(tmp_path_factory):
                 os.chdir(before)
                 plt.close("all")
             picture = imread(folder / f"runs/lessons/{path.stem}.png")
-            done[number] = SimpleNamespace(**names, text=text.getvalue(), picture=picture)
+            done[number] = SimpleNamespace(
+                **names,
+                text=text.getvalue(),
+                prose=prose(path),
+                picture=picture,
+                drawn=panels(names["figure"]),
+            )
         return done[number]
 
     return run
