@@ -1,7 +1,11 @@
 """The page beside the evenings: input_gradient is the slope, and going up it raises the score."""
 
+import re
+
 import numpy as np
 import pytest
+
+from tinynn.datasets import CLASS_NAMES
 
 
 def scores(weights, x):
@@ -13,6 +17,12 @@ def scores(weights, x):
             masks.append(out > 0)
             out = out * masks[-1]
     return out, np.hstack(masks)
+
+
+def probabilities(weights, x):
+    """Return the ten probabilities of one image: softmax of its scores."""
+    z = scores(weights, x)[0][0]
+    return np.exp(z - z.max()) / np.exp(z - z.max()).sum()
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +97,57 @@ def test_the_answer_to_the_second_question(lesson, weights):
     slope = zero.slope(model, zero.x[:1], np.eye(10)[3])
     assert all(model.layers[i].open.all() for i in (2, 4, 6))
     np.testing.assert_allclose(slope.ravel(), product[:, 3], atol=1e-9)
+
+
+def test_the_printed_scores_are_those_of_the_images(lesson, weights):
+    zero = lesson("00")
+    z, _ = scores(weights, np.concatenate([zero.exciting[0], zero.exciting[200]]))
+    highest = scores(weights, zero.x)[0][:, 1].max()
+    printed = zero.text.split("trouser score: grey ")[1].splitlines()[0]
+    grey, excited, real = (float(number) for number in re.findall(r"-?\d+\.\d", printed))
+    assert [grey, excited, real] == pytest.approx([*z[:, 1], highest], abs=0.06)
+    assert excited > real
+    assert "with a higher score than any real one" in zero.prose
+
+
+def test_the_picture_shows_twelve_real_images_under_what_the_network_says(lesson, weights):
+    zero = lesson("00")
+    assert [row.get_suptitle() for row in zero.figure.subfigs] == [
+        "Wrong, and most sure of it",
+        "Least sure",
+        "Uphill: from grey on the trouser score, and from a shirt to a coat",
+    ]
+    sureness = []
+    for panel in zero.drawn[:12]:
+        image = panel.axes.images[0].get_array().data  # without its mask
+        (i,) = np.flatnonzero((zero.x == image).all(axis=(1, 2)))
+        p = probabilities(weights, image)
+        sureness.append(p.max())
+        says, sure, true = re.fullmatch(r"(.*) (.*)%\ntrue: (.*)", panel.words[0]).groups()
+        assert (says, true) == (CLASS_NAMES[p.argmax()], CLASS_NAMES[zero.y[i]])
+        assert float(sure) == pytest.approx(100 * p.max(), abs=0.06)
+        assert (says != true) or panel in zero.drawn[6:12]
+    assert sureness[:6] == sorted(sureness[:6], reverse=True)
+    assert sureness[6:] == sorted(sureness[6:])
+
+
+def test_the_picture_shows_both_ways_uphill(lesson, weights):
+    zero = lesson("00")
+    *grey, shirt, change, coat = zero.drawn[12:]
+    for panel, steps in zip(grey, (0, 20, 200), strict=True):
+        image = panel.axes.images[0].get_array().data  # without its mask
+        np.testing.assert_array_equal(image, zero.exciting[steps][0])
+        score = float(re.fullmatch(rf"step {steps}\ntrouser score (.*)", panel.words[0])[1])
+        assert score == pytest.approx(scores(weights, image)[0][0, 1], abs=0.06)
+
+    first, difference, last = (p.axes.images[0].get_array().data for p in (shirt, change, coat))
+    assert (zero.x[zero.chosen] == first).all()
+    np.testing.assert_allclose(first + difference, last, atol=1e-6)
+    for panel, image, k, steps in ((shirt, first, 6, 0), (coat, last, 4, len(zero.way) - 1)):
+        sure = re.fullmatch(rf"{CLASS_NAMES[k]} (.*)%\nstep {steps}", panel.words[0])[1]
+        assert float(sure) == pytest.approx(100 * probabilities(weights, image)[k], abs=0.06)
+    most = np.abs(difference).max()
+    assert change.words[0] == f"the change, up to {most:.2f}\nblue brighter, red darker"
+    darker, _, brighter = change.axes.images[0].to_rgba([-most, 0, most])
+    assert brighter[2] > brighter[0]  # more blue than red
+    assert darker[0] > darker[2]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinynn import Dense
+from tinynn import SGD, Dense, ReLU, Sequential
 
 
 def arms(h, errors, bottom, eps):
@@ -49,6 +49,28 @@ def test_the_bug_costs_what_the_text_prints_and_raises_nothing(lesson):
     assert 0.1 < wrong < 0.6
 
 
+def test_how_much_the_bug_costs_depends_on_the_seed(lesson):
+    three = lesson("03")
+    assert "Of seeds 0 to 7, two lose as much as this, 4, and four next to nothing." in three.prose
+
+    def ends_at(layer, seed):
+        layers = [Dense(4), ReLU(), layer, ReLU(), Dense(2)]
+        model = Sequential(layers, input_shape=(2,), seed=seed, dtype=np.float64)
+        optimizer = SGD(0.3)
+        for _ in range(500):
+            z = model.forward(three.x)
+            model.backward(three.loss.backward(z, three.y))
+            optimizer.step(model.params, model.grads)
+        return three.loss.forward(z, three.y)
+
+    costs = [ends_at(three.MyDense(4), seed) - ends_at(Dense(4), seed) for seed in range(8)]
+    much = np.flatnonzero(np.array(costs) > 0.9 * costs[4])
+    assert len(much) == 2
+    assert 4 in much
+    assert costs[4] > 0.3
+    assert sum(cost < 0.01 for cost in costs) == 4
+
+
 def test_the_report_points_at_the_bug(lesson):
     three = lesson("03")
     assert three.report.culprit.name == "2.MyDense.x"
@@ -89,3 +111,41 @@ def test_the_answer_to_the_second_question(lesson):
     assert check(Mended(), three.x[:5]).ok
     for x in (0.1, 0.05):
         assert (1 - np.tanh(x) ** 2) - (1 - x**2) == pytest.approx(2 / 3 * x**4, rel=0.02)
+
+
+def test_the_picture_shows_the_v_and_where_theory_has_its_bottom(lesson):
+    """The curves are worked out again at some steps, with the loss log(1 + exp(-w))."""
+    three = lesson("03")
+    vee = three.drawn[0]
+    assert vee.words == ("The best step", "step h", "error of the slope")
+    assert (vee.axes.get_xscale(), vee.axes.get_yscale()) == ("log", "log")
+    assert vee.legend == list(vee.curves)
+    w = np.linspace(-2, 2, 400)
+    slope = -1 / (1 + np.exp(w))
+    for h, error in vee.curves["central, float64"][32:45:3]:  # where rounding does not count
+        up, down = np.log1p(np.exp(-w - h)), np.log1p(np.exp(-w + h))
+        assert error == pytest.approx(np.abs((up - down) / (2 * h) - slope).mean(), rel=0.05)
+    for h, error in vee.curves["one-sided, float64"][24:45:5]:
+        up, here = np.log1p(np.exp(-w - h)), np.log1p(np.exp(-w))
+        assert error == pytest.approx(np.abs((up - here) / h - slope).mean(), rel=0.05)
+    single = np.stack([three.steps32, three.central32], axis=1)
+    np.testing.assert_array_equal(vee.curves["central, float32"], single)
+    for name, bits in (("float32", 23), ("float64", 52)):  # eps is 2^-23, and 2^-52
+        assert vee.curves[f"eps^(1/3), {name}"][:, 0] == pytest.approx(2 ** (-bits / 3))
+
+
+def test_the_picture_shows_the_report(lesson):
+    three = lesson("03")
+    panel = three.drawn[1]
+    assert panel.words == ("Where is the bug?", "worst relative error", "")
+    assert panel.legend == ["most that passes", "ok", "WRONG", "fed"]
+    places = [label.get_text() for label in panel.axes.get_yticklabels()]
+    bars = {
+        places[round(bar.get_y() + bar.get_height() / 2)]: (group.get_label(), bar.get_width())
+        for group in panel.axes.containers
+        for bar in group
+    }
+    assert bars == {row.name: (row.verdict, row.error) for row in three.report.rows}
+    most = panel.curves["most that passes"][0, 0]
+    assert all((verdict == "ok") == (error < most) for verdict, error in bars.values())
+    assert most == 1e-6
