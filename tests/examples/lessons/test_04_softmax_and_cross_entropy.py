@@ -90,3 +90,42 @@ def test_the_answer_to_the_second_question(lesson):
     assert CrossEntropy().forward(p, [0]) == pytest.approx(30 * np.log(10), rel=1e-6)
     assert f"{30 * np.log(10):.2f}" == "69.08"
     assert SoftmaxCrossEntropy().forward(four.z32, [0]) == pytest.approx(1000)
+
+
+def test_the_picture_shows_the_slopes_of_the_text(lesson):
+    """1 - p and 2 p (1 - p)^2, with p = 1 / (1 + exp(-gap))."""
+    panel = lesson("04").drawn[0]
+    assert panel.words == (
+        "What a mistake teaches",
+        "gap: from sure and wrong to sure and right",
+        "size of the slope in the right score",
+    )
+    assert panel.axes.get_yscale() == "log"
+    assert panel.legend == ["cross-entropy", "squared error", "a gap of -10"]
+    assert panel.curves["a gap of -10"][:, 0].tolist() == [-10, -10]
+    for name, slope in (
+        ("cross-entropy", lambda p: 1 - p),
+        ("squared error", lambda p: 2 * p * (1 - p) ** 2),
+    ):
+        gaps, sizes = panel.curves[name].T
+        assert (gaps[0], gaps[-1]) == (-15, 15)
+        np.testing.assert_allclose(sizes, slope(1 / (1 + np.exp(-gaps))), rtol=1e-6)
+
+
+def test_the_picture_shows_the_way_out_of_a_mistake(lesson):
+    """A step moves the two scores against each other, so the gap grows by twice the slope."""
+    panel = lesson("04").drawn[1]
+    assert panel.words == ("The way out of a mistake", "step, at learning rate 1", "gap")
+    assert panel.axes.get_xscale() == "log"
+    assert panel.legend == ["cross-entropy", "squared error", "both answers alike"]
+    assert panel.curves["both answers alike"][:, 1].tolist() == [0, 0]
+    for name, share in (
+        ("cross-entropy", lambda p: 1),
+        ("squared error", lambda p: 2 * p * (1 - p)),
+    ):
+        gap, way = -10.0, []
+        for step in range(1, 8000):
+            p = 1 / (1 + np.exp(-gap))
+            gap += 2 * share(p) * (1 - p)
+            way.append((step, gap))
+        np.testing.assert_allclose(panel.curves[name], way, rtol=1e-6, atol=1e-6)

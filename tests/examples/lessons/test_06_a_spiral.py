@@ -1,5 +1,7 @@
 """Lesson 6: no line tells two arms of a spiral apart, a network with hidden layers does."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -20,10 +22,48 @@ def test_hidden_layers_with_relu_tell_the_arms_apart_and_nothing_else_does(lesso
     six = lesson("06")
     for flat in ("no hidden layer", "two, without ReLU"):
         assert max(six.scores[flat]) < 0.65
-    assert six.scores["two, with ReLU"][0] >= 0.99
+    assert six.scores["two, with ReLU"][0] >= 0.995
     assert six.scores["two, with ReLU"][1] >= 0.96  # points that it has not seen
     shares = [right for right, _ in six.networks["two, with ReLU"][1]]
     assert shares[0] < 0.6 < 0.99 <= shares[-1]
+
+
+def answers(model, x):
+    """Return p of arm 1 by the weights and NumPy: with ReLU if there are layers of it."""
+    *hidden, W, b = model.named_parameters().values()
+    bent = any(isinstance(layer, ReLU) for layer in model.layers)
+    for V, c in zip(hidden[::2], hidden[1::2], strict=True):
+        x = np.maximum(x @ V + c, 0) if bent else x @ V + c
+    z = x @ W + b
+    return 1 / (1 + np.exp(z[:, 0] - z[:, 1]))
+
+
+def test_the_shares_printed_are_those_that_the_weights_give(lesson):
+    six = lesson("06")
+    expected = {"no hidden layer": 0.53, "two, without ReLU": 0.53, "two, with ReLU": 1.00}
+    for name, of_both in expected.items():
+        model = six.networks[name][0]
+        shares = [
+            np.mean((answers(model, x) > 0.5) == y)
+            for x, y in ((six.x, six.y), (six.x_new, six.y_new))
+        ]
+        assert shares == pytest.approx([of_both, of_both], abs=0.005)
+        row = re.search(
+            rf"^{name} .*: +(\S+) of its points, (\S+) of the new ones$", six.text, re.M
+        )
+        assert row.groups() == tuple(f"{share:.2f}" for share in shares)
+
+
+def test_without_relu_it_ends_with_the_line_of_the_network_without_hidden_layers(lesson):
+    """A line is known by its three coefficients, up to a common factor."""
+    six = lesson("06")
+    assert "ends with the line that the first one draws with six" in six.prose
+    one, two, three, _ = six.networks["two, without ReLU"][0].layers
+    W, b = one.W @ two.W @ three.W, (one.b @ two.W + two.b) @ three.W + three.b
+    first = six.networks["no hidden layer"][0].layers[0]
+    lines = [np.append(V[:, 1] - V[:, 0], c[1] - c[0]) for V, c in ((W, b), (first.W, first.b))]
+    ends, draws = (line / np.linalg.norm(line) for line in lines)
+    np.testing.assert_allclose(ends, draws, atol=1e-3)
 
 
 def test_no_line_at_all_does_it(lesson):
@@ -74,3 +114,51 @@ def test_the_answer_to_the_second_question(lesson):
     assert third[six.y == 0].mean() > 0.95
     assert third[six.y == 1].mean() < -0.95
     assert trained(np.column_stack([six.x, third]), six.y, (), seed=0) == 1
+
+
+def test_the_picture_shows_at_six_moments_the_answers_around_the_points(lesson):
+    """Each title's share is counted again, by the colour of the ground on which a point lies."""
+    six = lesson("06")
+    (legend,) = six.figure.legends
+    labels = ["arm 0", "arm 1", "the boundary without a hidden layer"]
+    assert [text.get_text() for text in legend.get_texts()] == labels
+    shares = []
+    for panel, steps in zip(six.drawn, ("0", "30", "150", "400", "800", "2,000"), strict=False):
+        (ground,) = panel.axes.images
+        p = ground.get_array()[:: 1 if ground.origin == "lower" else -1]
+        left, right, bottom, top = ground.get_extent()
+        right_ones = []
+        for arm in (0, 1):
+            points = panel.curves[f"arm {arm}"]
+            np.testing.assert_array_equal(points, six.x[six.y == arm])
+            across = ((points[:, 0] - left) / (right - left) * 150).astype(int)
+            up = ((points[:, 1] - bottom) / (top - bottom) * 150).astype(int)
+            right_ones.append((p[up, across] > 0.5) == arm)
+        shares.append(np.mean(right_ones))
+        title = re.fullmatch(rf"after {steps} steps: (.*) right", panel.words[0])
+        assert float(title[1]) == pytest.approx(shares[-1], abs=0.03)  # a pixel is not a point
+        orange, blue = ground.to_rgba([0, 1])
+        assert orange[0] > orange[2]
+        assert blue[2] > blue[0]
+        assert panel.axes.get_xlabel() in ("first input", "")
+        assert panel.axes.get_ylabel() in ("second input", "")
+    assert [panel.words[2] for panel in six.drawn[:4:3]] == ["second input"] * 2
+    assert [panel.words[1] for panel in six.drawn[3:6]] == ["first input"] * 3
+    assert shares[3] < 0.75  # "for 400 steps little seems to be won"
+    assert shares[4] > 0.95  # "in the next 400 the folds close"
+    assert six.drawn[6].words[2] == "probability of arm 1"
+
+
+def test_the_last_panel_is_what_the_weights_say_and_its_dashed_line_that_of_the_first(lesson):
+    six = lesson("06")
+    axes = six.drawn[5].axes
+    grid = np.linspace(-1.15, 1.15, 150)
+    corners = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
+    p = answers(six.networks["two, with ReLU"][0], corners).reshape(150, 150)
+    shown = axes.images[0].get_array()
+    np.testing.assert_allclose(shown, p, atol=0.05)  # the weights are a step further
+    first = six.networks["no hidden layer"][0].layers[0]
+    dashed = axes.collections[0].get_paths()[0].vertices
+    scores = dashed @ first.W + first.b
+    assert np.ptp(dashed[:, 0]) > 2  # from side to side
+    np.testing.assert_allclose(scores[:, 0], scores[:, 1], atol=1e-3)

@@ -78,6 +78,40 @@ def test_the_layer_of_ones_own_is_right_and_wants_glorot(lesson):
     assert he[0] / he[-1] > 50
 
 
+def test_the_picture_shows_which_start_keeps_the_spread(lesson):
+    """The panels share the legend beneath them, so a line is known by its colour."""
+    seven = lesson("07")
+    (legend,) = seven.figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["too small", "glorot_uniform", "he_normal", "too large"]
+    named = {line.get_color(): name for line, name in zip(legend.get_lines(), names, strict=True)}
+    curves = [
+        {named[line.get_color()]: line.get_xydata() for line in panel.axes.lines}
+        for panel in seven.drawn
+    ]
+    there, back, own = curves
+    assert [panel.words for panel in seven.drawn] == [
+        ("ReLU, forward", "layer", "spread of z"),
+        ("ReLU, back", "layer", "spread of the slope, dz"),
+        ("Tanh, back", "layer", "spread of dz, 1 in layer 100"),
+    ]
+    assert all(panel.axes.get_yscale() == "log" for panel in seven.drawn)
+    for name, by_formula in zip(names, (0.32, sqrt(0.5), 1, 3.2), strict=True):
+        for panel, growth in ((there, by_formula), (back, 1 / by_formula)):
+            layers, spreads = panel[name].T
+            assert layers.tolist() == list(range(1, 21))
+            assert factor(spreads) == pytest.approx(growth, rel=0.05)
+        np.testing.assert_array_equal(there[name][:, 1], seven.measured[name][0])
+        np.testing.assert_array_equal(back[name][:, 1], seven.measured[name][1])
+    assert set(own) == {"glorot_uniform", "he_normal"}
+    for name, curve in own.items():
+        assert curve[:, 0].tolist() == list(range(1, 101))
+        assert curve[-1, 1] == 1
+        assert (curve[0, 1] < 1) == (name == "glorot_uniform")  # it fades, and He's grows
+        slopes = seven.tanh[name][1]
+        np.testing.assert_allclose(curve[:, 1] * slopes[-1], slopes)
+
+
 def test_the_answer_to_the_first_question(lesson):
     """1 in 2 squares is left whole and 1 in 2 a hundredth, 1.01 / 2: Var(W) = 2 / (1.01 fan_in)."""
 
