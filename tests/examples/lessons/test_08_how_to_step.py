@@ -1,5 +1,7 @@
 """Lesson 8: the limit of the learning rate is 2 / the largest curvature, and steps find it."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,27 @@ def test_the_formula_of_the_text_is_what_steps_do(lesson):
     for _ in range(eight.STEPS):
         r, s = r - rate * r, s - rate * 50 * s
     assert eight.ends[500] == pytest.approx(r**2 / 2 + 25 * s**2)
+
+
+def loss_after(rate, steps):
+    """Return L after steps of gradient descent, by the formula of the text."""
+    r, s = (1 - rate) ** steps * -9.0, (1 - 50 * rate) ** steps * 1.2
+    return r**2 / 2 + 25 * s**2
+
+
+def test_the_three_verdicts_are_right(lesson):
+    rows = re.findall(r"^  learning rate (\S+): L = (\S+) +(.*)$", lesson("08").text, re.M)
+    rates, losses = ({row[2]: float(row[i]) for row in rows} for i in (0, 1))
+    assert list(rates) == ["too small", "right", "too large"]
+    for verdict, rate in rates.items():
+        assert losses[verdict] == pytest.approx(loss_after(rate, 60), rel=0.005)
+    start, best = loss_after(0, 0), 2 / (1 + 50)  # at which both brackets are of one size
+    assert losses["right"] == min(losses.values()) < start / 100
+    assert rates["right"] == pytest.approx(best, rel=0.1)
+    assert rates["too small"] < best / 10
+    assert start > losses["too small"] > start / 10  # on its way, and not there yet
+    assert rates["too large"] > 2 / 50
+    assert losses["too large"] > start
 
 
 def test_momentum_and_adam_are_faster_down_the_valley(lesson):
@@ -80,3 +103,60 @@ def test_the_answer_to_the_second_question(optimizer, notices):
         first.step(straight, curvatures * straight)
         second.step(turned, turn @ (curvatures * (turned @ turn)))
     assert (np.abs(turned @ turn - straight).max() > 0.1) == notices
+
+
+def walks(steps):
+    """Return the three ways down (steps + 1, 2), each by its equations in the text."""
+    curvatures, start = np.array([1.0, 50.0]), np.array([-9.0, 1.2])
+    ways = {"SGD": [start], "momentum": [start], "Adam": [start]}
+    velocity, m, v = np.zeros(2), np.zeros(2), np.zeros(2)
+    for t in range(1, steps + 1):
+        sgd, momentum, adam = (way[-1] for way in ways.values())
+        ways["SGD"].append(sgd - 0.036 * curvatures * sgd)
+        velocity = 0.8 * velocity - 0.036 * curvatures * momentum
+        ways["momentum"].append(momentum + velocity)
+        gradient = curvatures * adam
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        step = 0.5 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        ways["Adam"].append(adam - step)
+    return {name: np.array(way) for name, way in ways.items()}
+
+
+def test_the_picture_shows_three_walks_down_the_valley(lesson):
+    valley = lesson("08").drawn[0]
+    assert valley.words == ("60 steps down the valley", "r, along", "s, across")
+    assert valley.legend == list(valley.curves)
+    for name, way in walks(400).items():
+        (label,) = (label for label in valley.legend if label.startswith(name))
+        np.testing.assert_allclose(valley.curves[label], way[:61], atol=1e-6)
+        high = (way**2 @ [1, 50]) / 2 >= 0.001
+        arrives = np.flatnonzero(high)[-1] + 1
+        assert label == f"{name}: {arrives} steps until L stays below 0.001"
+    assert valley.curves["the bottom"].tolist() == [[0, 0]]
+    rings = valley.axes.collections[0]
+    for level, ring in zip(rings.levels, rings.get_paths(), strict=True):
+        np.testing.assert_allclose(ring.vertices**2 @ [0.5, 25], level, atol=0.1)
+
+
+def test_the_picture_shows_the_limit_and_the_wall(lesson):
+    eight = lesson("08")
+    exact, real = eight.drawn[1:]
+    assert exact.words == ("The valley: SGD", "learning rate", "loss L")
+    assert (exact.axes.get_xscale(), exact.axes.get_yscale()) == ("log", "log")
+    names = ["after 60 steps", "by the formula", "at the start", "2 / largest curvature"]
+    assert exact.legend == names
+    for name in names[:2]:
+        rates, losses = exact.curves[name].T
+        assert (rates[0], rates[-1]) == pytest.approx((1e-4, 0.1))
+        np.testing.assert_allclose(losses, loss_after(rates, 60), rtol=1e-8)
+    assert exact.curves["at the start"][:, 1] == pytest.approx(loss_after(0, 0))
+    assert exact.curves["2 / largest curvature"][:, 0] == pytest.approx(2 / 50)
+
+    assert real.words == ("Real images, after 100 steps", "learning rate", "loss")
+    assert real.axes.get_xscale() == "log"
+    assert real.legend == ["SGD", "momentum", "Adam", "guessing, ln 10"]
+    assert real.curves["guessing, ln 10"][:, 1] == pytest.approx(np.log(10))
+    for name, losses in eight.scores.items():
+        rates, shown = real.curves[name].T
+        np.testing.assert_allclose(rates, 10 ** np.linspace(-5, 0, 16))
+        np.testing.assert_array_equal(shown, losses)

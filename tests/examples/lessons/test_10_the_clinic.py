@@ -72,7 +72,14 @@ def test_the_remedy_helps(lesson):
     first, *_, last = ten.course.values()
     assert [bool(report.problems) for report in ten.course.values()][-2:] == [True, False]
     assert first.chart.epochs[-1]["val_accuracy"] < 0.25
-    assert last.chart.epochs[-1]["val_accuracy"] > 0.6
+    assert last.chart.epochs[-1]["val_accuracy"] == pytest.approx(0.75, abs=0.05)
+    assert "brought validation from guessing to three in four right" in ten.prose
+    for rate, report in ten.course.items():
+        share = report.chart.epochs[-1]["val_accuracy"]
+        verdict = (
+            "PROBLEM   The steps are too large." if report.problems else "HEALTHY   No problem"
+        )
+        assert f"rate {rate:<6g} right in validation {share:.1%}   {verdict}" in ten.text
 
 
 def test_the_answer_to_the_first_question(lesson):
@@ -98,3 +105,83 @@ def test_the_answer_to_the_second_question(lesson):
     assert [problem.title for problem in doctor.report().problems] == [
         "Validation is no better than guessing."
     ]
+
+
+def steps_of(chart):
+    return [look for look in chart.looks if look.update]
+
+
+CLUES = {  # what is drawn, along what, and how it is read off the chart of a run
+    "bytes, 0 to 255": (
+        "step",
+        "largest |x|",
+        lambda chart: [(look.step, look.largest) for look in steps_of(chart)],
+    ),
+    "a learning rate of 1": (
+        "step",
+        "largest |step of W| / |W|",
+        lambda chart: [(look.step, max(look.update.values())) for look in steps_of(chart)],
+    ),
+    "all weights zero": (
+        "layer",
+        "last spread",
+        lambda chart: list(enumerate(reversed(chart.looks[-1].spread.values()), start=1)),
+    ),
+    "20 layers, tiny weights": (
+        "layer",
+        "first spread",
+        lambda chart: list(enumerate(reversed(chart.looks[0].spread.values()), start=1)),
+    ),
+    "labels in another order": (
+        "epoch",
+        "loss",
+        lambda chart: [(row["epoch"], row["loss"]) for row in chart.epochs],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEADLINES)
+def test_the_picture_shows_each_patient_beside_a_sound_run(lesson, name):
+    ten = lesson("10")
+    panel = ten.drawn[list(HEADLINES).index(name)]
+    along, what, read = CLUES[name]
+    assert panel.words == (f"{name}\n{HEADLINES[name]}", along, what)
+    assert panel.legend == ["without the fault", "patient"]
+    sound = ten.deep if name == "20 layers, tiny weights" else ten.healthy
+    assert not sound.problems
+    np.testing.assert_array_equal(panel.curves["without the fault"], read(sound.chart))
+    np.testing.assert_array_equal(panel.curves["patient"], read(ten.reports[name].chart))
+
+
+def test_each_number_shown_tells_the_patient_from_a_sound_run(lesson):
+    """The limits are those of the lesson's table, and of what was done to the patient."""
+    pairs = [
+        [panel.curves[run][:, 1] for run in ("without the fault", "patient")]
+        for panel in lesson("10").drawn[:5]
+    ]
+    pixels, steps, zero, tiny, labels = pairs
+    for sound, patient in pairs:
+        assert ((patient < sound.min()) | (patient > sound.max())).mean() > 0.6
+    assert pixels[0].max() == 1
+    assert pixels[1].min() > 200
+    assert 1e-4 < steps[0].min() < steps[0].max() < 0.05
+    assert steps[1][0] > 1
+    assert zero[0].min() > 0.5
+    assert not zero[1].any()
+    assert tiny[0].max() < 10 * tiny[0].min()
+    assert tiny[1] == pytest.approx(tiny[1][0] * 0.2 ** np.arange(20), rel=0.9)
+    assert labels[0][-1] < 0.6
+    assert labels[1] == pytest.approx(np.log(10), abs=0.06)
+
+
+def test_the_picture_shows_the_losses_of_the_remedy(lesson):
+    ten = lesson("10")
+    panel = ten.drawn[5]
+    remedy = "the remedy: a rate of 0.01\nNo problem was found."
+    assert panel.words == (remedy, "step", "loss of a batch")
+    assert panel.axes.get_yscale() == "log"
+    assert panel.legend == ["rate 1", "rate 0.1", "rate 0.01"]
+    for rate, report in ten.course.items():
+        losses = [(look.step, look.loss) for look in steps_of(report.chart)]
+        np.testing.assert_array_equal(panel.curves[f"rate {rate:g}"], losses)
+    assert panel.curves["rate 0.01"][-1, 1] < 1
