@@ -105,8 +105,8 @@ for layer in (Dense(4), MyDense(4)):
     print(f"{type(layer).__name__}: the loss falls from {losses[0]:.2f} to {losses[-1]:.3f}")
 
 # %% [markdown]
-# Without the other beside it, who would suspect anything? (Of seeds 0 to 7, two lose as much as
-# this, 4, and four next to nothing.) `check_gradients` compares each entry of each slope with a
+# Without the other beside it, who would suspect anything? (Of seeds 0 to 7, two lose this much,
+# 4 and 6, and four next to nothing.) `check_gradients` compares each entry of each slope with a
 # central difference, from the loss back. The *relative error* is how far the two are apart, divided
 # by the larger; 2.MyDense.x stands for dx of layer 2. Rows marked *fed* received something wrong.
 

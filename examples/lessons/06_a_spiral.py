@@ -72,12 +72,13 @@ def train(layers):
     loss, optimizer = CrossEntropy(), SGD(learning_rate=0.5)
     seen = []
     for step in range(STEPS + 1):
+        if step > 0:
+            p = model.forward(x)  # all 300 points in one batch
+            model.backward(loss.backward(p, y))
+            optimizer.step(model.params, model.grads)
         if step in moments:
             right = np.mean(model.predict(x).argmax(axis=1) == y)
             seen.append((right, model.predict(plane)[:, 1].reshape(150, 150)))
-        p = model.forward(x)  # all 300 points in one batch
-        model.backward(loss.backward(p, y))
-        optimizer.step(model.params, model.grads)
     return model, seen
 
 

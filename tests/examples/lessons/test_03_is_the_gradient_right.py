@@ -51,7 +51,7 @@ def test_the_bug_costs_what_the_text_prints_and_raises_nothing(lesson):
 
 def test_how_much_the_bug_costs_depends_on_the_seed(lesson):
     three = lesson("03")
-    assert "Of seeds 0 to 7, two lose as much as this, 4, and four next to nothing." in three.prose
+    assert "Of seeds 0 to 7, two lose this much, 4 and 6, and four next to nothing." in three.prose
 
     def ends_at(layer, seed):
         layers = [Dense(4), ReLU(), layer, ReLU(), Dense(2)]
