@@ -1,5 +1,6 @@
 """Protects the checker: what is right passes, every planted bug is caught, and named."""
 
+import copy
 import re
 
 import numpy as np
@@ -18,7 +19,7 @@ from tinynn import (
     SoftmaxCrossEntropy,
     check_gradients,
 )
-from tinynn.gradcheck import finite_difference
+from tinynn.differences import Probe, finite_difference
 
 FEATURES = 4
 
@@ -531,37 +532,78 @@ def kinked(distance, features):
     return kinked_report(distance, features).rows[1]
 
 
-@pytest.mark.parametrize("distance", [0.0, 0.9e-5, -0.9e-5])
-def test_a_kink_within_the_step_is_skipped_and_counted(distance):
+@pytest.mark.parametrize("distance", [0.0, 0.9e-6, -0.9e-6])
+def test_a_kink_within_the_shortest_step_is_skipped_and_counted(distance):
     row = kinked(distance, 200)
     assert (row.checked, row.skipped) == (199, 1)
     assert row.ok
 
 
-@pytest.mark.parametrize("distance", [1.1e-5, -1.1e-5])
-def test_a_kink_beyond_the_step_is_compared(distance):
+@pytest.mark.parametrize("distance", [1.1e-6, -1.1e-6, 0.9e-5, -0.9e-5, 1.1e-5])
+def test_a_kink_beyond_the_shortest_step_is_compared(distance):
     row = kinked(distance, 200)
     assert (row.checked, row.skipped) == (200, 0)
     assert row.ok
 
 
-def test_a_pre_activation_of_exactly_zero_is_skipped_and_counted():
+def test_parameters_on_a_kink_are_moved_and_the_report_tells_how_many_steps_crossed_it():
     model = Sequential([Dense(2), ReLU(), Dense(1)], input_shape=(2,))
     first, _, second = model.layers
     first.W, first.b = [[1, 1], [2, 1]], [0, 0]  # x = [2, -1] gives z = [0, 1]
     second.W = [[1], [1]]
     report = check_gradients(model, MeanSquaredError(), [[2.0, -1.0]], [[5.0]])
-    skipped = {row.name: (row.checked, row.skipped) for row in report.rows}
-    assert skipped == {
-        "loss.p": (1, 0),
-        "2.Dense.W": (2, 0),
-        "2.Dense.b": (1, 0),
-        "2.Dense.x": (2, 0),
-        "1.ReLU.x": (1, 1),  # z[0] itself
-        "0.Dense.W": (2, 2),  # both weights of that unit
-        "0.Dense.b": (1, 1),  # b[0] moves z[0] over its kink, b[1] does not
-        "0.Dense.x": (0, 2),  # both features
-    }
+    # Of 16 entries: z[0] itself, both weights of that unit, b[0], and both features of 0.Dense.x.
+    assert report.moved == 6 / 16
+    assert "MOVED    At the model's own parameters 37.5% of the steps crossed" in str(report)
+    assert {row.skipped for row in report.rows} == {0}
+    assert report.ok
+    assert first.b.tolist() == [0, 0]
+
+
+XOR = [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+class OwnReLU(Layer):
+    """Right, but tells nobody by a boolean array where its kinks are."""
+
+    def forward(self, x, training=True):
+        if training:
+            self.x = x
+        return np.where(x > 0, x, 0)
+
+    def input_gradient(self, dout):
+        return dout * (self.x > 0)
+
+
+@pytest.mark.parametrize("relu", [ReLU, OwnReLU])
+@pytest.mark.parametrize("units", [2, 4, 8])
+def test_a_right_network_for_xor_passes_though_a_sample_of_zeros_lies_on_the_kink(units, relu):
+    layers = [Dense(units), relu(), Dense(2), Softmax()]
+    for seed in range(5):
+        model = Sequential(copy.deepcopy(layers), input_shape=(2,), seed=seed)
+        report = check_gradients(model, CrossEntropy(), XOR, [0, 1, 1, 0])
+        assert report.ok, report
+        assert 0 < report.moved < 0.2
+        assert report.diagnosis == ""
+
+
+@pytest.mark.parametrize("relu", [ReLU, OwnReLU])
+def test_a_wrong_layer_is_found_also_where_samples_lie_on_the_kink(relu):
+    model = Sequential([FlippedDx(8), relu(), Dense(2), Softmax()], input_shape=(2,))
+    report = check_gradients(model, CrossEntropy(), XOR, [0, 1, 1, 0])
+    assert report.culprit.name == "0.FlippedDx.x"
+    model = Sequential([NoDb(8), relu(), Dense(2), Softmax()], input_shape=(2,))
+    report = check_gradients(model, CrossEntropy(), XOR, [0, 1, 1, 0])
+    assert report.culprit.name == "0.NoDb.b"
+
+
+def test_many_samples_cross_kinks_and_a_shorter_step_does_not():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(500, 100)), rng.integers(0, 10, 500)
+    layers = [Dense(200), ReLU(), Dense(100), ReLU(), Dense(10), Softmax()]
+    report = check_gradients(Sequential(layers, input_shape=(100,)), CrossEntropy(), x, y)
+    assert report.ok, report
+    assert report.skipped <= 0.1
 
 
 def test_more_than_one_percent_of_kinks_is_a_failure():
@@ -588,23 +630,35 @@ def test_nothing_compared_is_no_success():
 # The pieces, and what is printed
 
 
+def entry(at):
+    return Probe(f"entry ({at},)", at, np.ones(()), 1e-5)
+
+
 def test_finite_difference_of_a_known_function():
     w = np.array([2.0, 3.0])
     # d(w0^3)/dw0 = 3 * 2^2, central differences add h^2
-    slope = finite_difference(w, 0, 1e-3, 1e-3, lambda: (float(w[0] ** 3), b""))
+    slope, bend = finite_difference(w, entry(0), 1e-3, 8.0, lambda: (float(w[0] ** 3), b""))
     assert slope == pytest.approx(12 + 1e-6, abs=1e-9)
+    assert bend == pytest.approx(1e-3 * 12)  # h times the second derivative, 6 w0
     assert w.tolist() == [2, 3]
     # along [0.6, 0.8]: the gradient of w0 * w1 is [3, 2]
-    step = 1e-3 * np.array([0.6, 0.8])
-    slope = finite_difference(w, ..., step, 1e-3, lambda: (float(w[0] * w[1]), b""))
+    along = Probe("direction (0,)", ..., np.array([0.6, 0.8]), 1e-4)
+    slope, _ = finite_difference(w, along, 1e-3, 6.0, lambda: (float(w[0] * w[1]), b""))
     assert slope == pytest.approx(3 * 0.6 + 2 * 0.8)
     assert w.tolist() == [2, 3]
 
 
 def test_finite_difference_is_nan_over_a_switch():
     w = np.zeros(1)
-    assert np.isnan(finite_difference(w, 0, 1e-5, 1e-5, lambda: (0.0, (w > 0).tobytes())))
+    found = finite_difference(w, entry(0), 1e-5, 0.0, lambda: (0.0, (w > 0).tobytes()))
+    assert np.isnan(found).all()
     assert w.tolist() == [0]
+
+
+def test_finite_difference_tells_the_bend_of_a_kink():
+    w = np.zeros(1)
+    found = finite_difference(w, entry(0), 1e-5, 0.0, lambda: (abs(float(w[0])), b""))
+    assert found == (0, 2)  # slopes of -1 and 1
 
 
 def test_the_report_prints_a_line_for_each_row():

@@ -40,6 +40,7 @@ LAYERING = [
     "picture",
     "plots",
     "vitals",
+    "differences",
     "diagnosis",
     "gradcheck",
     "explain",

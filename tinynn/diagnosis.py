@@ -4,14 +4,19 @@ Each is a guess at what backward did, or at what would have been right; a guess 
 numbers to many digits is no longer one.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from tinynn.differences import Probe
+from tinynn.layers import Layer
+from tinynn.losses import Loss
 from tinynn.parameters import Array
 
 CLOSE = 1e-5  # relative; chance does not come that near
+RARE = 0.01  # what happens by chance less often than that is told as a pattern
 
 
 @dataclass(frozen=True)
@@ -19,49 +24,104 @@ class Evidence:
     """All that is known of one wrong gradient.
 
     key: "x" for a layer's input, "p" for the loss', or the parameter's name. gradient: what
-    backward gave. truth: the finite differences, of entries, or along directions; nan where none
-    could be taken. project: turns an array like the gradient into numbers like `truth`. x, out,
-    dout: what the layer got and returned, and the gradient that came from above. before: the
+    backward gave. truth: the finite differences at the probes; nan where none could be taken. x,
+    out, dout: what the layer got and returned, and the gradient that came from above. before: the
     gradient, and x, of the batch before. old and new: the layer's parameters before and after
-    backward.
+    backward. right: the keys of this layer's gradients that were found right so far.
     """
 
     key: str
     gradient: Array
+    probes: list[Probe]
     truth: Array
-    project: Callable[[Array], Array]
     x: Array
     out: Array
     dout: Array
     before: tuple[Array, Array]
     old: dict[str, Array]
     new: dict[str, Array]
+    right: list[str]
+
+    @property
+    def parameter(self) -> bool:
+        """Whether it is the gradient of a parameter, not of what the layer gets."""
+        return self.key in self.old
+
+    def asked(self, guess: Array) -> Array:
+        """Return what a gradient says at the probes."""
+        return np.array([probe.slope(guess) for probe in self.probes])
 
     def agrees(self, guess: Array) -> bool:
         """Whether a guess at the right gradient is what the differences say."""
-        return guess.shape == self.gradient.shape and _close(self.project(guess), self.truth)
+        return guess.shape == self.gradient.shape and _close(self.asked(guess), self.truth)
 
     def given(self, guess: Array) -> bool:
         """Whether a guess at what backward computed is what it gave."""
         return guess.shape == self.gradient.shape and _close(guess, self.gradient)
 
+    def entries(self) -> Array | None:
+        """Return the truth shaped like the gradient, nan where nobody asked; of directions None."""
+        if self.probes[0].at is ...:
+            return None
+        truth = np.full(self.gradient.shape, np.nan)
+        truth[tuple(np.transpose([probe.at for probe in self.probes]))] = self.truth
+        return truth
 
-def pattern(evidence: Evidence) -> str:
-    """Return in words what is wrong, or what is known of it if none of the patterns fits."""
+
+def suspect(owner: Layer | Loss, evidence: Evidence) -> str:
+    """Say which method it is, where it is written, and what the numbers tell of the mistake."""
+    text, guilty = pattern(evidence)
+    method = _method(owner, evidence.key, guilty)
+    code = getattr(getattr(method, "__func__", method), "__code__", None)
+    where = f" ({Path(code.co_filename).name}:{code.co_firstlineno})" if code else ""
+    what = f"d{evidence.key} of {getattr(owner, 'name', type(owner).__name__)}"
+    said = f"SUSPECT  {what}, by {method.__name__}{where}."
+    if not evidence.parameter:
+        said += ' Rows marked "fed" received this array: repair it first, then check again.'
+    elif evidence.right and {*evidence.right, evidence.key} == {*evidence.old}:
+        said += f" Only d{evidence.key} is wrong: d{' and d'.join(evidence.right)} is right."
+    return f"{said}\nPATTERN  {text}"
+
+
+def _method(owner: Layer | Loss, key: str, guilty: str) -> Any:
+    """Return the method to look at: one that the learner wrote, as far as there is one.
+
+    guilty: the one that the pattern points at, "" for that which computes the array.
+    """
+    computes = {"x": "input_gradient", "p": "backward"}.get(key, "parameter_gradients")
+    names = [guilty or computes, computes, "forward", "parameter_gradients", "input_gradient"]
+    own = {
+        name: method
+        for name in ("backward", *names)
+        if (method := getattr(owner, name, None))
+        and method.__module__.partition(".")[0] != "tinynn"
+    }
+    code = getattr(getattr(own.get("backward"), "__func__", None), "__code__", None)
+    if code and not {"backward", *names[:2]} & {*code.co_names} and guilty != "forward":
+        return own["backward"]  # it does the work itself
+    first = next((name for name in (*names[:2], "backward", *names[2:]) if name in own), computes)
+    return getattr(owner, first)
+
+
+def pattern(evidence: Evidence) -> tuple[str, str]:
+    """Return in words what is wrong, or what is known of it if none of the patterns fits.
+
+    And the method that this speaks of, "" for that which computes the array.
+    """
     found = evidence.gradient
     if not np.isfinite(found).all():
-        return f"{np.count_nonzero(~np.isfinite(found)):,} of {found.size:,} are no numbers at all."
-    for guess in (_factor, _batches, _changed, _transposed, _axis, _mask, _elementwise, _places):
+        bad = np.count_nonzero(~np.isfinite(found))
+        return f"{bad:,} of {found.size:,} are no numbers at all.", ""
+    for guess, guilty in PATTERNS.items():
         text = guess(evidence)
         if text:
-            return text
-    compared = evidence.project(found)
+            return text, guilty
     with np.errstate(all="ignore"):
-        ratios = compared / evidence.truth
+        ratios = evidence.asked(found) / evidence.truth
     ratios = ratios[np.isfinite(ratios)]
     if not ratios.size:
-        return "Not one factor."
-    return f"Not one factor (ratios {ratios.min():.2f} to {ratios.max():.2f})."
+        return "Not one factor.", ""
+    return f"Not one factor (ratios {ratios.min():.2f} to {ratios.max():.2f}).", ""
 
 
 def _close(a: Array, b: Array) -> bool:
@@ -71,15 +131,21 @@ def _close(a: Array, b: Array) -> bool:
     return bool(both.any() and np.abs(a[both] - b[both]).max() <= CLOSE * scale)
 
 
+def _unused(evidence: Evidence) -> str:
+    if not evidence.parameter or np.any(evidence.truth):
+        return ""
+    return f"The loss does not depend on {evidence.key} at all. Is it forgotten in forward?"
+
+
 def _factor(evidence: Evidence) -> str:
-    found, truth = evidence.project(evidence.gradient), evidence.truth
+    found, truth = evidence.asked(evidence.gradient), evidence.truth
     if not evidence.gradient.any():
         return "Zero everywhere. Is it written at all?"
     there = np.isfinite(truth)
     k = float(np.sum(found[there] * truth[there]) / max(float(np.sum(truth[there] ** 2)), 1e-300))
     if not k or not _close(found, k * truth):
         return ""
-    size = len(evidence.dout)
+    size, count = len(evidence.dout), evidence.dout.size
     if np.isclose(k, 1):
         return "Right to about five digits: an approximation, or a mistake that small inputs hide."
     if np.isclose(k, -1):
@@ -90,19 +156,43 @@ def _factor(evidence: Evidence) -> str:
         return (
             f"One factor, 1/{size}: divided by the batch size again. The loss has done so already."
         )
+    if not evidence.parameter and evidence.key == "p" and count > 2 and np.isclose(k, count):
+        return (
+            f"One factor, {count}: the number of entries, B x C = {size} x {count // size}. Is the "
+            "1/(B C) of the mean missing?"
+        )
     if np.isclose(k, round(k)):
         return f"One factor: {round(k)} times what is right."
     return f"One factor: {k:.4g} times what is right."
 
 
 def _batches(evidence: Evidence) -> str:
-    gradient, x = evidence.before
+    gradient, _ = evidence.before
     if evidence.agrees(evidence.gradient - gradient):
         return "The sum of two batches: added to what was there. Write =, not +=."
-    if evidence.given(gradient):
-        return "Still that of the batch before (stale)."
-    if evidence.key != "x" and x.ndim == 2 and evidence.given(x.T @ evidence.dout):
+    return "Still that of the batch before (stale)." if evidence.given(gradient) else ""
+
+
+def _stale(evidence: Evidence) -> str:
+    _, x = evidence.before
+    if evidence.parameter and x.ndim == 2 and evidence.given(x.T @ evidence.dout):
         return "x is that of a batch before (stale): forward must remember x each time."
+    return ""
+
+
+def _sample(evidence: Evidence) -> str:
+    x, dout = evidence.x, evidence.dout
+    if not evidence.parameter or x.ndim != 2 or dout.ndim != 2:
+        return ""
+    if evidence.gradient.ndim == 1:  # b is a weight of an input that is always 1
+        x = np.ones((len(x), 1))
+    shape = evidence.gradient.shape
+    for n in {0, len(x) - 1}:
+        whole, part = x.T @ dout, np.outer(x[n], dout[n])
+        if whole.size != evidence.gradient.size:
+            return ""
+        if evidence.agrees(whole.reshape(shape)) and evidence.given((whole - part).reshape(shape)):
+            return f"Sample {n} is left out of the sum. Is a slice off by one?"
     return ""
 
 
@@ -144,55 +234,78 @@ def _axis(evidence: Evidence) -> str:
 
 
 def _mask(evidence: Evidence) -> str:
-    if evidence.key != "x" or evidence.dout.shape != evidence.gradient.shape:
+    found, dout, truth = evidence.gradient, evidence.dout, evidence.entries()
+    if evidence.key != "x" or dout.shape != found.shape or truth is None:
         return ""
-    found, dout, truth = evidence.gradient, evidence.dout, evidence.truth
-    if truth.shape != found.shape:  # along directions no entry can be told from another
-        return ""
-    wrong = np.abs(found - truth) > CLOSE * np.abs(dout).max()
+    small = CLOSE * np.abs(dout).max()
+    wrong = np.abs(found - truth) > small
+    alone = ~(np.abs(truth[dout == 0]) > small).any()  # no number depends on another's dout
     closed = evidence.x <= 0
-    if wrong.any() and not (wrong & ~closed).any():
-        blocked = np.abs(truth[wrong]).max() <= CLOSE * np.abs(dout).max()
+    chance = float(closed[np.isfinite(truth)].mean()) ** int(wrong.sum())
+    if alone and wrong.any() and not (wrong & ~closed).any() and chance < RARE:
+        blocked = np.abs(truth[wrong]).max() <= small
         should = "nothing should pass there" if blocked else "there the slope is another one"
         return f"Wrong only where x is 0 or less: {should}."
-    masks = [(array == 0) | (array == dout) for array in (found, np.where(wrong, found, truth))]
-    right = (np.abs(truth) <= CLOSE) | (np.abs(truth - dout) <= CLOSE * np.abs(dout).max())
-    if masks[0].all() and right.all():
+    passed = (found == 0) | (found == dout)
+    right = np.isnan(truth) | (np.abs(truth) <= small) | (np.abs(truth - dout) <= small)
+    if passed.all() and right.all():
         return "Each entry is dout or 0, but in the wrong places: the mask is of the wrong array."
     return ""
 
 
-def _elementwise(evidence: Evidence) -> str:
+def _softmax(evidence: Evidence) -> str:
     dout, out = evidence.dout, evidence.out
     if evidence.key != "x" or dout.shape != out.shape or evidence.gradient.shape != out.shape:
         return ""
-    if evidence.given(dout * out * (1 - out)) and evidence.agrees(
-        out * (dout - (dout * out).sum(axis=-1, keepdims=True))
-    ):
+    right = "out * (dout - sum(dout * out)) agrees with the differences."
+    if not evidence.agrees(out * (dout - (dout * out).sum(axis=-1, keepdims=True))):
+        return ""
+    if evidence.given(dout * out * (1 - out)):
         return (
             "As if each output depended on its own input alone. In softmax each depends on all of "
-            "its row: out * (dout - sum(dout * out)) agrees with the differences."
+            f"its row: {right}"
         )
+    if evidence.given(out * (dout - (dout * out).sum(axis=0))):
+        return f"The sum is over the samples, axis 0. In softmax it is over a row, axis -1: {right}"
     return ""
 
 
 def _places(evidence: Evidence) -> str:
-    found, truth = evidence.gradient, evidence.truth
-    if truth.shape != found.shape:
+    found, truth = evidence.gradient, evidence.entries()
+    if truth is None:
         return ""
-    wrong = np.abs(found - truth) > CLOSE * np.abs(truth[np.isfinite(truth)]).max(initial=0)
-    if not wrong.any() or wrong.sum() > wrong.size / 2:
+    asked = np.isfinite(truth)
+    wrong = np.abs(found - truth) > CLOSE * np.abs(truth[asked]).max(initial=0)
+    if not wrong.any() or wrong.sum() > asked.sum() / 2:
         return ""
-    places = np.argwhere(wrong)
-    names = ("row", "column") if found.ndim == 2 else ("entry",) * found.ndim
+    names = {1: ("entry",), 2: ("row", "column")}.get(found.ndim, ())
     for axis, name in enumerate(names):
-        along = np.unique(places[:, axis])
-        if len(along) == 1 and len(places) > 1:
-            end = along[0] in (0, found.shape[axis] - 1)
-            hint = " Is a slice off by one?" if end else ""
-            return f"Right but for {name} {along[0]}.{hint}"
-    if len(places) == 1:
-        at = tuple(map(int, places[0]))
-        end = all(i in (0, n - 1) for i, n in zip(at, found.shape, strict=True))
-        return f"Right but for the entry {at}.{' Is a slice off by one?' if end else ''}"
-    return f"Right in {wrong.size - wrong.sum():,} of {wrong.size:,} entries."
+        for end in (0, found.shape[axis] - 1):
+            if _left_out(found, truth, wrong, axis, end):
+                return f"Right but for {name} {end}. Is a slice off by one?"
+    if wrong.sum() == 1 and asked.all():
+        return f"Right but for the entry {tuple(map(int, np.argwhere(wrong)[0]))}."
+    return f"Right in {asked.sum() - wrong.sum():,} of {asked.sum():,} entries."
+
+
+def _left_out(found: Array, truth: Array, wrong: Array, axis: int, end: int) -> bool:
+    """Whether nothing was written at one end, and elsewhere, in several rows and columns, right."""
+    there, others = np.take(found, end, axis), np.delete(wrong, end, axis)
+    right = ~others & (np.abs(np.delete(truth, end, axis)) > 0)
+    several = all(np.count_nonzero(right.any(axis=i)) > 1 for i in range(right.ndim))
+    return not there.any() and not others.any() and several
+
+
+PATTERNS = {  # tried in this order; the method that each speaks of, if another than usual
+    _unused: "forward",
+    _factor: "",
+    _batches: "",
+    _stale: "forward",
+    _changed: "parameter_gradients",
+    _transposed: "",
+    _axis: "",
+    _sample: "",
+    _mask: "",
+    _softmax: "",
+    _places: "",
+}

@@ -1,0 +1,144 @@
+"""How the loss changes with an array, asked of the loss itself: finite differences.
+
+    (L(w + h) - L(w - h)) / 2h        for one number w, or along one direction
+
+The difference is wrong by about h^2 times the third derivative, and by rounding, about 1e-16 / h:
+in float64 with h = 1e-5 some ten digits remain. Where it does not agree with backward, a step of a
+tenth is tried before anybody is blamed: it is less wrong where the loss is curved, and may stop
+short of a kink.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinynn.losses import Loss
+from tinynn.model import Sequential
+from tinynn.parameters import Array
+
+Measurement: TypeAlias = Callable[[], tuple[float, bytes]]
+
+
+def loss_from(model: Sequential, loss: Loss, out: Array, y: Array, first: int) -> Measurement:
+    """Return what measures the loss, going on from what the layer `first` gets."""
+
+    def measure() -> tuple[float, bytes]:
+        p = out
+        for layer in model.layers[first:]:
+            p = layer.forward(p.copy())
+        return loss.forward(p, y), _switches(model)
+
+    return measure
+
+
+def _switches(model: Sequential) -> bytes:
+    """Return all boolean arrays that layers remember: which piece of the function this is."""
+    return b"".join(
+        value.tobytes()
+        for layer in model.layers
+        for value in vars(layer).values()
+        if isinstance(value, np.ndarray) and value.dtype == bool
+    )
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One place at which to ask: an entry `at` of the array, or all of it along a direction.
+
+    h: how far to go. unit: what is added per step of 1, shaped like array[at].
+    """
+
+    name: str
+    at: Any
+    unit: Array
+    h: float
+
+    def slope(self, gradient: Array) -> float:
+        """Return what a gradient says of this place: its entry, or its projection."""
+        return float(gradient[self.at] if self.unit.ndim == 0 else np.vdot(gradient, self.unit))
+
+
+def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Probe]:
+    """Return a probe for each entry; of a larger array for some rows and columns, the ends too.
+
+    scale: how long a step suits each entry, 1 for most. most: about how many entries; all if None.
+
+    >>> [probe.at for probe in entries(np.ones((2, 2)))]
+    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+    along = []
+    for size in scale.shape:
+        few = size if most is None else min(size, max(3, round(most ** (1 / scale.ndim))))
+        inner = rng.choice(size - 2, few - 2, replace=False) + 1 if few < size else range(size)
+        along.append(sorted({*map(int, inner), 0, size - 1}))
+    probes = []
+    for place in np.ndindex(*map(len, along)):
+        at = tuple(positions[i] for positions, i in zip(along, place, strict=True))
+        probes.append(Probe(f"entry {at}", at, np.ones(()), 1e-5 * float(scale[at])))
+    return probes
+
+
+def directions(scale: Array, count: int, rng: "np.random.Generator") -> list[Probe]:
+    """Return random directions of norm 1: a wrong entry anywhere shows in every one of them."""
+    probes = []
+    for k in range(count):
+        unit = rng.normal(size=scale.shape)
+        probes.append(Probe(f"direction ({k},)", ..., unit * (scale / np.linalg.norm(unit)), 1e-4))
+    return probes
+
+
+def finite_difference(
+    array: Array, probe: Probe, h: float, here: float, measure: Measurement
+) -> tuple[float, float]:
+    """Return the central difference, and by how much the slopes above and below differ.
+
+    measure: returns the loss and the switches now; here: the loss in between. Both are nan if a
+    switch differs between the two sides.
+
+    >>> w = np.array([3.0])
+    >>> probe = Probe("entry (0,)", 0, np.ones(()), 1e-5)
+    >>> slope, bend = finite_difference(w, probe, 1e-5, 9.0, lambda: (float(w[0]) ** 2, b""))
+    >>> round(slope, 6), round(bend, 6), w  # the bend of w^2 is 2h
+    (6.0, 2e-05, array([3.]))
+    """
+    kept = array[probe.at].copy()
+    array[probe.at] = kept + h * probe.unit
+    above, switches_above = measure()
+    array[probe.at] = kept - h * probe.unit
+    below, switches_below = measure()
+    array[probe.at] = kept
+    if switches_above != switches_below:
+        return np.nan, np.nan
+    return (above - below) / (2 * h), abs((above - here) - (here - below)) / h
+
+
+def slopes(
+    array: Array,
+    probes: list[Probe],
+    claimed: Array,
+    tolerance: float,
+    noise: float,
+    measure: Measurement,
+) -> Array:
+    """Return the difference at each probe; nan where a kink allows none.
+
+    claimed: what backward says there. noise: how far rounding alone can set the two apart.
+    """
+    here = measure()[0]
+    first = [finite_difference(array, probe, probe.h, here, measure) for probe in probes]
+    found = np.array([slope for slope, _ in first])
+    size = np.abs(claimed)
+    allowed = np.maximum(tolerance * np.maximum(size, 1e-3 * size.max()), noise)
+    for k in np.flatnonzero(~(np.abs(found - claimed) <= allowed)):
+        h = probes[k].h / 10
+        slope, bend = finite_difference(array, probes[k], h, here, measure)
+        apart = abs(slope - claimed[k])
+        if not abs(found[k] - claimed[k]) <= apart:
+            found[k] = slope
+        # A kink, or a jump, that no layer tells of: over a tenth of the step a curve would bend a
+        # tenth as much.
+        if apart > allowed[k] and bend > max(first[k][1] / 2, 100 * noise):
+            found[k] = np.nan
+    return found
