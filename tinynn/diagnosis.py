@@ -174,8 +174,8 @@ def _batches(evidence: Evidence) -> str:
 
 
 def _stale(evidence: Evidence) -> str:
-    _, x = evidence.before
-    if evidence.parameter and x.ndim == 2 and evidence.given(x.T @ evidence.dout):
+    (_, x), dout = evidence.before, evidence.dout
+    if evidence.parameter and x.ndim == dout.ndim == 2 and evidence.given(x.T @ dout):
         return "x is that of a batch before (stale): forward must remember x each time."
     return ""
 
@@ -208,7 +208,7 @@ def _changed(evidence: Evidence) -> str:
 
 def _transposed(evidence: Evidence) -> str:
     for name, W in evidence.old.items():
-        if evidence.key == "x" and W.ndim == 2 and W.shape[0] == W.shape[1]:
+        if evidence.key == "x" and W.shape == 2 * evidence.dout.shape[1:]:
             right, wrong = evidence.dout @ W.T, evidence.dout @ W
             if evidence.agrees(right) and evidence.given(wrong):
                 return (

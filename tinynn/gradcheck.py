@@ -130,6 +130,7 @@ class GradientReport:
         return "\n".join(lines)
 
 
+@checks.door
 def check_gradients(
     model: Sequential,
     loss: Loss,
