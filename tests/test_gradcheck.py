@@ -866,14 +866,14 @@ def kinked(distance, features):
     return kinked_report(distance, features).rows[1]
 
 
-@pytest.mark.parametrize("distance", [0.0, 0.9e-6, -0.9e-6])
+@pytest.mark.parametrize("distance", [0.0, 0.9e-7, -0.9e-7])
 def test_a_kink_within_the_shortest_step_is_skipped_and_counted(distance):
     row = kinked(distance, 200)
     assert (row.checked, row.skipped) == (199, 1)
     assert row.ok
 
 
-@pytest.mark.parametrize("distance", [1.1e-6, -1.1e-6, 0.9e-5, -0.9e-5, 1.1e-5])
+@pytest.mark.parametrize("distance", [1.1e-7, -1.1e-7, 0.9e-5, -0.9e-5, 1.1e-5])
 def test_a_kink_beyond_the_shortest_step_is_compared(distance):
     row = kinked(distance, 200)
     assert (row.checked, row.skipped) == (200, 0)
