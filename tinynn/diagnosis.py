@@ -16,7 +16,6 @@ from tinynn.losses import Loss
 from tinynn.parameters import Array
 
 CLOSE = 1e-5  # relative; chance does not come that near
-RARE = 0.01  # what happens by chance less often than that is told as a pattern
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,10 @@ def suspect(owner: Layer | Loss, evidence: Evidence) -> str:
     """Say which method it is, where it is written, and what the numbers tell of the mistake."""
     text, guilty = pattern(evidence)
     method = _method(owner, evidence.key, guilty)
-    code = getattr(getattr(method, "__func__", method), "__code__", None)
-    where = f" ({Path(code.co_filename).name}:{code.co_firstlineno})" if code else ""
+    code = getattr(method, "__func__", method).__code__
+    where = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
     what = f"d{evidence.key} of {getattr(owner, 'name', type(owner).__name__)}"
-    said = f"SUSPECT  {what}, by {method.__name__}{where}."
+    said = f"SUSPECT  {what}, by {method.__name__} ({where})."
     if not evidence.parameter:
         said += ' Rows marked "fed" received this array: repair it first, then check again.'
     elif evidence.right and {*evidence.right, evidence.key} == {*evidence.old}:
@@ -88,19 +87,17 @@ def _method(owner: Layer | Loss, key: str, guilty: str) -> Any:
 
     guilty: the one that the pattern points at, "" for that which computes the array.
     """
-    computes = {"x": "input_gradient", "p": "backward"}.get(key, "parameter_gradients")
-    names = [guilty or computes, computes, "forward", "parameter_gradients", "input_gradient"]
-    own = {
-        name: method
-        for name in ("backward", *names)
-        if (method := getattr(owner, name, None))
-        and method.__module__.partition(".")[0] != "tinynn"
-    }
-    code = getattr(getattr(own.get("backward"), "__func__", None), "__code__", None)
-    if code and not {"backward", *names[:2]} & {*code.co_names} and guilty != "forward":
-        return own["backward"]  # it does the work itself
-    first = next((name for name in (*names[:2], "backward", *names[2:]) if name in own), computes)
-    return getattr(owner, first)
+    halves = ("parameter_gradients", "input_gradient")
+    computes = "backward" if isinstance(owner, Loss) else halves[key == "x"]
+    names = [guilty or computes, computes, "backward", "forward", *halves]
+    methods = [getattr(owner, name) for name in names if hasattr(owner, name)]
+    own = [m for m in methods if m.__module__.partition(".")[0] != "tinynn"]
+    for method in own:
+        code = getattr(method, "__func__", method).__code__
+        called = {*names[:2], "backward"} & {*code.co_names}
+        if method.__name__ == "backward" and not called and guilty != "forward":
+            return method  # it does the work itself, and the halves are not asked
+    return own[0] if own else getattr(owner, computes)
 
 
 def pattern(evidence: Evidence) -> tuple[str, str]:
@@ -120,7 +117,7 @@ def pattern(evidence: Evidence) -> tuple[str, str]:
         ratios = evidence.asked(found) / evidence.truth
     ratios = ratios[np.isfinite(ratios)]
     if not ratios.size:
-        return "Not one factor.", ""
+        return "Not one factor: 0 would be right.", ""
     return f"Not one factor (ratios {ratios.min():.2f} to {ratios.max():.2f}).", ""
 
 
@@ -132,8 +129,10 @@ def _close(a: Array, b: Array) -> bool:
 
 
 def _unused(evidence: Evidence) -> str:
-    if not evidence.parameter or np.any(evidence.truth):
+    if not evidence.parameter or np.nan_to_num(evidence.truth).any():
         return ""
+    if not any(x.any() and dout.any() for x, dout in zip(evidence.x, evidence.dout, strict=True)):
+        return ""  # for each sample the layer gets zeros, or units above are closed: no wonder
     return f"The loss does not depend on {evidence.key} at all. Is it forgotten in forward?"
 
 
@@ -168,7 +167,7 @@ def _factor(evidence: Evidence) -> str:
 
 def _batches(evidence: Evidence) -> str:
     gradient, _ = evidence.before
-    if evidence.agrees(evidence.gradient - gradient):
+    if np.nan_to_num(evidence.truth).any() and evidence.agrees(evidence.gradient - gradient):
         return "The sum of two batches: added to what was there. Write =, not +=."
     return "Still that of the batch before (stale)." if evidence.given(gradient) else ""
 
@@ -189,8 +188,9 @@ def _sample(evidence: Evidence) -> str:
     shape = evidence.gradient.shape
     for n in {0, len(x) - 1}:
         whole, part = x.T @ dout, np.outer(x[n], dout[n])
-        if whole.size != evidence.gradient.size:
-            return ""
+        rows, columns = (np.count_nonzero(part.any(axis=axis)) for axis in (1, 0))
+        if whole.size != evidence.gradient.size or columns < 2 or rows < min(2, len(part)):
+            continue  # in a single row or column, other mistakes look the same
         if evidence.agrees(whole.reshape(shape)) and evidence.given((whole - part).reshape(shape)):
             return f"Sample {n} is left out of the sum. Is a slice off by one?"
     return ""
@@ -239,13 +239,12 @@ def _mask(evidence: Evidence) -> str:
         return ""
     small = CLOSE * np.abs(dout).max()
     wrong = np.abs(found - truth) > small
-    alone = ~(np.abs(truth[dout == 0]) > small).any()  # no number depends on another's dout
-    closed = evidence.x <= 0
-    chance = float(closed[np.isfinite(truth)].mean()) ** int(wrong.sum())
-    if alone and wrong.any() and not (wrong & ~closed).any() and chance < RARE:
-        blocked = np.abs(truth[wrong]).max() <= small
-        should = "nothing should pass there" if blocked else "there the slope is another one"
-        return f"Wrong only where x is 0 or less: {should}."
+    if wrong.sum() > 1 and not (wrong & ((evidence.x > 0) | (dout == 0))).any():
+        slopes = truth[wrong] / dout[wrong]
+        if np.ptp(slopes) < 1e-3:  # the same one everywhere: no chance
+            blocked = np.abs(slopes).max() < 1e-3
+            should = "nothing should pass there" if blocked else "there the slope is another one"
+            return f"Wrong only where x is 0 or less: {should}."
     passed = (found == 0) | (found == dout)
     right = np.isnan(truth) | (np.abs(truth) <= small) | (np.abs(truth - dout) <= small)
     if passed.all() and right.all():
@@ -290,10 +289,10 @@ def _places(evidence: Evidence) -> str:
 
 def _left_out(found: Array, truth: Array, wrong: Array, axis: int, end: int) -> bool:
     """Whether nothing was written at one end, and elsewhere, in several rows and columns, right."""
-    there, others = np.take(found, end, axis), np.delete(wrong, end, axis)
-    right = ~others & (np.abs(np.delete(truth, end, axis)) > 0)
-    several = all(np.count_nonzero(right.any(axis=i)) > 1 for i in range(right.ndim))
-    return not there.any() and not others.any() and several
+    others = np.delete(wrong, end, axis)
+    right = np.argwhere(~others & (np.abs(np.delete(truth, end, axis)) > 0))
+    several = len(right) > 0 and np.ptp(right, axis=0).all()
+    return several and not np.take(found, end, axis).any() and not others.any()
 
 
 PATTERNS = {  # tried in this order; the method that each speaks of, if another than usual
