@@ -167,7 +167,9 @@ def _factor(evidence: Evidence) -> str:
 
 def _batches(evidence: Evidence) -> str:
     gradient, _ = evidence.before
-    if np.nan_to_num(evidence.truth).any() and evidence.agrees(evidence.gradient - gradient):
+    if not np.nan_to_num(evidence.truth).any():
+        return ""  # then a gradient that no batch has a part in would look the same
+    if evidence.agrees(evidence.gradient - gradient):
         return "The sum of two batches: added to what was there. Write =, not +=."
     return "Still that of the batch before (stale)." if evidence.given(gradient) else ""
 
