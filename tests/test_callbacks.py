@@ -90,7 +90,7 @@ def read_rows(path):
 def test_the_csv_is_the_history(tmp_path):
     path = tmp_path / "log.csv"
     history = trainer().fit(
-        X, Y, 3, validation_data=(X.copy(), Y), batch_size=8, callbacks=[CSVLogger(path)]
+        X, Y, 3, validation_data=(X[::-1], Y[::-1]), batch_size=8, callbacks=[CSVLogger(path)]
     )
     header = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"
     assert path.read_text().splitlines()[0] == header
@@ -163,7 +163,7 @@ def test_a_second_fit_goes_on_with_its_own_csv(tmp_path):
 def test_early_stopping_waits_and_goes_back_to_the_best_weights(losses, patience, epochs, best):
     run = scripted(losses)
     stopper = EarlyStopping(patience=patience)
-    history = run.fit(X, Y, len(losses), 8, validation_data=(X.copy(), Y), callbacks=[stopper])
+    history = run.fit(X, Y, len(losses), 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
     assert len(history.epochs) == epochs
     assert run.model.params.tobytes() == run.kept[best - 1].tobytes()
     assert len({kept.tobytes() for kept in run.kept}) == epochs  # else going back shows nothing
@@ -174,7 +174,7 @@ def test_accuracy_should_rise():
     figures = [0.2, 0.6, 0.5, 0.4, 0.9]
     run = scripted(figures, "accuracy")
     stopper = EarlyStopping(monitor="val_accuracy", patience=2)
-    history = run.fit(X, Y, 5, 8, validation_data=(X.copy(), Y), callbacks=[stopper])
+    history = run.fit(X, Y, 5, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
     assert len(history.epochs) == 4
     assert run.model.params.tobytes() == run.kept[1].tobytes()
 
@@ -207,9 +207,9 @@ def test_early_stopping_needs_patience(patience):
 
 def test_early_stopping_used_again_starts_anew():
     stopper = EarlyStopping(patience=1)
-    scripted([0.1, 0.2]).fit(X, Y, 2, 8, validation_data=(X.copy(), Y), callbacks=[stopper])
+    scripted([0.1, 0.2]).fit(X, Y, 2, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
     run = scripted([5, 4, 3, 4])
-    history = run.fit(X, Y, 4, 8, validation_data=(X.copy(), Y), callbacks=[stopper])
+    history = run.fit(X, Y, 4, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
     assert len(history.epochs) == 4
     assert run.model.params.tobytes() == run.kept[2].tobytes()
 
@@ -217,18 +217,18 @@ def test_early_stopping_used_again_starts_anew():
 def test_early_stopping_used_again_in_a_second_fit_starts_anew():
     stopper = EarlyStopping(patience=1)
     run = scripted([0.1, 0.2, 5, 4, 6])
-    run.fit(X, Y, 2, 8, validation_data=(X.copy(), Y), callbacks=[stopper])
-    run.fit(X, Y, 3, 8, validation_data=(X.copy(), Y), callbacks=[stopper])
+    run.fit(X, Y, 2, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
+    run.fit(X, Y, 3, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
     assert run.history["epoch"] == [1, 2, 3, 4, 5]
     assert run.model.params.tobytes() == run.kept[3].tobytes()
 
 
 def test_early_stopping_never_brings_in_another_models_weights():
     stopper = EarlyStopping(patience=5)
-    scripted([0.1, 0.2]).fit(X, Y, 2, 8, validation_data=(X.copy(), Y), callbacks=[stopper])
+    scripted([0.1, 0.2]).fit(X, Y, 2, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
     run = scripted([3, 2, 1])
-    run.fit(X, Y, 1, 8, validation_data=(X.copy(), Y))
-    run.fit(X, Y, 2, 8, validation_data=(X.copy(), Y), callbacks=[stopper])
+    run.fit(X, Y, 1, 8, validation_data=(X[::-1], Y[::-1]))
+    run.fit(X, Y, 2, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
     assert run.model.params.tobytes() == run.kept[2].tobytes()
 
 
@@ -246,7 +246,7 @@ def test_an_interrupted_training_keeps_its_last_weights():
         Y,
         9,
         8,
-        validation_data=(X.copy(), Y),
+        validation_data=(X[::-1], Y[::-1]),
         callbacks=[EarlyStopping(), At("on_step_end", stop)],
     )
     assert run.model.params.tobytes() == last[-1].tobytes()

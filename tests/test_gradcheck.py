@@ -165,12 +165,14 @@ def verdicts(report):
 # What is right
 
 
-@pytest.mark.parametrize("loss", [CrossEntropy(), SoftmaxCrossEntropy()])
+@pytest.mark.parametrize(
+    ("loss", "last"), [(CrossEntropy(), Softmax), (SoftmaxCrossEntropy(), Tanh)]
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_right_network_passes_with_a_row_for_every_array(dtype, loss):
-    report = check(network(dtype=dtype), loss)
+def test_a_right_network_passes_with_a_row_for_every_array(dtype, loss, last):
+    report = check(network(dtype=dtype, softmax=last), loss)
     assert report.ok
-    rows = names()
+    rows = names(softmax=last.__name__)
     if isinstance(loss, SoftmaxCrossEntropy):
         assert report.rows[0].name == "loss.p"  # its z, here
     assert [row.name for row in report.rows] == rows

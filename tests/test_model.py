@@ -752,7 +752,7 @@ FAILURES = {
     "no seed": (lambda layers: Sequential(layers, (3,), seed=-1), "seed|non-negative"),
     "no weights": (
         lambda layers: Sequential([*layers, Dense(2, initializer=fits_nothing)], (3,)),
-        r"2\.Dense\.W has shape \(3, 2\), the array assigned to it has \(1, 1\)",
+        r"2\.Dense was asked for shape \(3, 2\), but returned shape \(1, 1\)",
     ),
 }
 

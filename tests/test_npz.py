@@ -41,6 +41,7 @@ from tinynn.npz import LONGEST_DIRECTORY, NpzFile
 from tinynn.storage import check_state, load_checkpoint, save_checkpoint
 
 X, Y = np.linspace(0, 1, 16).reshape(4, 2, 2), np.array([0, 1, 2, 3])
+HELD = X[::-1], Y[::-1]
 MEMORY = 16_000_000  # bytes; an honest file here is 3 kB, its longest allowed text 4 MB
 SECONDS = 10.0  # an honest file takes 0.001
 
@@ -1073,10 +1074,10 @@ def test_a_memory_that_early_stopping_could_not_have_is_refused(tmp_path, state)
     Lies.__name__ = "EarlyStopping"
     Lies.__qualname__ = "EarlyStopping"
     lying = Lies()
-    trained(epochs=1, validation_data=(X.copy(), Y), callbacks=[lying, Checkpoint(tmp_path / "a")])
+    trained(epochs=1, validation_data=HELD, callbacks=[lying, Checkpoint(tmp_path / "a")])
     trainer = Trainer(network(), CrossEntropy(), Adam())
     with pytest.raises(ModelFormatError, match="EarlyStopping cannot take its state"):
-        trainer.fit(X, Y, 2, 2, (X.copy(), Y), [stop], resume_from=tmp_path / "a")
+        trainer.fit(X, Y, 2, 2, HELD, [stop], resume_from=tmp_path / "a")
     assert trainer.step == 0
 
 
@@ -1087,11 +1088,11 @@ def test_best_weights_of_another_size_are_refused_before_anything_changes(tmp_pa
 
     Lies.__name__ = Lies.__qualname__ = "EarlyStopping"
     callbacks = [Lies(), Checkpoint(tmp_path / "a")]
-    trained(epochs=1, validation_data=(X.copy(), Y), callbacks=callbacks)
+    trained(epochs=1, validation_data=HELD, callbacks=callbacks)
     trainer = Trainer(network(), CrossEntropy(), Adam())
     before = trainer.model.params.tobytes()
     with pytest.raises(ModelFormatError, match="weights of another model"):
-        trainer.fit(X, Y, 2, 2, (X.copy(), Y), [EarlyStopping()], resume_from=tmp_path / "a")
+        trainer.fit(X, Y, 2, 2, HELD, [EarlyStopping()], resume_from=tmp_path / "a")
     assert trainer.step == 0
     assert trainer.model.params.tobytes() == before
 

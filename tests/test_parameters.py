@@ -60,7 +60,7 @@ def test_copy_into_stretches_and_reshapes_nothing(shape):
     vector, views = flat_vector({"W": (2, 3)}, np.float32)
     with pytest.raises(ValueError) as error:
         copy_into(views["W"], np.ones(shape), "1.Dense.W")
-    assert str(error.value) == f"1.Dense.W has shape (2, 3), the array assigned to it has {shape}."
+    assert str(error.value) == f"1.Dense.W has shape (2, 3), the array assigned has {shape}."
     assert not vector.any()
 
 

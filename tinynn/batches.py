@@ -20,13 +20,14 @@ def stratified_split(
     labels: classes (N,). size: 1 to N - 1. Each class gives size / N of its samples, rounded down;
     what is missing then comes from the classes with the largest remainders, one each. Both results
     are in ascending order, share nothing, and make up all N. Raises ValueError for a size out of
-    range, or labels that are not flat.
+    range, labels that are not flat, or an rng that is no Generator.
 
     >>> rest, drawn = stratified_split([0, 0, 0, 0, 1, 1], size=3, rng=np.random.default_rng(0))
     >>> rest, drawn
     (array([0, 1, 5]), array([2, 3, 4]))
     """
     labels = checks.vector(labels, "stratified_split expects classes")
+    checks.generator(rng)
     checks.count("size", size, most=len(labels) - 1)
     classes, counts = np.unique(labels, return_counts=True)
     shares, remainders = np.divmod(counts * size, len(labels))
@@ -45,8 +46,8 @@ def minibatches(
 
     x: (N, ...), y: (N, ...). batch_size: 1 or more; the last batch may be smaller. rng decides the
     order, by one draw, so that `start` > 0 goes on with the batch at which an epoch was left. Only
-    batches are copied, never the data set. Raises ValueError for lengths that differ or a batch
-    size under 1.
+    batches are copied, never the data set. Raises ValueError for lengths that differ, a batch
+    size under 1, or an rng that is no Generator.
 
     >>> x = np.arange(5)
     >>> [xb.tolist() for xb, yb in minibatches(x, x % 2, 2, np.random.default_rng(0))]
@@ -57,7 +58,7 @@ def minibatches(
     x, y = checks.paired(x, y)
     checks.count("batch_size", batch_size)
     checks.count("start", start, least=0)
-    order = rng.permutation(len(x))  # (N,)
+    order = checks.generator(rng).permutation(len(x))  # (N,)
     firsts = range(start * batch_size, len(x), batch_size)
     # No `yield` here: it would put the checks above off until somebody asks for the first batch.
     return ((x[i], y[i]) for i in (order[first : first + batch_size] for first in firsts))

@@ -15,7 +15,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.divergence import all_finite, diverged
-from tinynn.npz import PathLike
+from tinynn.npz import PathLike, refuse_no_place
 from tinynn.resume import run_settings, training_state
 from tinynn.storage import check_state, save_checkpoint
 
@@ -81,6 +81,7 @@ class CSVLogger(Callback):
         self.path = path
 
     def on_train_begin(self, trainer: "Trainer") -> None:
+        refuse_no_place(self.path)
         path, rows = Path(self.path), trainer.history.epochs  # of earlier epochs, if there were any
         log = self._text(trainer, [dict(zip(trainer.columns, trainer.columns, strict=True)), *rows])
         found = path.read_bytes() if path.exists() else b""
@@ -165,8 +166,9 @@ class EarlyStopping(Callback):
 
     monitor: a column of the history; one named accuracy should rise, any other fall. patience: 3,
     the epochs to wait, 1 or more. At the end of training the model gets the weights of its best
-    epoch (unless training was interrupted, to be resumed). Raises ValueError at the start of
-    training if nothing of that name is measured. (Prechelt, Early Stopping - But When?, 1998.)
+    epoch (unless training was interrupted, to be resumed). Raises ValueError for a monitor that is
+    no text, and at the start of training if nothing of that name is measured. (Prechelt, Early
+    Stopping - But When?, 1998.)
 
     >>> EarlyStopping(patience=2)
     EarlyStopping(monitor='val_loss', patience=2)
@@ -174,6 +176,11 @@ class EarlyStopping(Callback):
 
     def __init__(self, monitor: str = "val_loss", patience: int = 3) -> None:
         checks.count("patience", patience)
+        if not isinstance(monitor, str):
+            raise ValueError(
+                f"monitor must be the name of a figure, such as 'val_loss', got {monitor!r}. "
+                "For the epochs to wait, write patience=."
+            )
         self.monitor = monitor
         self.patience = patience
         self._forget()
@@ -188,7 +195,8 @@ class EarlyStopping(Callback):
         if not trainer.resumed:  # what an earlier training left does not count
             self._forget()
         if self.monitor not in trainer.columns:
-            hint = " Give fit validation_data=." if self.monitor.startswith("val_") else ""
+            lacks = self.monitor.startswith("val_") and trainer.validation is None
+            hint = " Give fit validation_data=." if lacks else ""
             raise ValueError(
                 f"EarlyStopping cannot watch {self.monitor!r}: this training measures "
                 f"{', '.join(trainer.columns)}.{hint}"
@@ -258,9 +266,7 @@ class Checkpoint(Callback):
         self.every_steps = every_steps
 
     def on_train_begin(self, trainer: "Trainer") -> None:
-        folder = Path(self.path).resolve().parent
-        if not folder.is_dir():
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        refuse_no_place(self.path)
         if Path(self.path).exists() and os.path.realpath(self.path) not in trainer.own_files:
             raise FileExistsError(
                 f"{self.path} exists already, from another run, and is not overwritten. Go on with "

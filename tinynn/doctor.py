@@ -202,6 +202,7 @@ def diagnose(
     >>> [problem.title for problem in report.problems]
     ['All units of a layer are the same.']
     """
+    checks.one_step(model, Sequential, loss, Loss, x, y, "diagnose")
     checks.instance(model, Sequential, "model")
     checks.instance(loss, Loss, "loss")
     checks.count("batch_size", batch_size)

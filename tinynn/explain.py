@@ -166,6 +166,7 @@ def explain_step(
     ...
     AGAIN same batch: loss 0.6931 -> 0.6444, down 0.0488. The slope promised 0.1 |grad|^2 = 0.0500.
     """
+    checks.one_step(model, Sequential, loss, Loss, x, y, "explain_step")
     model = copy.deepcopy(checks.instance(model, Sequential, "model"))
     optimizer = copy.deepcopy(checks.instance(optimizer, Optimizer, "optimizer"))
     checks.instance(loss, Loss, "loss")

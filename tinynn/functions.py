@@ -27,7 +27,7 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> Array:
     """Turn class 3 of 5 into the row [0, 0, 0, 1, 0]: the target in the shape of a prediction.
 
     labels: integers (N,), each from 0 to classes - 1. Returns float32 (N, classes). Raises
-    ValueError for labels that are not integers, not flat, or out of range.
+    ValueError for labels that are not integers, not flat, or out of range, and for no classes.
 
     >>> one_hot([2, 0], 3)
     array([[0., 0., 1.],

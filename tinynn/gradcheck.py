@@ -152,7 +152,8 @@ def check_gradients(
     if nothing could be compared, and the report if over 1 % of all entries had to be skipped (of
     directions, which move all units at once, over a tenth), with parameters moved a little too.
     Integers in x may be numbers of something, words for instance: where the loss jumps over a step,
-    the row of that dx is left out. Raises what `model.forward` and `loss.forward` raise.
+    the row of that dx is left out. Raises ValueError for data that do not fit, and for a Softmax
+    before SoftmaxCrossEntropy.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(3), Softmax()], input_shape=(2,))
@@ -160,6 +161,7 @@ def check_gradients(
     >>> report.ok, [row.name for row in report.rows]
     (True, ['loss.p', '1.Softmax.x', '0.Dense.W', '0.Dense.b', '0.Dense.x'])
     """
+    checks.one_step(model, Sequential, loss, Loss, x, y, "check_gradients", np.float64)
     report = _check(model, loss, x, y, tolerance, seed)
     if report.ok or report.culprit:
         return report
@@ -181,7 +183,6 @@ def _check(
     model = model.astype(np.float64)
     counts = np.asarray(x).dtype.kind in "biu"
     x, y = np.array(x, np.float64), np.asarray(y)
-    checks.batch(x, model.input_shape, "check_gradients")
     rng = np.random.default_rng(seed)
     before = _walk(model, loss, *_another_batch(x, y, rng))
     old = {name: view.copy() for name, view in model.named_parameters().items()}

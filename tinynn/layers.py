@@ -31,8 +31,10 @@ class Layer(Configured, HasParameters, ABC):
     `forward(x, training)`, then `parameter_gradients(dout)` and `input_gradient(dout)`. Backward is
     in two halves because the lowest layer needs no dx, and the slope of x alone no dW.
 
-    With `training=False` forward stores nothing on the layer. A constructor stores its arguments
-    unchanged under their own names: that alone makes the layer one that can be saved.
+    What both return has the dtype of what they got: the model's. A mask of another is brought to it
+    by `mask.astype(x.dtype)`. With `training=False` forward stores nothing on the layer. A
+    constructor stores its arguments unchanged under their own names: that alone makes the layer one
+    that can be saved.
 
     >>> class Double(Layer):
     ...     def forward(self, x, training=True):
@@ -66,6 +68,7 @@ class Layer(Configured, HasParameters, ABC):
     def input_gradient(self, dout: Array) -> Array:
         """Return dx, shaped like x."""
 
+    @checks.door
     def backward(self, dout: Array) -> Array:
         """Both halves: write the parameters' gradients, return dx."""
         self.parameter_gradients(dout)
@@ -135,7 +138,8 @@ class Dense(Layer):
         return {"W": (*input_shape, self.units), "b": (self.units,)}
 
     def initialize(self, rng: "np.random.Generator") -> None:
-        self.W = self.initializer(self.W.shape, rng)  # is copied into the view
+        drawn = self.initializer(self.W.shape, rng)
+        self.W = checks.drawn(drawn, self.W.shape, self.name)  # is copied into the view
 
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:

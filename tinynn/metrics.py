@@ -18,11 +18,13 @@ from tinynn.parameters import Array
 def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Return the share of samples, 0 to 1, whose most probable class is the right one.
 
-    Raises ValueError for different numbers of samples, or none.
+    Raises ValueError for different numbers of samples, or none, or a class that p has no column of.
 
     >>> accuracy([[0.9, 0.1], [0.2, 0.8]], [0, 0])
     0.5
     """
+    if np.ndim(p) == 2 and np.asarray(y).dtype.kind in "iu" and np.ndim(y) == 1:
+        checks.labels(y, np.shape(p)[1], "accuracy")
     return hits(p, y) / len(np.asarray(y))
 
 

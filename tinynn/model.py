@@ -51,12 +51,13 @@ class Sequential:
     ) -> None:
         self.layers: list[Layer] = checks.fresh_layers(layers, Layer)
         self.input_shape = checks.sample_shape(input_shape)
-        checks.count("seed", seed, least=0)
-        self.seed = seed
+        self.seed = checks.count("seed", seed, least=0)
         self.dtype = checks.precision(dtype)
         self._awaited: Shape | None = None  # of dp, for the batch that layers remember
 
         self.output_shapes, self._shapes = walk_shapes(self.layers, self.input_shape)
+        # each layer, with the shape of a sample before it, which is that of its dx
+        self._way = list(zip(self.layers, [self.input_shape, *self.output_shapes], strict=False))
         self._allocate()
         self.lowest = min((i for i, one in enumerate(self.layers) if one.parameters()), default=0)
         # A spawn key makes independent streams of one seed: (0,) for weights, and in trainer.py
@@ -111,7 +112,7 @@ class Sequential:
         for layer, shape in zip(self.layers, self.output_shapes, strict=True):
             batch_shape = (len(out), *shape)
             out = layer.forward(out, training)
-            checks.returned(out, batch_shape, layer, "forward")
+            checks.returned(out, batch_shape, layer, "forward", self.dtype)
         if training:
             self._awaited = out.shape
         return out
@@ -121,13 +122,10 @@ class Sequential:
 
         Stops at the lowest layer that has parameters: nobody needs dx below it.
         """
-        dout = checks.output_gradient(dp, self._awaited, self.dtype, "backward")
-        size = len(dout)
-        # each layer, with the shape of a sample before it, which is that of its dx
-        way = list(zip(self.layers, [self.input_shape, *self.output_shapes], strict=False))
-        for layer, shape in reversed(way[self.lowest + 1 :]):
+        dout, size = checks.output_gradient(dp, self._awaited, self.dtype, "backward")
+        for layer, shape in reversed(self._way[self.lowest + 1 :]):
             dout = layer.backward(dout)
-            checks.returned(dout, (size, *shape), layer, "input_gradient")
+            checks.returned(dout, (size, *shape), layer, "input_gradient", self.dtype)
         self.layers[self.lowest].parameter_gradients(dout)
 
     def input_gradient(self, dp: npt.ArrayLike) -> Array:
@@ -135,9 +133,10 @@ class Sequential:
 
         dp: (B, ...), shaped like the output of the forward before.
         """
-        dout = checks.output_gradient(dp, self._awaited, self.dtype, "input_gradient")
-        for layer in reversed(self.layers):
+        dout, size = checks.output_gradient(dp, self._awaited, self.dtype, "input_gradient")
+        for layer, shape in reversed(self._way):
             dout = layer.input_gradient(dout)
+            checks.returned(dout, (size, *shape), layer, "input_gradient", self.dtype)
         return dout
 
     @checks.door
@@ -226,9 +225,9 @@ def walk_shapes(
     outputs, parameters, shape = [], {}, input_shape
     for position, layer in enumerate(layers):
         layer.position = position
-        outputs.append(layer.output_shape(shape))
+        outputs.append(checks.shape_after(layer.output_shape(shape), layer))
         own = layer.parameter_shapes(shape)
-        checks.parameter_names(own, layer)
+        checks.parameter_shapes(own, layer)
         parameters.update({f"{layer.name}.{key}": value for key, value in own.items()})
         shape = outputs[-1]
     return outputs, parameters

@@ -84,12 +84,12 @@ class NpzFile:
 
     def __init__(self, path: PathLike) -> None:
         self.path = path
-        if Path(path).is_dir():
-            raise IsADirectoryError(
-                errno.EISDIR,
-                "This is a folder; give the path of a file in it, such as .../model.npz",
-                str(path),
-            )
+        refuse_folder(path)
+        if not Path(path).exists():
+            folder = Path(path).resolve().parent
+            others = ", ".join(sorted(file.name for file in folder.glob("*.npz"))[:5]) or "none"
+            told = f"There is no such file; the .npz files in {folder} are: {others}"
+            raise FileNotFoundError(errno.ENOENT, told, str(path))
         if Path(path).exists() and not Path(path).is_file():
             raise self.error("is no file, but a pipe or a device.")
         self._file = Path(path).open("rb")  # noqa: SIM115  # closed by __exit__, or below
@@ -225,16 +225,32 @@ class NpzFile:
         return member
 
 
+def refuse_folder(path: PathLike) -> None:
+    """Raise ValueError for what is no path, IsADirectoryError for that of a folder."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(f"A path is a text, such as 'model.npz', or a Path; got {path!r}.")
+    if Path(path).is_dir():
+        told = "This is a folder; give the path of a file in it"
+        raise IsADirectoryError(errno.EISDIR, told, str(path))
+
+
+def refuse_no_place(path: PathLike) -> None:
+    """Raise an OSError if no file can stand at a path: its folder is not there, or it is one."""
+    refuse_folder(path)
+    folder = Path(path).resolve().parent
+    if not folder.is_dir():
+        told = "There is no such folder: make it first, with Path(...).mkdir(parents=True)"
+        raise FileNotFoundError(errno.ENOENT, told, str(folder))
+
+
 def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
     """Write the arrays to a temporary file beside `path`, see it on the disk, put it in place.
 
     Whoever opens the path finds the old file or the new one, whole. Raises OSError if it cannot be
     written, ValueError if NpzFile would not read it; then the old file stands, and no other stays.
     """
+    refuse_no_place(path)
     path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
-    if not path.parent.is_dir():
-        told = "There is no such folder: make it first, with Path(...).mkdir(parents=True)"
-        raise FileNotFoundError(errno.ENOENT, told, str(path.parent))
     unique = f"{os.getpid()}.{threading.get_ident()}"
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     try:

@@ -47,7 +47,7 @@ def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
     >>> copy_into(views["W"], np.ones((3, 2)), "1.Dense.W")
     Traceback (most recent call last):
         ...
-    ValueError: 1.Dense.W has shape (2, 3), the array assigned to it has (3, 2).
+    ValueError: 1.Dense.W has shape (2, 3), the array assigned has (3, 2).
     """
     if value is view:  # layer.W -= step: Python changes the view, then assigns it to itself
         return
@@ -55,9 +55,7 @@ def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} holds real numbers, the array assigned to it {array.dtype}.")
     if array.shape != view.shape:
-        raise ValueError(
-            f"{name} has shape {view.shape}, the array assigned to it has {array.shape}."
-        )
+        raise ValueError(f"{name} has shape {view.shape}, the array assigned has {array.shape}.")
     view[...] = array
 
 
@@ -99,10 +97,11 @@ class HasParameters:
         self.__dict__.update(views, _views=views, _names=names)  # __setattr__ would copy, not bind
 
     def __getattr__(self, name: str) -> Any:
-        """Explain why an unbuilt layer has no W; called for what is not there."""
-        known = name in type(self).__annotations__  # a line such as `W: Array` in its class
-        hint = " yet: Sequential gives a layer its parameters" if known else ""
-        raise AttributeError(f"{self.name} has no {name}{hint}.")
+        """Explain why an unbuilt layer has no W, or no x; called for what is not there."""
+        # a line such as `W: Array`, in its class or one above
+        known = any(name in getattr(c, "__annotations__", ()) for c in type(self).__mro__)
+        why = " yet: Sequential gives a layer its parameters." if known else ". Call forward first?"
+        raise AttributeError(f"{self.name} has no {name}{why}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Copy what is assigned to a parameter or gradient into its view; nothing is rebound."""

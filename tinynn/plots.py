@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
 from tinynn.model import Sequential
-from tinynn.npz import PathLike
+from tinynn.npz import PathLike, refuse_no_place
 from tinynn.parameters import Array
 from tinynn.trainer import History
 
@@ -222,8 +223,10 @@ def blank(width: float, height: float) -> "Figure":
     return Picture(figsize=(width, height), layout="constrained")
 
 
+@checks.door
 def saved(figure: "Figure", path: PathLike | None) -> "Figure":
     """Return the Figure, saved if there is a path."""
     if path is not None:
+        refuse_no_place(path)
         figure.savefig(path, dpi=120)
     return figure

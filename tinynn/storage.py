@@ -31,10 +31,12 @@ LONGEST_TRAINING = 2**22  # characters: a history of some twenty thousand epochs
 MOST_VALUES = 2**18  # in a JSON text: the same history; a parsed value takes 30 times its text
 
 
+@checks.door
 def save_model(model: Sequential, path: PathLike) -> None:
     """Write the model's architecture and weights to `path`, replacing what stood there.
 
-    Raises OSError if the path cannot be written, ValueError if a layer's configuration cannot.
+    Raises OSError if the path cannot be written, ValueError if a layer's configuration cannot, or
+    for what is no model or no path.
 
     >>> import tempfile
     >>> from tinynn import Dense
@@ -44,6 +46,7 @@ def save_model(model: Sequential, path: PathLike) -> None:
     ...     bool((load_model(f"{folder}/model.npz").params == model.params).all())
     True
     """
+    checks.instance(model, Sequential, "model", "The model comes first: save_model(model, path).")
     write_npz(path, _model_arrays(model))
 
 
@@ -57,7 +60,7 @@ def load_model(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Seq
     >>> load_model("nowhere.npz")
     Traceback (most recent call last):
         ...
-    FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.npz'
+    FileNotFoundError: [Errno 2] There is no such file; the .npz files in ... 'nowhere.npz'
     """
     layers = checks.own_classes(layers)
     with NpzFile(path) as file:

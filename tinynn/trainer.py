@@ -90,8 +90,7 @@ class Trainer:
         self.loss: Loss = checks.instance(loss, Loss, "loss")
         checks.softmax_once(model, loss)
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
-        checks.count("seed", seed, least=0)
-        self.seed = int(seed)
+        self.seed = checks.count("seed", seed, least=0)
         self.history, self.sums = History(), Sums()
         self.epoch = self.epochs = self.step = 0
         self.batch: tuple[Array, Array] = (np.empty(0), np.empty(0))
@@ -124,14 +123,14 @@ class Trainer:
 
         Raises ValueError before the first step for data that do not fit, or settings other than
         those of the checkpoint; TrainingDiverged when the loss or a parameter is no finite number.
-        Warns of bytes that were not scaled, and of an epoch whose loss is over twice that of
-        guessing.
+        Warns of bytes that were not scaled, of validation data that are training data or on another
+        scale, and of an epoch whose loss is over twice that of guessing.
         """
         self.x, self.y = checks.data(self.model, self.loss, x, y)
         self.validation = checks.held_out(self.model, self.loss, validation_data, self.x)
         checks.count("epochs", epochs)
-        checks.count("batch_size", batch_size)
-        self.batch_size, self.samples, self.recent_losses = int(batch_size), len(self.x), []
+        self.batch_size = checks.count("batch_size", batch_size)
+        self.samples, self.recent_losses = len(self.x), []
         callbacks = checks.instances(callbacks, Callback, "callbacks")
         # Checkpoint last: it saves what the others did
         self.callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
@@ -148,9 +147,13 @@ class Trainer:
         return self.history
 
     @np.errstate(all="ignore")
+    @checks.door
     def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
-        """Return the loss on (x, y), and the accuracy if the loss is one of classes."""
-        x, y = checks.paired(x, y)
+        """Return the loss on (x, y), and the accuracy if the loss is one of classes.
+
+        Raises ValueError for data that do not fit.
+        """
+        x, y = checks.fitting(self.model, self.loss, x, y, "evaluate")
         sums = Sums()
         for start in range(0, len(x), 1024):  # in batches: the data may be large
             p, batch_y = self.model.predict(x[start : start + 1024]), y[start : start + 1024]

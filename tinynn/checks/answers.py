@@ -1,21 +1,33 @@
 """Predictions p, and the answers y to them: labels, rows or numbers, in the shape of p."""
 
 from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tinynn.checks.arguments import count
 from tinynn.checks.door import door
 from tinynn.parameters import Array, Shape
+
+
+def _array(p: Any, loss: str) -> Array:
+    """Predictions: an array, as a model returns them."""
+    if not isinstance(p, np.ndarray):
+        kind = type(p).__name__
+        raise ValueError(f"{loss} expects p as an array, got a {kind}. Write np.array(p).")
+    return p
 
 
 def pixels(images: npt.ArrayLike) -> Array:
     """Images of bytes."""
     images = np.asarray(images)
     if images.dtype != np.uint8:
+        hint = "Have they been scaled already?"
+        if images.dtype.kind in "iuf" and images.size and 1 < images.max() <= 255:
+            hint = "Are they bytes all the same? Then write images.astype(np.uint8)."
         raise ValueError(
-            f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. "
-            "Have they been scaled already?"
+            f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. {hint}"
         )
     return images
 
@@ -24,10 +36,12 @@ def vector(array: npt.ArrayLike, expectation: str) -> Array:
     """An array of one dimension."""
     array = np.asarray(array)
     if array.ndim != 1:
-        raise ValueError(f"{expectation}, shape (N,), got {array.shape}.")
+        hint = " Of one-hot rows, y.argmax(axis=1) are the classes." if array.ndim == 2 else ""
+        raise ValueError(f"{expectation}, shape (N,), got {array.shape}.{hint}")
     return array
 
 
+@door
 def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     """Classes (N,): whole numbers from 0 to classes - 1.
 
@@ -37,9 +51,12 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     ValueError: one_hot: there are 3 classes (0 to 2) but y contains 3. Do your labels start at 1?
         Use y - 1. If there are 4 classes, say classes=4.
     """
+    count("classes", classes)
     y = np.asarray(y)
     if y.ndim != 1 or y.dtype.kind not in "iu":
         hint = " Use y.astype(int)." if y.ndim == 1 and y.dtype.kind in "bf" else ""
+        if y.ndim == 1 and y.dtype.kind in "OSU":
+            hint = " Number them: names, y = np.unique(y, return_inverse=True)."
         raise ValueError(
             f"{caller} expects one whole number a sample, shape (N,), got shape {y.shape} of "
             f"{y.dtype}.{hint}"
@@ -49,7 +66,9 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         raise ValueError(f"{caller}: classes count from 0, but y contains {low}.")
     if high >= classes:
         start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
-        more = "end with Dense({})" if caller.endswith("CrossEntropy") else "say classes={}"
+        more = (
+            "say classes={}" if caller in ("one_hot", "confusion_matrix") else "end with Dense({})"
+        )
         raise ValueError(
             f"{caller}: there are {classes} classes (0 to {classes - 1}) but y contains {high}. "
             f"{start_at_1}If there are {high + 1} classes, {more.format(high + 1)}."
@@ -103,7 +122,7 @@ def class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    y = class_targets(p.shape, y, loss)
+    y = class_targets(_array(p, loss).shape, y, loss)
     dtype = np.result_type(p, np.float32)
     return np.eye(p.shape[1], dtype=dtype)[y] if y.ndim == 1 else y.astype(dtype, copy=False)
 
@@ -136,7 +155,7 @@ def not_saturated(p: Array, loss: str) -> None:
 @door
 def targets(p: Array, y: npt.ArrayLike) -> Array:
     """The answer to predictions p of any shape: numbers in the same shape and precision."""
-    y = same_shape(p.shape, y)
+    y = same_shape(_array(p, "MeanSquaredError").shape, y)
     return y.astype(np.result_type(p, np.float32), copy=False)
 
 

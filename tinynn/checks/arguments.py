@@ -41,8 +41,19 @@ def returned_rate(value: float, t: int) -> float:
     return float(value)
 
 
-def count(name: str, value: int, least: int = 1, most: int | None = None) -> None:
-    """A whole number of things.
+def a_loss(value: Any, loss: Any) -> float:
+    """What a loss' forward returned: a number."""
+    if not isinstance(value, Real):
+        hint = ' Forgot "return"?' if value is None else " Take the mean, as float(...)."
+        raise ValueError(
+            f"{type(loss).__name__}.forward returned {value!r}; it must return one number, the "
+            f"batch's mean loss.{hint}"
+        )
+    return float(value)
+
+
+def count(name: str, value: int, least: int = 1, most: int | None = None) -> int:
+    """A whole number of things, as a Python int.
 
     >>> count("batch_size", 64, most=50)
     Traceback (most recent call last):
@@ -56,10 +67,30 @@ def count(name: str, value: int, least: int = 1, most: int | None = None) -> Non
         or (most is not None and value > most)
     ):
         limits = f"of {least} or more" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name} must be a whole number {limits}, got {value!r}.")
+        hint = ""
+        if most is not None and isinstance(value, float) and 0 < value < 1:
+            hint = f" For a share of all, write int({value} * {most + 1})."
+        raise ValueError(f"{name} must be a whole number {limits}, got {value!r}.{hint}")
+    return int(value)
 
 
-def instance(thing: Any, kind: type, name: str) -> Any:
+@door
+def generator(rng: Any) -> "np.random.Generator":
+    """A source of random numbers, which is passed in: there is no global one.
+
+    >>> generator(3)
+    Traceback (most recent call last):
+        ...
+    ValueError: rng must be a Generator, got 3. Write np.random.default_rng(3).
+    """
+    seed = rng if isinstance(rng, (int, np.integer)) else 0
+    known: np.random.Generator = instance(
+        rng, np.random.Generator, "rng", f"Write np.random.default_rng({seed})."
+    )
+    return known
+
+
+def instance(thing: Any, kind: type, name: str, remedy: str = "") -> Any:
     """An object of one kind.
 
     >>> from tinynn import CrossEntropy, Loss
@@ -69,9 +100,11 @@ def instance(thing: Any, kind: type, name: str) -> Any:
     ValueError: loss must be a Loss, got <class 'tinynn.losses.CrossEntropy'>. Write CrossEntropy().
     """
     if not isinstance(thing, kind):
-        hint = f" Write {thing.__name__}()." if isinstance(thing, type) else ""
+        if isinstance(thing, type) and issubclass(thing, kind):
+            remedy = f"Write {thing.__name__}()."
         article = "an" if kind.__name__[0] in "AEIO" else "a"
-        raise ValueError(f"{name} must be {article} {kind.__name__}, got {thing!r}.{hint}")
+        told = f"{name} must be {article} {kind.__name__}, got {thing!r}. {remedy}"
+        raise ValueError(told.rstrip())
     return thing
 
 

@@ -3,18 +3,21 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from traceback import walk_tb
+from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+PACKAGE = Path(__file__).parents[1]
 # files whose errors, like those of all checks, are written to be read
-MEANT = {"npz.py", "storage.py", "resume.py", "callbacks.py", "metrics.py"}
+MEANT = {"parameters.py", "npz.py", "storage.py", "resume.py", "callbacks.py", "metrics.py"}
 
 
 def door(function: Callable[P, R]) -> Callable[P, R]:
     """Let the error of a check be raised here, not from deep inside: a short traceback is read.
 
-    Errors from elsewhere, such as a layer of the user's own, keep every line of their traceback.
+    Errors from elsewhere, and all that came by way of other code, such as a layer of the user's
+    own, keep every line of their traceback.
 
     >>> from tinynn import Dense, Sequential
     >>> try:
@@ -28,13 +31,11 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
     def entered(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except (ValueError, OSError) as error:
-            last: Any = error.__traceback__
-            while last.tb_next:
-                last = last.tb_next
-            file = Path(last.tb_frame.f_code.co_filename)
-            own = Path(__file__).parent
-            if file.parent != own and not (file.parent == own.parent and file.name in MEANT):
+        except (ValueError, OSError, AttributeError) as error:
+            files = [Path(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__)]
+            room, name = files[-1].parent, files[-1].name
+            meant = room == PACKAGE / "checks" or (room == PACKAGE and name in MEANT)
+            if not meant or any(PACKAGE not in file.parents for file in files):
                 raise
             raise error.with_traceback(None) from error.__cause__
 

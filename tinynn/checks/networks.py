@@ -107,16 +107,68 @@ def flat(input_shape: Shape, layer: str) -> None:
         )
 
 
-def parameter_names(names: Iterable[str], layer: Any) -> None:
-    """Names for a layer's parameters: none of its other attributes has one, or will have."""
-    taken = {*dir(layer), *(f"d{name}" for name in names)}
+def shape_after(shape: Any, layer: Any) -> Shape:
+    """What a layer's output_shape returned: the shape of a sample, a tuple of whole numbers.
+
+    >>> from tinynn import ReLU
+    >>> shape_after(4, ReLU())
+    Traceback (most recent call last):
+        ...
+    ValueError: ReLU.output_shape returned 4; it must return the shape of one sample, a tuple such
+        as (4,).
+    """
+    if not _is_shape(shape):
+        hint = ' Forgot "return"?' if shape is None else ""
+        raise ValueError(
+            f"{layer.name}.output_shape returned {shape!r}; it must return the shape of one "
+            f"sample, a tuple such as ({shape if isinstance(shape, int) else 4},).{hint}"
+        )
+    return tuple(shape)
+
+
+def _is_shape(shape: Any) -> bool:
+    """Whether this is a tuple (or list) of whole numbers, 0 or more each."""
+    return isinstance(shape, (tuple, list)) and all(
+        isinstance(n, (int, np.integer)) and n >= 0 for n in shape
+    )
+
+
+def parameter_shapes(shapes: Any, layer: Any) -> None:
+    """Names and shapes of a layer's parameters: no other attribute has such a name, or will."""
+    if not isinstance(shapes, Mapping) or not all(map(_is_shape, shapes.values())):
+        hint = ' Forgot "return"?' if shapes is None else ""
+        raise ValueError(
+            f"{layer.name}.parameter_shapes returned {shapes!r}; it must return the shape of each "
+            f'parameter by its name, such as {{"W": (784, 512), "b": (512,)}}.{hint}'
+        )
+    early = [name for name in shapes if isinstance(vars(layer).get(name), (np.ndarray, list))]
+    if early and not layer.parameters():
+        raise ValueError(
+            f"{layer.name} has no {early[0]} of its own before the model is built, but one was "
+            f"assigned to it. Build the model first, then assign: model.layers[{layer.position}]."
+            f"{early[0]} = ..."
+        )
+    taken = {*dir(layer), *(f"d{name}" for name in shapes)}
     taken -= {*layer.parameters(), *(f"d{name}" for name in layer.parameters())}  # of a first try
-    for name in names:
+    for name in shapes:
         if name in taken:
             raise ValueError(
                 f"{layer.name} has a parameter {name!r}, but something else of it has that name "
                 "already. Give one of them another name."
             )
+
+
+def drawn(W: Any, shape: Shape, layer: str) -> Any:
+    """What an initializer returned: an array of the shape that it was asked for."""
+    if np.shape(W) != shape:
+        hint = ' Forgot "return"?' if W is None else ""
+        if np.shape(W) == shape[::-1]:
+            hint = " Is that its transpose? (fan_in, fan_out) is the order here."
+        got = "None" if W is None else f"shape {np.shape(W)}"
+        raise ValueError(
+            f"The initializer of {layer} was asked for shape {shape}, but returned {got}.{hint}"
+        )
+    return W
 
 
 def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
@@ -144,8 +196,12 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
     return x
 
 
-def returned(array: Any, shape: Shape, layer: Any, method: str) -> None:
+def returned(
+    array: Any, shape: Shape, layer: Any, method: str, dtype: npt.DTypeLike | None = None
+) -> None:
     """What a layer's method returned: an array of this shape. NumPy would stretch others silently.
+
+    If a dtype is given, the model's, the array must have that, too.
 
     >>> from tinynn import ReLU
     >>> returned(None, (32, 784), ReLU(), "input_gradient")
@@ -161,16 +217,29 @@ def returned(array: Any, shape: Shape, layer: Any, method: str) -> None:
         raise ValueError(
             f"{layer.name}.{method} returned {got}; it must return {what} {shape}.{hint}"
         )
+    if dtype is not None and array.dtype != dtype:
+        what, like = ("out", "x") if method == "forward" else ("dx", "dout")
+        raise ValueError(
+            f"{layer.name}.{method} returned {array.dtype}, but {like} is {dtype}: {what} must be, "
+            f"too. Is there a mask or a constant of {array.dtype}? Write mask.astype({like}.dtype)."
+        )
 
 
 def output_gradient(
     dp: npt.ArrayLike, shape: Shape | None, dtype: npt.DTypeLike, caller: str
-) -> Array:
-    """The gradient with respect to what forward returned, which had this shape, in this dtype."""
+) -> tuple[Array, int]:
+    """The gradient with respect to what forward returned, which had this shape, in this dtype.
+
+    With it the number of samples.
+    """
     if shape is None:
         raise ValueError(
             f"{caller} needs what forward(x) remembered, but no forward came before it (predict "
             "remembers nothing). Call model.forward(x) on this batch first."
+        )
+    if dp is None:
+        raise ValueError(
+            f'{caller} expects dp, got None. Forgot "return dp" in the loss\' backward?'
         )
     dp = np.asarray(dp)
     if dp.dtype.kind not in "biuf":
@@ -180,7 +249,7 @@ def output_gradient(
             f"{caller}: forward returned an array of shape {shape}, so its gradient has that "
             f"shape too, but dp is {dp.shape}."
         )
-    return dp.astype(dtype, copy=False)
+    return dp.astype(dtype, copy=False), len(dp)
 
 
 def same_length(params: Array, grads: Array, memory: dict[str, Array], optimizer: str) -> None:

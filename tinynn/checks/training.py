@@ -1,4 +1,4 @@
-"""What Trainer.fit is given: data over which no step will stumble."""
+"""What fit, evaluate, and all that look at a step are given: data over which no step stumbles."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.answers import class_targets, same_shape
+from tinynn.checks.arguments import a_loss, instance
 from tinynn.checks.door import door
 from tinynn.checks.networks import batch
 from tinynn.parameters import Array, Shape
@@ -37,6 +38,83 @@ def softmax_once(model: Any, loss: Any) -> None:
         )
 
 
+def fitting(
+    model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike, caller: str
+) -> tuple[Array, Array]:
+    """Samples and answers as arrays, not copied, in the shapes that model and loss take."""
+    x, y = _samples(model, x, y, caller)
+    _answers(model, loss, y)
+    return x, y
+
+
+def _samples(
+    model: Any, x: npt.ArrayLike, y: npt.ArrayLike, caller: str, kind: str = ""
+) -> tuple[Array, Array]:
+    """Samples in the shape that the model takes, and as many answers."""
+    x, y = np.asarray(x), np.asarray(y)
+    if x.shape != model.input_shape:  # else it is one sample, and `batch` tells how to give it
+        x, y = paired(x, y, kind)
+    if x.shape[1:] != model.input_shape and y.shape[1:] == model.input_shape:
+        raise ValueError(
+            f"{kind}x has samples of shape {x.shape[1:]} and {kind}y of {y.shape[1:]}, which is "
+            "what the model takes. Are they swapped? Samples come first: x, then y."
+        )
+    batch(x, model.input_shape, caller)
+    return x, y
+
+
+def _answers(model: Any, loss: Any, y: Array) -> None:
+    """Answers as the loss wants them for what the model returns."""
+    if loss.classifies:
+        class_targets((len(y), *model.output_shapes[-1]), y, type(loss).__name__)
+    if type(loss).__name__ == "MeanSquaredError":
+        same_shape((len(y), *model.output_shapes[-1]), y)
+
+
+def _finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:
+    """Numbers that are finite, in the model's dtype too: what is too large becomes infinity."""
+    for start in range(0, len(array) if array.dtype.kind == "f" else 0, 1024):
+        piece = array[start : start + 1024]  # in pieces: the data may be large
+        good = np.isfinite(piece)
+        if array.dtype.itemsize > dtype.itemsize:
+            good &= np.abs(piece) <= np.finfo(dtype).max
+        if not good.all():
+            sample = start + int(np.argwhere(~good)[0, 0])
+            raise ValueError(
+                f"{name} holds NaN or infinity, first in sample {sample}. Remove such samples, "
+                "or put in what is missing, for instance the mean."
+            )
+
+
+def _sound(
+    model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike, caller: str, kind: str = ""
+) -> tuple[Array, Array]:
+    """Samples and answers that fit, and all of whose numbers are finite."""
+    x, y = _samples(model, x, y, caller, kind)
+    for name, array in ((f"{kind}x", x), (f"{kind}y", y)):
+        _finite(name, array, model.dtype)
+    _answers(model, loss, y)
+    return x, y
+
+
+@door
+def one_step(
+    model: Any, network: type, loss: Any, losses: type, x: npt.ArrayLike, y: npt.ArrayLike,
+    caller: str, dtype: npt.DTypeLike | None = None,
+) -> None:  # fmt: skip
+    """A model, a loss and data of which a step is to be told: a copy goes forward and back.
+
+    network, losses: the classes Sequential and Loss. dtype: of the copy; without, the model's own.
+    """
+    softmax_once(instance(model, network, "model"), instance(loss, losses, "loss"))
+    x, y = _sound(model, loss, x, y, caller)
+    twin = model.astype(dtype or model.dtype)
+    with np.errstate(all="ignore"):
+        p = twin.forward(x[:32])
+        a_loss(loss.forward(p, y[:32]), loss)
+        twin.backward(loss.backward(p, y[:32]))
+
+
 @door
 def data(
     model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike, kind: str = ""
@@ -45,69 +123,81 @@ def data(
 
     A warning for bytes that nobody has scaled.
     """
-    x, y = paired(x, y, kind)
-    if x.shape[1:] != model.input_shape and y.shape[1:] == model.input_shape:
-        raise ValueError(
-            f"{kind}x has samples of shape {x.shape[1:]} and {kind}y of {y.shape[1:]}, which is "
-            "what the model takes. Are they swapped? Samples come first: fit(x, y)."
-        )
-    batch(x[:1], model.input_shape, "fit")
-    for name, array in ((f"{kind}x", x), (f"{kind}y", y)):
-        for start in range(0, len(array) if array.dtype.kind == "f" else 0, 1024):
-            piece = array[start : start + 1024]  # in pieces: the data may be large
-            good = np.isfinite(piece)
-            if array.dtype.itemsize > model.dtype.itemsize:  # what is too large becomes infinity
-                good &= np.abs(piece) <= np.finfo(model.dtype).max
-            if not good.all():
-                sample = start + int(np.argwhere(~good)[0, 0])
-                raise ValueError(
-                    f"{name} holds NaN or infinity, first in sample {sample}. Remove such samples, "
-                    "or put in what is missing, for instance the mean."
-                )
-    if loss.classifies:
-        class_targets((len(y), *model.output_shapes[-1]), y, type(loss).__name__)
-    if type(loss).__name__ == "MeanSquaredError":
-        same_shape((len(y), *model.output_shapes[-1]), y)
+    x, y = _sound(model, loss, x, y, "fit", kind)
     if np.isfinite(model.params).all():  # or a checkpoint is to mend them
         _try(model, loss, x[:1], y[:1])
-    if x.dtype == np.uint8 and x.size and x.max() > 1:
+    if not kind and _are_bytes(x):  # of validation data `held_out` compares the scale
         now, scaled = (_try(model, loss, some, y[:32]) for some in (x[:32], x[:32] / 255))
+        remedy = "tinynn.scale_pixels(x)" if x.dtype == np.uint8 else "x / 255"
         warnings.warn(
-            f"{kind}x holds bytes, 0 to {x.max()}. Networks learn better from 0 to 1: with "
-            f"tinynn.scale_pixels(x) the loss begins at {scaled:.3g}, as it is at {now:.3g}.",
-            stacklevel=5 if not kind else 7,  # at the line that called fit
+            f"x holds bytes, 0 to {x.max():g}. Networks learn better from 0 to 1: with {remedy} "
+            f"the loss begins at {scaled:.3g}, as it is at {now:.3g}.",
+            stacklevel=5,  # at the line that called fit
         )
     return x, y
+
+
+def _are_bytes(x: Array) -> bool:
+    """Whether x holds unscaled bytes, of whatever dtype; a few samples tell.
+
+    >>> _are_bytes(np.array([[0.0, 0.0, 17.0, 254.0]])), _are_bytes(np.array([[0, 1, 2, 3]]))
+    (True, False)
+    """
+    if x.dtype == np.uint8:
+        return bool(x.size and x.max() > 1)
+    few = _few(x)
+    whole = few.size and few.min() >= 0 and 127 < few.max() <= 255 and (few == np.rint(few)).all()
+    return bool(whole and np.mean(few[few > 0] > 1) > 0.5)
+
+
+def _few(x: Array) -> Array:
+    """Some samples from all over the data: a hundred, or nearly two."""
+    return x[:: max(len(x) // 100, 1)]
 
 
 def _try(model: Any, loss: Any, x: Array, y: Array) -> float:
     """Return the loss of some samples, or raise what the first step would."""
     with np.errstate(all="ignore"):
         p = model.predict(x)
-        value: float = loss.forward(p, y) if np.isfinite(p).all() else np.nan
-    return value
+        value = loss.forward(p, y) if np.isfinite(p).all() else np.nan
+    return a_loss(value, loss)
 
 
 @door
 def held_out(model: Any, loss: Any, pair: Any, x: Array) -> tuple[Array, Array] | None:
-    """Validation data (x, y) or None: as those to train on, and other ones; else a warning."""
+    """Validation data (x, y) or None: like those to train on, and other ones; else a warning."""
     if pair is None:
         return None
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise ValueError(f"validation_data must be a pair, (x, y), got: {type(pair).__name__}.")
     x_held, y_held = pair
     x_held, y_held = data(model, loss, x_held, y_held, "validation ")
-    same = (
-        x_held.shape == x.shape
-        and x_held.__array_interface__["data"] == (x.__array_interface__["data"])
-    )
-    if same:
+    for which, part in (("first", x[: len(x_held)]), ("last", x[-len(x_held) :])):
+        if _equal(part, x_held):
+            these = "" if len(x_held) == len(x) else f"the {which} {len(x_held)} samples of "
+            warnings.warn(
+                f"The validation data are {these}the training data: they say nothing about samples "
+                "that the network has not seen. Hold some out: tinynn.stratified_split.",
+                stacklevel=5,
+            )
+            break
+    with np.errstate(over="ignore"):  # of numbers near the largest there are
+        sizes = [float(np.abs(_few(array)).mean(dtype=float)) for array in (x, x_held)]
+    if max(sizes) > 20 * min(sizes):
+        ranges = [f"{array.min():.3g} to {array.max():.3g}" for array in (x, x_held)]
         warnings.warn(
-            "The validation data are the training data: they say nothing about samples that the "
-            "network has not seen. Hold some out: tinynn.stratified_split.",
+            f"x runs from {ranges[0]}, validation x from {ranges[1]}. The network has to see both "
+            "on one scale: do to the validation data what you did to x, with the same numbers.",
             stacklevel=5,
         )
     return x_held, y_held
+
+
+def _equal(a: Array, b: Array) -> bool:
+    """Whether two arrays are equal; in pieces: the first one is different, nearly always."""
+    return len(a) == len(b) and all(
+        np.array_equal(a[i : i + 100], b[i : i + 100]) for i in range(0, len(a), 100)
+    )
 
 
 def better_than_guessing(row: Mapping[str, Any], output_shape: Shape) -> None:
