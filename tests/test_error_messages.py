@@ -148,7 +148,7 @@ TABLE = [
         "A number for a shape",
         "Sequential([Dense(10)], input_shape=784)",
         ValueError,
-        "input_shape is the shape of one sample, such as (28, 28) or (2,), got 784.",
+        "input_shape is the shape of one sample, such as (28, 28) or (2,), got 784. Write (784,).",
     ),
     Row(
         "A precision that is not there",
@@ -175,6 +175,12 @@ TABLE = [
         "model.predict('images.npz')",
         ValueError,
         "predict expects numbers, got an array of <U10.",
+    ),
+    Row(
+        "Samples of different lengths",
+        "model.predict([[1, 2, 3], [4, 5]])",
+        ValueError,
+        "x is a list whose samples differ in shape, which no array can hold.",
     ),
     Row(
         "Backward without forward",
@@ -538,6 +544,13 @@ TABLE = [
         "validation_data must be a pair, (x, y), got: ndarray.",
     ),
     Row(
+        "A share for validation",
+        "trainer.fit(images, labels, epochs=1, validation_data=0.2)",
+        ValueError,
+        "validation_data must be a pair, (x, y), got: float. To hold a share out, see "
+        "stratified_split.",
+    ),
+    Row(
         "No epochs",
         "trainer.fit(images, labels, epochs=0)",
         ValueError,
@@ -562,6 +575,16 @@ TABLE = [
         "trainer.fit(images, labels, epochs=1, callbacks=EarlyStopping())",
         ValueError,
         "callbacks must be a list, got EarlyStopping(monitor='val_loss', patience=3). Write [...].",
+    ),
+    Row(
+        "An event that does not exist",
+        "class Late(Callback):\n"
+        "    def on_epoch_ends(self, trainer):\n"
+        "        print(trainer.epoch)",
+        ValueError,
+        "Late.on_epoch_ends would never be called: there is no such event. There are "
+        "on_train_begin, on_epoch_begin, on_gradients, on_step_end, on_epoch_end, "
+        "on_train_end.",
     ),
     Row(
         "A class that one_hot has no room for",
@@ -628,6 +651,12 @@ TABLE = [
         ValueError,
         "accuracy: there are 10 classes (0 to 9) but y contains 10. Do your labels start at "
         "1? Use y - 1. If there are 11 classes, end with Dense(11).",
+    ),
+    Row(
+        "A number of classes for their names",
+        "per_class_report(p, labels, 10)",
+        ValueError,
+        "per_class_report expects a name for each class, got 10.",
     ),
     Row(
         "A folder that does not exist",
@@ -745,6 +774,19 @@ TABLE = [
         "plots.learning_curves()",
         ValueError,
         "learning_curves needs one run or more, each with an epoch or more.",
+    ),
+    Row(
+        "A log that does not exist",
+        "Path('log.csv').touch()\nplots.learning_curves('logs.csv')",
+        FileNotFoundError,
+        "[Errno 2] There is no such file; the .csv files in {folder} are: log.csv: 'logs.csv'",
+    ),
+    Row(
+        "Classes for probabilities in a picture",
+        "plots.prediction_grid(images, p.argmax(axis=1), list('abcdefghij'))",
+        ValueError,
+        "prediction_grid expects p as probabilities (N, C), got (60,). Give it what "
+        "model.predict returns.",
     ),
     Row(
         "A model that is no network",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # for the annotations alone: callbacks stand above the traine
 
 
 class Callback(Configured):
-    """The contract: any of these events, by default ignored.
+    """The contract: any of these events, by default ignored. ValueError for one of another name.
 
     One with a memory also has `state()` and `load_state()`, so that a resumed run remembers.
 
@@ -34,6 +34,17 @@ class Callback(Configured):
     """
 
     observes = False  # whether it changes nothing in training: a resumed run may then do without
+
+    def __init_subclass__(cls) -> None:
+        """Refuse an event that does not exist: it would never come, and nobody would notice."""
+        super().__init_subclass__()
+        for name in vars(cls):
+            if name.startswith("on_") and not hasattr(Callback, name):
+                events = ", ".join(event for event in vars(Callback) if event.startswith("on_"))
+                raise ValueError(
+                    f"{cls.__name__}.{name} would never be called: there is no such event. There "
+                    f"are {events}."
+                )
 
     def on_train_begin(self, trainer: "Trainer") -> None:
         """Before the first step, after a checkpoint has been restored."""

@@ -132,6 +132,8 @@ def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -
     cat        1.000   0.500  0.667        2
     dog        0.667   1.000  0.800        2
     """
+    if isinstance(names, int):
+        raise ValueError(f"per_class_report expects a name for each class, got {names}.")
     matrix = confusion_matrix(p, y, len(names))
     scores = []
     for i, name in enumerate(names):

@@ -84,12 +84,7 @@ class NpzFile:
 
     def __init__(self, path: PathLike) -> None:
         self.path = path
-        refuse_folder(path)
-        if not Path(path).exists():
-            folder = Path(path).resolve().parent
-            others = ", ".join(sorted(file.name for file in folder.glob("*.npz"))[:5]) or "none"
-            told = f"There is no such file; the .npz files in {folder} are: {others}"
-            raise FileNotFoundError(errno.ENOENT, told, str(path))
+        refuse_no_file(path)
         if Path(path).exists() and not Path(path).is_file():
             raise self.error("is no file, but a pipe or a device.")
         self._file = Path(path).open("rb")  # noqa: SIM115  # closed by __exit__, or below
@@ -232,6 +227,16 @@ def refuse_folder(path: PathLike) -> None:
     if Path(path).is_dir():
         told = "This is a folder; give the path of a file in it"
         raise IsADirectoryError(errno.EISDIR, told, str(path))
+
+
+def refuse_no_file(path: PathLike) -> None:
+    """Raise an OSError if no file stands at a path; it names those of this kind that are near."""
+    refuse_folder(path)
+    if not Path(path).exists():
+        folder, kind = Path(path).resolve().parent, Path(path).suffix
+        others = ", ".join(sorted(file.name for file in folder.glob(f"*{kind}"))[:5]) or "none"
+        told = f"There is no such file; the {kind} files in {folder} are: {others}"
+        raise FileNotFoundError(errno.ENOENT, told, str(path))
 
 
 def refuse_no_place(path: PathLike) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.model import Sequential
-from tinynn.npz import PathLike, refuse_no_place
+from tinynn.npz import PathLike, refuse_no_file, refuse_no_place
 from tinynn.parameters import Array
 from tinynn.trainer import History
 
@@ -25,6 +25,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 RIGHT, WRONG = COLOURS[0], COLOURS[1]
 
 
+@checks.door
 def learning_curves(
     *runs: History | PathLike,
     labels: Sequence[str] | None = None,
@@ -81,13 +82,18 @@ def prediction_grid(
 
     images: (N, height, width), white is high. p: probabilities (N, C). names: C of them. y: true
     classes (N,), or None (the default) where nobody knows. title: none. columns: 6. Raises
-    ValueError for no images, or lengths that differ.
+    ValueError for no images, lengths that differ, or classes for p.
 
     >>> figure = prediction_grid(np.zeros((2, 4, 4)), np.eye(2), ["cat", "dog"], y=[0, 0])
     >>> [panel.get_title() for panel in figure.axes]
     ['cat > 99.9 %\\ntrue: cat', '\u2717 dog > 99.9 %\\ntrue: cat']
     """
     answers = None if y is None else np.asarray(y)
+    if np.ndim(p) != 2:
+        raise ValueError(
+            f"prediction_grid expects p as probabilities (N, C), got {np.shape(p)}. Give it what "
+            "model.predict returns."
+        )
     if not len(images):
         raise ValueError("prediction_grid needs 1 image or more, got none.")
     if len(images) != len(p) or (answers is not None and len(answers) != len(p)):
@@ -194,6 +200,7 @@ def read_log(path: PathLike) -> list[dict[str, Any]]:
     """
     import csv
 
+    refuse_no_file(path)
     with Path(path).open(newline="", encoding="utf-8") as file:
         whole_lines = [line for line in file if line.endswith("\n")]
     return list(csv.DictReader(whole_lines))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.door import door
-from tinynn.parameters import Shape
+from tinynn.parameters import Array, Shape
 
 
 def scale(name: str, value: float) -> float:
@@ -125,13 +125,25 @@ def dense(units: int, initializer: Any) -> None:
         )
 
 
+def array(values: npt.ArrayLike, name: str) -> Array:
+    """An array, also of lists: of such that NumPy can make one of."""
+    try:
+        return np.asarray(values)
+    except ValueError:  # what NumPy says of it is hard to read
+        raise ValueError(
+            f"{name} is a list whose samples differ in shape, which no array can hold."
+        ) from None
+
+
 def sample_shape(shape: Sequence[int]) -> Shape:
     """The shape of one sample: whole numbers, 1 or more each."""
     if not isinstance(shape, Sequence) or not all(
         isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
     ):
+        hint = f" Write ({shape},)." if isinstance(shape, (int, np.integer)) else ""
         raise ValueError(
-            f"input_shape is the shape of one sample, such as (28, 28) or (2,), got {shape!r}."
+            "input_shape is the shape of one sample, such as (28, 28) or (2,), got "
+            f"{shape!r}.{hint}"
         )
     return tuple(int(n) for n in shape)
 

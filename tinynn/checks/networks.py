@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import count
+from tinynn.checks.arguments import array, count
 from tinynn.parameters import Array, Shape
 
 CO_VARARGS = 4  # of a code object: it takes *args
@@ -173,7 +173,7 @@ def drawn(W: Any, shape: Shape, layer: str) -> Any:
 
 def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
     """A batch (B, *input_shape) of numbers for a model, read-only: no layer may change the data."""
-    x = np.asarray(x).view()
+    x = array(x, "x").view()
     x.flags.writeable = False
     if x.dtype.kind not in "biuf":
         raise ValueError(f"{caller} expects numbers, got an array of {x.dtype}.")

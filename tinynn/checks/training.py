@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.answers import class_targets, same_shape
-from tinynn.checks.arguments import a_loss, instance
+from tinynn.checks.arguments import a_loss, array, instance
 from tinynn.checks.door import door
 from tinynn.checks.networks import batch
 from tinynn.parameters import Array, Shape
@@ -51,7 +51,7 @@ def _samples(
     model: Any, x: npt.ArrayLike, y: npt.ArrayLike, caller: str, kind: str = ""
 ) -> tuple[Array, Array]:
     """Samples in the shape that the model takes, and as many answers."""
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = array(x, f"{kind}x"), array(y, f"{kind}y")
     if x.shape != model.input_shape:  # else it is one sample, and `batch` tells how to give it
         x, y = paired(x, y, kind)
     if x.shape[1:] != model.input_shape and y.shape[1:] == model.input_shape:
@@ -91,8 +91,8 @@ def _sound(
 ) -> tuple[Array, Array]:
     """Samples and answers that fit, and all of whose numbers are finite."""
     x, y = _samples(model, x, y, caller, kind)
-    for name, array in ((f"{kind}x", x), (f"{kind}y", y)):
-        _finite(name, array, model.dtype)
+    _finite(f"{kind}x", x, model.dtype)
+    _finite(f"{kind}y", y, model.dtype)
     _answers(model, loss, y)
     return x, y
 
@@ -169,7 +169,11 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array) -> tuple[Array, Array] 
     if pair is None:
         return None
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        raise ValueError(f"validation_data must be a pair, (x, y), got: {type(pair).__name__}.")
+        number = f" of {len(pair)}" if isinstance(pair, (tuple, list)) else ""
+        hint = " To hold a share out, see stratified_split." if isinstance(pair, float) else ""
+        raise ValueError(
+            f"validation_data must be a pair, (x, y), got: {type(pair).__name__}{number}.{hint}"
+        )
     x_held, y_held = pair
     x_held, y_held = data(model, loss, x_held, y_held, "validation ")
     for which, part in (("first", x[: len(x_held)]), ("last", x[-len(x_held) :])):
@@ -182,9 +186,9 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array) -> tuple[Array, Array] 
             )
             break
     with np.errstate(over="ignore"):  # of numbers near the largest there are
-        sizes = [float(np.abs(_few(array)).mean(dtype=float)) for array in (x, x_held)]
+        sizes = [float(np.abs(_few(each)).mean(dtype=float)) for each in (x, x_held)]
     if max(sizes) > 20 * min(sizes):
-        ranges = [f"{array.min():.3g} to {array.max():.3g}" for array in (x, x_held)]
+        ranges = [f"{each.min():.3g} to {each.max():.3g}" for each in (x, x_held)]
         warnings.warn(
             f"x runs from {ranges[0]}, validation x from {ranges[1]}. The network has to see both "
             "on one scale: do to the validation data what you did to x, with the same numbers.",
