@@ -392,9 +392,9 @@ HEALTHY = {
     "a matrix of ones that is no Dense's": lambda: watched(
         [Gain(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X, Y, optimizer=Adam()
     ),
-    "bytes, scaled by a layer": lambda: watched(
-        [Scale(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], as_bytes(X), Y,
-        optimizer=Adam(), held_out=(as_bytes(HELD_OUT[0]), HELD_OUT[1]),
+    "large numbers, scaled by a layer": lambda: watched(
+        [Scale(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X * 255.5, Y,
+        optimizer=Adam(), held_out=(HELD_OUT[0] * 255.5, HELD_OUT[1]),
     ),
     "a mask that is no layer of switches": lambda: watched(
         [MaxPool(), Flatten(), Dense(64), ReLU(), Dense(10), Softmax()], X, Y, optimizer=Adam()

@@ -202,11 +202,8 @@ def diagnose(
     >>> [problem.title for problem in report.problems]
     ['All units of a layer are the same.']
     """
-    checks.one_step(model, Sequential, loss, Loss, x, y, "diagnose")
-    checks.instance(model, Sequential, "model")
-    checks.instance(loss, Loss, "loss")
+    x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "diagnose")
     checks.count("batch_size", batch_size)
-    x, y = checks.paired(x, y)
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLES)).astype(int))
     model = copy.deepcopy(model)
     p = model.forward(x[chosen])

@@ -166,14 +166,12 @@ def explain_step(
     ...
     AGAIN same batch: loss 0.6931 -> 0.6444, down 0.0488. The slope promised 0.1 |grad|^2 = 0.0500.
     """
-    checks.one_step(model, Sequential, loss, Loss, x, y, "explain_step")
-    model = copy.deepcopy(checks.instance(model, Sequential, "model"))
+    x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "explain_step")
+    model = copy.deepcopy(model)
     optimizer = copy.deepcopy(checks.instance(optimizer, Optimizer, "optimizer"))
-    checks.instance(loss, Loss, "loss")
     if not model.params.size:
         raise ValueError("explain_step: the model has no parameters, so that no step changes it.")
-    x, y = checks.paired(x, y)
-    x = checks.batch(x, model.input_shape, "explain_step").astype(model.dtype)
+    x = x.astype(model.dtype)
     still, moved = copy.deepcopy(model), copy.deepcopy(model)  # random layers draw the same in each
 
     forward = [Row("x", "given", x)]

@@ -101,8 +101,8 @@ def _sound(
 def one_step(
     model: Any, network: type, loss: Any, losses: type, x: npt.ArrayLike, y: npt.ArrayLike,
     caller: str, dtype: npt.DTypeLike | None = None,
-) -> None:  # fmt: skip
-    """A model, a loss and data of which a step is to be told: a copy goes forward and back.
+) -> tuple[Array, Array]:  # fmt: skip
+    """Data, as arrays, of which a step is to be told: a copy of the model goes forward and back.
 
     network, losses: the classes Sequential and Loss. dtype: of the copy; without, the model's own.
     """
@@ -113,6 +113,7 @@ def one_step(
         p = twin.forward(x[:32])
         a_loss(loss.forward(p, y[:32]), loss)
         twin.backward(loss.backward(p, y[:32]))
+    return x, y
 
 
 @door
