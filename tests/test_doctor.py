@@ -37,7 +37,7 @@ from tinynn import (
 )
 from tinynn.chart import Chart
 from tinynn.doctor import HealthReport
-from tinynn.judgements import JUDGEMENTS, Finding
+from tinynn.judgements import JUDGEMENTS, Finding, overfitting, validation
 from tinynn.vitals import Look
 
 (IMAGES, LABELS), _ = datasets.load_sample()
@@ -193,23 +193,47 @@ def sigmoids():
     return network(128, 128, 128, initializer=glorot_uniform, bend=Sigmoid)
 
 
+def randn(shape, rng):
+    return rng.normal(size=shape)
+
+
+class Blocked(Dense):
+    """Forgets to pass the gradient on."""
+
+    def input_gradient(self, dout):
+        return np.zeros_like(self.x)
+
+
+def blocked(middle):
+    layers = [Flatten(), Dense(64), ReLU(), middle, ReLU(), Dense(10), Softmax()]
+    return Sequential(layers, input_shape=(28, 28))
+
+
 def deep_tanh():
     return network(*[128] * 10, initializer=glorot_uniform, bend=Tanh)
 
 
 WITHOUT_SHIRTS = Y != 6
 FEW = slice(200)
+BY_CLASS = np.argsort(Y, kind="stable")
+SORTED_SPLIT = {
+    "x": X[BY_CLASS[:2400]], "y": Y[BY_CLASS[:2400]],
+    "held_out": (X[BY_CLASS[2400:]], Y[BY_CLASS[2400:]]),
+}  # fmt: skip
 
 BROKEN = {  # name of the run: the judgement that must come first, how to run it
     "bytes": ("inputs", lambda: run(x=as_bytes(X), held_out=(as_bytes(HELD_OUT[0]), HELD_OUT[1]))),
     "scaled twice": ("inputs", lambda: run(x=X / 255, held_out=(HELD_OUT[0] / 255, HELD_OUT[1]))),
     "all black": ("inputs", lambda: run(x=X // 255, held_out=(HELD_OUT[0] // 255, HELD_OUT[1]))),
+    "around 100": ("inputs", lambda: run(x=X + 100, held_out=(HELD_OUT[0] + 100, HELD_OUT[1]))),
     "sorted": ("shuffling", lambda: run(batches=sorted_batches)),
     "zeros": ("alike", lambda: run(network(initializer=zeros))),
     "biases of -5": ("closed_from_the_start", lambda: run(network(bias=-5))),
     "narrow weights": ("signal", lambda: run(network(*[64] * 15, initializer=narrow))),
     "wide weights": ("signal", lambda: run(network(*[256] * 15, initializer=wide))),
     "sigmoids": ("signal", lambda: run(sigmoids(), SGD(0.1))),
+    "randn weights": ("signal", lambda: run(network(256, 128, initializer=randn))),
+    "nothing passes back": ("signal", lambda: run(blocked(Blocked(64)))),
     "SGD at 10": ("large_steps", lambda: run(optimizer=SGD(10))),
     "Adam at 1": ("large_steps", lambda: run(optimizer=Adam(1.0))),
     "SGD at 1e20": ("large_steps", lambda: run(optimizer=SGD(1e20))),  # breaks off at step 2
@@ -223,7 +247,8 @@ BROKEN = {  # name of the run: the judgement that must come first, how to run it
     "validation in bytes": (
         "validation", lambda: run(held_out=(as_bytes(HELD_OUT[0]), HELD_OUT[1]))
     ),
-    "no shirts": ("never_predicted", lambda: run(x=X[WITHOUT_SHIRTS], y=Y[WITHOUT_SHIRTS])),
+    "no shirts": ("absent", lambda: run(x=X[WITHOUT_SHIRTS], y=Y[WITHOUT_SHIRTS])),
+    "sorted before it was split": ("absent", lambda: run(**SORTED_SPLIT)),
     "narrow layers": ("never_predicted", lambda: run(network(*[16] * 20))),
     "200 images": ("overfitting", lambda: run(x=X[FEW], y=Y[FEW], epochs=20)),
 }  # fmt: skip
@@ -274,12 +299,15 @@ REMEDIES = {
     "bytes": lambda: run(),
     "scaled twice": lambda: run(),
     "all black": lambda: run(),
+    "around 100": lambda: run(x=X - X.mean(), held_out=(HELD_OUT[0] - X.mean(), HELD_OUT[1])),
     "sorted": lambda: run(batches=minibatches),
     "zeros": lambda: run(),
     "biases of -5": lambda: run(),
     "narrow weights": lambda: run(network(*[64] * 15)),
     "wide weights": lambda: run(network(*[256] * 15, initializer=he_normal)),
     "sigmoids": lambda: run(network(128, 128, 128), SGD(0.1)),
+    "randn weights": lambda: run(network(256, 128)),
+    "nothing passes back": lambda: run(blocked(Dense(64))),
     "SGD at 10": lambda: tenth_until_it_falls(SGD, 10.0, 0.1),
     "Adam at 1": lambda: tenth_until_it_falls(Adam, 1.0, 0.1),
     "SGD at 1e20": lambda: tenth_until_it_falls(SGD, 1e20, 0.1),
@@ -291,6 +319,7 @@ REMEDIES = {
     "mixed labels": lambda: run(),
     "mixed validation": lambda: run(),
     "validation in bytes": lambda: run(),
+    "sorted before it was split": lambda: run(),  # X and Y come from stratified_split
     "narrow layers": lambda: run(network(*[16] * 20), epochs=15),
     "no shirts": lambda: run(),  # X and Y come from stratified_split
     "200 images": lambda: run(x=X[FEW], y=Y[FEW], epochs=20, more=[EarlyStopping()]),
@@ -402,6 +431,10 @@ HEALTHY = {
     "features around 20": lambda: watched(
         [Dense(32), ReLU(), Dense(1)], POINTS + 20, POINTS[:, :1], MeanSquaredError(), Adam(0.001)
     ),
+    "an autoencoder": lambda: watched(
+        [Flatten(), Dense(128), ReLU(), Dense(784)], X, X.reshape(-1, 784), MeanSquaredError(),
+        Adam(),
+    ),
     "one class only": lambda: watched(binary(), POINTS[:200], SIDES[:200] * 0),
     "a line": lambda: watched(
         [Dense(8), ReLU(), Dense(1)], POINTS, POINTS[:, :1], MeanSquaredError(), Adam(0.003)
@@ -419,6 +452,35 @@ def test_labels_of_no_meaning_are_noticed_though_one_class_is_common():
     y = (RNG.random(3000) > 0.9).astype(int)  # guessing by shares gives 0.33, not ln 2
     report = watched(binary(), POINTS, y, epochs=2)
     assert [problem.name for problem in report.problems] == ["stuck"], report
+
+
+def test_a_validation_loss_that_is_higher_once_is_chance_and_twice_is_overfitting():
+    def judged(*val_losses):
+        rows = [{"loss": 1 / (i + 1), "val_loss": v} for i, v in enumerate(val_losses)]
+        return overfitting(Chart(epochs=rows)).level
+
+    assert judged(0.812, 0.735, 0.802) == "fine"
+    assert judged(0.812, 0.735, 0.802, 0.76) == "fine"
+    assert judged(0.812, 0.735, 0.802, 0.801) == "note"
+
+
+def test_few_images_learnt_by_heart_are_still_better_than_guessing():
+    two_of_each = BY_CLASS[::150]
+    report = run(network(256, 128), x=X[two_of_each], y=Y[two_of_each], epochs=100).report
+    assert report.problems == [], report
+    for accuracy, level in ((0.47, "fine"), (0.3, "fine"), (0.15, "problem")):
+        report.chart.epochs[-1]["val_accuracy"] = accuracy
+        assert validation(report.chart).level == level
+
+
+def test_columns_of_years_are_said_to_lie_far_from_0():
+    years = RNG.integers(1990, 1998, (2000, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a loss above guessing
+        report = watched(binary(), years, (years[:, 0] > years[:, 1]).astype(int))
+    assert [problem.title for problem in report.problems] == ["The inputs lie far from 0."], report
+    scaled = (years - years.mean(axis=0)) / years.std(axis=0)
+    assert watched(binary(), scaled, (years[:, 0] > years[:, 1]).astype(int)).problems == []
 
 
 def test_a_network_that_is_trained_already_is_not_said_to_step_too_little():
@@ -460,7 +522,7 @@ def test_a_cause_in_numbers(broken):
     )
     shirts = np.count_nonzero(HELD_OUT[1] == 6)
     assert seen["no shirts"] == (
-        f"of 500 validation samples, {shirts} are of this class, and none is taken for it"
+        f"of 500 validation samples, {shirts} are of class 6, of the training samples none"
     )
     assert "guessing by the classes' shares gives 2.303" in seen["mixed labels"]
 
@@ -625,7 +687,7 @@ def test_the_figure_shows_the_four_and_the_headline(broken, tmp_path):
         "Loss",
         "How far a step moves weights",
         "What gets through, by depth",
-        "Units open for no sample looked at",
+        "Units open for none of 1,000 samples",
     ]
     losses = figure.axes[0].get_lines()[0].get_ydata()
     assert list(losses) == [look.loss for look in report.chart.looks]

@@ -48,6 +48,29 @@ class Row(NamedTuple):
 
 TABLE = [
     Row(
+        "Numbers in a row for samples of one number",
+        "line = Sequential([Dense(1)], input_shape=(1,))\n"
+        "Trainer(line, MeanSquaredError(), SGD()).fit(np.arange(20.0), np.ones((20, 1)), 1)",
+        ValueError,
+        "fit expects a batch (B, 1), got (20,): 20 numbers in a row. Give it a second axis: "
+        "x[:, None].",
+    ),
+    Row(
+        "1 taken from labels that are bytes and start at 0",
+        "trainer.fit(images, labels.astype(np.uint8) - np.uint8(1), 1)",
+        ValueError,
+        "CrossEntropy: there are 10 classes (0 to 9) but y contains 255. Was 1 taken from a 0? "
+        "Bytes know no -1. If there are 256 classes, end with Dense(256).",
+    ),
+    Row(
+        "Two layers of Softmax",
+        "twice = Sequential([Flatten(), Dense(10), Softmax(), Softmax()], input_shape=(28, 28))\n"
+        "Trainer(twice, CrossEntropy(), Adam())",
+        ValueError,
+        "2.Softmax and 3.Softmax: the second gets probabilities, which it makes nearly equal. "
+        "Remove one of both.",
+    ),
+    Row(
         "A Dense right behind images",
         "Sequential([Dense(512)], input_shape=(28, 28))",
         ValueError,
@@ -465,7 +488,8 @@ TABLE = [
         "trainer.fit(labels, images, epochs=1)",
         ValueError,
         "x has samples of shape () and y of (28, 28), which is what the model takes. Are "
-        "they swapped? Samples come first: x, then y.",
+        "they swapped? Samples come first: x, then y. If not, input_shape is one sample's shape: "
+        "input_shape=x.shape[1:].",
     ),
     Row(
         "One image to train on",

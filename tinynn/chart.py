@@ -15,11 +15,11 @@ class Chart:
 
     looks: at its steps. epochs: the rows of its history. classes: how many, or None. shares: of
     each class in the data. never_open: for each layer that closes units, how many let nothing pass
-    in any look of the epoch, and how many there are. held_out: how often each class is right, and
-    how often predicted, in validation data. held_out_size: the standard deviation of what the
-    lowest layer with parameters gets of these. rate: the optimizer's learning rate.
+    for any of up to 1,000 training samples, and how many there are. held_out: how often each class
+    is right, and how often predicted, in validation data. held_out_size: the standard deviation of
+    what the lowest layer with parameters gets of these. rate: the optimizer's learning rate.
     steps_per_epoch: 0 before the first has ended. watched: a training; False: one look at a model.
-    broke_off: at which step there was a number that is none, or 0.
+    broke_off: at which step a number was NaN or infinite, or 0.
     """
 
     looks: list[Look] = field(default_factory=list)
@@ -57,6 +57,12 @@ class Chart:
         sizes = [max(look.update.values()) for look in looks]
         lengths = [later.step - look.step for look, later in pairwise(looks)]
         return float(np.dot(sizes[:-1], lengths) + sum(sizes[-1:]))
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether the loss has fallen to half of what it was, and below guessing."""
+        last = float(np.mean([look.loss for look in self.looks[-3:]]))
+        return last < 0.5 * self.looks[0].loss and not (self.at_guessing or self.broke_off)
 
     @property
     def at_guessing(self) -> bool:

@@ -24,7 +24,7 @@ from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.parameters import Array
 from tinynn.plots import COLOURS, blank, saved
-from tinynn.vitals import classes_of, look_at, open_units, weights
+from tinynn.vitals import classes_of, look_at, never_open, weights
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # matplotlib takes a second to import
 
 EVERY = 100  # steps between looks; more often at the start
 MOST_LOOKS = 400  # then every second one is forgotten
-SAMPLES = 1000  # of validation data, or for diagnose
+SAMPLES = 1000  # that the model is asked about
 
 
 @dataclass(frozen=True)
@@ -157,16 +157,21 @@ def _draw_signal(panel: Any, chart: Chart) -> None:
 
 
 def _draw_units(panel: Any, chart: Chart) -> None:
-    """Draw the share of units that were open for no sample looked at."""
+    """Draw the share of units that are open for none of the samples asked."""
     shares = {name: closed / count for name, (closed, count) in chart.never_open.items()}
     shares = shares or chart.looks[-1].closed
     panel.bar(list(shares), list(shares.values()), color=COLOURS[0])
     for i, share in enumerate(shares.values() if len(shares) <= 8 else ()):
         panel.text(i, share, f"{share:.0%}", ha="center", va="bottom", fontsize=7)
     panel.set(
-        title="Units open for no sample looked at", ylim=(0, 1.1), ylabel="share of the layer"
+        title="Units open for none of 1,000 samples", ylim=(0, 1.1), ylabel="share of the layer"
     )
     panel.tick_params(axis="x", rotation=90 if len(shares) > 5 else 0, labelsize=7)
+
+
+def _some(data: Array) -> Array:
+    """Return every so many of the samples: SAMPLES of them at most, from all over the data."""
+    return data[:: -(-len(data) // SAMPLES)]
 
 
 def judged(chart: Chart) -> HealthReport:
@@ -178,7 +183,7 @@ def judged(chart: Chart) -> HealthReport:
             kept.append(finding)
             continue
         for cause, follows in causes:
-            if finding.name in EXPLAINS.get(cause.name, ()):
+            if cause.level == PROBLEM and finding.name in EXPLAINS.get(cause.name, ()):
                 follows.append(finding)
                 break
         else:
@@ -246,11 +251,10 @@ class Doctor(Callback):
     def _forget(self) -> None:
         self.chart = Chart()
         self.apart = self.every  # steps between looks, by now
-        self.open: dict[str, Array] = {}  # units that were open in a look of this epoch
         self.before: dict[str, Array] = {}  # the weights, where this step is looked at
 
     def report(self) -> HealthReport:
-        """Judge what has been seen so far; the model answers for validation data as it is now.
+        """Judge what has been seen so far; of the data, up to 1,000 samples are asked for anew.
 
         Raises ValueError before the first step.
         """
@@ -259,19 +263,20 @@ class Doctor(Callback):
             raise ValueError("The doctor has seen nothing yet: give it to Trainer.fit(callbacks=).")
         if not (np.isfinite(trainer.batch_loss) and all_finite(trainer)):
             chart.broke_off = trainer.step
-        elif chart.epochs and trainer.validation is not None:
-            self._ask(trainer.model, *trainer.validation)
+        else:
+            chart.never_open = never_open(trainer.model, _some(trainer.x))
+            if chart.epochs and trainer.validation is not None:
+                self._ask(trainer.model, *map(_some, trainer.validation))
         return judged(chart)
 
     def _ask(self, model: Sequential, x: Array, y: Array) -> None:
         """See how validation data are scaled, and which classes they are taken for."""
-        chosen = slice(None, None, -(-len(x) // SAMPLES))  # every so many: at most SAMPLES
-        given = x[chosen]
+        given = x
         for layer in model.layers[: model.lowest]:
             given = layer.forward(given, training=False)
         self.chart.held_out_size = float(given.std(dtype=float))
         if self.chart.classes:
-            answers = y[chosen], model.predict(x[chosen])
+            answers = y, model.predict(x)
             right, said = (
                 np.bincount(classes_of(a), minlength=self.chart.classes) for a in answers
             )
@@ -289,10 +294,6 @@ class Doctor(Callback):
             counts = np.bincount(classes_of(trainer.y), minlength=self.chart.classes)
             self.chart.shares = (counts / counts.sum()).tolist()
 
-    def on_epoch_begin(self, trainer: "Trainer") -> None:
-        if not trainer.sums.samples:  # else: resumed in the middle of one
-            self.open = {}
-
     def on_gradients(self, trainer: "Trainer") -> None:
         self.before = {}
         t = trainer.step
@@ -301,11 +302,6 @@ class Doctor(Callback):
             return
         self.chart.looks.append(look_at(trainer.model, trainer.loss, *trainer.batch, t))
         self.before = {name: W.copy() for name, W in weights(trainer.model).items()}
-        for layer in trainer.model.layers:
-            units = open_units(layer)
-            if units is not None and layer.name in self.chart.looks[-1].closed:
-                before = self.open.get(layer.name, np.zeros(units.shape[1:], bool))
-                self.open[layer.name] = before | units.any(axis=0)
         if len(self.chart.looks) > MOST_LOOKS:
             self.apart *= 2
             self.chart.looks = [
@@ -320,8 +316,4 @@ class Doctor(Callback):
             self.chart.looks[-1].update[name] = float(np.linalg.norm(W - before)) / size
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
-        chart = self.chart
-        chart.steps_per_epoch = trainer.step // trainer.epoch
-        chart.never_open = {
-            name: (int(np.count_nonzero(~units)), units.size) for name, units in self.open.items()
-        }
+        self.chart.steps_per_epoch = trainer.step // trainer.epoch

@@ -39,9 +39,14 @@ class Finding:
 
 
 def inputs(chart: Chart) -> Finding:
-    """Initial weights are drawn for numbers of about size 1."""
+    """Initial weights are drawn for numbers of about size 1, around 0."""
     largest = max(look.largest for look in chart.looks)
     size = max(look.size for look in chart.looks)
+    mean = float(np.median([look.mean for look in chart.looks]))
+    remedy = (
+        "scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers, for a table with "
+        "axis=0 in both. The same for validation and test data."
+    )
     if largest < 0.05:
         return Finding(
             "inputs",
@@ -49,20 +54,29 @@ def inputs(chart: Chart) -> Finding:
             "The inputs are all 0." if largest == 0 else "The inputs are very small.",
             seen=f"x goes up to {largest:.2g}",
             cause="x // 255, which leaves nothing, or x scaled twice.",
-            remedy="Scale once: scale_pixels(x) for bytes, (x - x.mean()) / x.std() for others.",
+            remedy=f"Scale once: {remedy}",
         )
-    if size <= 10:
-        return Finding("inputs", FINE, f"inputs spread by {size:.2g}, {largest:.3g} at most")
-    return Finding(
-        "inputs",
-        PROBLEM,
-        "The inputs are not scaled.",
-        seen=f"x goes up to {largest:.4g}; the loss began at {chart.looks[0].loss:.3g}",
-        cause="Initial weights are made for numbers of about size 1. With larger ones outputs, "
-        "gradients and steps are larger, too.",
-        remedy="scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers. The same "
-        "for validation and test data.",
-    )
+    if size > 10:
+        return Finding(
+            "inputs",
+            PROBLEM,
+            "The inputs are not scaled.",
+            seen=f"x goes up to {largest:.4g}; the loss began at {chart.looks[0].loss:.3g}",
+            cause="Initial weights are made for numbers of about size 1. With larger ones outputs, "
+            "gradients and steps are larger, too.",
+            remedy=remedy,
+        )
+    if abs(mean) > 10 * max(size, 0.1):
+        return Finding(
+            "inputs",
+            NOTE if chart.has_learnt else PROBLEM,
+            "The inputs lie far from 0.",
+            seen=f"x spreads by {size:.2g} around {mean:.4g}",
+            cause="What all samples have in common is many times what tells them apart: steps "
+            "that suit the one are far too large, or too small, for the other.",
+            remedy=remedy,
+        )
+    return Finding("inputs", FINE, f"inputs spread by {size:.2g}, {largest:.3g} at most")
 
 
 def shuffling(chart: Chart) -> Finding:
@@ -154,8 +168,31 @@ def signal(chart: Chart) -> Finding:
         return Finding("signal", UNKNOWN, "gradients by depth, at the start")
     up = farthest(dict(reversed(first.spread.items())))
     down = farthest(first.slope)  # from the loss back
-    if up is None or down is None or not list(first.slope.values())[1]:  # a last layer of zeros
+    top, below, *_ = first.slope
+    if up is None or down is None or not (first.spread[top] or first.slope[below]):
         return Finding("signal", UNKNOWN, "gradients by depth: nothing to compare at the start")
+    if not first.slope[below]:
+        return Finding(
+            "signal",
+            PROBLEM,
+            "No gradient gets through.",
+            seen=f"at the first step the slope of the loss is {first.slope[top]:.2g} at {top} and "
+            f"0 at {below}",
+            cause="A layer between the two passes nothing back: its units are closed, or its "
+            "backward returns zeros.",
+            remedy="check_gradients(model, loss, x[:8], y[:8]) says which layer. Mend that.",
+        )
+    if chart.classes and first.spread[top] > 10:
+        return Finding(
+            "signal",
+            PROBLEM,
+            "The scores start out too large.",
+            seen=f"at the first step they spread by {first.spread[top]:.3g}, and the loss is "
+            f"{first.loss:.3g}; guessing gives {chart.guessing:.3g}",
+            cause="Initial weights too large, as those of randn are: before it can learn, the "
+            "network has to unlearn what it is sure of without a reason.",
+            remedy="Dense(units), whose he_normal draws weights that suit the number of inputs.",
+        )
     worst = max(up, down, key=lambda passage: passage.distance)
     seen = f"at the first step the spread of outputs goes {up}; the slope of the loss goes {down}"
     if worst.distance < np.log(1e2 if chart.at_guessing else 1e3):
@@ -246,11 +283,11 @@ def small_steps(chart: Chart) -> Finding:
 def closed_by_training(chart: Chart) -> Finding:
     """Some units are closed for all images in any healthy run; nearly all should not be."""
     if not chart.never_open:
-        return Finding("closed_by_training", UNKNOWN, "units closed by training: not enough looks")
+        return Finding("closed_by_training", UNKNOWN, "units closed by training: nobody asked")
     shares = {name: closed / count for name, (closed, count) in chart.never_open.items()}
     name = max(shares, key=lambda name: shares[name])
     closed, count = chart.never_open[name]
-    seen = f"{closed} of {count} units of {name} were open for no sample looked at"
+    seen = f"{closed} of {count} units of {name} are open for none of up to 1,000 samples"
     if shares[name] < 0.8:
         return Finding("closed_by_training", FINE, seen)
     return Finding(
@@ -298,6 +335,8 @@ def stuck(chart: Chart) -> Finding:
         return Finding("stuck", UNKNOWN, "loss against guessing: all samples are of one class")
     loss = chart.epochs[-1]["loss"]
     seen = f"the loss is {loss:.4g}, guessing by the classes' shares gives {chart.guessing:.4g}"
+    if loss > chart.guessing:  # though more are right: it is sure of what is wrong
+        seen += f"; right are {chart.epochs[-1]['accuracy']:.1%}"
     if not chart.at_guessing:
         return Finding("stuck", FINE, seen)
     return Finding(
@@ -310,6 +349,30 @@ def stuck(chart: Chart) -> Finding:
         remedy="Look at some images with their labels (plots.prediction_grid), and load, shuffle "
         "and split x and y by the same indices.",
     )
+
+
+def absent(chart: Chart) -> Finding:
+    """What is to be told apart should be there in training."""
+    if not chart.held_out or not chart.shares:
+        return Finding("absent", UNKNOWN, "classes that training lacks: no validation data")
+    counts = chart.held_out[0]
+    missing = [c for c, count in enumerate(counts) if count and not chart.shares[c]]
+    if not missing:
+        return Finding("absent", FINE, "training has all classes of the validation data")
+    return Finding(
+        "absent",
+        PROBLEM,
+        f"Training has no samples of {_classes(missing)}.",
+        seen=f"of {sum(counts):,} validation samples, {sum(counts[c] for c in missing)} are of "
+        f"{_classes(missing)}, of the training samples none",
+        cause="Sorted data, of which the first part was taken for training and the rest for "
+        "validation.",
+        remedy="Split with stratified_split, which gives every class its share.",
+    )
+
+
+def _classes(numbers: list[int]) -> str:
+    return f"{'class' if len(numbers) == 1 else 'classes'} {', '.join(map(str, numbers))}"
 
 
 def validation(chart: Chart) -> Finding:
@@ -331,8 +394,10 @@ def validation(chart: Chart) -> Finding:
         )
     if not chart.classes:
         return Finding("validation", UNKNOWN, "validation against guessing: there are no classes")
+    labels = chart.held_out[0] if chart.held_out else [1]
+    by_guessing = max(labels) / sum(labels)
     learnt = row["accuracy"] - chart.commonest
-    if learnt > 0.2 and row["val_accuracy"] < chart.commonest + 0.3 * learnt:
+    if learnt > 0.2 and row["val_accuracy"] < by_guessing + 0.15 * learnt:
         return Finding(
             "validation",
             PROBLEM,
@@ -344,34 +409,28 @@ def validation(chart: Chart) -> Finding:
             remedy="Prepare validation data as x is prepared, and take the inputs and labels of "
             "each by the same indices.",
         )
-    if row["loss"] > 0.93 * chart.guessing:
+    if chart.at_guessing:
         return Finding("validation", UNKNOWN, "validation: training itself is at guessing")
     return Finding("validation", FINE, f"validation beats guessing ({seen})")
 
 
 def never_predicted(chart: Chart) -> Finding:
-    """Every class that occurs should be predicted now and then, and must if training has none."""
+    """Every class that occurs should be predicted now and then."""
     if not chart.held_out or not chart.epochs:
         return Finding("never_predicted", UNKNOWN, "classes never predicted: no validation data")
     labels, predicted = chart.held_out
     missing = [c for c, count in enumerate(labels) if count >= 10 and not predicted[c]]
     if not missing:
         return Finding("never_predicted", FINE, "every class is predicted")
-    absent = [c for c in missing if chart.shares and not chart.shares[c]]
-    classes = f"{'Class' if len(missing) == 1 else 'Classes'} {', '.join(map(str, missing))}"
     return Finding(
         "never_predicted",
-        PROBLEM if absent else NOTE,
-        f"{classes} {'is' if len(missing) == 1 else 'are'} never predicted.",
+        NOTE,
+        f"No sample is taken for {_classes(missing)}.",
         seen=f"of {sum(labels):,} validation samples, {sum(labels[c] for c in missing)} are of "
-        f"{'this class' if len(missing) == 1 else 'these classes'}, and none is taken for it",
-        cause="The training data have none of it."
-        if absent
-        else "It is early, or the class is rare, or the last layers cannot say it: a ReLU right "
+        f"{_classes(missing)}",
+        cause="It is early, or the class is rare, or the last layers cannot say it: a ReLU right "
         "before Softmax, Softmax twice.",
-        remedy="Split with stratified_split, which gives every class its share."
-        if absent
-        else "More epochs. If that does not help, end with Dense(classes) and one Softmax.",
+        remedy="More epochs. If that does not help, end with Dense(classes) and one Softmax.",
     )
 
 
@@ -382,7 +441,7 @@ def overfitting(chart: Chart) -> Finding:
         return Finding("overfitting", UNKNOWN, "overfitting: fewer than 3 epochs with validation")
     best = int(np.argmin(losses))
     falls = chart.epochs[-1]["loss"] < chart.epochs[best]["loss"]
-    if not falls or losses[-1] < 1.05 * losses[best]:
+    if not falls or min(losses[-2:]) < 1.05 * losses[best]:  # one epoch alone may be chance
         return Finding("overfitting", FINE, "validation loss does not rise")
     return Finding(
         "overfitting",
@@ -398,12 +457,12 @@ def overfitting(chart: Chart) -> Finding:
 
 JUDGEMENTS: tuple[Callable[[Chart], Finding], ...] = (
     inputs, shuffling, alike, closed_from_the_start, signal, large_steps, small_steps,
-    closed_by_training, fading, stuck, validation, never_predicted, overfitting,
+    closed_by_training, fading, stuck, absent, validation, never_predicted, overfitting,
 )  # fmt: skip
-LATER = {"large_steps", "small_steps", "closed_by_training", "fading", "stuck", "validation",
-         "never_predicted", "overfitting"}  # fmt: skip
+LATER = {"large_steps", "small_steps", "closed_by_training", "fading", "stuck", "absent",
+         "validation", "never_predicted", "overfitting"}  # fmt: skip
 EXPLAINS = {
-    "inputs": LATER,
+    "inputs": LATER | {"signal"},
     "shuffling": LATER,
     "alike": LATER | {"closed_from_the_start", "signal"},
     "closed_from_the_start": LATER | {"signal"},
@@ -413,5 +472,6 @@ EXPLAINS = {
     "closed_by_training": LATER,
     "fading": LATER,
     "stuck": LATER,
+    "absent": {"validation", "never_predicted", "overfitting"},
     "validation": {"never_predicted", "overfitting"},
 }

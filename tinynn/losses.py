@@ -55,7 +55,7 @@ class MeanSquaredError(Loss):
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
         dp: Array = (p - checks.targets(p, y)) * (2 / p.size)
-        return dp
+        return dp  # (B, C)
 
 
 class CrossEntropy(Loss):
@@ -112,4 +112,4 @@ class SoftmaxCrossEntropy(Loss):
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
         dp: Array = (softmax(p) - checks.class_rows(p, y, "SoftmaxCrossEntropy")) / len(p)
-        return dp
+        return dp  # (B, C)

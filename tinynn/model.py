@@ -56,7 +56,8 @@ class Sequential:
         self._awaited: Shape | None = None  # of dp, for the batch that layers remember
 
         self.output_shapes, self._shapes = walk_shapes(self.layers, self.input_shape)
-        # each layer, with the shape of a sample before it, which is that of its dx
+        # each layer, with the shape of a sample before it, which is that of its dx (and one shape
+        # more than there are layers)
         self._way = list(zip(self.layers, [self.input_shape, *self.output_shapes], strict=False))
         self._allocate()
         self.lowest = min((i for i, one in enumerate(self.layers) if one.parameters()), default=0)

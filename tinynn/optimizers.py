@@ -79,8 +79,10 @@ class Optimizer(Configured, ABC):
 class SGD(Optimizer):
     """Stochastic gradient descent: go down the slope; with momentum, like a heavy ball.
 
-        velocity <- momentum * velocity - learning_rate * grads
-        params   <- params + velocity
+        velocity <- momentum velocity - rate g
+        w        <- w + velocity
+
+    w: params, g: grads, rate: the learning rate at t.
 
     learning_rate: 0.01, or a function of t. momentum: 0 (none), or more, below 1. Raises ValueError
     outside of these. (Sutskever, Martens, Dahl and Hinton, On the importance of initialization and
@@ -110,11 +112,13 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Every parameter steps by about learning_rate, less where its gradients disagree.
 
-        M <- beta1 M + grads                  the fading sum of the gradients,
-        V <- beta2 V + grads^2                and that of their squares
+        M <- beta1 M + g                      the fading sum of the gradients,
+        V <- beta2 V + g^2                    and that of their squares
         m = M (1 - beta1) / (1 - beta1^t)     means: the weights in M, 1 + beta1 + beta1^2 + ... +
         v = V (1 - beta2) / (1 - beta2^t)     beta1^(t-1), add up to (1 - beta1^t) / (1 - beta1)
-        params <- params - learning_rate m / (sqrt(v) + epsilon)
+        w <- w - rate m / (sqrt(v) + epsilon)
+
+    w: params, g: grads, rate: the learning rate at t.
 
     learning_rate: 1e-3, or a function of t. beta1: 0.9, beta2: 0.999; at least 0, below 1.
     epsilon: 1e-8, positive. Raises ValueError outside of these. (Kingma and Ba, Adam: A Method for

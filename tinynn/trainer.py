@@ -146,7 +146,7 @@ class Trainer:
         self._tell("on_train_end")
         return self.history
 
-    @np.errstate(all="ignore")
+    @np.errstate(all="ignore")  # what is no number ends as a loss of NaN
     @checks.door
     def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
         """Return the loss on (x, y), and the accuracy if the loss is one of classes.

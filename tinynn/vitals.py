@@ -25,21 +25,22 @@ from tinynn.parameters import Array
 class Look:
     """What was seen at one step, before its update if nothing else is said.
 
-    step: counted from 1. loss: of the batch. largest, size: of what the lowest layer with
-    parameters gets, the largest |x| and the standard deviation of all numbers. spread: of the
-    output of each layer with parameters, how much it differs from sample to sample: the root of its
-    mean variance. slope: at that output, the root mean square of B times dout. closed: of each
-    layer that keeps a boolean array like its output, as ReLU does, the share of it that is False,
-    if what the layer gets is not 0 everywhere. alike: Dense layers all of whose units have the same
-    weights, inside and towards the next. labels, predicted: counts (C,) in this batch; empty if
-    there are no classes. update: of each matrix of weights, the norm of the step divided by its
-    own.
+    step: counted from 1. loss: of the batch. largest, size, mean: of what the lowest layer with
+    parameters gets, the largest |x|, the standard deviation of all numbers, and their mean. spread:
+    of the output of each layer with parameters, how much it differs from sample to sample: the root
+    of its mean variance. slope: at that output, the root mean square of B times dout. closed: of
+    each layer that keeps a boolean array like its output, as ReLU does, the share of it that is
+    False, if what the layer gets is not 0 everywhere. alike: Dense layers all of whose units have
+    the same weights, inside and towards the next. labels, predicted: counts (C,) in this batch;
+    empty if there are no classes. update: of each matrix of weights, the norm of the step divided
+    by its own.
     """
 
     step: int
     loss: float
     largest: float
     size: float
+    mean: float = 0.0
     spread: dict[str, float] = field(default_factory=dict)
     slope: dict[str, float] = field(default_factory=dict)
     closed: dict[str, float] = field(default_factory=dict)
@@ -70,7 +71,8 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
             outs.append(layers[-1].forward(outs[-1].copy() if own else outs[-1], training=own))
         p, given = outs[-1], outs[model.lowest]
         largest, size = float(np.abs(given).max()), float(given.std(dtype=float))
-        seen = Look(step, loss.forward(p, y), largest, size)
+        mean = float(given.mean(dtype=float))
+        seen = Look(step, loss.forward(p, y), largest, size, mean)
         dout = loss.backward(p, y)
         for i in reversed(range(model.lowest, len(model.layers))):
             layer, out = layers[i], outs[i + 1]
@@ -92,6 +94,25 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
         seen.labels = np.bincount(classes_of(y), minlength=classes).tolist()
         seen.predicted = np.bincount(classes_of(p), minlength=classes).tolist()
     return seen
+
+
+def never_open(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
+    """Return of each layer that closes units how many are open for no sample, and how many it has.
+
+    >>> from tinynn import Dense, ReLU
+    >>> model = Sequential([Dense(2), ReLU()], input_shape=(1,))
+    >>> model.layers[0].W, model.layers[0].b = [[1, 1]], [0, -9]
+    >>> never_open(model, np.array([[-1.0], [1.0]]))
+    {'1.ReLU': (1, 2)}
+    """
+    twin = copy.deepcopy(model)  # which may remember something else than the model
+    out, found = x.astype(twin.dtype), {}
+    for layer in twin.layers:
+        out = layer.forward(out)
+        units = open_units(layer)
+        if units is not None and units.shape == out.shape:
+            found[layer.name] = (int(np.sum(~units.any(axis=0))), units[0].size)
+    return found
 
 
 def open_units(layer: object) -> Array | None:

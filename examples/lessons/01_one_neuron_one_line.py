@@ -47,7 +47,8 @@ y = 0.7 * x + 0.3 + rng.normal(0, 0.15, size=(40, 1))  # a line, with noise: wha
 #
 # How long the steps are is chosen by hand, with the *learning rate*; evening 8 says how.
 #
-# In tinynn a neuron is a `Dense(1)`, `SGD` takes the steps, and `backward` works out the slopes.
+# In tinynn a neuron is a `Dense(1)`, `Sequential` the model made of it, `SGD` takes the steps;
+# `forward` works out p, `backward` the slopes. (In code w is W, a matrix of one row and column.)
 
 # %%
 neuron = Dense(1)

@@ -108,9 +108,9 @@ stuck, counts = np.unique([f"{end:.2f}" for end in ends[2] if end > 0.1], return
 print("the others of 2 units end at", ", ".join(map("{} ({})".format, stuck, counts)))
 
 # %% [markdown]
-# `explain_step` of tinynn takes one step and prints every number; what a layer gets is x there, and
-# what it returns, out. Here it begins with the weights of seed 44. Beneath it come our slopes, row
-# by row: they stand in its column "gradient".
+# `explain_step` of tinynn takes one step and prints every number; what a layer gets is x there,
+# what it returns out, N is B, a unit cut off *closed*; |grad|^2 adds up the squares of all slopes.
+# It begins with the weights of seed 44. Beneath are our slopes, row by row, as in its "gradient".
 
 # %%
 first, second = Dense(2), Dense(2)

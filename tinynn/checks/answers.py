@@ -66,6 +66,8 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         raise ValueError(f"{caller}: classes count from 0, but y contains {low}.")
     if high >= classes:
         start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
+        if high == 255 and y.dtype == np.uint8:  # 0 - 1, of bytes
+            start_at_1 = "Was 1 taken from a 0? Bytes know no -1. "
         more = (
             "say classes={}" if caller in ("one_hot", "confusion_matrix") else "end with Dense({})"
         )
@@ -138,6 +140,16 @@ def probabilities(p: Array) -> None:
         raise ValueError(
             f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
             f"its smallest is {p[row].min():.4g}. {remedy}"
+        )
+
+
+def repeats(layer: Any, x: Array, out: Array) -> None:
+    """A layer that gives the same again for the same x: else finite differences mean nothing."""
+    if not np.allclose(layer.forward(x.copy()), out, equal_nan=True):
+        raise ValueError(
+            f"check_gradients: {layer.name} returns something else each time for the same x, so "
+            "that no differences can be taken. While you check, let it draw from a Generator made "
+            "anew in forward, such as np.random.default_rng(0)."
         )
 
 

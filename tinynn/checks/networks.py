@@ -188,6 +188,11 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
                 "input_shape=x.shape[1:]."
             )
         raise ValueError(f"{caller} expects a batch ({expected}), got one sample {x.shape}. {hint}")
+    if input_shape == (1,) and x.ndim == 1:
+        raise ValueError(
+            f"{caller} expects a batch (B, 1), got {x.shape}: {len(x)} numbers in a row. Give it a "
+            "second axis: x[:, None]."
+        )
     if x.shape[1:] != input_shape:
         raise ValueError(
             f"The model was built for samples of shape {input_shape}, x has samples of "

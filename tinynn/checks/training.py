@@ -28,6 +28,11 @@ def paired(x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, A
 def softmax_once(model: Any, loss: Any) -> None:
     """A model and its loss: SoftmaxCrossEntropy wants scores, not what Softmax has made of them."""
     last = model.layers[-1]
+    if [type(layer).__name__ for layer in model.layers[-2:]] == ["Softmax", "Softmax"]:
+        raise ValueError(
+            f"{model.layers[-2].name} and {last.name}: the second gets probabilities, which it "
+            "makes nearly equal. Remove one of both."
+        )
     if (type(last).__name__, type(loss).__name__) == ("Softmax", "SoftmaxCrossEntropy"):
         classes = model.output_shapes[-1][-1]
         least = np.log(1 + (classes - 1) / np.e)  # at scores of 1 for the right class, 0 elsewhere
@@ -54,10 +59,12 @@ def _samples(
     x, y = array(x, f"{kind}x"), array(y, f"{kind}y")
     if x.shape != model.input_shape:  # else it is one sample, and `batch` tells how to give it
         x, y = paired(x, y, kind)
-    if x.shape[1:] != model.input_shape and y.shape[1:] == model.input_shape:
+    numbers = x.ndim == 1 and model.input_shape == (1,)  # in a row: `batch` tells what is missing
+    if x.shape[1:] != model.input_shape == y.shape[1:] and not numbers:
         raise ValueError(
             f"{kind}x has samples of shape {x.shape[1:]} and {kind}y of {y.shape[1:]}, which is "
-            "what the model takes. Are they swapped? Samples come first: x, then y."
+            "what the model takes. Are they swapped? Samples come first: x, then y. If not, "
+            "input_shape is one sample's shape: input_shape=x.shape[1:]."
         )
     batch(x, model.input_shape, caller)
     return x, y

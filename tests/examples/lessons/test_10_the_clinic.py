@@ -124,12 +124,12 @@ CLUES = {  # what is drawn, along what, and how it is read off the chart of a ru
     ),
     "all weights zero": (
         "layer",
-        "last spread",
+        "spread at the end",
         lambda chart: list(enumerate(reversed(chart.looks[-1].spread.values()), start=1)),
     ),
     "20 layers, tiny weights": (
         "layer",
-        "first spread",
+        "spread at step 1",
         lambda chart: list(enumerate(reversed(chart.looks[0].spread.values()), start=1)),
     ),
     "labels in another order": (
