@@ -360,6 +360,17 @@ def test_every_remedy_is_tried(broken):
     assert len(told - {""}) >= len(JUDGEMENTS) - 2  # what vanishes and explodes share theirs
 
 
+def test_a_note_explains_no_problem(monkeypatch):
+    judgements = (
+        lambda chart: Finding("inputs", "note", "The inputs lie far from 0."),
+        lambda chart: Finding("stuck", "problem", "Nothing is learnt."),
+    )
+    monkeypatch.setattr("tinynn.doctor.JUDGEMENTS", judgements)
+    report = tinynn.doctor.judged(Chart())
+    assert [problem.name for problem in report.problems] == ["stuck"]
+    assert [note.name for note in report.notes] == ["inputs"]
+
+
 def test_what_follows_hangs_under_its_cause(broken):
     (problem,) = broken("Adam at 1").report.problems
     follows = [result.name for result in problem.follows]
@@ -519,6 +530,10 @@ def test_a_cause_in_numbers(broken):
         r"at steps 16 to 200 the slope of the loss goes from 0\.\d+ \(21\.Dense\) to \S+e-0[5-9] "
         r"\(\d+\.Dense\): a factor of about 0\.\d+ a layer",
         seen["flat tanh"],
+    )
+    assert re.fullmatch(
+        r"at the first step the slope of the loss is 0\.\d+ at 3\.Blocked and 0 at 1\.Dense",
+        seen["nothing passes back"],
     )
     shirts = np.count_nonzero(HELD_OUT[1] == 6)
     assert seen["no shirts"] == (

@@ -171,13 +171,15 @@ def signal(chart: Chart) -> Finding:
     top, below, *_ = first.slope
     if up is None or down is None or not (first.spread[top] or first.slope[below]):
         return Finding("signal", UNKNOWN, "gradients by depth: nothing to compare at the start")
-    if not first.slope[below]:
+    names = list(first.slope)
+    ends = next((i for i, name in enumerate(names) if not first.slope[name]), 0)
+    if ends and first.slope[names[ends - 1]] > 1e-20:  # else it has faded to 0
         return Finding(
             "signal",
             PROBLEM,
             "No gradient gets through.",
-            seen=f"at the first step the slope of the loss is {first.slope[top]:.2g} at {top} and "
-            f"0 at {below}",
+            seen=f"at the first step the slope of the loss is {first.slope[names[ends - 1]]:.2g} "
+            f"at {names[ends - 1]} and 0 at {names[ends]}",
             cause="A layer between the two passes nothing back: its units are closed, or its "
             "backward returns zeros.",
             remedy="check_gradients(model, loss, x[:8], y[:8]) says which layer. Mend that.",
