@@ -37,7 +37,8 @@ from tinynn import (
 )
 from tinynn.chart import Chart
 from tinynn.doctor import HealthReport
-from tinynn.judgements import JUDGEMENTS, Finding, overfitting, validation
+from tinynn.judgements import JUDGEMENTS, Finding
+from tinynn.judgements.course import overfitting, validation
 from tinynn.vitals import Look
 
 (IMAGES, LABELS), _ = datasets.load_sample()

@@ -3,6 +3,7 @@
 import ast
 import io
 import tokenize
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ LAYERING = [
     "gradcheck",
     "explain",
     "chart",
+    "judgements.finding",
+    "judgements.start",
+    "judgements.course",
     "judgements",
     "doctor",
 ]
@@ -202,3 +206,11 @@ def test_there_is_no_utils():
     assert len(found) > len(SOURCES)  # the tests, at least, are among them
     names = {path.stem for path in found} | {path.parent.name for path in found}
     assert not names & {"utils", "util", "helpers", "core", "common", "misc"}
+
+
+def test_an_installed_tinynn_has_all_its_folders():
+    metadata = ConfigParser()
+    metadata.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
+    folders = {init.parent.relative_to(PACKAGE.parent) for init in PACKAGE.rglob("__init__.py")}
+    listed = set(metadata["options"]["packages"].split())
+    assert listed == {".".join(folder.parts) for folder in folders}

@@ -4,7 +4,7 @@
     diagnose, just once   -> a look -'                                     a page, a picture
 
 What is measured stands in vitals.py, what is kept of it in chart.py, what is made of it in
-judgements.py; here is who asks when, and how the answer is told.
+judgements/; here is who asks when, and how the answer is told.
 """
 
 import copy

@@ -1,0 +1,49 @@
+"""What can be wrong with a training, and how one sees it: a judgement for each.
+
+A judgement is a function of the chart. They stand in the order in which one brings about another:
+unscaled images make steps too large, these close units for ever, and then the loss stays where
+guessing is. So what comes first is the cause, and what it explains is hung beneath it.
+
+The limits are no theory. They lie between what the healthy and the broken runs of
+tests/test_doctor.py showed, with room on both sides: who is warned for nothing stops listening.
+"""
+
+from collections.abc import Callable
+
+from tinynn.chart import Chart
+from tinynn.judgements.course import (
+    absent,
+    closed_by_training,
+    fading,
+    large_steps,
+    never_predicted,
+    overfitting,
+    small_steps,
+    stuck,
+    validation,
+)
+from tinynn.judgements.finding import FINE, NOTE, PROBLEM, UNKNOWN, Finding
+from tinynn.judgements.start import alike, closed_from_the_start, inputs, shuffling, signal
+
+JUDGEMENTS: tuple[Callable[[Chart], Finding], ...] = (
+    inputs, shuffling, alike, closed_from_the_start, signal, large_steps, small_steps,
+    closed_by_training, fading, stuck, absent, validation, never_predicted, overfitting,
+)  # fmt: skip
+LATER = {"large_steps", "small_steps", "closed_by_training", "fading", "stuck", "absent",
+         "validation", "never_predicted", "overfitting"}  # fmt: skip
+EXPLAINS = {
+    "inputs": LATER | {"signal"},
+    "shuffling": LATER,
+    "alike": LATER | {"closed_from_the_start", "signal"},
+    "closed_from_the_start": LATER | {"signal"},
+    "signal": LATER,
+    "large_steps": LATER,
+    "small_steps": LATER,
+    "closed_by_training": LATER,
+    "fading": LATER,
+    "stuck": LATER,
+    "absent": {"validation", "never_predicted", "overfitting"},
+    "validation": {"never_predicted", "overfitting"},
+}
+
+__all__ = ["EXPLAINS", "FINE", "JUDGEMENTS", "NOTE", "PROBLEM", "UNKNOWN", "Finding"]
