@@ -515,6 +515,25 @@ def test_where_all_are_of_one_class_nobody_is_at_guessing():
     assert chart.at_guessing
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "batch_size", "epochs"), [(SGD(0.01), 3000, 15), (Adam(), 3000, 3)]
+)
+def test_after_few_steps_it_is_too_early_to_tell(optimizer, batch_size, epochs):
+    layers = [Flatten(), Dense(64), ReLU(), Dense(10), Softmax()]
+    report = watched(layers, X, Y, CrossEntropy(), optimizer, epochs, batch_size)
+    assert report.problems == [], report
+    assert "too early to tell" in str(report)
+
+
+def test_who_is_right_in_validation_is_not_at_guessing():
+    layers, few = [Flatten(), Dense(10), Softmax()], slice(600)
+    report = watched(layers, X[few], Y[few], optimizer=SGD(0.01), epochs=1, held_out=HELD_OUT)
+    assert report.chart.epochs[-1]["val_accuracy"] > 0.25
+    assert report.chart.epochs[-1]["loss"] > 0.93 * report.chart.guessing
+    assert not report.chart.at_guessing
+    assert report.problems == [], report
+
+
 def test_one_look_at_one_sample_or_at_a_perfect_fit_finds_nothing():
     model = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(8,))
     assert causes(diagnose(model, CrossEntropy(), POINTS[:1], SIDES[:1])) == []

@@ -48,6 +48,18 @@ class Row(NamedTuple):
 
 TABLE = [
     Row(
+        "An own layer that does not say which shape it returns",
+        "class Halves(Layer):\n"
+        "    def forward(self, x, training=True):\n"
+        "        return x[:, :2]\n"
+        "    def input_gradient(self, dout):\n"
+        "        return np.hstack([dout, 0 * dout])\n"
+        "Sequential([Halves()], input_shape=(4,)).forward(np.ones((3, 4)))",
+        ValueError,
+        "0.Halves.forward returned an array of (3, 2); it must return out, of shape (3, 4). If "
+        "(3, 2) is right, Halves must say so: def output_shape(self, input_shape): return (2,).",
+    ),
+    Row(
         "Numbers in a row for samples of one number",
         "line = Sequential([Dense(1)], input_shape=(1,))\n"
         "Trainer(line, MeanSquaredError(), SGD()).fit(np.arange(20.0), np.ones((20, 1)), 1)",

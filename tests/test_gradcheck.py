@@ -35,6 +35,11 @@ class FlippedDx(Dense):
         return -dout @ self.W.T
 
 
+class InvertedMask(ReLU):
+    def input_gradient(self, dout):
+        return dout * ~self.open
+
+
 class UntransposedDx(Dense):
     def input_gradient(self, dout):
         return dout @ self.W
@@ -364,6 +369,7 @@ DIAGNOSES = [
     ({"middle": WrongAxisInDb}, "2.WrongAxisInDb.b", "Summed over the wrong axis"),
     ({"middle": NoDb}, "2.NoDb.b", "Zero everywhere"),
     ({"relu": MaskOfDout}, "3.MaskOfDout.x", "the mask is of the wrong array"),
+    ({"relu": InvertedMask}, "3.InvertedMask.x", "The mask is inverted"),
     ({"relu": HalfOpenReLU}, "3.HalfOpenReLU.x", "Wrong only where x is 0 or less"),
     ({"softmax": DiagonalSoftmax}, "5.DiagonalSoftmax.x", "on its own input alone"),
     ({"middle": FirstInputOfThisSize}, "2.FirstInputOfThisSize.W", "x is that of a batch before"),

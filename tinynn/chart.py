@@ -65,12 +65,19 @@ class Chart:
         return last < 0.5 * self.looks[0].loss and not (self.at_guessing or self.broke_off)
 
     @property
-    def at_guessing(self) -> bool:
-        """Whether epochs have ended, and the last was no better than guessing by the shares."""
+    def loss_at_guessing(self) -> bool:
+        """Whether epochs have ended, and the last had the loss of guessing by the shares."""
         if not self.classes or not self.epochs or self.commonest == 1:
             return False
-        loss, accuracy = self.epochs[-1]["loss"], self.epochs[-1]["accuracy"]
-        return bool(loss >= 0.93 * self.guessing and accuracy <= self.commonest + 0.1)
+        return bool(self.epochs[-1]["loss"] >= 0.93 * self.guessing)
+
+    @property
+    def at_guessing(self) -> bool:
+        """Whether, besides, no more were right than by guessing, in training or after it."""
+        if not self.loss_at_guessing:
+            return False
+        right = max(self.epochs[-1]["accuracy"], self.epochs[-1].get("val_accuracy", 0))
+        return bool(right <= self.commonest + 0.1)
 
 
 @dataclass(frozen=True)

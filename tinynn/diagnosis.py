@@ -249,6 +249,8 @@ def _mask(evidence: Evidence) -> str:
             return f"Wrong only where x is 0 or less: {should}."
     passed = (found == 0) | (found == dout)
     right = np.isnan(truth) | (np.abs(truth) <= small) | (np.abs(truth - dout) <= small)
+    if evidence.given(dout * (evidence.x <= 0)) and evidence.agrees(dout * (evidence.x > 0)):
+        return "The mask is inverted: it lets dout pass where x is 0 or less, and stops the rest."
     if passed.all() and right.all():
         return "Each entry is dout or 0, but in the wrong places: the mask is of the wrong array."
     return ""

@@ -42,7 +42,7 @@ def height(w):
 
 
 def descend(optimizer, steps=STEPS):
-    """Walk down from `start`. An optimizer takes the steps, with params and grads, not a network."""
+    """Walk down from `start`. An optimizer takes the steps: it needs no network, only gradients."""
     w, path = start.copy(), [start.copy()]
     for _ in range(steps):
         optimizer.step(w, grads=curvatures * w)

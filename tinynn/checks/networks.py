@@ -219,6 +219,17 @@ def returned(
         what = "out, of shape" if method == "forward" else "dx, shaped like x:"
         got = f"an array of {array.shape}" if isinstance(array, np.ndarray) else f"{array!r}"
         hint = f' Forgot "return {what.split(",")[0]}"?' if array is None else ""
+        by_default = type(layer).output_shape.__module__ != type(layer).__module__  # as x is shaped
+        if (
+            method == "forward"
+            and by_default
+            and array is not None
+            and array.shape[:1] == shape[:1]
+        ):
+            hint = (
+                f" If {array.shape} is right, {type(layer).__name__} must say so: "
+                f"def output_shape(self, input_shape): return {array.shape[1:]}."
+            )
         raise ValueError(
             f"{layer.name}.{method} returned {got}; it must return {what} {shape}.{hint}"
         )

@@ -5,6 +5,8 @@ import numpy as np
 from tinynn.chart import Chart, farthest
 from tinynn.judgements.finding import FINE, NOTE, PROBLEM, UNKNOWN, Finding
 
+ENOUGH = 64  # steps, to be judged by what was learnt
+
 
 def large_steps(chart: Chart) -> Finding:
     """No step should throw the loss far above where it began."""
@@ -60,7 +62,8 @@ def small_steps(chart: Chart) -> Finding:
         return Finding("small_steps", UNKNOWN, "the size of steps: nothing moves")
     fell = 1 - float(np.mean([look.loss for look in looks[-3:]])) / looks[0].loss
     learnt = looks[0].loss < 0.5 * chart.guessing < np.inf  # before: there is little left to do
-    far = chart.travelled > 0.1 if chart.at_guessing else largest >= 2e-5
+    slow = chart.loss_at_guessing and looks[-1].step >= ENOUGH
+    far = chart.travelled > 0.1 if slow else largest >= 2e-5
     if far or learnt or fell > 0.2:
         return Finding("small_steps", FINE, f"a step moves weights by {usual:.1e} of their size")
     tenfold = f" ({chart.rate:g} -> {10 * chart.rate:g})" if chart.rate else ""
@@ -135,15 +138,19 @@ def stuck(chart: Chart) -> Finding:
         seen += f"; right are {chart.epochs[-1]['accuracy']:.1%}"
     if not chart.at_guessing:
         return Finding("stuck", FINE, seen)
+    if chart.looks[-1].step < ENOUGH:
+        return Finding("stuck", UNKNOWN, f"after so few steps it is too early to tell: {seen}")
     return Finding(
         "stuck",
         PROBLEM,
         "Nothing is learnt.",
         seen=f"after {len(chart.epochs)} epochs {seen}",
-        cause="With nothing else wrong, the labels do not belong to the inputs: one of both was "
-        "shuffled or sorted without the other. Or x says little about y.",
+        cause="With nothing else wrong, most often the labels do not belong to the inputs: one of "
+        "both was shuffled or sorted without the other. Or x says little about y, it is early, or "
+        "a layer of your own has a wrong gradient.",
         remedy="Look at some images with their labels (plots.prediction_grid), and load, shuffle "
-        "and split x and y by the same indices.",
+        "and split x and y by the same indices. If they are right: more epochs, a larger learning "
+        "rate, check_gradients.",
     )
 
 
