@@ -513,6 +513,8 @@ def test_where_all_are_of_one_class_nobody_is_at_guessing():
     assert not chart.at_guessing
     chart = Chart(classes=2, shares=[0.5, 0.5], epochs=[{"loss": 0.7, "accuracy": 0.5}])
     assert chart.at_guessing
+    chart.epochs[-1]["val_accuracy"] = 0.8
+    assert not chart.at_guessing
 
 
 @pytest.mark.parametrize(
