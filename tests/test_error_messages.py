@@ -48,6 +48,14 @@ class Row(NamedTuple):
 
 TABLE = [
     Row(
+        "Softmax of a single unit",
+        "one = Sequential([Flatten(), Dense(1), Softmax()], input_shape=(28, 28))\n"
+        "Trainer(one, MeanSquaredError(), Adam())",
+        ValueError,
+        "2.Softmax gets one number a sample, and makes 1 of each. For two classes end with "
+        "Dense(2), Softmax(); for a number to be predicted, without Softmax.",
+    ),
+    Row(
         "An own layer that does not say which shape it returns",
         "class Halves(Layer):\n"
         "    def forward(self, x, training=True):\n"
@@ -397,9 +405,8 @@ TABLE = [
         "got (60, 1). Classes are one number a sample: y[:, 0].",
     ),
     Row(
-        "Softmax over a single output",
-        "one = Sequential([Flatten(), Dense(1), Softmax()], input_shape=(28, 28))\n"
-        "Trainer(one, CrossEntropy(), Adam()).fit(images, labels * 0, epochs=1)",
+        "A loss of classes where there is one",
+        "CrossEntropy().forward(p[:, :1], labels * 0)",
         ValueError,
         "CrossEntropy: p has one column, so that its only class is sure. For two classes end "
         "the model with Dense(2).",

@@ -33,6 +33,11 @@ def softmax_once(model: Any, loss: Any) -> None:
             f"{model.layers[-2].name} and {last.name}: the second gets probabilities, which it "
             "makes nearly equal. Remove one of both."
         )
+    if type(last).__name__ == "Softmax" and model.output_shapes[-1][-1:] == (1,):
+        raise ValueError(
+            f"{last.name} gets one number a sample, and makes 1 of each. For two classes end with "
+            "Dense(2), Softmax(); for a number to be predicted, without Softmax."
+        )
     if (type(last).__name__, type(loss).__name__) == ("Softmax", "SoftmaxCrossEntropy"):
         classes = model.output_shapes[-1][-1]
         least = np.log(1 + (classes - 1) / np.e)  # at scores of 1 for the right class, 0 elsewhere
