@@ -688,6 +688,9 @@ def test_units_that_training_closed_are_not_said_to_have_been_so_before():
     assert np.isfinite(dead.params).all()  # it died, and did not break off
     (problem,) = diagnose(dead, CrossEntropy(), X, Y).problems
     assert problem.title == "Nearly all units of a layer are closed."
+    cured = run(network(32, 32), SGD(0.1))  # fresh weights, and a smaller learning rate
+    assert not cured.report.problems
+    assert cured.loss < 1.5
 
 
 def test_one_look_at_a_sound_model_finds_nothing_and_says_what_it_did_not_see():
