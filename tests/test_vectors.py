@@ -1,12 +1,15 @@
 """Protects the tricks that make long vectors fast: each must give the numbers of its plain form."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import weakref
+from contextlib import suppress
 from functools import partial
 from time import sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -42,6 +45,7 @@ def two_threads(monkeypatch):
 def test_halves_are_views_that_cover_every_number_once(size, two_threads):
     def work(piece, other, scratch):
         threads.add(threading.current_thread())
+        sleep(0.02)  # time for the other to begin
         assert len(piece) == len(other) == len(scratch)
         assert scratch.dtype == np.float32
         scratch[:] = 1
@@ -57,6 +61,7 @@ def test_halves_are_views_that_cover_every_number_once(size, two_threads):
 
 def test_an_error_in_either_half_is_raised_when_both_have_ended(two_threads):
     def work(piece, scratch):
+        sleep(0.02)  # time for the other to begin
         if piece[0] == bad:
             raise ArithmeticError(bad)
         sleep(0.05)
@@ -69,6 +74,102 @@ def test_an_error_in_either_half_is_raised_when_both_have_ended(two_threads):
         with pytest.raises(ArithmeticError, match=str(bad)):
             in_halves(work, vector)
         assert set(ended) == {1 - bad}
+
+
+def test_the_first_thread_does_what_the_second_has_not_begun(two_threads):
+    """So a processor that others keep busy makes nobody wait."""
+    busy = threading.Event()
+    jobs = second_thread()
+    jobs.put(SimpleNamespace(serve=busy.wait))  # the second thread is at work on something else
+    vector = np.zeros(WORTH_A_THREAD)
+    in_halves(lambda piece, scratch: np.add(piece, 1, out=piece), vector)
+    assert (vector == 1).all()
+    busy.set()
+    in_halves(lambda piece, scratch: np.add(piece, 1, out=piece), vector)
+    assert (vector == 2).all()  # and what it finds when it comes back is done already
+
+
+@pytest.fixture
+def ctrl_c_inside():
+    """Let Ctrl-C interrupt in_halves, and nothing of the test around it."""
+
+    def raise_inside(number, frame):
+        while frame is not None:
+            if frame.f_code is in_halves.__code__:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+
+    before = signal.signal(signal.SIGINT, raise_inside)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def press_ctrl_c(delays, begun):
+    begun.wait(5)
+    for delay in delays:
+        sleep(delay)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("delays", [[0.005], [0.02], [0.005] * 3, [0.001] * 30])
+def test_when_an_exception_leaves_nobody_writes_any_more(two_threads, ctrl_c_inside, delays):
+    """Ctrl-C, once or again and again, while the first thread waits for the second."""
+
+    def work(piece, scratch):
+        if threading.current_thread() is threading.main_thread():
+            begun.wait(5)
+            return
+        begun.set()
+        for _ in range(50):
+            piece += 1
+            sleep(0.001)
+
+    begun, vector = threading.Event(), np.zeros(WORTH_A_THREAD)
+    sender = threading.Thread(target=press_ctrl_c, args=(delays, begun))
+    sender.start()
+    with pytest.raises(KeyboardInterrupt):
+        in_halves(work, vector)
+    assert vector[-1] == 50  # the second part came to its end
+    sender.join()
+
+
+def test_an_optimizer_that_is_interrupted_at_any_moment_writes_no_more(two_threads, ctrl_c_inside):
+    params, grads = np.zeros(2**19, np.float32), np.ones(2**19, np.float32)
+    optimizer, timing, begun = Adam(), np.random.default_rng(0), threading.Event()
+    begun.set()
+    for _ in range(60):
+        delays = [timing.uniform(0.001, 0.02)] * 2  # of two one may fall between two steps
+        sender = threading.Thread(target=press_ctrl_c, args=(delays, begun))
+        sender.start()
+        with suppress(KeyboardInterrupt):
+            while sender.is_alive():
+                optimizer.step(params, grads)
+        vectors = [params, *optimizer.memory.values()]
+        left = [vector.copy() for vector in vectors]
+        sleep(0.003)
+        assert all((a == b).all() for a, b in zip(left, vectors, strict=True))
+        sender.join()
+
+
+@pytest.mark.parametrize("missing", ["threads", "threadpoolctl"])
+def test_where_no_thread_can_be_started_one_does_the_work(missing):
+    program = """
+import sys, threading
+import numpy as np
+if sys.argv[1] == "threadpoolctl":
+    sys.modules["threadpoolctl"] = None  # not installed
+else:
+    threading.stack_size(2**46)  # more than any system gives
+from tinynn import SGD
+params = np.zeros(2**18)
+SGD(1.0).step(params, np.ones(2**18))
+print(params.sum(), threading.active_count())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, missing], capture_output=True, text=True, timeout=60
+    )
+    threads = 1 if missing == "threads" else 2
+    assert done.stdout.split() == [str(-(2.0**18)), str(threads)], done.stderr
 
 
 def test_an_interruption_leaves_no_result_for_the_next(two_threads):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from functools import cache
 from queue import SimpleQueue
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ def in_halves(work: Callable[..., None], *vectors: npt.NDArray[Any]) -> None:
     The last argument is scratch: room, of the part's length, for what lies between two operations.
     `work` must treat each number by itself; then the bits do not depend on who does what. The plain
     form is `work(*vectors, np.empty_like(vectors[0]))`, and that is what happens where vectors are
-    short, or NumPy's matrix products have one thread only.
+    short, where NumPy's matrix products have one thread only, and where no thread can be started.
+    When an exception leaves, also one of Ctrl-C, both parts have ended.
 
     The halves are four and three sevenths. The first thread starts earlier, and with equal halves
     both end each operation at the same moment: for the next, one must wait until the other lets go
@@ -48,15 +50,60 @@ def in_halves(work: Callable[..., None], *vectors: npt.NDArray[Any]) -> None:
         _run(work, vectors)
         return
     cut = size * 4 // 7
-    result: SimpleQueue[BaseException | None] = SimpleQueue()
-    context = copy_context()  # so that NumPy's errstate goes along
-    jobs.put((result, context, work, tuple(vector[cut:] for vector in vectors)))
+    second = _Part(work, tuple(vector[cut:] for vector in vectors))
     try:
+        jobs.put(second)
         _run(work, tuple(vector[:cut] for vector in vectors))
-    finally:
-        error = result.get()
-    if error is not None:
-        raise error
+        second.finish()
+    except BaseException:  # Ctrl-C, for instance: nobody leaves while the other thread writes
+        while True:
+            try:
+                second.withdraw()
+                break
+            except BaseException:  # Ctrl-C again, which changes nothing: the first is on its way
+                continue
+        raise
+
+
+class _Part:
+    """Work for one thread of two: for the one that claims it first, at most once.
+
+    A dictionary's setdefault is one operation of Python: of two threads one wins, and to ask again
+    changes nothing, so that whoever was interrupted can.
+    """
+
+    def __init__(self, work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> None:
+        self.work = work
+        self.vectors = vectors
+        self.context = copy_context()  # so that NumPy's errstate goes along
+        self.claim: dict[str, str] = {}
+        self.outcome: list[BaseException | None] = []
+        self.done: SimpleQueue[None] = SimpleQueue()
+
+    def serve(self) -> None:
+        """In the second thread: do the work, unless the first has claimed or withdrawn it."""
+        if self.claim.setdefault("by", "second") == "second":
+            try:
+                self.context.run(_run, self.work, self.vectors)
+                self.outcome.append(None)
+            except BaseException as error:
+                self.outcome.append(error)
+        self.done.put(None)
+
+    def finish(self) -> None:
+        """In the first thread: wait for the second, or do its work where it has not begun."""
+        if self.claim.setdefault("by", "first") == "first":
+            _run(self.work, self.vectors)
+            return
+        self.done.get()
+        (error,) = self.outcome
+        if error is not None:
+            raise error
+
+    def withdraw(self) -> None:
+        """In the first thread: return when the second has ended, or will never begin."""
+        while self.claim.setdefault("by", "first") == "second" and not self.outcome:
+            sleep(0.0005)
 
 
 def _run(work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> None:
@@ -69,29 +116,36 @@ def _run(work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> No
     work(*vectors, room[:size])
 
 
-@cache
-def second_thread() -> "SimpleQueue[Any] | None":
-    """Return the jobs of the thread that shares the work, or None if NumPy may have one only."""
-    from threadpoolctl import threadpool_info
+def blas_pools() -> list[dict[str, Any]]:
+    """Return what threadpoolctl knows of NumPy's matrix products; nothing where it is missing."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:  # training needs NumPy alone
+        return []
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return [pool for pool in pools if "numpy" in pool["filepath"]] or pools  # not SciPy's
 
-    counts = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+@cache
+def second_thread() -> "SimpleQueue[_Part] | None":
+    """Return the jobs of the thread that shares the work, or None if there can be one only."""
+    counts = [pool["num_threads"] for pool in blas_pools()]
     if counts and max(counts) == 1:
         return None
-    jobs: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_serve, args=(jobs,), name="tinynn", daemon=True).start()
+    jobs: SimpleQueue[_Part] = SimpleQueue()
+    try:
+        threading.Thread(target=_serve, args=(jobs,), name="tinynn", daemon=True).start()
+    except RuntimeError:  # a browser's Python has no threads, and systems have limits
+        return None
     return jobs
 
 
-def _serve(jobs: "SimpleQueue[Any]") -> None:
-    """Do one job after another; what each ended with, None or an error, goes into its `result`."""
+def _serve(jobs: "SimpleQueue[_Part]") -> None:
+    """Do one part after another."""
     while True:
-        result, context, work, vectors = jobs.get()
-        try:
-            context.run(_run, work, vectors)
-            result.put(None)
-        except BaseException as error:
-            result.put(error)
-        del result, context, work, vectors  # or they would live on while it waits
+        part = jobs.get()
+        part.serve()
+        del part  # or its vectors would live on while this waits for the next
 
 
 if hasattr(os, "register_at_fork"):  # a forked process has none of its parent's threads
