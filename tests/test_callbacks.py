@@ -458,7 +458,7 @@ def test_a_disk_that_fills_up_keeps_whole_rows_and_says_so(tmp_path):
     log = tmp_path / "log.csv"
     command = [sys.executable, "-c", FULL_DISK, str(log), "200"]
     process = subprocess.run(command, capture_output=True, text=True)
-    assert process.returncode == 1
+    assert process.returncode == 0  # a log costs no trained model
     assert f"a row could not be written to {log}; those before it are kept" in process.stderr
     text = log.read_text()
     assert 100 < len(text) <= 200

@@ -1152,7 +1152,7 @@ def test_what_is_refused_when_read_is_refused_when_written(tmp_path):
     history = [{**row, "val_loss": 0.5, "accuracy": 0.7, "val_accuracy": 0.8}] * 20_000
     check_state({"history": history})  # twenty thousand epochs
     with pytest.raises(ValueError, match="262,144 at most") as caught:
-        check_state({"callbacks": [[1] * 300_000]})
+        check_state({"callbacks": [["x"] * 300_000]})
     assert "300,0" in str(caught.value)
     with pytest.raises(ValueError, match="4,194,304 and"):
         check_state({"text": "x" * 5_000_000})

@@ -7,6 +7,9 @@ A callback is told of each event by a method of that name, and gets the Trainer,
 import errno
 import io
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,7 @@ from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.divergence import all_finite, diverged
 from tinynn.npz import PathLike, refuse_no_place
-from tinynn.resume import run_settings, training_state
+from tinynn.resume import is_of_this_run, refuse_what_would_be_lost, training_state
 from tinynn.storage import check_state, save_checkpoint
 
 if TYPE_CHECKING:  # for the annotations alone: callbacks stand above the trainer
@@ -26,7 +29,9 @@ if TYPE_CHECKING:  # for the annotations alone: callbacks stand above the traine
 class Callback(Configured):
     """The contract: any of these events, by default ignored. ValueError for one of another name.
 
-    One with a memory also has `state()` and `load_state()`, so that a resumed run remembers.
+    One with a memory also has `state()` and `load_state()`, so that a resumed run remembers. It may
+    set an optimizer's hyper-parameters, `trainer.stop`, and figures of its own in the last row of
+    `trainer.history.epochs`: all of these are kept in checkpoints.
 
     >>> class ClipGradients(Callback):
     ...     def on_gradients(self, trainer):
@@ -47,10 +52,13 @@ class Callback(Configured):
                 )
 
     def on_train_begin(self, trainer: "Trainer") -> None:
-        """Before the first step, after a checkpoint has been restored."""
+        """Before the first step, or after a checkpoint has been restored: trainer.resumed tells.
+
+        What is changed here of the model and the optimizer is in a checkpoint, and not done twice.
+        """
 
     def on_epoch_begin(self, trainer: "Trainer") -> None:
-        """Before an epoch's first step."""
+        """Once, before an epoch's first step: not again where a run is resumed in mid-epoch."""
 
     def on_gradients(self, trainer: "Trainer") -> None:
         """In each step, when `model.grads` are there and before the optimizer uses them."""
@@ -64,8 +72,16 @@ class Callback(Configured):
     def on_train_end(self, trainer: "Trainer") -> None:
         """After the last step, unless an exception ended training."""
 
+    def turn(self, trainer: "Trainer") -> int:
+        """Return when it is told of an event: all of 0 in the given order, then those of 1, ..."""
+        return 0
+
     def state(self) -> dict[str, Any]:
-        """Return what to keep in a checkpoint: JSON types and arrays."""
+        """Return what to keep in a checkpoint, by name.
+
+        Numbers, texts, arrays, and lists, tuples and dict of these: they come back as they were.
+        Anything else is refused when training begins, or when it is first written.
+        """
         return {}
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -79,8 +95,10 @@ class CSVLogger(Callback):
     """Write one row an epoch to a CSV file, closed after each, so that others can follow it.
 
     path: a file that does not exist yet. Columns: epoch, loss, accuracy, val_loss, val_accuracy,
-    learning_rate, seconds, as far as there are any. Raises FileExistsError rather than overwrite
-    the log of another run; a resumed run goes on with its own.
+    learning_rate, seconds, as far as there are any, then what callbacks write into the rows of the
+    history. Raises FileExistsError rather than overwrite the log of another run; a resumed run goes
+    on with its own. A row that cannot be written, on a full disk for instance, is a warning: it
+    comes with the next one that can.
 
     >>> CSVLogger("log.csv")
     CSVLogger(path='log.csv')
@@ -88,55 +106,107 @@ class CSVLogger(Callback):
 
     observes = True
 
+    complete = True  # whether all rows so far are in the file
+
     def __init__(self, path: PathLike) -> None:
         self.path = path
 
     def on_train_begin(self, trainer: "Trainer") -> None:
         refuse_no_place(self.path)
-        path, rows = Path(self.path), trainer.history.epochs  # of earlier epochs, if there were any
-        log = self._text(trainer, [dict(zip(trainer.columns, trainer.columns, strict=True)), *rows])
-        found = path.read_bytes() if path.exists() else b""
+        self.file = Path(self.path).absolute()  # the same, if the program changes its folder
+        rows = trainer.history.epochs  # of earlier epochs, if there were any
+        self.columns = self._columns(trainer, rows)
+        self.last_row = self._text(rows[-1:])
+        log = self._text(rows, header=True)
+        found = self.file.read_bytes() if self.file.exists() else b""
         goes_on = trainer.resumed or rows or found == log  # a header alone is nobody's
-        if path.exists() and not (goes_on and (found.startswith(log) or log.startswith(found))):
+        if self.file.exists() and not (goes_on and _of_one_run(found, log)):
             raise FileExistsError(
-                f"{path} exists already, from another run, and is not overwritten. "
+                f"{self.path} exists already, from another run, and is not overwritten. "
                 "Give CSVLogger another path, or move the file away."
             )
-        if len(found) > len(log):  # rows of epochs that a resumed run trains again
-            os.truncate(path, len(log))
-        self._append(log[len(found) :])
+        self._bring_to(log)
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
-        self._append(self._text(trainer, trainer.history.epochs[-1:]))
+        rows = trainer.history.epochs
+        row = self._text(rows[-1:])
+        same_columns = self._columns(trainer, rows[-1:]) == self.columns
+        self._write(trainer, row if self.complete and same_columns else None)
 
-    def _text(self, trainer: "Trainer", rows: list[dict[str, Any]]) -> bytes:
+    def on_epoch_begin(self, trainer: "Trainer") -> None:
+        self.on_train_end(trainer)
+
+    def on_train_end(self, trainer: "Trainer") -> None:
+        last = trainer.history.epochs[-1:]
+        added = self._columns(trainer, last) != self.columns or self._text(last) != self.last_row
+        if added or not self.complete:  # by callbacks that stand behind this one
+            self._write(trainer, None)
+
+    def _write(self, trainer: "Trainer", row: bytes | None) -> None:
+        """Append a row, or bring the file to hold all rows; what cannot be written comes later."""
+        rows = trainer.history.epochs
+        try:
+            if row is not None:
+                self._append(row)
+            else:
+                self.columns = self._columns(trainer, rows)
+                self._bring_to(self._text(rows, header=True))
+            self.complete = True
+        except OSError as error:
+            self.complete = False
+            warnings.warn(
+                f"{error.strerror}: a row could not be written to {self.path}; those before it are "
+                "kept. Training goes on, and the row comes with the next one that can be written.",
+                stacklevel=2,
+            )
+        self.last_row = self._text(rows[-1:])
+
+    def _columns(self, trainer: "Trainer", rows: list[dict[str, Any]]) -> list[str]:
+        """Return the names of the figures: what training measures, then what callbacks add."""
+        return list(dict.fromkeys([*trainer.columns, *(name for row in rows for name in row)]))
+
+    def _text(self, rows: list[dict[str, Any]], header: bool = False) -> bytes:
         import csv
 
         text = io.StringIO()
-        writer = csv.DictWriter(text, trainer.columns, restval="", extrasaction="ignore")
-        writer.writerows(rows)
+        writer = csv.DictWriter(text, self.columns, restval="", extrasaction="ignore")
+        if header:
+            writer.writeheader()
+        for row in rows:  # NumPy's numbers as those that come back from a checkpoint
+            writer.writerow({name: checks.python_number(figure) for name, figure in row.items()})
         return text.getvalue().encode()
+
+    def _bring_to(self, log: bytes) -> None:
+        """Let the file hold this log, of which it may hold more, less, or fewer columns by now."""
+        found = self.file.read_bytes() if self.file.exists() else b""
+        if not log.startswith(found):
+            found = log if found.startswith(log) else b""
+            os.truncate(self.file, len(found))
+        self._append(log[len(found) :])
 
     def _append(self, rows: bytes) -> None:
         """Write whole rows or none."""
-        with Path(self.path).open("ab", buffering=0) as file:
+        with self.file.open("ab", buffering=0) as file:
             before = file.tell()
             try:
                 if file.write(rows) != len(rows):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError as error:
-                os.truncate(self.path, before)
-                raise OSError(
-                    error.errno,
-                    f"{error.strerror}: a row could not be written to {self.path}; those before "
-                    "it are kept",
-                ) from error
+            except OSError:
+                os.truncate(self.file, before)
+                raise
+
+
+def _of_one_run(found: bytes, log: bytes) -> bool:
+    """Whether two logs are of one run: one may have more rows, more columns, or a torn last row."""
+    pairs = zip(found.splitlines(), log.splitlines(), strict=False)
+    return all(a.startswith(b) or b.startswith(a) for a, b in pairs)
 
 
 class ProgressBar(Callback):
     """Show a bar for each epoch: loss, accuracy, images per second, time left. By tqdm.
 
-    Where standard error is not a terminal it stays silent.
+    Where standard error is neither a terminal nor a notebook it stays silent. A bar that cannot be
+    drawn, as when the terminal is gone, is left out; training goes on.
 
     >>> ProgressBar()
     ProgressBar()
@@ -145,41 +215,61 @@ class ProgressBar(Callback):
     observes = True
     bar: Any = None  # of the epoch that is under way
 
+    def on_train_begin(self, trainer: "Trainer") -> None:
+        self.works = True
+        if trainer.sums.samples:  # resumed in an epoch that has begun before
+            self.on_epoch_begin(trainer)
+
     def on_epoch_begin(self, trainer: "Trainer") -> None:
         from tqdm import tqdm
 
-        self.bar = tqdm(
-            total=trainer.samples,
-            initial=trainer.sums.samples,
-            desc=f"epoch {trainer.epoch}/{trainer.epochs}",
-            unit=" images",
-            leave=False,
-            disable=None,
-            dynamic_ncols=True,
-        )
+        with self._draws():
+            self.bar = tqdm(
+                total=trainer.samples,
+                initial=trainer.sums.samples,
+                desc=f"epoch {trainer.epoch}/{trainer.epochs}",
+                unit=" images",
+                leave=False,
+                disable=None,
+                dynamic_ncols=True,
+            )
 
     def on_step_end(self, trainer: "Trainer") -> None:
-        self.bar.set_postfix(
-            {name: f"{value:.4f}" for name, value in trainer.sums.means().items()}, refresh=False
-        )
-        self.bar.update(len(trainer.batch[0]))
+        if self.works:
+            figures = {name: f"{value:.4f}" for name, value in trainer.sums.means().items()}
+            with self._draws():
+                self.bar.set_postfix(figures, refresh=False)
+                self.bar.update(len(trainer.batch[0]))
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
-        self.bar.close()
+        self.on_train_end(trainer)
 
     def on_train_end(self, trainer: "Trainer") -> None:
-        if self.bar is not None:  # of an epoch that was stopped
-            self.bar.close()
+        if self.bar is not None:  # there is one where training stopped in mid-epoch, too
+            with self._draws():
+                self.bar.close()
+
+    @contextmanager
+    def _draws(self) -> Iterator[None]:
+        """Let no bar cost a training: where it cannot be drawn, it ends, and training goes on."""
+        try:
+            yield
+        except (OSError, ValueError):  # the terminal is gone, or closed
+            self.works = False
 
 
 class EarlyStopping(Callback):
     """Stop when a figure has not improved for some epochs, and go back to the best weights.
 
-    monitor: a column of the history; one named accuracy should rise, any other fall. patience: 3,
-    the epochs to wait, 1 or more. At the end of training the model gets the weights of its best
-    epoch (unless training was interrupted, to be resumed). Raises ValueError for a monitor that is
-    no text, and at the start of training if nothing of that name is measured. (Prechelt, Early
-    Stopping - But When?, 1998.)
+    monitor: a column of the history, also one that another callback writes into its rows, as
+    `trainer.history.epochs[-1]["val_f1"] = ...` in on_epoch_end. Its name tells whether it should
+    fall (with loss or error in it, mse, mae or rmse) or rise (accuracy, precision, recall, f1, auc,
+    r2, iou, score). patience: 3, the epochs to wait, 1 or more.
+
+    When training ends with an epoch, by whomever it was stopped, the model gets the weights of its
+    best epoch; one that is stopped in mid-epoch, to be resumed, keeps its last. Raises ValueError
+    for a monitor that is no figure of quality, at the start of training if nobody can measure it,
+    and at the end of the first epoch if nobody has. (Prechelt, Early Stopping - But When?, 1998.)
 
     >>> EarlyStopping(patience=2)
     EarlyStopping(monitor='val_loss', patience=2)
@@ -187,12 +277,7 @@ class EarlyStopping(Callback):
 
     def __init__(self, monitor: str = "val_loss", patience: int = 3) -> None:
         checks.count("patience", patience)
-        if not isinstance(monitor, str):
-            raise ValueError(
-                f"monitor must be the name of a figure, such as 'val_loss', got {monitor!r}. "
-                "For the epochs to wait, write patience=."
-            )
-        self.monitor = monitor
+        self.monitor = checks.monitored(monitor)
         self.patience = patience
         self._forget()
 
@@ -202,22 +287,27 @@ class EarlyStopping(Callback):
         self.best_params: Any = None
         self.waited = 0
 
+    def turn(self, trainer: "Trainer") -> int:
+        return int(self.monitor not in trainer.columns)  # after whoever writes the figure
+
     def on_train_begin(self, trainer: "Trainer") -> None:
         if not trainer.resumed:  # what an earlier training left does not count
             self._forget()
-        if self.monitor not in trainer.columns:
-            lacks = self.monitor.startswith("val_") and trainer.validation is None
-            hint = " Give fit validation_data=." if lacks else ""
-            raise ValueError(
-                f"EarlyStopping cannot watch {self.monitor!r}: this training measures "
-                f"{', '.join(trainer.columns)}.{hint}"
-            )
+        others = [
+            one for one in trainer.callbacks if not type(one).__module__.startswith("tinynn.")
+        ]
+        if self.monitor not in trainer.columns and not others:
+            raise self._not_measured(trainer, trainer.columns)
+        checks.should_rise(self.monitor)
         if self.waited >= self.patience:  # resumed after it had stopped
             trainer.stop = True
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
-        value = trainer.history.epochs[-1][self.monitor]
-        value = -value if "accuracy" in self.monitor else value
+        row = trainer.history.epochs[-1]
+        if self.monitor not in row:
+            raise self._not_measured(trainer, list(row))
+        value = checks.figure(self.monitor, row[self.monitor])
+        value = -value if checks.should_rise(self.monitor) else value
         if value < self.best:
             self.best, self.best_epoch, self.waited = value, trainer.epoch, 0
             self.best_params = trainer.model.params.copy()
@@ -226,9 +316,17 @@ class EarlyStopping(Callback):
         if self.waited >= self.patience:
             trainer.stop = True
 
+    def _not_measured(self, trainer: "Trainer", measured: list[str]) -> ValueError:
+        lacks = self.monitor.startswith("val_") and trainer.validation is None
+        hint = " Give fit validation_data=." if lacks else ""
+        return ValueError(
+            f"EarlyStopping cannot watch {self.monitor!r}: this training measures "
+            f"{', '.join(measured)}.{hint} A callback can write a figure of its own, in "
+            f"on_epoch_end: trainer.history.epochs[-1][{self.monitor!r}] = ..."
+        )
+
     def on_train_end(self, trainer: "Trainer") -> None:
-        finished = self.waited >= self.patience or trainer.finished
-        if finished and self.best_params is not None:
+        if not trainer.sums.samples and self.best_params is not None:
             trainer.model.params = self.best_params
 
     def state(self) -> dict[str, Any]:
@@ -257,8 +355,12 @@ class Checkpoint(Callback):
 
     path: replaced, atomically, at each checkpoint. every_epochs: 1. every_steps: None (only at the
     ends of epochs), or a number of steps. A run that is told to stop in mid-epoch writes one more.
-    Go on with `Trainer.fit(..., resume_from=path)`. Raises ValueError for numbers under 1, OSError
-    at the start of training if the folder is missing, or later if writing fails.
+    Go on with `Trainer.fit(..., resume_from=path)`.
+
+    Raises ValueError for numbers under 1; OSError at the start of training if the folder is
+    missing, or later if writing fails; ValueError, at the start or when it appears, for what could
+    not be resumed: settings that change in mid-training, a callback's state that could not come
+    back as it was, a schedule with a memory.
 
     >>> Checkpoint("run.npz", every_steps=500)
     Checkpoint(path='run.npz', every_epochs=1, every_steps=500)
@@ -276,23 +378,33 @@ class Checkpoint(Callback):
         self.every_epochs = every_epochs
         self.every_steps = every_steps
 
+    def turn(self, trainer: "Trainer") -> int:
+        return 2  # it saves what the others did
+
     def on_train_begin(self, trainer: "Trainer") -> None:
         refuse_no_place(self.path)
-        if Path(self.path).exists() and os.path.realpath(self.path) not in trainer.own_files:
+        self.file = Path(self.path).absolute()  # the same, if the program changes its folder
+        own = os.path.realpath(self.file) in trainer.own_files
+        if self.file.exists() and not (
+            own or (trainer.resumed and is_of_this_run(trainer, self.file))
+        ):
             raise FileExistsError(
                 f"{self.path} exists already, from another run, and is not overwritten. Go on with "
                 "that run by resume_from=, give Checkpoint another path, or move the file away."
             )
-        self.settings = trainer.settings or run_settings(trainer)
-        check_state(training_state(trainer, self.settings))  # now, not after hours of training
+        check_state(training_state(trainer))  # now, not after hours of training
 
     def on_step_end(self, trainer: "Trainer") -> None:
+        if trainer.schedule:
+            trainer.schedule.refuse_other_answer(trainer)
         if self.every_steps and trainer.step % self.every_steps == 0:
             self._save(trainer)
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
         if trainer.epoch % self.every_epochs == 0 or trainer.stop or trainer.finished:
             self._save(trainer)
+        else:
+            refuse_what_would_be_lost(trainer)  # now, and not when the next one is due
 
     def on_train_end(self, trainer: "Trainer") -> None:
         if trainer.sums.samples:  # stopped in the middle of an epoch
@@ -303,7 +415,7 @@ class Checkpoint(Callback):
         if not all_finite(trainer):
             raise diverged(trainer)  # rather than replace a good checkpoint by this
         try:
-            save_checkpoint(trainer.model, training_state(trainer, self.settings), self.path)
+            save_checkpoint(trainer.model, training_state(trainer), self.file)
         except OSError as error:
             kept = f"kept is {trainer.checkpoint}" if trainer.checkpoint else "there is none yet"
             raise OSError(
@@ -312,4 +424,4 @@ class Checkpoint(Callback):
                 f"{kept}",
             ) from error
         trainer.checkpoint = f"{self.path}, of {now}"
-        trainer.own_files.add(os.path.realpath(self.path))
+        trainer.own_files.add(os.path.realpath(self.file))

@@ -18,7 +18,7 @@ from tinynn import checks
 from tinynn.configuration import named, plain, restored
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
-from tinynn.parameters import Array, Shape, copy_into, flat_vector
+from tinynn.parameters import Array, Owner, Shape, copy_into, flat_vector
 
 
 class Sequential:
@@ -53,6 +53,7 @@ class Sequential:
         self.input_shape = checks.sample_shape(input_shape)
         self.seed = checks.count("seed", seed, least=0)
         self.dtype = checks.precision(dtype)
+        self._owner = Owner()  # of the two vectors
         self._awaited: Shape | None = None  # of dp, for the batch that layers remember
 
         self.output_shapes, self._shapes = walk_shapes(self.layers, self.input_shape)
@@ -71,8 +72,8 @@ class Sequential:
 
     def _allocate(self) -> None:
         """Make both vectors and hand each layer its views; what a layer holds is carried over."""
-        self._params, params = flat_vector(self._shapes, self.dtype)
-        self._grads, grads = flat_vector(self._shapes, self.dtype)
+        self._params, params = flat_vector(self._shapes, self.dtype, self._owner)
+        self._grads, grads = flat_vector(self._shapes, self.dtype, self._owner)
         for layer in self.layers:
             layer.adopt(params, grads)
 

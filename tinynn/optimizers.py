@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.configuration import Configured
-from tinynn.parameters import Array
+from tinynn.parameters import Array, Owner, owner_of
 from tinynn.vectors import in_halves, sweep_subnormals
 
 Rate: TypeAlias = float | Callable[[int], float]
@@ -25,8 +25,10 @@ Rate: TypeAlias = float | Callable[[int], float]
 class Optimizer(Configured, ABC):
     """The contract: an `update(params, grads, rate)`, and the names of the vectors it remembers.
 
-    learning_rate: a positive number, or a function of the step count t that returns one; a
-    ValueError is raised for anything else.
+    learning_rate: a positive number, or a function of the step count t that returns one, or 0; a
+    ValueError is raised for anything else. Hyper-parameters may be set at any time, and are checked
+    whenever they are. An optimizer belongs to the model that it steps first: its moments, t and a
+    schedule would be wrong for another.
 
     >>> def halve_every_1000(t):
     ...     return 0.1 * 0.5 ** (t // 1000)
@@ -35,27 +37,45 @@ class Optimizer(Configured, ABC):
     """
 
     remembers: tuple[str, ...] = ()
+    # what each hyper-parameter must be: returned as a Python number, since one of NumPy's would
+    # bring a step to another precision
+    hyperparameters: Mapping[str, Callable[[str, Any], Any]] = {"learning_rate": checks.rate}
+    _owner: Owner | None = None  # of the vectors that it has stepped; None: no model's, so far
+    _asked: tuple[Any, int, float] = (None, 0, 0.0)  # a schedule, its last t, and its answer
 
     @checks.door
     def __init__(self, learning_rate: Rate) -> None:
-        if not callable(learning_rate):
-            learning_rate = checks.scale("learning_rate", learning_rate)
         self.learning_rate = learning_rate
         self.t = 0
         self.memory: dict[str, Array] = {}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check a hyper-parameter when it is set, by whomever."""
+        if name in self.hyperparameters:
+            value = self.hyperparameters[name](name, value)
+        super().__setattr__(name, checks.python_number(value))
+
     def rate(self, t: int) -> float:
-        """Return the learning rate of step t."""
-        if callable(self.learning_rate):
-            return checks.returned_rate(self.learning_rate(t), t)
-        return self.learning_rate
+        """Return the learning rate of step t. A schedule is asked once for each step."""
+        if not callable(self.learning_rate):
+            return self.learning_rate
+        schedule, asked, answer = self._asked
+        if schedule is not self.learning_rate or asked != t:
+            answer = checks.asked_rate(self.learning_rate, t)
+            self._asked = self.learning_rate, t, answer
+        return answer
 
     def step(self, params: Array, grads: Array) -> None:
-        """Change `params` in place by one step. Both are flat vectors of one length and dtype."""
+        """Change `params` in place by one step. Both are flat vectors of one length and dtype.
+
+        Raises ValueError for vectors of another length, or another model's, than those before.
+        """
         checks.same_length(params, grads, self.memory, type(self).__name__)
+        self.refuse_another_models(params)
         rate = self.rate(self.t + 1)  # before anything changes: a function of t may raise
         if not self.memory:
             self.memory = {name: np.zeros_like(params) for name in self.remembers}
+        self._owner = self._owner or owner_of(params)
         self.t += 1
         sweep_subnormals(self.memory.values(), self.t)  # tiny numbers are slow: see vectors.py
         self.update(params, grads, rate)
@@ -63,6 +83,12 @@ class Optimizer(Configured, ABC):
     @abstractmethod
     def update(self, params: Array, grads: Array, rate: float) -> None:
         """Work the equation of one step."""
+
+    def refuse_another_models(self, params: Array) -> None:
+        """Raise ValueError if these are another model's than those that it has stepped."""
+        owner = owner_of(params)
+        if owner and self._owner and owner is not self._owner and owner != self._owner:
+            raise checks.another_model(type(self).__name__, self.t)
 
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on: t, and a copy of each vector."""
@@ -74,6 +100,7 @@ class Optimizer(Configured, ABC):
         checks.memory(state, names, type(self).__name__)
         self.t = int(state["t"])
         self.memory = {name: np.array(state[name]) for name in names}
+        self._owner = None  # of the model that it steps next
 
 
 class SGD(Optimizer):
@@ -95,10 +122,11 @@ class SGD(Optimizer):
     """
 
     remembers = ("velocity",)
+    hyperparameters = {**Optimizer.hyperparameters, "momentum": checks.decay}  # noqa: RUF012
 
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.0) -> None:
         super().__init__(learning_rate)
-        self.momentum = checks.decay("momentum", momentum)
+        self.momentum = momentum
 
     def update(self, params: Array, grads: Array, rate: float) -> None:
         def step(w: Array, g: Array, velocity: Array, scratch: Array) -> None:
@@ -132,6 +160,12 @@ class Adam(Optimizer):
     """
 
     remembers = ("M", "V")
+    hyperparameters = {  # noqa: RUF012
+        **Optimizer.hyperparameters,
+        "beta1": checks.decay,
+        "beta2": checks.decay,
+        "epsilon": checks.scale,
+    }
 
     def __init__(
         self,
@@ -141,9 +175,9 @@ class Adam(Optimizer):
         epsilon: float = 1e-8,
     ) -> None:
         super().__init__(learning_rate)
-        self.beta1 = checks.decay("beta1", beta1)
-        self.beta2 = checks.decay("beta2", beta2)
-        self.epsilon = checks.scale("epsilon", epsilon)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
 
     def update(self, params: Array, grads: Array, rate: float) -> None:
         m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)

@@ -9,6 +9,7 @@ for the same memory. No view may ever be replaced by another array, or the two w
 `copy_into`, through which every assignment goes.
 """
 
+import os
 from collections.abc import Mapping
 from math import prod
 from types import MappingProxyType
@@ -21,8 +22,39 @@ Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 
 
+class Owner:
+    """Which model a vector belongs to, so that an optimizer can tell models of one size apart.
+
+    A copy of a model has another; a copy of a model and its optimizer, made together, keeps the two
+    together. Pickled, in one file or in two, they find each other again by the mark.
+    """
+
+    def __init__(self) -> None:
+        self.mark = os.urandom(8)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Owner) and other.mark == self.mark
+
+    def __hash__(self) -> int:
+        return hash(self.mark)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Owner":
+        return Owner()
+
+
+class _Memory(np.ndarray):
+    """The memory in which a model's vector lies: `vector.base`, which knows whose it is."""
+
+    owner: Owner | None = None
+
+
+def owner_of(vector: Array) -> Owner | None:
+    """Return whose vector this is; None for one that no model made."""
+    return getattr(vector.base, "owner", None)
+
+
 def flat_vector(
-    shapes: Mapping[str, Shape], dtype: npt.DTypeLike
+    shapes: Mapping[str, Shape], dtype: npt.DTypeLike, owner: Owner | None = None
 ) -> tuple[Array, dict[str, Array]]:
     """Make one vector of zeros that holds all the named shapes, and a view into it for each name.
 
@@ -31,7 +63,10 @@ def flat_vector(
     >>> vector
     array([0., 0., 0., 0., 0., 0., 7., 7., 7.], dtype=float32)
     """
-    vector = np.zeros(sum(map(prod, shapes.values())), dtype)  # (P,), P parameters in all
+    memory = _Memory(sum(map(prod, shapes.values())), dtype)
+    memory.fill(0)
+    memory.owner = owner
+    vector = memory.view(np.ndarray)  # (P,), P parameters in all
     views, start = {}, 0
     for name, shape in shapes.items():
         stop = start + prod(shape)

@@ -21,14 +21,15 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration import differences, printable
 from tinynn.model import Sequential, layers_of_config, walk_shapes
+from tinynn.nested import count_values, decode, encode
 from tinynn.npz import ModelFormatError, NpzFile, PathLike, write_npz
 from tinynn.parameters import Array, Shape
 
 FORMAT = 1
 MODEL_TEXTS = ("format", "architecture")
 LONGEST_ARCHITECTURE = 2**17  # characters: a model of over a thousand layers
-LONGEST_TRAINING = 2**22  # characters: a history of some twenty thousand epochs
-MOST_VALUES = 2**18  # in a JSON text: the same history; a parsed value takes 30 times its text
+LONGEST_TRAINING = 2**22  # characters, without arrays, in which long lists of numbers lie
+MOST_VALUES = 2**18  # in a JSON text: a parsed value takes 30 times its text
 
 
 @checks.door
@@ -72,7 +73,7 @@ def load_model(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Seq
         return _build(file, _architecture(file), layers)
 
 
-def save_checkpoint(model: Sequential, training: Mapping[str, Any], path: PathLike) -> None:
+def save_checkpoint(model: Sequential, training: dict[str, Any], path: PathLike) -> None:
     """Write the model and a training state: nested dictionaries and lists of JSON types and arrays.
 
     The Checkpoint callback calls this; see there.
@@ -80,17 +81,17 @@ def save_checkpoint(model: Sequential, training: Mapping[str, Any], path: PathLi
     write_npz(path, {**_model_arrays(model), **check_state(training)})
 
 
-def check_state(training: Mapping[str, Any]) -> dict[str, Array]:
+def check_state(training: dict[str, Any]) -> dict[str, Array]:
     """Return a training state as the arrays of a file, or raise ValueError if it could not be read.
 
     >>> check_state({"epoch": 3, "best": {"params": np.ones(2)}})["training"]
     array('{"epoch": 3, "best": {"params": {"array": "training.best.params"}}}', dtype='<U67')
     """
     arrays: dict[str, Array] = {}
-    text = json.dumps(_without_arrays(training, "training", arrays))
-    if len(text) > LONGEST_TRAINING or _most_values(text) > MOST_VALUES:
+    text = json.dumps(encode(training, "training", arrays))
+    if len(text) > LONGEST_TRAINING or count_values(text) > MOST_VALUES:
         raise ValueError(
-            f"The training state has {len(text):,} characters and {_most_values(text):,} values, "
+            f"The training state has {len(text):,} characters and {count_values(text):,} values, "
             f"beside its arrays; a file holds {LONGEST_TRAINING:,} and {MOST_VALUES:,} at most. "
             "Are there very many epochs, or long lists in a callback's state()? Arrays hold more."
         )
@@ -121,9 +122,20 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
             member, shape = file.members[name], model.params.shape
             if name.startswith("training.optimizer.") and member.shape != shape:
                 raise file.error(f"should hold {name} as {shape}, but has {member}.")
+
+        def read(name: str) -> Array:
+            if name not in unread:
+                raise file.error(f"lacks the array {name}, which its training state names.")
+            unread.remove(name)
+            return file.read(name)
+
         try:
             text = _json(file, "training", LONGEST_TRAINING)
-            training = _with_arrays(text, "training", file, unread)
+            training = decode(text, "training", read)
+        except ModelFormatError:
+            raise
+        except ValueError as error:
+            raise file.error(str(error)) from error
         except RecursionError as error:
             raise file.error("holds a training state nested too deep.") from error
         if unread:
@@ -292,55 +304,9 @@ def _json(file: NpzFile, name: str, longest: int) -> Any:
     text = str(file.read(name))
     if not text.isascii():
         raise file.error(f"should hold {name} as JSON in ASCII, as tinynn writes it.")
-    if _most_values(text) > MOST_VALUES:
+    if count_values(text) > MOST_VALUES:
         raise file.error(f"holds over {MOST_VALUES:,} values in its text {name}.")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise file.error(f"should hold {name} as JSON. {error}") from error
-
-
-def _most_values(text: str) -> int:
-    """Return how many values a JSON text can hold at most, without making them.
-
-    >>> _most_values('[1, {"a": 2}]')
-    4
-    """
-    return 1 + text.count(",") + text.count("[") + text.count("{")
-
-
-def _without_arrays(value: Any, name: str, arrays: dict[str, Array]) -> Any:
-    """Return `value` with each array moved to `arrays` and {"array": its name} in its place."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "biuf" or not value.dtype.isnative or value.dtype.itemsize > 8:
-            raise ValueError(f"{name} is an array of {value.dtype}; files hold plain numbers.")
-        arrays[name] = value
-        return {"array": name}
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str) or "." in key or value.keys() == {"array"}:
-                raise ValueError(f"{name} has the key {key!r}, which a file could not tell apart.")
-        return {k: _without_arrays(item, f"{name}.{k}", arrays) for k, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_arrays(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise ValueError(
-        f"{name} is {value!r}; files hold numbers, texts, lists, dictionaries, arrays."
-    )
-
-
-def _with_arrays(value: Any, name: str, file: NpzFile, unread: set[str]) -> Any:
-    """Undo `_without_arrays`; an array's name is its place, so that a small file stays small."""
-    if isinstance(value, list):
-        return [_with_arrays(item, f"{name}.{i}", file, unread) for i, item in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    if value.keys() == {"array"}:
-        if value["array"] != name or name not in unread:
-            raise file.error(f"should hold an array {name}, but names {value['array']!r}.")
-        unread.remove(name)
-        return file.read(name)
-    return {k: _with_arrays(item, f"{name}.{k}", file, unread) for k, item in value.items()}

@@ -22,7 +22,8 @@ from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
-from tinynn.resume import restore
+from tinynn.resume import batch_before, begin, restore
+from tinynn.settings import AskedSchedule
 
 
 @dataclass
@@ -97,7 +98,10 @@ class Trainer:
         self.batch_loss = np.nan
         self.recent_losses: list[float] = []  # the last five
         self.stop = self.resumed = False
-        self.settings: dict[str, Any] | None = None  # of the run that is resumed
+        # for checkpoints, what this run began with, or the one that it goes on with: see resume.py
+        self.settings: dict[str, Any] | None = None
+        self.schedule: AskedSchedule | None = None
+        self.architecture: dict[str, Any] = {}
         self.checkpoint, self.own_files = "", set[str]()  # the last, in words; all, by path
         self.validation: tuple[Array, Array] | None = None
         self.callbacks: list[Callback] = []
@@ -117,9 +121,10 @@ class Trainer:
 
         x: (N, *input_shape). y: (N, ...), as the loss wants it. epochs: how many more, 1 or more;
         with resume_from, how many in all. batch_size: 32. validation_data: None, or (x, y) held out
-        of training, scored after each epoch. callbacks: none; called in the given order, but
-        Checkpoint last. resume_from: None, or a checkpoint's path; training goes on from there,
-        to the same bits as if it had never stopped.
+        of training, scored after each epoch. callbacks: none; called in the given order, but what
+        reads a row of the history after what may write into it, and Checkpoint last. resume_from:
+        None, or a checkpoint's path; training goes on from there, to the same bits as if it had
+        never stopped.
 
         Raises ValueError before the first step for data that do not fit, or settings other than
         those of the checkpoint; TrainingDiverged when the loss or a parameter is no finite number.
@@ -132,14 +137,20 @@ class Trainer:
         self.batch_size = checks.count("batch_size", batch_size)
         self.samples, self.recent_losses = len(self.x), []
         callbacks = checks.instances(callbacks, Callback, "callbacks")
-        # Checkpoint last: it saves what the others did
-        self.callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.turn(self))
         self.sums, self.epoch, self.stop = Sums(), len(self.history.epochs), False
-        self.resumed, self.settings, self.checkpoint = resume_from is not None, None, ""
+        self.resumed, self.checkpoint, restored = resume_from is not None, "", None
         self.epochs = epochs if self.resumed else self.epoch + epochs
         if resume_from is not None:
-            restore(self, resume_from)
+            restored = restore(self, resume_from)
+            self.batch = batch_before(self) if self.step else self.batch
+        else:
+            self.optimizer.refuse_another_models(self.model.params)
+            if any(isinstance(callback, Checkpoint) for callback in self.callbacks):
+                begin(self)
         self._tell("on_train_begin")
+        if restored is not None:
+            restored.put_back(self)
         while not (self.stop or self.finished):
             with np.errstate(all="ignore"):  # each step looks for NaN and infinity by itself
                 self._run_epoch()
@@ -157,18 +168,17 @@ class Trainer:
         sums = Sums()
         for start in range(0, len(x), 1024):  # in batches: the data may be large
             p, batch_y = self.model.predict(x[start : start + 1024]), y[start : start + 1024]
-            loss = self.loss.forward(p, batch_y) if np.isfinite(p).all() else np.nan
-            sums.add(loss, p, batch_y, self.loss.classifies)
+            sums.add(self._loss_of(p, batch_y), p, batch_y, self.loss.classifies)
         return sums.means()
 
     def _run_epoch(self) -> None:
+        began = perf_counter() - self.sums.seconds  # as if it had not been interrupted
         if not self.sums.samples:  # otherwise a checkpoint left it in the middle
             self.epoch += 1
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, self.epoch)))
-        steps_done = -(-self.sums.samples // self.batch_size)  # up: the last batch may be smaller
-        began = perf_counter() - self.sums.seconds  # as if it had not been interrupted
-        self._tell("on_epoch_begin")
-        for x, y in minibatches(self.x, self.y, self.batch_size, rng, steps_done):
+            self._tell("on_epoch_begin")
+        done = -(-self.sums.samples // self.batch_size)  # steps; up: the last batch may be smaller
+        order = self.order_of(self.epoch)
+        for x, y in minibatches(self.x, self.y, self.batch_size, order, done):
             self._run_step(x, y)
             self.sums.seconds = perf_counter() - began
             self._tell("on_step_end")
@@ -186,12 +196,16 @@ class Trainer:
         self.sums = Sums()
         self._tell("on_epoch_end")
 
+    def order_of(self, epoch: int) -> "np.random.Generator":
+        """Return what decides the order of the samples in an epoch, and nothing else."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, epoch)))
+
     def _run_step(self, x: Array, y: Array) -> None:
         """Do what the loop of examples/xor.py does, and stop where the loss is no number."""
         self.batch = x, y
         self.step += 1
         p = self.model.forward(x)  # (B, ...)
-        self.batch_loss = self.loss.forward(p, y) if np.isfinite(p).all() else np.nan
+        self.batch_loss = self._loss_of(p, y)
         if not np.isfinite(self.batch_loss):
             raise diverged(self)
         self.recent_losses = [*self.recent_losses[-4:], self.batch_loss]
@@ -199,6 +213,10 @@ class Trainer:
         self._tell("on_gradients")
         self.optimizer.step(self.model.params, self.model.grads)
         self.sums.add(self.batch_loss, p, y, self.loss.classifies)
+
+    def _loss_of(self, p: Array, y: Array) -> float:
+        """Return the loss of a batch, as a Python float; NaN if p is not finite."""
+        return checks.a_loss(self.loss.forward(p, y), self.loss) if np.isfinite(p).all() else np.nan
 
     @property
     def finished(self) -> bool:

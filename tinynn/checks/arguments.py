@@ -1,6 +1,6 @@
 """What a constructor or a function is given: numbers in their range, objects of the right kind."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -10,8 +10,12 @@ import numpy.typing as npt
 from tinynn.checks.door import door
 from tinynn.parameters import Array, Shape
 
+NO_QUALITY = ("epoch", "learning_rate", "seconds")
+RISING = ("accuracy", "acc", "precision", "recall", "f1", "auc", "r2", "iou", "score", "scores")
+FALLING = ("loss", "error", "mse", "mae", "rmse", "perplexity")
 
-def scale(name: str, value: float) -> float:
+
+def scale(name: str, value: Any) -> float:
     """A positive number, as a Python float: a NumPy float64 would turn float32 arrays into float64.
 
     >>> scale("epsilon", 0)
@@ -19,21 +23,39 @@ def scale(name: str, value: float) -> float:
         ...
     ValueError: epsilon must be a positive number, got 0.
     """
-    if not isinstance(value, Real) or not 0 < value < np.inf:
+    if not 0 < _number(value) < np.inf:
         raise ValueError(f"{name} must be a positive number, got {value!r}.")
     return float(value)
 
 
-def decay(name: str, value: float) -> float:
+def decay(name: str, value: Any) -> float:
     """A factor by which a memory fades at each step: at least 0, and below 1."""
-    if not isinstance(value, Real) or not 0 <= value < 1:
+    if not 0 <= _number(value) < 1:
         raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}.")
     return float(value)
 
 
-def returned_rate(value: float, t: int) -> float:
-    """What a learning rate that is a function returned at step t: 0 or more."""
-    if not isinstance(value, Real) or not 0 <= value < np.inf:
+def rate(name: str, value: Any) -> Any:
+    """A learning rate: a positive number, or a function of t; whether it returns one is seen later.
+
+    >>> rate("learning_rate", np.float32(0.5))
+    0.5
+    """
+    if isinstance(value, type):
+        raise ValueError(f"{name} is the class {value.__name__}; make one: {value.__name__}(...).")
+    return value if callable(value) else scale(name, value)
+
+
+def asked_rate(schedule: Callable[[int], Any], t: int) -> float:
+    """What a learning rate that is a function says of step t: a number, 0 or more."""
+    try:
+        value = schedule(t)
+    except Exception as error:
+        raise ValueError(
+            f"learning_rate is a function that must return a number for each step t, counted from "
+            f"1, but for step {t} it raised {error!r}."
+        ) from error
+    if not 0 <= _number(value) < np.inf:
         raise ValueError(
             f"learning_rate is a function that must return a number, 0 or more, but for step {t} "
             f"it returned {value!r}."
@@ -41,14 +63,70 @@ def returned_rate(value: float, t: int) -> float:
     return float(value)
 
 
+def python_number(value: Any) -> Any:
+    """What was given, but NumPy's numbers as Python's: the same number, wherever it is kept.
+
+    >>> python_number(np.float32(0.5)), python_number("text")
+    (0.5, 'text')
+    """
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _number(value: Any) -> float:
+    """A real number as a float, infinite if it is too large; NaN for anything else."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return np.nan
+    try:
+        return float(value)
+    except OverflowError:  # of a whole number
+        return np.inf
+
+
 def a_loss(value: Any, loss: Any) -> float:
     """What a loss' forward returned: a number."""
-    if not isinstance(value, Real):
+    if not isinstance(value, Real) or isinstance(value, bool):
         hint = ' Forgot "return"?' if value is None else " Take the mean, as float(...)."
         raise ValueError(
             f"{type(loss).__name__}.forward returned {value!r}; it must return one number, the "
             f"batch's mean loss.{hint}"
         )
+    return float(value)
+
+
+def monitored(monitor: Any) -> str:
+    """The name of a figure of quality."""
+    if not isinstance(monitor, str):
+        raise ValueError(
+            f"monitor must be the name of a figure, such as 'val_loss', got {monitor!r}. "
+            "For the epochs to wait, write patience=."
+        )
+    if monitor in NO_QUALITY:
+        raise ValueError(
+            f"monitor: {monitor!r} says nothing of how good the model is. Watch 'val_loss', "
+            "'val_accuracy', or a figure that a callback writes into the history."
+        )
+    return monitor
+
+
+def should_rise(monitor: str) -> bool:
+    """A figure whose name tells whether it should rise, or fall.
+
+    >>> should_rise("val_f1"), should_rise("val_loss")
+    (True, False)
+    """
+    for word in reversed(monitor.lower().replace("-", "_").split("_")):
+        if word.endswith(RISING) or word.endswith(FALLING):
+            return word.endswith(RISING)
+    raise ValueError(
+        f"monitor: should {monitor!r} rise or fall? Its name does not tell. End it with _score if "
+        "more is better, with _loss if less is."
+    )
+
+
+def figure(name: str, value: Any) -> float:
+    """A figure that a callback wrote into the history, to be watched: a number."""
+    if not isinstance(value, Real):
+        raise ValueError(f"{name!r} in the history must be a number, got {value!r:.100}.")
     return float(value)
 
 

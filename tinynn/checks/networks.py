@@ -278,6 +278,14 @@ def same_length(params: Array, grads: Array, memory: dict[str, Array], optimizer
         )
 
 
+def another_model(optimizer: str, t: int) -> ValueError:
+    """What an optimizer says that is to step a second model."""
+    return ValueError(
+        f"This {optimizer} has taken {t:,} steps with another model: what it remembers of its "
+        "gradients, and its step count, would be wrong here. Make a new optimizer for a new model."
+    )
+
+
 def memory(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> None:
     """What an optimizer's `state()` returned: the step count t, and its vectors."""
     if set(state) != {"t", *names}:

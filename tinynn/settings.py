@@ -1,0 +1,317 @@
+"""What decides how a training ends: a resumed run compares it with that of the run it goes on with.
+
+Whatever can be compared by what it does, is: data by their numbers, a schedule by the rates that it
+returns. A function that a callback holds can only be told by its code, and by what it holds.
+"""
+
+import platform
+from collections.abc import Mapping
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynn import checks
+from tinynn.configuration import Configured, differences, plain
+from tinynn.functions import one_hot
+from tinynn.parameters import Array
+from tinynn.vectors import blas_pools
+
+if TYPE_CHECKING:  # for the annotations alone: the trainer stands below
+    from tinynn.trainer import Trainer
+
+SCHEDULE = "a function of t"
+MOST_RATES = 2**20  # steps of a schedule that are compared
+
+
+def run_settings(trainer: "Trainer") -> dict[str, Any]:
+    """Return what must be the same for the result to be the same; paths may differ.
+
+    Reads all data once, for a checksum. Raises ValueError for a setting that cannot be saved.
+    """
+    data = {name: data_told(array) for name, array in _data(trainer).items()}
+    return {**_descriptions(trainer), "data": data}
+
+
+def unlike_settings(theirs: dict[str, Any], trainer: "Trainer", same_python: bool) -> list[str]:
+    """Return a line for each setting of a checkpoint's run that is another in this one.
+
+    same_python: whether byte code can be compared.
+    """
+    told = _but_data(theirs), _descriptions(trainer)
+    unlike = differences(*told) if same_python else differences(*map(_without_code, told))
+    ours = _data(trainer)
+    for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
+        unlike += _unlike_data(name, theirs["data"].get(name), ours.get(name))
+    return unlike
+
+
+def changed_settings(trainer: "Trainer", settings: dict[str, Any]) -> list[str]:
+    """Return a line for each setting that is another than when training began.
+
+    It would be lost on resuming. Not so an optimizer's numbers, which checkpoints keep, and what a
+    callback with a `state` of its own has changed of itself. What functions hold may grow.
+    """
+    then, now = _without_functions(_but_data(settings)), _without_functions(_descriptions(trainer))
+    if callable(trainer.optimizer.learning_rate) and trainer.schedule is None:
+        rate = then["optimizer"]["learning_rate"]
+        return [f"optimizer.learning_rate: {rate} against {SCHEDULE}"]
+    callbacks = taking_part(trainer)
+    for told in (then, now):
+        told["optimizer"] = told["optimizer"]["class"]
+        told["callbacks"] = [
+            description["class"] if callback.state() else description
+            for callback, description in zip(callbacks, told["callbacks"], strict=False)
+        ]
+    return differences(then, now)
+
+
+def taking_part(trainer: "Trainer") -> list[Any]:
+    """Return the callbacks that may change something in training."""
+    return [callback for callback in trainer.callbacks if not callback.observes]
+
+
+def _descriptions(trainer: "Trainer") -> dict[str, Any]:
+    optimizer = _description(trainer.optimizer)
+    if callable(trainer.optimizer.learning_rate):
+        optimizer["learning_rate"] = SCHEDULE  # compared by what it returns
+    return {
+        "loss": _description(trainer.loss),
+        "optimizer": optimizer,
+        "seed": trainer.seed,
+        "batch_size": trainer.batch_size,
+        "callbacks": [_description(callback) for callback in taking_part(trainer)],
+    }
+
+
+def _description(thing: Configured) -> dict[str, Any]:
+    kind = type(thing).__name__
+    config = {
+        name: _function(value) if callable(value) else plain(value, kind)
+        for name, value in thing.config().items()
+        if name != "path"
+    }
+    return {"class": kind, **config}
+
+
+def _but_data(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "data"}
+
+
+# A schedule
+
+
+class AskedSchedule:
+    """What a learning rate that is a function says of the steps that a run can reach.
+
+    It is asked for each of them once, in their order, and for no other. A function that answers
+    otherwise when a step comes has a memory, which no checkpoint keeps.
+    """
+
+    def __init__(self, trainer: "Trainer", first: int, last: int) -> None:
+        function: Any = trainer.optimizer.learning_rate
+        self.function = function
+        self.first, self.epochs = first, trainer.epochs
+        self.last = max(last, first - 1)
+        steps = range(first, min(self.last, first + MOST_RATES - 1) + 1)
+        self.rates: Array = np.array([checks.asked_rate(function, t) for t in steps], np.float64)
+
+    def record(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: some of the answers, and a digest of all up to there."""
+        places = [2**k - 1 for k in range(len(self.rates).bit_length()) if 2**k <= len(self.rates)]
+        if len(self.rates):
+            places.append(len(self.rates) - 1)
+        asked = {str(self.first + i): self._answer(i) for i in places}
+        return {"first": self.first, "last": self.last, "epochs": self.epochs, "asked": asked}
+
+    def unlike(self, theirs: Mapping[str, Any]) -> list[str]:
+        """Say in a line where its rates part from those of a checkpoint's `record`, if they do."""
+        before = self.first
+        for step, (rate, digest) in theirs["asked"].items():
+            i = int(step) - self.first
+            if not 0 <= i < len(self.rates):
+                break
+            ours, our_digest = self._answer(i)
+            if ours != rate:
+                return [f"optimizer.learning_rate at t = {step}: {rate} against {ours}"]
+            if our_digest != digest:
+                return [f"optimizer.learning_rate: not the same from t = {before} to {step}"]
+            before = int(step)
+        return []
+
+    def refuse_other_answer(self, trainer: "Trainer") -> None:
+        """Raise ValueError if the step just taken had another rate than was said before."""
+        optimizer = trainer.optimizer
+        i = optimizer.t - self.first
+        if optimizer.learning_rate is not self.function or not 0 <= i < len(self.rates):
+            return
+        now, said = optimizer.rate(optimizer.t), float(self.rates[i])
+        if now != said:
+            raise ValueError(
+                f"learning_rate is a function that said {said:g} for step {optimizer.t} when "
+                f"training began, and {now:g} when the step came: it has a memory, which no "
+                "checkpoint can keep. Let it depend on t alone; or let a callback set "
+                "trainer.optimizer.learning_rate to numbers, which are kept."
+            )
+
+    def _answer(self, i: int) -> list[Any]:
+        return [float(self.rates[i]), checksum(self.rates[: i + 1])[:16]]
+
+
+def schedule_of(trainer: "Trainer", theirs: Mapping[str, Any] | None) -> AskedSchedule | None:
+    """Ask the schedule of a run that begins, or of one that goes on where `theirs` was recorded."""
+    if not callable(trainer.optimizer.learning_rate):
+        return None
+    per_epoch = -(-trainer.samples // trainer.batch_size)
+    if theirs is None:
+        first = trainer.optimizer.t + 1
+        return AskedSchedule(
+            trainer, first, first - 1 + (trainer.epochs - trainer.epoch) * per_epoch
+        )
+    last = theirs["last"] + (trainer.epochs - theirs["epochs"]) * per_epoch
+    return AskedSchedule(trainer, theirs["first"], last)
+
+
+# Functions, by what can be told of them
+
+
+def _function(function: Any) -> dict[str, Any]:
+    """Return a function's name and digests of its code and of what it holds."""
+    name = getattr(function, "__name__", type(function).__name__)
+    code, holds = (_digest(repr(_told(function, 6, with_code))) for with_code in (True, False))
+    return {"function": name, "code": code, "holds": holds}
+
+
+def _without_code(value: Any) -> Any:
+    """Return settings without the byte code of functions: another Python has another."""
+    return _only(value, {"function", "holds"})
+
+
+def _without_functions(value: Any) -> Any:
+    """Return settings with functions told by their names alone."""
+    return _only(value, {"function"})
+
+
+def _only(value: Any, kept: set[str]) -> Any:
+    """Return settings with only some of what is told of each function."""
+    if isinstance(value, list):
+        return [_only(item, kept) for item in value]
+    if not isinstance(value, dict):
+        return value
+    names = kept if value.keys() == {"function", "code", "holds"} else value.keys()
+    return {name: _only(item, kept) for name, item in value.items() if name in names}
+
+
+def _told(thing: Any, depth: int, with_code: bool) -> Any:
+    """Return what can be told of a value, or of a function and all it holds, in texts that stay."""
+
+    def told(part: Any) -> Any:
+        return _told(part, depth - 1, with_code)
+
+    kind = type(thing).__name__
+    if thing is None or isinstance(thing, (bool, int, float, str, bytes)):
+        return thing
+    if isinstance(thing, np.generic | np.ndarray):
+        return kind, checksum(np.atleast_1d(thing))
+    if not depth:
+        return kind
+    if isinstance(thing, (list, tuple)):
+        return kind, [told(item) for item in thing]
+    if isinstance(thing, Mapping):
+        return kind, [(str(key), told(item)) for key, item in thing.items()]
+    if isinstance(thing, CodeType):
+        return (thing.co_code.hex(), thing.co_names, told(thing.co_consts)) if with_code else ()
+    parts: list[Any] = [kind, getattr(thing, "__qualname__", "")]
+    for name in ("__code__", "__defaults__", "__kwdefaults__", "__func__", "__self__"):
+        parts.append(told(getattr(thing, name, None)))
+    for name in ("func", "args", "keywords"):  # of functools.partial
+        parts.append(told(getattr(thing, name, None)))
+    cells = getattr(thing, "__closure__", None) or ()
+    parts.append([told(cell.cell_contents) for cell in cells])
+    if not isinstance(thing, type):
+        parts.append(told(getattr(thing, "__dict__", None)))
+        parts.append(told(vars(type(thing)).get("__call__")))
+    return parts
+
+
+# Data
+
+
+def _data(trainer: "Trainer") -> dict[str, Array]:
+    names = ("x", "y", "validation x", "validation y")
+    return dict(zip(names, (trainer.x, trainer.y, *(trainer.validation or ())), strict=False))
+
+
+def data_told(array: Array) -> dict[str, Any]:
+    """Return an array's shape, dtype, and a checksum of both and of its numbers."""
+    return {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": checksum(array)}
+
+
+def _unlike_data(name: str, theirs: Mapping[str, Any] | None, ours: Array | None) -> list[str]:
+    """Say in at most one line how an array differs from that of the checkpoint's run."""
+    if theirs is None or ours is None:
+        return [f"data: {name}: {'none' if theirs is None else 'some'} against "
+                f"{'none' if ours is None else 'some'}"]  # fmt: skip
+    told = data_told(ours)
+    if told == theirs:
+        return []
+    dtype, shape = np.dtype(theirs["dtype"]), tuple(theirs["shape"])
+    line = f"data: {name}: {dtype} {shape} against {ours.dtype} {ours.shape}"
+    for array, words in _other_forms(ours, dtype, shape):
+        if array.shape == shape and checksum(array.astype(dtype)) == theirs["sha256"]:
+            return [
+                f"{line}, the same in another form. Write {words.format(name=name.split()[-1])}."
+            ]
+    if (dtype, shape) == (ours.dtype, ours.shape):
+        return [f"data: {name}: other numbers, or in another order ({dtype} {shape})"]
+    return [f"{line}, and other numbers"]
+
+
+def _other_forms(array: Array, dtype: "np.dtype[Any]", shape: Any) -> list[tuple[Array, str]]:
+    """Return the same data in other forms, and how to write each."""
+    forms = [(array, f"{{name}}.astype(np.{dtype})")]
+    if array.size and array.shape != shape and np.prod(shape) == array.size:
+        forms.append((array.reshape(shape), f"{{name}}.reshape({shape})"))
+    if array.ndim == 2 and len(shape) == 1:
+        forms.append((array.argmax(axis=1), "{name}.argmax(axis=1), the classes of one-hot rows"))
+    classes = array.ndim == 1 and array.dtype.kind in "iu" and len(shape) == 2
+    if classes and array.min() >= 0 and array.max() < shape[1]:
+        forms.append((one_hot(array, shape[1]), f"one_hot({{name}}, {shape[1]})"))
+    if array.dtype == np.uint8 and dtype.kind == "f":
+        forms.append((np.divide(array, 255, dtype=np.float32), "scale_pixels({name})"))
+    return forms
+
+
+def checksum(*arrays: Array) -> str:
+    """Return a SHA-256 of shapes, dtypes and contents; reads in pieces, copies no whole array."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape} {array.dtype.str};".encode())
+        for start in range(0, len(array), 4096):
+            digest.update(np.ascontiguousarray(array[start : start + 4096]).data)
+    return digest.hexdigest()
+
+
+def _digest(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# The machine
+
+
+def environment() -> dict[str, Any]:
+    """Return what decides how sums are rounded: versions, and which code the processor chose."""
+    build: Any = np.show_config(mode="dicts")
+    blas = build["Build Dependencies"]["blas"]
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "numpy": np.__version__,
+        "blas": f"{blas['name']} {blas.get('version')}",
+        "kernel": [pool.get("architecture") for pool in blas_pools()],
+        "threads": [pool["num_threads"] for pool in blas_pools()],
+        "instructions": " ".join(build.get("SIMD Extensions", {}).get("found", [])),
+    }
