@@ -160,7 +160,8 @@ def test_a_step_is_in_place_and_allocates_no_vector(make):
     size = 1_000_000
     params, grads = np.ones(size, np.float32), np.full(size, 0.5, np.float32)
     optimizer = make()
-    optimizer.step(params, grads)
+    for _ in range(20):  # until both threads have taken part, each with a scratch of its own
+        optimizer.step(params, grads)
     memory = {name: (vector, vector.ctypes.data) for name, vector in optimizer.memory.items()}
     before = params.copy()
     tracemalloc.start()
