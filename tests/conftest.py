@@ -1,8 +1,14 @@
 """Settings, and a layer, that all tests share."""
 
+import os
+import runpy
+from pathlib import Path
+
 import pytest
 
 from tinynn import Layer
+
+ROUNDING = Path(__file__).parent / "rounding"
 
 
 def pytest_addoption(parser):
@@ -11,6 +17,22 @@ def pytest_addoption(parser):
         metavar="DIR",
         help="acceptance: check this run of the main job instead of training with seed 0",
     )
+    parser.addoption(
+        "--rounding",
+        metavar="N",
+        type=int,
+        default=0,
+        help="as on the Nth other processor: initial weights are multiplied by 1 + 1e-6 * noise",
+    )
+
+
+def pytest_configure(config):
+    """Round otherwise, here and in the programs that tests start."""
+    if config.getoption("rounding"):
+        path = [str(ROUNDING), os.environ.get("PYTHONPATH")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+        os.environ["TINYNN_TESTS_ROUNDING"] = str(config.getoption("rounding"))
+        runpy.run_path(str(ROUNDING / "sitecustomize.py"))
 
 
 class InPlaceReLU(Layer):
