@@ -1,12 +1,13 @@
 """Settings, and a layer, that all tests share."""
 
+import inspect
 import os
 import runpy
 from pathlib import Path
 
 import pytest
 
-from tinynn import Layer
+from tinynn import Layer, Sequential, checks
 
 ROUNDING = Path(__file__).parent / "rounding"
 
@@ -51,3 +52,9 @@ class InPlaceReLU(Layer):
 @pytest.fixture
 def in_place_relu():
     return InPlaceReLU
+
+
+@pytest.fixture
+def weights_as_drawn(monkeypatch):
+    """Let models start with the very numbers that their seed draws, also under --rounding."""
+    monkeypatch.setattr(Sequential, "__init__", checks.door(inspect.unwrap(Sequential.__init__)))

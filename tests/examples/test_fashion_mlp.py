@@ -113,9 +113,10 @@ def test_same_seed_gives_the_same_file_and_an_earlier_run_is_renamed(run_example
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(run_example, tmp_path):
-    script = tmp_path / "sitecustomize.py"  # a machine without Debian's package or a network
-    script.write_text(
+def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(
+    run_example, at_start, tmp_path
+):
+    no_data = (  # a machine without Debian's package or a network
         "import pathlib, tinynn.datasets.fashion_mnist as f\n"
         "f.DEBIAN_FOLDER = pathlib.Path('/nowhere')\n"
         "f.MIRRORS = ('http://127.0.0.1:9/',)\n"
@@ -126,7 +127,7 @@ def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(run_example
         tmp_path,
         "fashion_mlp.py",
         *("--epochs", 1, "--batch-size", 100),
-        PYTHONPATH=str(tmp_path),
+        **at_start(tmp_path, no_data),
         XDG_CACHE_HOME=str(tmp_path / "cache"),
         TINYNN_DATA_DIR="",
     )
@@ -157,9 +158,8 @@ def test_wrong_settings_are_refused_before_anything_is_made(run_example, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, tmp_path):
-    script = tmp_path / "sitecustomize.py"  # a saver with a fault: one bit of one weight
-    script.write_text(
+def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, at_start, tmp_path):
+    fault = (  # a saver with a fault: one bit of one weight
         "import tinynn\n"
         "def save(model, path, real=tinynn.save_model):\n"
         "    model.grads = model.params\n"
@@ -169,7 +169,7 @@ def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, tmp_p
         "tinynn.save_model = save\n"
     )
     process = run_example(
-        tmp_path, "fashion_mlp.py", "--sample", "--epochs", 1, PYTHONPATH=str(tmp_path)
+        tmp_path, "fashion_mlp.py", "--sample", "--epochs", 1, **at_start(tmp_path, fault)
     )
     assert process.returncode != 0
     assert "DIFFERENT" in process.stdout

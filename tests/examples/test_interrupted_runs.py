@@ -54,14 +54,6 @@ def start(folder, *arguments, env=(), **keywords):
     )
 
 
-def at_start(folder, code):
-    """Write what a program runs first; return the environment that makes it do so."""
-    (folder / "sitecustomize.py").write_text(code)
-    return {
-        "PYTHONPATH": os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(folder)])
-    }
-
-
 def wait_for(condition, process):
     """Wait until a condition holds, or the process has ended."""
     while not condition() and process.poll() is None:
@@ -137,7 +129,7 @@ def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
 
 
 @pytest.mark.slow
-def test_a_second_ctrl_c_ends_at_once(tmp_path):
+def test_a_second_ctrl_c_ends_at_once(tmp_path, at_start):
     """The first is answered after the step; the test makes that step last."""
     slow = (
         "import tinynn, time, pathlib\n"
@@ -299,7 +291,7 @@ def test_ctrl_c_outside_of_training_ends_at_once_with_130(tmp_path, phase):
     assert "Traceback" not in errors
 
 
-def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_path):
+def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_path, at_start):
     interrupt = (
         "import os, signal, tinynn\n"
         "begin = tinynn.Checkpoint.on_train_begin\n"
@@ -383,7 +375,9 @@ PLACES = [f"{call}:{count}" for call in ("savez", "fsync", "replace") for count 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
-def test_a_kill_within_the_writing_of_a_checkpoint_loses_nothing(tmp_path, straight, place):
+def test_a_kill_within_the_writing_of_a_checkpoint_loses_nothing(
+    tmp_path, at_start, straight, place
+):
     process = start(tmp_path, env={**at_start(tmp_path, KILL_WITHIN_A_WRITE), "KILL_AT": place})
     process.communicate()
     assert process.returncode == -signal.SIGKILL
