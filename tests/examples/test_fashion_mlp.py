@@ -22,6 +22,7 @@ def metrics(run):
     return json.loads((run.out / "metrics.json").read_text())
 
 
+@pytest.mark.outcome
 def test_steps_come_in_order_and_say_what_they_did(sample_run):
     assert re.findall(r"^== (\w+)", sample_run.text, re.MULTILINE) == STEPS
     for said in (
@@ -63,6 +64,7 @@ def test_log_has_one_row_an_epoch_with_the_promised_columns(sample_run):
     assert all(row["learning_rate"] == "0.001" for row in rows)
 
 
+@pytest.mark.outcome
 def test_the_weights_of_the_epoch_that_did_best_on_the_images_held_out_are_kept(
     run_example, tmp_path
 ):
@@ -85,6 +87,7 @@ def test_the_weights_of_the_epoch_that_did_best_on_the_images_held_out_are_kept(
     assert found["val"]["accuracy"] == np.mean(p.argmax(axis=1) == labels[drawn])
 
 
+@pytest.mark.outcome
 def test_metrics_are_those_of_the_saved_model(sample_run):
     found = metrics(sample_run)
     assert found["data_source"] == "the sample that comes with tinynn"
