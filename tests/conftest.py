@@ -1,8 +1,16 @@
 """Settings, and a layer, that all tests share."""
 
+import inspect
+import os
+import runpy
+from pathlib import Path
+
 import pytest
 
-from tinynn import Layer
+from tinynn import Layer, Sequential, checks
+
+ROUNDING = Path(__file__).parent / "rounding"
+TEXTS = Path(__file__).parent / "texts"
 
 
 def pytest_addoption(parser):
@@ -11,6 +19,31 @@ def pytest_addoption(parser):
         metavar="DIR",
         help="acceptance: check this run of the main job instead of training with seed 0",
     )
+    parser.addoption(
+        "--rounding",
+        metavar="N",
+        type=int,
+        default=0,
+        help="as on the Nth other processor: initial weights are multiplied by 1 + 1e-6 * noise",
+    )
+    parser.addoption(
+        "--renew-texts",
+        action="store_true",
+        help="write the texts that tests compare into tests/texts; then read git diff",
+    )
+
+
+def pytest_configure(config):
+    """Round otherwise, here and in the programs that tests start."""
+    if config.getoption("rounding"):
+        if config.getoption("renew_texts"):
+            raise pytest.UsageError(
+                "--renew-texts needs the weights that seeds draw: no --rounding"
+            )
+        path = [str(ROUNDING), os.environ.get("PYTHONPATH")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+        os.environ["TINYNN_TESTS_ROUNDING"] = str(config.getoption("rounding"))
+        runpy.run_path(str(ROUNDING / "sitecustomize.py"))
 
 
 class InPlaceReLU(Layer):
@@ -29,3 +62,23 @@ class InPlaceReLU(Layer):
 @pytest.fixture
 def in_place_relu():
     return InPlaceReLU
+
+
+@pytest.fixture
+def weights_as_drawn(monkeypatch):
+    """Let models start with the very numbers that their seed draws, also under --rounding."""
+    monkeypatch.setattr(Sequential, "__init__", checks.door(inspect.unwrap(Sequential.__init__)))
+
+
+@pytest.fixture
+def the_text_of(request):
+    """Return a function that compares lines with those of a file, or renews it: --renew-texts."""
+
+    def compare(name, text):
+        if request.config.getoption("renew_texts"):
+            (TEXTS / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        advice = f"If texts/{name} should read otherwise: pytest --renew-texts"
+        assert (TEXTS / name).exists(), advice
+        assert text.splitlines() == (TEXTS / name).read_text("utf-8").splitlines(), advice
+
+    return compare

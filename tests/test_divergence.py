@@ -78,6 +78,7 @@ def stopped(model, loss, optimizer, callbacks=(), **fit):
     return str(caught.value)
 
 
+@pytest.mark.outcome
 @pytest.mark.parametrize("last", [(), (Softmax(),)])
 def test_far_too_large_a_learning_rate_is_stopped_within_a_few_steps_with_the_losses_that_led_there(
     last,
@@ -94,6 +95,7 @@ def test_far_too_large_a_learning_rate_is_stopped_within_a_few_steps_with_the_lo
     assert "smaller learning rate (now 1e+30)" in text
 
 
+@pytest.mark.outcome
 @pytest.mark.parametrize(
     ("last", "loss"), [((Softmax(),), CrossEntropy()), ((), SoftmaxCrossEntropy())]
 )
@@ -238,6 +240,7 @@ def test_a_model_that_diverged_is_not_saved_over_a_good_one(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.outcome
 def test_adam_at_10_is_warned_of_by_comparison_with_guessing():
     x, y = data()
     expected = (
@@ -256,6 +259,7 @@ def test_the_limit_is_twice_the_loss_of_guessing():
         checks.better_than_guessing({**row, "loss": 2 * np.log(3) + 0.01}, (3,))
 
 
+@pytest.mark.outcome
 def test_warnings_point_at_the_users_own_line():
     x, y = data()
     with pytest.warns(UserWarning) as caught:  # noqa: PT030
@@ -264,6 +268,7 @@ def test_warnings_point_at_the_users_own_line():
     assert {Path(warning.filename).name for warning in caught} == {Path(__file__).name}
 
 
+@pytest.mark.outcome
 def test_healthy_training_warns_of_nothing_and_numpy_warns_as_before():
     x, y = data()
     Trainer(network(), SoftmaxCrossEntropy(), Adam()).fit(0.1 * x, y, epochs=2)

@@ -449,6 +449,7 @@ def test_what_forward_returns_is_the_callers_to_change():
 # Seeds
 
 
+@pytest.mark.usefixtures("weights_as_drawn")
 def test_weights_are_drawn_from_the_seed_as_the_design_says():
     model = small(seed=7)
     rng = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(0,)))
@@ -466,6 +467,7 @@ def test_the_seed_alone_decides_the_weights():
     assert not np.array_equal(small(seed=2).params, params)
 
 
+@pytest.mark.usefixtures("weights_as_drawn")
 def test_both_precisions_start_as_one_network():
     assert np.array_equal(small().params, small(dtype=np.float64).params.astype(np.float32))
     assert not np.array_equal(small().params, small(dtype=np.float64).params)
@@ -656,6 +658,7 @@ def test_from_config_rebuilds_the_same_untrained_model(dtype):
     assert twin.layers[1].initializer is he_normal
 
 
+@pytest.mark.usefixtures("weights_as_drawn")
 def test_from_config_asks_for_what_it_does_not_know():
     def ones(shape, rng):
         return np.ones(shape)

@@ -102,6 +102,7 @@ def batches_of(x, y, size, seed, epoch):
     return minibatches(x, y, size, np.random.default_rng(order))
 
 
+@pytest.mark.outcome
 def test_xor_is_learned():
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     model = Sequential([Dense(8), ReLU(), Dense(2), Softmax()], input_shape=(2,), seed=1)

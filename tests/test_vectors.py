@@ -321,6 +321,7 @@ def subnormal(vector):
     return (vector != 0) & (np.abs(vector) < TINY)
 
 
+@pytest.mark.outcome
 def test_sweeping_changes_no_weight(sample):
     swept, unswept = trained(sample), trained(sample, sweep=lambda vectors, t: None)
     left, swept_left = (subnormal(run.optimizer.memory["M"]).sum() for run in (unswept, swept))

@@ -146,7 +146,7 @@ figure.savefig(out / "06_a_spiral.png", dpi=100)
 # ## Questions
 #
 # 1. Is it better to be wide or to be deep? Try one hidden layer of 32 and of 128 neurons, and then
-#    two of 8 neurons each, with a few seeds. Count their parameters, too.
+#    two of 16 neurons each, with a few seeds. Count their parameters, too.
 # 2. Give the network without a hidden layer a third input, (x_0 cos(4 pi r) + x_1 sin(4 pi r)) / r,
 #    where r is the distance from the centre. What is that number on each arm, up to the noise? Who
 #    has now done the work of the hidden layers?

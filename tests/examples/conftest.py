@@ -31,6 +31,18 @@ def run_example():
 
 
 @pytest.fixture(scope="session")
+def at_start():
+    """Return a function that has a program run some code first; it gives the environment for it."""
+
+    def write(folder, code):
+        (folder / "sitecustomize.py").write_text(code)
+        path = [os.environ.get("PYTHONPATH"), str(folder)]  # --rounding puts a folder there, too
+        return {"PYTHONPATH": os.pathsep.join(filter(None, path))}
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def sample_run(run_example, tmp_path_factory):
     """One small run of the main job, for all tests that look at what it made."""
     folder = tmp_path_factory.mktemp("sample_run")

@@ -22,6 +22,7 @@ def metrics(run):
     return json.loads((run.out / "metrics.json").read_text())
 
 
+@pytest.mark.outcome
 def test_steps_come_in_order_and_say_what_they_did(sample_run):
     assert re.findall(r"^== (\w+)", sample_run.text, re.MULTILINE) == STEPS
     for said in (
@@ -63,6 +64,7 @@ def test_log_has_one_row_an_epoch_with_the_promised_columns(sample_run):
     assert all(row["learning_rate"] == "0.001" for row in rows)
 
 
+@pytest.mark.outcome
 def test_the_weights_of_the_epoch_that_did_best_on_the_images_held_out_are_kept(
     run_example, tmp_path
 ):
@@ -85,6 +87,7 @@ def test_the_weights_of_the_epoch_that_did_best_on_the_images_held_out_are_kept(
     assert found["val"]["accuracy"] == np.mean(p.argmax(axis=1) == labels[drawn])
 
 
+@pytest.mark.outcome
 def test_metrics_are_those_of_the_saved_model(sample_run):
     found = metrics(sample_run)
     assert found["data_source"] == "the sample that comes with tinynn"
@@ -113,9 +116,10 @@ def test_same_seed_gives_the_same_file_and_an_earlier_run_is_renamed(run_example
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(run_example, tmp_path):
-    script = tmp_path / "sitecustomize.py"  # a machine without Debian's package or a network
-    script.write_text(
+def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(
+    run_example, at_start, tmp_path
+):
+    no_data = (  # a machine without Debian's package or a network
         "import pathlib, tinynn.datasets.fashion_mnist as f\n"
         "f.DEBIAN_FOLDER = pathlib.Path('/nowhere')\n"
         "f.MIRRORS = ('http://127.0.0.1:9/',)\n"
@@ -126,7 +130,7 @@ def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(run_example
         tmp_path,
         "fashion_mlp.py",
         *("--epochs", 1, "--batch-size", 100),
-        PYTHONPATH=str(tmp_path),
+        **at_start(tmp_path, no_data),
         XDG_CACHE_HOME=str(tmp_path / "cache"),
         TINYNN_DATA_DIR="",
     )
@@ -157,9 +161,8 @@ def test_wrong_settings_are_refused_before_anything_is_made(run_example, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, tmp_path):
-    script = tmp_path / "sitecustomize.py"  # a saver with a fault: one bit of one weight
-    script.write_text(
+def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, at_start, tmp_path):
+    fault = (  # a saver with a fault: one bit of one weight
         "import tinynn\n"
         "def save(model, path, real=tinynn.save_model):\n"
         "    model.grads = model.params\n"
@@ -169,7 +172,7 @@ def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, tmp_p
         "tinynn.save_model = save\n"
     )
     process = run_example(
-        tmp_path, "fashion_mlp.py", "--sample", "--epochs", 1, PYTHONPATH=str(tmp_path)
+        tmp_path, "fashion_mlp.py", "--sample", "--epochs", 1, **at_start(tmp_path, fault)
     )
     assert process.returncode != 0
     assert "DIFFERENT" in process.stdout

@@ -129,9 +129,9 @@ def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
 
 
 @pytest.mark.slow
-def test_a_second_ctrl_c_ends_at_once(tmp_path):
+def test_a_second_ctrl_c_ends_at_once(tmp_path, at_start):
     """The first is answered after the step; the test makes that step last."""
-    (tmp_path / "sitecustomize.py").write_text(
+    slow = (
         "import tinynn, time, pathlib\n"
         "class Slow(tinynn.Adam):\n"
         "    def update(self, *arguments):\n"
@@ -139,7 +139,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
         "        for _ in range(1000): time.sleep(0.01)\n"
         "tinynn.Adam = Slow\n"
     )
-    process = start(tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    process = start(tmp_path, env=at_start(tmp_path, slow))
     wait_for((tmp_path / "slow").exists, process)
     process.send_signal(signal.SIGINT)
     time.sleep(0.2)
@@ -291,8 +291,8 @@ def test_ctrl_c_outside_of_training_ends_at_once_with_130(tmp_path, phase):
     assert "Traceback" not in errors
 
 
-def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
+def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_path, at_start):
+    interrupt = (
         "import os, signal, tinynn\n"
         "begin = tinynn.Checkpoint.on_train_begin\n"
         "def interrupted(self, trainer):\n"
@@ -300,7 +300,7 @@ def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_pat
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "tinynn.Checkpoint.on_train_begin = interrupted\n"
     )
-    process = start(tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    process = start(tmp_path, env=at_start(tmp_path, interrupt))
     _, errors = process.communicate()
     assert process.returncode == 130
     assert "Interrupted before the first step, so there is nothing to keep." in errors
@@ -375,9 +375,10 @@ PLACES = [f"{call}:{count}" for call in ("savez", "fsync", "replace") for count 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
-def test_a_kill_within_the_writing_of_a_checkpoint_loses_nothing(tmp_path, straight, place):
-    (tmp_path / "sitecustomize.py").write_text(KILL_WITHIN_A_WRITE)
-    process = start(tmp_path, env={"PYTHONPATH": str(tmp_path), "KILL_AT": place})
+def test_a_kill_within_the_writing_of_a_checkpoint_loses_nothing(
+    tmp_path, at_start, straight, place
+):
+    process = start(tmp_path, env={**at_start(tmp_path, KILL_WITHIN_A_WRITE), "KILL_AT": place})
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     resume_to_the_end(tmp_path)

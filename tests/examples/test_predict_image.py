@@ -26,6 +26,7 @@ def first_answers(text):
     return re.findall(r"^\S+: ([^,]+?) ([\d.]+)%", text, re.MULTILINE)
 
 
+@pytest.mark.outcome
 def test_a_picture_of_the_data_set_is_seen_as_it_is(run_example, sample_run, sure, tmp_path):
     image, probability = sure
     Image.fromarray(image).save(tmp_path / "dark.png")
@@ -38,6 +39,7 @@ def test_a_picture_of_the_data_set_is_seen_as_it_is(run_example, sample_run, sur
     assert imread(tmp_path / "runs/predicted.png").std() > 0.05
 
 
+@pytest.mark.outcome
 def test_photographs_of_any_size_and_background(run_example, sample_run, sure, tmp_path):
     image, _ = sure
     big = Image.fromarray(image).resize((280, 280), Image.Resampling.BICUBIC)

@@ -1,6 +1,9 @@
 """examples/xor.py learns what it says."""
 
+import pytest
 
+
+@pytest.mark.outcome
 def test_xor_is_learned(run_example, tmp_path):
     process = run_example(tmp_path, "xor.py")
     assert process.returncode == 0, process.stderr

@@ -14,6 +14,13 @@ from matplotlib.image import imread
 LESSONS = Path(__file__).parents[3] / "examples/lessons"
 
 
+def pytest_collection_modifyitems(items):
+    """What a test says of a lesson is said of the outcome of its trainings."""
+    for item in items:
+        if "lesson" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.outcome)
+
+
 def prose(path):
     """Return what the cells of text say, on one line."""
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -99,11 +99,14 @@ def test_three_layers_without_a_bend_are_one(lesson):
 
 
 def test_the_answer_to_the_first_question(lesson):
-    """Deep: two layers of 8, with 114 parameters, outdo one of 128, with 642."""
+    """Deep: two layers of 16, with 354 parameters, outdo one of 128, with 642: 1.00 to 0.75.
+
+    Under a few roundings one seed ends at 0.83, so the one in the middle counts.
+    """
     six = lesson("06")
-    deep = np.mean([trained(six.x, six.y, (8, 8), seed) for seed in range(4)])
-    wide = np.mean([trained(six.x, six.y, (128,), seed) for seed in range(2)])
-    assert deep > wide + 0.1
+    deep = np.median([trained(six.x, six.y, (16, 16), seed) for seed in range(3)])
+    wide = [trained(six.x, six.y, (128,), seed) for seed in range(2)]
+    assert deep > max(wide) + 0.1
 
 
 def test_the_answer_to_the_second_question(lesson):
