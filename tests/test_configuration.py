@@ -41,7 +41,7 @@ def test_config_makes_a_twin():
 
 def test_config_leaves_out_what_is_no_argument():
     leaf = Leaf(1)
-    leaf.extra = 5
+    vars(leaf)["extra"] = 5
     assert "extra" not in leaf.config()
 
 

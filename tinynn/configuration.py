@@ -5,12 +5,40 @@ a layer rebuildable from a file, and lets a resumed run compare itself with the 
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from tinynn import checks
 
-class Configured:
+
+class Guarded:
+    """Something whose attributes are those that something reads: others are refused when set.
+
+    >>> class Clip(Guarded):
+    ...     limit = 1.0
+    >>> Clip().limits = 5
+    Traceback (most recent call last):
+        ...
+    ValueError: Clip has no limits, so nothing would read it. Did you mean limit?
+    """
+
+    _fixed: frozenset[str] = frozenset()  # attributes that may no longer be set
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.__dict__ or name in self._fixed:  # else nothing is to be asked
+            error = checks.assignable(self, name, value)
+            if error:
+                raise error
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what is meant, or missing; called for what is not there."""
+        return checks.absent(self, name)
+
+
+class Configured(Guarded):
     """Something that can tell its constructor's arguments.
 
     >>> class Leaky(Configured):
@@ -27,9 +55,8 @@ class Configured:
 
         Raises ValueError if the constructor did not keep one.
         """
-        from inspect import signature
-
-        names = list(signature(type(self)).parameters)
+        kind: Any = type(self)
+        names = arguments(kind)
         for name in names:
             if not hasattr(self, name):
                 raise ValueError(
@@ -41,6 +68,14 @@ class Configured:
     def __repr__(self) -> str:
         shown = {k: getattr(v, "__name__", repr(v)) for k, v in self.config().items()}
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in shown.items())})"
+
+
+@cache
+def arguments(kind: type) -> tuple[str, ...]:
+    """Return the names of what a class's constructor takes."""
+    from inspect import signature
+
+    return tuple(signature(kind).parameters)
 
 
 def plain(value: Any, where: str) -> Any:

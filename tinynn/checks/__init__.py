@@ -29,6 +29,7 @@ from tinynn.checks.arguments import (
     sample_shape,
     scale,
 )
+from tinynn.checks.attributes import absent, assignable
 from tinynn.checks.door import door
 from tinynn.checks.networks import (
     batch,
@@ -55,6 +56,8 @@ from tinynn.checks.training import (
 )
 
 __all__ = [
+    "absent",
+    "assignable",
     "batch",
     "better_than_guessing",
     "class_rows",
