@@ -171,16 +171,13 @@ class Sequential(Guarded, Portable):
 
         Raises ValueError if a layer cannot be told by its class's name and arguments.
         """
-        checks.with_own(LAYERS, map(type, self.layers))
-        return {
-            "layers": [
-                {"layer": type(layer).__name__, "config": plain(layer.config(), layer.name)}
-                for layer in self.layers
-            ],
-            "input_shape": list(self.input_shape),
-            "seed": plain(self.seed, "seed"),
-            "dtype": self.dtype.name,
-        }
+        known = checks.with_own({**LAYERS, **INITIALIZERS}, map(type, self.layers))
+        entries = []
+        for layer in self.layers:
+            told = {k: plain(v, f"{layer.name}: {k}", known) for k, v in layer.config().items()}
+            entries.append({"layer": type(layer).__name__, "config": told})
+        shape, dtype = list(self.input_shape), self.dtype.name
+        return {"layers": entries, "input_shape": shape, "seed": self.seed, "dtype": dtype}
 
     @classmethod
     def from_config(
@@ -243,6 +240,8 @@ def layers_of_config(
     known = checks.with_own({**LAYERS, **INITIALIZERS}, layers)
     classes = {name: t for name, t in known.items() if isinstance(t, type) and issubclass(t, Layer)}
     return [
-        named(entry["layer"], classes)(**restored(entry["config"], known))
+        named(entry["layer"], classes)(
+            **{name: restored(value, known) for name, value in entry["config"].items()}
+        )
         for entry in config["layers"]
     ]
