@@ -1,13 +1,16 @@
 """Protects what things tell of their own making: files and resumed runs are compared by it."""
 
 import json
+from collections import OrderedDict, defaultdict
+from enum import Enum, IntEnum
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from tinynn import SGD, Adam, CrossEntropy, Dense, he_normal, zeros
-from tinynn.configuration import Configured, differences, plain
+from tinynn.configuration import Configured, differences, plain, restored
 
 
 class Leaf(Configured):
@@ -41,7 +44,7 @@ def test_config_makes_a_twin():
 
 def test_config_leaves_out_what_is_no_argument():
     leaf = Leaf(1)
-    leaf.extra = 5
+    vars(leaf)["extra"] = 5
     assert "extra" not in leaf.config()
 
 
@@ -78,9 +81,11 @@ def test_repr_reads_like_the_call(thing, text):
         (2.5, 2.5),
         (np.float32(0.5), 0.5),
         (np.bool_(True), True),
-        (np.array([[1, 2]]), [[1, 2]]),
-        ((1, (2, 3)), [1, [2, 3]]),
-        ({"a": np.int64(3), 4: he_normal}, {"a": 3, "4": {"function": "he_normal"}}),
+        (np.int16([[1, 2]]), {"array": [[1, 2]], "dtype": "<i2", "shape": [1, 2]}),
+        ((1, (2, 3)), {"tuple": [1, {"tuple": [2, 3]}]}),
+        ({"a": np.int64(3), "4": he_normal}, {"a": 3, "4": {"function": "he_normal"}}),
+        ({"a": np.int64(3), 4: zeros}, {"dictionary": [["a", 3], [4, {"function": "zeros"}]]}),
+        ({"tuple": [1]}, {"dictionary": [["tuple", [1]]]}),
     ],
 )
 def test_plain_gives_json_types(value, expected):
@@ -96,6 +101,147 @@ def test_plain_refuses_what_json_has_not(value):
         plain(value, "1.Dense")
 
 
+class Mode(Enum):
+    FAST = "fast"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+class Word(str):
+    pass
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+ONE_OF_A_KIND = [
+    (Mode.FAST, "Its value can be: 'fast'."),
+    (Level.LOW, "Its value can be: 1."),
+    (Word("a"), "It is a Word; a str can be: str(...)."),
+    (Point(1, 2), "It is a Point; a tuple can be: tuple(...)."),
+    (OrderedDict(a=1), "It is a OrderedDict; a dict can be: dict(...)."),
+    (defaultdict(int), "It is a defaultdict; a dict can be: dict(...)."),
+    (np.ma.masked_array([1.0], [True]), "An array of float64, or of whole numbers, can be."),
+    ({1, 2}, "A list, or a tuple, can be."),
+    (b"bytes", "A text can be."),
+    (np.array(["a"]), "An array of float64, or of whole numbers, can be."),
+    (np.array([None]), "An array of float64, or of whole numbers, can be."),
+    (np.array([1j]), "An array of float64, or of whole numbers, can be."),
+    (np.longdouble(1) if np.longdouble(1).itemsize > 8 else 1j, " can be."),
+    (np.datetime64("2020"), "An array of float64, or of whole numbers, can be."),
+    (lambda x: x, "A function with a name can be: def f(...)."),
+    (partial(zeros), "A function with a name can be: def f(...)."),
+    (Leaf(1), "Its parts can be."),
+]
+
+
+@pytest.mark.parametrize(("value", "said"), ONE_OF_A_KIND, ids=[str(r[1]) for r in ONE_OF_A_KIND])
+@pytest.mark.parametrize("inside", [lambda v: v, lambda v: [v], lambda v: {"a": (0, v)}])
+def test_what_would_come_back_as_something_else_is_refused_for_a_file(value, said, inside):
+    with pytest.raises(ValueError) as error:
+        plain(inside(value), "0.Gain: table", {})
+    assert "0.Gain: table: " in str(error.value)
+    assert said in str(error.value)
+
+
+COME_BACK = [
+    {0: 5.0},
+    {(0, 1): "a", None: "b", True: "c", 2.5: "d", "text": "e"},
+    {"0": "text", 0: "number"},
+    (0, 1),
+    (),
+    [(1, 2), [3, (4,)]],
+    {"function": "zeros"},
+    {"tuple": [1]},
+    {"dictionary": []},
+    {"array": [1], "dtype": "<f8", "shape": [1]},
+    {"a": {"tuple": (1, 2)}},
+    np.inf,
+    10**30,
+    0.1,
+    "",
+    "\ud800 é",
+    None,
+    zeros,
+    [zeros, {"he": he_normal}],
+    np.float32(0.1),
+    np.int64(3),
+    np.bool_(True),
+    np.str_("a"),
+]
+ARRAYS = [
+    np.array([[0.1, np.nan], [np.inf, -0.0]]),
+    np.array([0.1, 0.2], np.float32),
+    np.zeros((0, 3)),
+    np.array(2.5),
+    np.array([True, False]),
+    np.array([255], np.uint8),
+    np.array([2**63], np.uint64),
+    np.arange(3, dtype=">i4"),
+]
+KNOWN = {"zeros": zeros, "he_normal": he_normal}
+
+
+def there_and_back(value):
+    return restored(json.loads(json.dumps(plain(value, "here", {}))), KNOWN)
+
+
+@pytest.mark.parametrize("value", COME_BACK, ids=ascii)
+def test_what_is_written_comes_back_equal(value):
+    back = there_and_back(value)
+    assert back == value
+    assert type(back) is type(value.item() if isinstance(value, np.generic) else value)
+    if isinstance(value, dict):
+        assert [*map(type, back)] == [*map(type, value)]  # keys, of which 0 == False
+
+
+@pytest.mark.parametrize("value", ARRAYS, ids=repr)
+def test_an_array_comes_back_as_that_array(value):
+    for back in (there_and_back(value), there_and_back({"a": (value,)})["a"][0]):
+        assert isinstance(back, np.ndarray)
+        assert (back.dtype, back.shape) == (value.dtype, value.shape)
+        assert back.tobytes() == value.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["O", "V8", "U3", "f4,f4", "c16", "M8[s]"])
+def test_an_array_of_another_kind_in_a_file_is_refused(dtype):
+    with pytest.raises((ValueError, TypeError)):
+        restored({"array": [1], "dtype": dtype, "shape": [1]}, {})
+
+
+def test_two_functions_of_one_name_are_refused_for_a_file():
+    def other():
+        return zeros
+
+    other.__name__ = "zeros"
+    for value in ([zeros, other], {"a": other, "b": (zeros,)}):
+        with pytest.raises(ValueError, match=r"0\.Gain: table: there is another zeros than this"):
+            plain(value, "0.Gain: table", {})
+    with pytest.raises(ValueError, match="there is another zeros"):
+        plain(other, "0.Gain: table", dict(KNOWN))
+    assert plain([zeros, zeros], "0.Gain", dict(KNOWN)) == 2 * [{"function": "zeros"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        (Mode.FAST, "fast"),
+        (Level.LOW, 1),
+        (Word("a"), "a"),
+        (Point(1, 2), (1, 2)),
+        (OrderedDict(a=1), {"a": 1}),
+    ],
+)
+def test_for_a_comparison_alone_values_of_a_kind_of_their_own_count_as_what_they_hold(value, same):
+    found = plain(value, "here")
+    assert found == plain(same, "here")
+    assert differences(found, json.loads(json.dumps(found))) == []
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "lines"),
     [
@@ -105,6 +251,20 @@ def test_plain_refuses_what_json_has_not(value):
         ({"a": {"b": [1, {"c": 2}]}}, {"a": {"b": [1, {"c": 5}]}}, ["a.b[1].c: 2 against 5"]),
         ({"a": [1, 2]}, {"a": [1]}, ["a: [1, 2] against [1]"]),
         ({"a": {"b": 1}}, {"a": 1}, ["a: {'b': 1} against 1"]),
+        ({"a": np.nan}, {"a": float("nan")}, []),
+        ({"a": np.nan}, {"a": 1.0}, ["a: nan against 1.0"]),
+        ({"a": {"tuple": [1, 2]}}, {"a": {"tuple": [1, 3]}}, ["a[1]: 2 against 3"]),
+        # what a version before wrote as lists, and as texts
+        ({"a": {"tuple": [1, 2]}}, {"a": [1, 2]}, []),
+        ({"a": [1, 2]}, {"a": {"tuple": [1, 3]}}, ["a[1]: 2 against 3"]),
+        ({"a": {"dictionary": [[0, 5.0]]}}, {"a": {"0": 5.0}}, []),
+        ({"a": [1.5]}, {"a": {"array": [1.5], "dtype": "<f8", "shape": [1]}}, []),
+        # but of one version they are what they are
+        (
+            {"a": {"dictionary": [[0, 5.0]]}},
+            {"a": {"dictionary": [[1, 5.0]]}},
+            ["a.dictionary[0][0]: 0 against 1"],
+        ),
     ],
 )
 def test_differences_names_each_place_in_one_line(ours, theirs, lines):

@@ -227,7 +227,7 @@ def test_a_pickle_holds_each_number_once():
     assert len(pickle.dumps(model)) < 2.1 * model.params.nbytes  # parameters and gradients
 
 
-@pytest.mark.parametrize("way", ["copy.copy", "deepcopy", "pickle", "astype"])
+@pytest.mark.parametrize("way", ["copy.copy", "deepcopy", "astype"])
 def test_a_copy_takes_a_pending_backward_along(way, tmp_path):
     model, (x, y) = small(), batch()
     dp = CrossEntropy().backward(model.forward(x), y)
@@ -676,7 +676,7 @@ def test_from_config_asks_for_what_it_does_not_know():
 def test_a_configuration_that_json_cannot_hold_names_the_layer():
     model = Sequential([ReLU(), FeatureScale(np.float32(1))], input_shape=(2,))
     assert model.config()["layers"][1]["config"] == {"start": 1.0}
-    model.layers[1].start = {1, 2}
+    vars(model.layers[1])["start"] = {1, 2}
     with pytest.raises(ValueError, match=r"1\.FeatureScale: .* cannot be written to a file"):
         model.config()
 

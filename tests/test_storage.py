@@ -1,5 +1,6 @@
 """Protects saved models: the file is the model, bit for bit, or an error says what is wrong."""
 
+import copy
 import io
 import json
 import os
@@ -275,7 +276,7 @@ def test_whoever_reads_the_old_file_while_it_is_replaced_reads_it_whole(path):
 def test_a_model_that_cannot_be_written_keeps_the_old_file(path):
     old = path.read_bytes()
     model = Sequential([Scale()], input_shape=(2,))
-    model.layers[0].start = object()
+    vars(model.layers[0])["start"] = object()
     with pytest.raises(ValueError, match=r"0\.Scale: .*object"):
         save_model(model, path)
     assert path.read_bytes() == old
@@ -575,6 +576,95 @@ def test_functions_in_a_list_of_arguments_come_back_as_functions(tmp_path):
     save_model(Sequential([Piecewise([zeros, halves])], input_shape=(2,)), tmp_path / "a.npz")
     (layer,) = load_model(tmp_path / "a.npz", layers=(Piecewise, halves)).layers
     assert layer.functions == [zeros, halves]
+
+
+class Gain(Scale):
+    """A layer of one's own that takes a value of any kind."""
+
+    def __init__(self, table, start=1.0):
+        self.table = table
+        self.start = start
+
+
+@pytest.mark.parametrize("table", [{0: 5.0}, (0, 1), {"a": (1, [2])}, [halves], np.float32(0.1)])
+def test_arguments_come_back_as_they_were_given(tmp_path, table):
+    model = Sequential([Gain(table)], input_shape=(2,))
+    save_model(model, tmp_path / "a.npz")
+    twin = load_model(tmp_path / "a.npz", layers=(Gain, halves))
+    assert twin.layers[0].table == table
+    assert twin.config() == model.config()
+    assert compare_models(model, twin).identical
+
+
+class Activation(Layer):
+    """Its only argument has the name that a file uses itself."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def forward(self, x, training=True):
+        return x + 0
+
+    def input_gradient(self, dout):
+        return dout + 0
+
+
+def test_a_single_argument_named_function_is_no_function_of_the_file(tmp_path):
+    save_model(Sequential([Activation(halves)], input_shape=(2,)), tmp_path / "a.npz")
+    twin = load_model(tmp_path / "a.npz", layers=(Activation, halves))
+    assert twin.layers[0].function is halves
+
+
+def another(name):
+    def function(shape, rng):
+        return np.full(shape, 3.0)
+
+    function.__name__ = name
+    return function
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ([Dense(2, halves), Dense(2, another("halves"))], "1.Dense: initializer: there is another"),
+        ([Dense(2, another("he_normal"))], "0.Dense: initializer: there is another he_normal"),
+        ([Dense(2, another("Dense"))], "0.Dense: initializer: there is another Dense than this"),
+        ([Gain([another("a"), another("a")])], "0.Gain: table: there is another a than this"),
+        ([Gain(b"raw")], "0.Gain: table: b'raw' cannot be written to a file. A text can be."),
+        ([Gain({"a": {1, 2}})], "0.Gain: table: {1, 2} cannot be written to a file. A list"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_would_not_come_back_is_refused_before_anything_is_written(path, layers, said):
+    old = path.read_bytes()
+    with pytest.raises(ValueError) as error:
+        save_model(Sequential(copy.deepcopy(layers), input_shape=(2,)), path)
+    assert said in str(error.value)
+    assert path.read_bytes() == old
+
+
+# what the version before tuples and arrays came back wrote of Gain({0: 5.0, "k": (1, 2)}), and of
+# Gain(np.array([1.5, 2.0]))
+BEFORE = (
+    '{"layers": [{"layer": "Dense", "config": {"units": 2, "initializer": {"function": '
+    '"glorot_uniform"}}}, {"layer": "Gain", "config": {"table": {"0": 5.0, "k": [1, 2]}, "start": '
+    '1.0}}, {"layer": "Gain", "config": {"table": [1.5, 2.0], "start": 1.0}}, {"layer": "ReLU", '
+    '"config": {}}], "input_shape": [3], "seed": 4, "dtype": "float32"}'
+)
+
+
+def test_a_file_of_the_version_before_loads_as_it_did(tmp_path):
+    arrays = {"format": np.array(1), "architecture": np.array(BEFORE)}
+    arrays["0.Dense.W"] = np.arange(6, dtype=np.float32).reshape(3, 2)
+    arrays["0.Dense.b"] = np.ones(2, np.float32)
+    arrays["1.Gain.factor"] = arrays["2.Gain.factor"] = np.ones(2, np.float32)
+    np.savez(tmp_path / "a.npz", **arrays)
+    model = load_model(tmp_path / "a.npz", layers=(Gain,))
+    assert [layer.table for layer in model.layers[1:3]] == [{"0": 5.0, "k": [1, 2]}, [1.5, 2.0]]
+    again = [Dense(2, glorot_uniform), Gain({0: 5.0, "k": (1, 2)}), Gain(np.array([1.5, 2.0]))]
+    again = Sequential([*again, ReLU()], input_shape=(3,), seed=4)
+    again.params = model.params
+    assert compare_models(model, again).identical  # what it was made from, written the other way
 
 
 # Comparing

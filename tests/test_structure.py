@@ -14,6 +14,7 @@ PACKAGE = Path(tinynn.__file__).parent
 CHECKS = [
     "checks.door",
     "checks.arguments",
+    "checks.attributes",
     "checks.networks",
     "checks.answers",
     "checks.training",
@@ -26,6 +27,7 @@ LAYERING = [
     "configuration",
     "functions",
     "initializers",
+    "leftovers",
     "layers",
     "losses",
     "model",

@@ -5,12 +5,41 @@ a layer rebuildable from a file, and lets a resumed run compare itself with the 
 """
 
 from collections.abc import Mapping
+from enum import Enum
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from tinynn import checks
 
-class Configured:
+
+class Guarded:
+    """Something whose attributes are those that something reads: others are refused when set.
+
+    >>> class Clip(Guarded):
+    ...     limit = 1.0
+    >>> Clip().limits = 5
+    Traceback (most recent call last):
+        ...
+    ValueError: Clip has no limits, so nothing would read it. Did you mean limit?
+    """
+
+    _fixed: frozenset[str] = frozenset()  # attributes that may no longer be set
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.__dict__ or name in self._fixed:  # else nothing is to be asked
+            error = checks.assignable(self, name, value)
+            if error:
+                raise error
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what is meant, or missing; called for what is not there."""
+        return checks.absent(self, name)
+
+
+class Configured(Guarded):
     """Something that can tell its constructor's arguments.
 
     >>> class Leaky(Configured):
@@ -27,9 +56,8 @@ class Configured:
 
         Raises ValueError if the constructor did not keep one.
         """
-        from inspect import signature
-
-        names = list(signature(type(self)).parameters)
+        kind: Any = type(self)
+        names = arguments(kind)
         for name in names:
             if not hasattr(self, name):
                 raise ValueError(
@@ -43,41 +71,113 @@ class Configured:
         return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
 
-def plain(value: Any, where: str) -> Any:
-    """Return `value` in JSON's types; a function goes by its name. ValueError if there is no way.
+@cache
+def arguments(kind: type) -> tuple[str, ...]:
+    """Return the names of what a class's constructor takes."""
+    from inspect import signature
 
-    >>> plain({"units": np.int64(3), "initializer": np.zeros}, "0.Dense")
-    {'units': 3, 'initializer': {'function': 'zeros'}}
+    return tuple(signature(kind).parameters)
+
+
+# What JSON has not is written as a dictionary with these keys, and read as what it was.
+PLAIN = (bool, int, float, str, type(None), dict, list, tuple, np.ndarray)
+CODES = ({"function"}, {"tuple"}, {"dictionary"}, {"array", "dtype", "shape"})
+
+
+def plain(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
+    """Return `value` in JSON's types, from which `restored` makes it again.
+
+    known: for a file, all classes and functions by their names; those in `value` are added. What
+    would come back as something else is refused then: a second function of one name, an enum, a
+    dictionary or a list of a kind of its own. Without, for a comparison, these count as what they
+    are made of. Raises ValueError if there is no way, with `where` in it.
+
+    >>> plain({"units": np.int64(3), "initializer": np.zeros, "range": (0, 1)}, "0.Dense")
+    {'units': 3, 'initializer': {'function': 'zeros'}, 'range': {'tuple': [0, 1]}}
     """
+    if isinstance(value, np.str_) or (isinstance(value, np.generic) and _is_simple(value.dtype)):
+        value = value.item()
+    if known is not None and type(value) not in PLAIN and isinstance(value, (*PLAIN, Enum)):
+        raise _unwritable(value, where)
+    if isinstance(value, Enum):
+        value = value.value
+    for base in (int, float, str):
+        if isinstance(value, base) and type(value) not in PLAIN:
+            value = base(value)
     if isinstance(value, dict):
-        return {str(key): plain(item, where) for key, item in value.items()}
+        if all(type(key) is str for key in value) and not _is_coded(value):
+            return {key: plain(item, where, known) for key, item in value.items()}
+        pairs = [[plain(key, where, known), plain(v, where, known)] for key, v in value.items()]
+        return {"dictionary": pairs}
     if isinstance(value, (list, tuple)):
-        return [plain(item, where) for item in value]
-    if isinstance(value, (np.generic, np.ndarray)):
-        return plain(value.tolist(), where)
+        items = [plain(item, where, known) for item in value]
+        return items if isinstance(value, list) else {"tuple": items}
+    if isinstance(value, np.ndarray) and _is_simple(value.dtype):
+        return {"array": value.tolist(), "dtype": value.dtype.str, "shape": list(value.shape)}
     if callable(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
+        if known is not None and known.setdefault(value.__name__, value) != value:
+            raise ValueError(
+                f"{where}: there is another {value.__name__} than this, and a file has functions "
+                "by their names alone. Give it another name."
+            )
         return {"function": value.__name__}
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, PLAIN) and not isinstance(value, np.ndarray):
         return value
-    raise ValueError(
-        f"{where}: {value!r} cannot be written to a file. Give constructors only numbers, texts, "
-        "lists, dictionaries, and functions that have a name."
+    raise _unwritable(value, where)
+
+
+def _is_coded(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() in CODES
+
+
+def _is_simple(dtype: "np.dtype[Any]") -> bool:
+    """Whether an array of these numbers is exactly what its list is."""
+    return dtype.kind in "biuf" and dtype.itemsize <= 8
+
+
+def _unwritable(value: Any, where: str) -> ValueError:
+    kind, plainer = type(value), ""
+    if isinstance(value, (set, frozenset)):
+        plainer = "A list, or a tuple, can be."
+    elif isinstance(value, Enum):
+        plainer = f"Its value can be: {value.value!r}."
+    elif isinstance(value, (dict, list, tuple, int, float, str)):
+        like = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+        plainer = f"It is a {kind.__name__}; a {like.__name__} can be: {like.__name__}(...)."
+    elif isinstance(value, bytes):
+        plainer = "A text can be."
+    elif isinstance(value, (np.ndarray, np.generic)):
+        plainer = "An array of float64, or of whole numbers, can be."
+    elif callable(value):
+        plainer = "A function with a name can be: def f(...)."
+    return ValueError(
+        f"{where}: {value!r} cannot be written to a file. {plainer or 'Its parts can be.'} Give "
+        "constructors only numbers, texts, lists, tuples, dictionaries, arrays, and functions "
+        "that have a name."
     )
 
 
 def restored(value: Any, known: Mapping[str, Any]) -> Any:
     """Undo `plain`: functions are found by their names in `known`.
 
-    >>> restored({"units": 3, "initializer": {"function": "zeros"}}, {"zeros": np.zeros})
-    {'units': 3, 'initializer': <built-in function zeros>}
+    >>> restored({"range": {"tuple": [0, 1]}, "start": {"function": "zeros"}}, {"zeros": np.zeros})
+    {'range': (0, 1), 'start': <built-in function zeros>}
     """
     if isinstance(value, list):
         return [restored(item, known) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if value.keys() == {"function"}:
+    if not _is_coded(value):
+        plainly = isinstance(value, dict)
+        return {k: restored(item, known) for k, item in value.items()} if plainly else value
+    if "function" in value:
         return named(value["function"], known)
-    return {key: restored(item, known) for key, item in value.items()}
+    if "tuple" in value:
+        return tuple(restored(item, known) for item in value["tuple"])
+    if "dictionary" in value:
+        return {restored(k, known): restored(item, known) for k, item in value["dictionary"]}
+    dtype = np.dtype(str(value["dtype"]))
+    if not _is_simple(dtype):
+        raise ValueError(f"An array of {dtype} is none that a configuration has.")
+    return np.array(value["array"], dtype).reshape(value["shape"])
 
 
 def named(name: str, known: Mapping[str, Any]) -> Any:
@@ -106,6 +206,9 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
     >>> differences({"units": 3, "seed": 0}, {"units": 4, "seed": 0})
     ['units: 3 against 4']
     """
+    code, other = (_is_coded(value) and {*value} for value in (ours, theirs))
+    if code != other or code == {"tuple"}:
+        ours, theirs = _as_once(ours), _as_once(theirs)
     if isinstance(ours, dict) and isinstance(theirs, dict):
         names = [*ours, *(name for name in theirs if name not in ours)]
         pairs = [(f"{where}.{n}" if where else n, ours.get(n), theirs.get(n)) for n in names]
@@ -113,5 +216,15 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
         pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))]
     else:
         same = ours == theirs and type(ours) is type(theirs)  # 3.0 units are not 3
+        same = same or (ours != ours and theirs != theirs)  # NaN
         return [] if same else [f"{where}: {ours} against {theirs}"]
     return [line for name, a, b in pairs for line in differences(a, b, name)]
+
+
+def _as_once(value: Any) -> Any:
+    """Return what versions before wrote for this: lists of tuples and arrays, texts for keys."""
+    if not _is_coded(value):
+        return value
+    if "dictionary" in value:
+        return {str(key): item for key, item in value["dictionary"]}
+    return value.get("tuple", value.get("array", value))

@@ -15,13 +15,14 @@ from math import prod
 import numpy as np
 
 from tinynn import checks
-from tinynn.configuration import Configured
+from tinynn.configuration import Configured, arguments
 from tinynn.functions import softmax
 from tinynn.initializers import he_normal
+from tinynn.leftovers import Portable
 from tinynn.parameters import Array, HasParameters, Shape
 
 
-class Layer(Configured, HasParameters, ABC):
+class Layer(HasParameters, Configured, Portable, ABC):
     """The contract. A layer must have `forward` and `input_gradient`; one with parameters has more.
 
     What Sequential calls, in this order:
@@ -73,6 +74,12 @@ class Layer(Configured, HasParameters, ABC):
         """Both halves: write the parameters' gradients, return dx."""
         self.parameter_gradients(dout)
         return self.input_gradient(dout)
+
+    def settle(self, input_shape: Shape) -> None:
+        """Remember how it was built: from now on what decided its shapes stays as it is."""
+        self._input_shape, self._at_build = input_shape, frozenset(vars(self))
+        self.built = True
+        self._fixed = frozenset((*arguments(type(self)), "position", "built"))
 
 
 class Flatten(Layer):

@@ -15,13 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.configuration import named, plain, restored
+from tinynn.configuration import Guarded, named, plain, restored
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
+from tinynn.leftovers import Portable
 from tinynn.parameters import Array, Owner, Shape, copy_into, flat_vector
 
+# what can no longer be set once a model is built
+FIXED = frozenset({"layers", "input_shape", "output_shapes", "lowest", "seed", "dtype"})
 
-class Sequential:
+
+class Sequential(Guarded, Portable):
     """A network of layers, each fed by the one before.
 
     layers: fresh Layer objects, one or more. input_shape: the shape of one sample, such as
@@ -49,8 +53,8 @@ class Sequential:
         seed: int = 0,
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
-        self.layers: list[Layer] = checks.fresh_layers(layers, Layer)
-        self.input_shape = checks.sample_shape(input_shape)
+        self.layers: tuple[Layer, ...] = checks.fresh_layers(layers, Layer)
+        self.input_shape = self._input_shape = checks.sample_shape(input_shape)
         self.seed = checks.count("seed", seed, least=0)
         self.dtype = checks.precision(dtype)
         self._owner = Owner()  # of the two vectors
@@ -67,8 +71,9 @@ class Sequential:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
-        for layer in self.layers:  # only now: a failure above leaves them free for another try
-            layer.built = True
+        for layer, shape in self._way:  # only now: a failure above leaves them free to try again
+            layer.settle(shape)
+        self._fixed = FIXED
 
     def _allocate(self) -> None:
         """Make both vectors and hand each layer its views; what a layer holds is carried over."""
@@ -167,16 +172,13 @@ class Sequential:
 
         Raises ValueError if a layer cannot be told by its class's name and arguments.
         """
-        checks.with_own(LAYERS, map(type, self.layers))
-        return {
-            "layers": [
-                {"layer": type(layer).__name__, "config": plain(layer.config(), layer.name)}
-                for layer in self.layers
-            ],
-            "input_shape": list(self.input_shape),
-            "seed": plain(self.seed, "seed"),
-            "dtype": self.dtype.name,
-        }
+        known = checks.with_own({**LAYERS, **INITIALIZERS}, map(type, self.layers))
+        entries = []
+        for layer in self.layers:
+            told = {k: plain(v, f"{layer.name}: {k}", known) for k, v in layer.config().items()}
+            entries.append({"layer": type(layer).__name__, "config": told})
+        shape, dtype = list(self.input_shape), self.dtype.name
+        return {"layers": entries, "input_shape": shape, "seed": self.seed, "dtype": dtype}
 
     @classmethod
     def from_config(
@@ -187,7 +189,7 @@ class Sequential:
         >>> from tinynn import Dense
         >>> model = Sequential([Dense(2)], input_shape=(3,))
         >>> Sequential.from_config(model.config()).layers
-        [Dense(units=2, initializer=he_normal)]
+        (Dense(units=2, initializer=he_normal),)
         """
         built = layers_of_config(config, layers)
         return cls(built, tuple(config["input_shape"]), config["seed"], config["dtype"])
@@ -195,16 +197,13 @@ class Sequential:
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":
         """Return a copy with the same weights in another precision: float32 or float64."""
         twin = copy.deepcopy(self)
-        twin.dtype = checks.precision(dtype)
+        twin.__dict__["dtype"] = checks.precision(dtype)  # which cannot be set: its arrays have it
         twin._allocate()
         return twin
 
-    def __getstate__(self) -> dict[str, Any]:
-        """For deepcopy and pickle: arrays travel in the layers, the vectors are made anew."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("_params", "_grads")}
-
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        """For deepcopy and pickle: arrays travel in the layers, the vectors are made anew."""
+        self.__dict__.update({"_awaited": None, **state})
         self._allocate()
 
     def __copy__(self) -> "Sequential":
@@ -212,19 +211,19 @@ class Sequential:
         return copy.deepcopy(self)
 
     def __repr__(self) -> str:
-        return f"Sequential({self.layers}, input_shape={self.input_shape}, seed={self.seed})"
+        return f"Sequential({[*self.layers]}, input_shape={self.input_shape}, seed={self.seed})"
 
 
 def walk_shapes(
     layers: Iterable[Layer], input_shape: Shape
-) -> tuple[list[Shape], dict[str, Shape]]:
+) -> tuple[tuple[Shape, ...], dict[str, Shape]]:
     """Tell layers their positions; return the shape of a sample after each, and all parameters'.
 
     >>> from tinynn import Dense, Flatten
     >>> walk_shapes([Flatten(), Dense(3)], (2, 2))
-    ([(4,), (3,)], {'1.Dense.W': (4, 3), '1.Dense.b': (3,)})
+    (((4,), (3,)), {'1.Dense.W': (4, 3), '1.Dense.b': (3,)})
     """
-    outputs, parameters, shape = [], {}, input_shape
+    outputs, parameters, shape = list[Shape](), {}, input_shape
     for position, layer in enumerate(layers):
         layer.position = position
         outputs.append(checks.shape_after(layer.output_shape(shape), layer))
@@ -232,7 +231,7 @@ def walk_shapes(
         checks.parameter_shapes(own, layer)
         parameters.update({f"{layer.name}.{key}": value for key, value in own.items()})
         shape = outputs[-1]
-    return outputs, parameters
+    return tuple(outputs), parameters
 
 
 def layers_of_config(
@@ -242,6 +241,8 @@ def layers_of_config(
     known = checks.with_own({**LAYERS, **INITIALIZERS}, layers)
     classes = {name: t for name, t in known.items() if isinstance(t, type) and issubclass(t, Layer)}
     return [
-        named(entry["layer"], classes)(**restored(entry["config"], known))
+        named(entry["layer"], classes)(
+            **{name: restored(value, known) for name, value in entry["config"].items()}
+        )
         for entry in config["layers"]
     ]

@@ -131,13 +131,6 @@ class HasParameters:
                 copy_into(views[name], old, f"{self.name}.{name}")
         self.__dict__.update(views, _views=views, _names=names)  # __setattr__ would copy, not bind
 
-    def __getattr__(self, name: str) -> Any:
-        """Explain why an unbuilt layer has no W, or no x; called for what is not there."""
-        # a line such as `W: Array`, in its class or one above
-        known = any(name in getattr(c, "__annotations__", ()) for c in type(self).__mro__)
-        why = " yet: Sequential gives a layer its parameters." if known else ". Call forward first?"
-        raise AttributeError(f"{self.name} has no {name}{why}")
-
     def __setattr__(self, name: str, value: Any) -> None:
         """Copy what is assigned to a parameter or gradient into its view; nothing is rebound."""
         if name in self._views:

@@ -170,7 +170,7 @@ def first_layer(
     if len(model.input_shape) != 2 or weights is None:
         raise ValueError(
             "first_layer needs a model of images (height, width) that begins with Flatten and "
-            f"Dense; this one has samples of {model.input_shape} and {model.layers}."
+            f"Dense; this one has samples of {model.input_shape} and {[*model.layers]}."
         )
     order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:count]
     rows = -(-len(order) // columns)

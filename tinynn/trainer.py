@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tinynn import checks
 from tinynn.batches import minibatches
 from tinynn.callbacks import Callback, Checkpoint
+from tinynn.configuration import Guarded
 from tinynn.divergence import all_finite, diverged
 from tinynn.losses import Loss
 from tinynn.metrics import hits
@@ -68,7 +69,7 @@ class Sums:
         return means if self.hits is None else {**means, "accuracy": self.hits / self.samples}
 
 
-class Trainer:
+class Trainer(Guarded):
     """Trains a model: `fit` repeats the step over batches and epochs, and tells the callbacks.
 
     seed: 0 or more, default 0; it alone decides the order of the samples in each epoch.

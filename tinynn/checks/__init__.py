@@ -35,6 +35,7 @@ from tinynn.checks.arguments import (
     scale,
     should_rise,
 )
+from tinynn.checks.attributes import absent, assignable
 from tinynn.checks.door import door
 from tinynn.checks.networks import (
     another_model,
@@ -63,8 +64,10 @@ from tinynn.checks.training import (
 
 __all__ = [
     "a_loss",
+    "absent",
     "another_model",
     "asked_rate",
+    "assignable",
     "batch",
     "better_than_guessing",
     "class_rows",

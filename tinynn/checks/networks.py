@@ -13,7 +13,27 @@ from tinynn.parameters import Array, Shape
 CO_VARARGS = 4  # of a code object: it takes *args
 
 
-def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
+class Layers(tuple[Any, ...]):
+    """The layers of a model: a tuple, which says what to write where a list would change.
+
+    >>> Layers()[0] = "another"
+    Traceback (most recent call last):
+        ...
+    ValueError: model.layers cannot be changed: the arrays of all layers lie in one vector. Set
+        weights by model.layers[0].W = ..., or make a new Sequential of new layers.
+    """
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise ValueError(
+            "model.layers cannot be changed: the arrays of all layers lie in one vector. Set "
+            "weights by model.layers[0].W = ..., or make a new Sequential of new layers."
+        )
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = insert = extend = pop = remove = clear = reverse = sort = _refuse
+
+
+def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
     """Layers for a model: one or more, each a layer, used once and in no other model.
 
     >>> from tinynn import Layer, ReLU
@@ -24,7 +44,7 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> list[Any]:
     """
     if not isinstance(layers, Iterable):
         raise ValueError(f"Sequential expects a list of layers, got {layers!r}. Write [...].")
-    layers = list(layers)
+    layers = Layers(layers)
     if not layers:
         raise ValueError("Sequential needs one layer or more, got none.")
     places: dict[int, int] = {}

@@ -1,0 +1,478 @@
+"""Protects what is set from outside: what nothing would read is refused, and told what is meant."""
+
+import copy
+import pickle
+from dataclasses import dataclass
+from functools import cached_property, partial, wraps
+from types import MethodType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tinynn import (
+    SGD,
+    Adam,
+    Callback,
+    Checkpoint,
+    CrossEntropy,
+    CSVLogger,
+    Dense,
+    EarlyStopping,
+    Flatten,
+    Layer,
+    Loss,
+    MeanSquaredError,
+    ReLU,
+    Sequential,
+    Softmax,
+    SoftmaxCrossEntropy,
+    Trainer,
+)
+from tinynn.optimizers import Optimizer
+
+
+def network():
+    return Sequential([Dense(4), ReLU(), Dense(3), Softmax()], input_shape=(2,))
+
+
+def trainer():
+    return Trainer(network(), CrossEntropy(), SGD(0.1))
+
+
+class Scale(Layer):
+    """A layer of one's own: its arguments are read in forward, in the build, or in both."""
+
+    def __init__(self, factor=2.0, start=1.0, copies=1):
+        self.factor = factor
+        self.start = start
+        self.copies = copies
+
+    def output_shape(self, input_shape):
+        return (self.copies * input_shape[0],)
+
+    def parameter_shapes(self, input_shape):
+        return {"gain": (self.copies * input_shape[0],)}
+
+    def initialize(self, rng):
+        self.gain = np.full(self.gain.shape, self.start)
+
+    def forward(self, x, training=True):
+        if training:
+            self.x = np.tile(x, self.copies)
+        return np.tile(x, self.copies) * self.gain * self.factor
+
+    def parameter_gradients(self, dout):
+        self.dgain = (dout * self.x).sum(axis=0) * self.factor
+
+    def input_gradient(self, dout):
+        dx = dout * self.gain * self.factor
+        return dx.reshape(len(dx), self.copies, -1).sum(axis=1)
+
+
+def scaled():
+    return Sequential([Scale(), Dense(2)], input_shape=(3,))
+
+
+# What a model is made of stays
+
+
+ANOTHER = r"To set weights|Set weights|make a new Sequential"
+
+
+def replace_item(model):
+    model.layers[0] = Dense(4)
+
+
+def replace_slice(model):
+    model.layers[:2] = [Dense(4), ReLU()]
+
+
+def delete_item(model):
+    del model.layers[0]
+
+
+def add_in_place(model):
+    model.layers += [Dense(2)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        replace_item,
+        replace_slice,
+        delete_item,
+        add_in_place,
+        lambda model: model.layers.append(Dense(2)),
+        lambda model: model.layers.insert(0, Dense(2)),
+        lambda model: model.layers.extend([Dense(2)]),
+        lambda model: model.layers.pop(),
+        lambda model: model.layers.remove(model.layers[0]),
+        lambda model: model.layers.clear(),
+        lambda model: model.layers.reverse(),
+        lambda model: model.layers.sort(key=id),
+        lambda model: setattr(model, "layers", [Dense(2)]),
+    ],
+)
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_the_list_of_layers_cannot_be_changed_and_the_words_say_what_can(change, way):
+    model = way(network())
+    before, x = model.layers, np.ones((2, 2))
+    out = model.predict(x)
+    with pytest.raises(ValueError, match=r"model\.layers\[0\]\.W = .*new Sequential"):
+        change(model)
+    assert model.layers is before
+    assert np.array_equal(model.predict(x), out)
+
+
+def test_layers_read_like_any_sequence():
+    model = network()
+    assert [layer.name for layer in model.layers] == ["0.Dense", "1.ReLU", "2.Dense", "3.Softmax"]
+    assert model.layers[1:-1:2] == (model.layers[1],)
+    assert model.layers.index(model.layers[2]) == 2
+    assert next(reversed(model.layers)) is model.layers[-1]
+    assert len(model.layers) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("input_shape", (5,)),
+        ("output_shapes", [(9,)]),
+        ("lowest", 2),
+        ("seed", 7),
+        ("dtype", np.float64),
+    ],
+)
+def test_what_a_model_was_built_for_cannot_be_set(name, value):
+    model = network()
+    before = getattr(model, name)
+    with pytest.raises(ValueError, match=rf"model\.{name} was decided when the model was built"):
+        setattr(model, name, value)
+    assert getattr(model, name) == before
+
+
+def test_the_shapes_of_a_model_cannot_be_changed_in_place():
+    with pytest.raises((TypeError, AttributeError)):
+        network().output_shapes[0] = (9,)
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "value"),
+    [
+        (0, "units", 7),
+        (0, "initializer", np.zeros),
+        (1, "position", 0),
+        (0, "built", False),
+    ],
+)
+def test_what_a_layer_was_built_with_cannot_be_set(layer, name, value):
+    model = network()
+    before = getattr(model.layers[layer], name)
+    with pytest.raises(ValueError, match=rf"{name} is read only then.*make a new Sequential"):
+        setattr(model.layers[layer], name, value)
+    assert getattr(model.layers[layer], name) is before
+    assert model.config() == network().config()
+
+
+class HalfUnits(Dense):
+    def forward(self, x, training=True):
+        return super().forward(x, training) * self.units
+
+
+@pytest.mark.parametrize("units", [7, "seven", None, 0.5])
+def test_an_argument_that_would_make_other_shapes_cannot_be_set(units):
+    model = Sequential([HalfUnits(4)], input_shape=(2,))
+    with pytest.raises(ValueError, match=f"units={units!r} would make other shapes"):
+        model.layers[0].units = units
+    assert model.layers[0].units == 4
+
+
+def test_an_argument_that_forward_reads_can_be_set_and_one_of_the_build_cannot():
+    model, x = scaled(), np.ones((2, 3))
+    out = model.layers[0].forward(x, training=False)
+    model.layers[0].factor = 5.0
+    assert np.array_equal(model.layers[0].forward(x, training=False), 2.5 * out)
+    assert model.config()["layers"][0]["config"]["factor"] == 5.0
+    with pytest.raises(ValueError, match=r"start is read only then.*model\.layers\[0\]\.gain = "):
+        model.layers[0].start = 3.0
+    with pytest.raises(ValueError, match="copies=2 would make other shapes of it"):
+        model.layers[0].copies = 2
+    assert (model.layers[0].start, model.layers[0].copies) == (1.0, 1)
+    assert model.predict(x).shape == (2, 2)
+
+
+def test_a_layer_that_is_not_built_yet_can_be_set():
+    layer = Scale()
+    layer.copies = 2
+    assert Sequential([layer], input_shape=(3,)).output_shapes == ((6,),)
+
+
+# What nothing would read
+
+
+def patience(name):
+    return lambda: setattr(EarlyStopping(), name, 5)
+
+
+REFUSED = [
+    (lambda: network().layers[0], "w", "Did you mean W?"),
+    (lambda: Dense(3), "w", "Did you mean W?"),
+    (lambda: network().layers[0], "weight", "Did you mean W?"),
+    (lambda: network().layers[0], "kernel", "Did you mean W?"),
+    (lambda: network().layers[0], "bias", "Did you mean b?"),
+    (lambda: network().layers[0], "trainable", "Nothing can be frozen yet."),
+    (lambda: Flatten(), "trainable", "Nothing can be frozen yet."),
+    (lambda: network().layers[0], "unit", "Did you mean units?"),
+    (lambda: network().layers[0], "initialiser", "Did you mean initializer?"),
+    (lambda: scaled().layers[0], "weight", "Its parameters are gain."),
+    (lambda: scaled().layers[0], "gian", "Did you mean gain?"),
+    (network, "trainable", "Nothing can be frozen yet."),
+    (network, "parameters", "Write model.params"),
+    (network, "gards", "Did you mean grads?"),
+    (lambda: SGD(), "lr", "Did you mean learning_rate?"),
+    (lambda: Adam(), "eps", "Did you mean epsilon?"),
+    (lambda: Adam(), "beta_1", "Did you mean beta1?"),
+    (lambda: SGD(), "weight_decay", "declare it in that class: weight_decay = None."),
+    (CrossEntropy, "label_smoothing", "Smooth the answers"),
+    (SoftmaxCrossEntropy, "from_logits", "SoftmaxCrossEntropy()"),
+    (MeanSquaredError, "reduction", "Every loss is a mean over the batch."),
+    (EarlyStopping, "patience_", "Did you mean patience?"),
+    (EarlyStopping, "restore_best_weights", "always goes back to the best weights"),
+    (lambda: Checkpoint("run.npz"), "every_epoch", "Did you mean every_epochs?"),
+    (lambda: CSVLogger("log.csv"), "filename", "Did you mean path?"),
+    (trainer, "stop_training", "Did you mean stop?"),
+    (trainer, "stopp", "Did you mean stop?"),
+    (trainer, "learning_rate", "trainer.optimizer.learning_rate"),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "said"), REFUSED, ids=[row[1] for row in REFUSED])
+def test_an_attribute_that_nothing_reads_is_refused_with_what_is_meant(make, name, said):
+    thing = make()
+    before = dict(vars(thing))
+    with pytest.raises(ValueError) as error:
+        setattr(thing, name, 1)
+    assert f" has no {name}, so nothing would read it. " in str(error.value)
+    assert said in str(error.value)
+    assert vars(thing) == before
+
+
+class Own(Callback):
+    at = None
+    limit: float
+    __doc__ = "Reads what it declares, and what its methods mention."
+
+    def __init__(self, first=1):
+        self.first = first
+
+    def on_train_begin(self, trainer):
+        if hasattr(self, "asked"):
+            trainer.stop = True
+
+    @property
+    def half(self):
+        return self.whole / 2
+
+    @half.setter
+    def half(self, value):
+        self.whole = 2 * value
+
+    @cached_property
+    def dear(self):
+        return self.price * 2
+
+    @staticmethod
+    def of(thing):
+        return thing.of_static
+
+    def on_step_end(self, trainer):
+        def inner():
+            return [self.within for _ in range(2)]
+
+        return inner()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["at", "limit", "first", "asked", "whole", "half", "price", "of_static", "within"],
+)
+def test_what_a_class_of_ones_own_declares_or_mentions_can_be_set_from_outside(name):
+    thing = Own()
+    setattr(thing, name, 3)
+    assert getattr(thing, name) == 3
+
+
+def test_what_a_class_of_ones_own_does_not_mention_is_refused():
+    with pytest.raises(ValueError, match=r"Own has no frist.*Did you mean first\?"):
+        Own().frist = 2
+
+
+class WithAnyName(Callback):
+    def __init__(self, **settings):
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+
+class Bag(Callback):
+    def load_state(self, state):
+        self.__dict__.update(state)
+
+
+def test_a_class_that_sets_attributes_by_any_name_may_have_any():
+    assert WithAnyName(colour=1).colour == 1
+    bag = Bag()
+    bag.colour = 2
+    assert bag.colour == 2
+
+
+def logged(method):
+    @wraps(method)
+    def wrapper(*args):
+        return method(*args)
+
+    return wrapper
+
+
+class Memo:
+    """A decorator that is a class."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __get__(self, thing, kind=None):
+        return partial(self.function, thing)
+
+
+class Decorated(Loss):
+    @logged
+    def forward(self, p, y):
+        return float(self.weight * (p - y).mean())
+
+    @Memo
+    def backward(self, p, y):
+        return np.full(p.shape, self.slope)
+
+
+def test_methods_are_read_through_their_decorators():
+    loss = Decorated()
+    loss.weight, loss.slope = 2.0, 0.5
+    assert (loss.weight, loss.slope) == (2.0, 0.5)
+    with pytest.raises(ValueError, match="Decorated has no scale"):
+        loss.scale = 1
+
+
+@dataclass
+class Settings(Callback):
+    limit: float = 1.0
+
+
+def test_a_dataclass_and_a_subclass_of_ones_own_work():
+    thing = Settings(limit=3.0)
+    thing.limit = 4.0
+
+    class Named(Sequential):
+        title = ""
+
+    model = Named([Dense(2)], input_shape=(3,))
+    model.title = "the first"
+    assert (thing.limit, model.title) == (4.0, "the first")
+    with pytest.raises(ValueError, match=r"Named has no titel.*Did you mean title\?"):
+        model.titel = "none"
+
+
+def test_a_method_given_later_to_the_class_or_the_instance_is_read_too():
+    class Late(Optimizer):
+        def update(self, params, grads, rate):
+            params -= rate * grads
+
+    one = Late(0.1)
+    with pytest.raises(ValueError, match="Late has no bound"):
+        one.bound = 1
+    Late.clip = lambda self: self.bound
+    one.bound = 1
+    assert one.bound == 1
+
+
+def test_a_method_of_an_instance_alone_is_read():
+    layer = network().layers[1]
+
+    def forward(self, x, training=True):
+        return np.maximum(x, self.least)
+
+    layer.forward = MethodType(forward, layer)
+    layer.least = 0.5
+    assert layer.forward(np.zeros((1, 4))).tolist() == [[0.5] * 4]
+
+
+def test_a_mock_of_a_collaborator_can_be_put_in():
+    run = trainer()
+    run.optimizer = SimpleNamespace(step=None)
+    assert run.optimizer.step is None
+
+
+# What is not there
+
+
+ABSENT = [
+    (lambda: Dense(3), "W", "Dense has no W yet: Sequential gives a layer its parameters."),
+    (lambda: Scale(), "gain", "Scale has no gain yet: Sequential gives a layer its parameters."),
+    (lambda: network().layers[0], "weight", "0.Dense has no weight. Did you mean W?"),
+    (lambda: network().layers[0], "weights", "0.Dense has no weights. Did you mean W?"),
+    (lambda: network().layers[0], "kernel", "0.Dense has no kernel. Did you mean W?"),
+    (lambda: network().layers[0], "w", "0.Dense has no w. Did you mean W?"),
+    (lambda: network().layers[0], "bias", "0.Dense has no bias. Did you mean b?"),
+    (lambda: network().layers[0], "grad", "0.Dense has no grad. Did you mean dW?"),
+    (lambda: network().layers[0], "weight_grad", "0.Dense has no weight_grad. Did you mean dW?"),
+    (lambda: network().layers[1], "weight", "1.ReLU has no weight. It has no parameters."),
+    (lambda: network().layers[0], "x", "0.Dense has no x. Call forward first?"),
+    (lambda: ReLU(), "open", "ReLU has no open. Call forward first?"),
+    (lambda: network().layers[0], "zzz", "0.Dense has no zzz."),
+    (network, "weights", "Sequential has no weights. Write model.params, one flat vector, or"),
+    (network, "parameters", "Sequential has no parameters. Write model.params, one flat"),
+    (network, "fit", "Sequential has no fit. Write Trainer(model, loss, optimizer).fit(x, y, "),
+    (network, "compile", "Sequential has no compile. Write Trainer(model, loss, optimizer).fit("),
+    (network, "train", "Sequential has no train. There is no mode: write model.forward(x, train"),
+    (network, "eval", "Sequential has no eval. There is no mode"),
+    (network, "zero_grad", "Sequential has no zero_grad. Each backward overwrites model.grads"),
+    (network, "state_dict", "Sequential has no state_dict. Write model.params"),
+    (network, "save", "Sequential has no save. Write save_model(model, path)"),
+    (network, "evaluate", "Sequential has no evaluate. Write Trainer(model, loss, optimizer).eval"),
+    (network, "add", "Sequential has no add. Give all layers at once: Sequential([...])."),
+    (network, "predicts", "Sequential has no predicts. Did you mean predict?"),
+    (lambda: Adam(), "zero_grad", "Adam has no zero_grad. Each backward overwrites model.grads"),
+    (lambda: Adam(), "lr", "Adam has no lr. Did you mean learning_rate?"),
+    (lambda: Checkpoint("a"), "settings", "Checkpoint has no settings yet: a method of it sets"),
+    (trainer, "x", "Trainer has no x yet: a method of it sets that."),
+    (trainer, "predict", "Trainer has no predict. Write trainer.model.predict(x)."),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "said"), ABSENT, ids=[row[1] for row in ABSENT])
+def test_a_name_of_another_library_or_a_near_one_is_told_the_right_one(make, name, said):
+    thing = make()
+    assert not hasattr(thing, name)
+    with pytest.raises(AttributeError) as error:
+        getattr(thing, name)
+    assert str(error.value).startswith(said)
+
+
+def test_an_error_within_a_property_is_not_hidden():
+    class Broken(Callback):
+        @property
+        def best(self):
+            return self.nowhere
+
+    with pytest.raises(AttributeError, match="Broken has no nowhere"):
+        Broken().best  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "make", [network, lambda: Dense(3), lambda: Adam(), CrossEntropy, EarlyStopping, trainer]
+)
+def test_pythons_own_protocols_work(make):
+    thing = make()
+    for twin in (copy.copy(thing), copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
+        assert type(twin) is type(thing)
+        assert vars(twin).keys() == vars(thing).keys()
+    assert not hasattr(thing, "__array__")
+    assert not hasattr(thing, "_repr_html_")

@@ -1,0 +1,101 @@
+"""What a batch left on a layer: it goes along in a copy, but not in a pickle, which may travel far.
+
+The rule: an array whose shape follows the number of samples was left by a batch. Which these are
+the layer itself is asked: a copy of it runs forward on two samples, and on three. So a running mean
+stays, and a Generator, whenever they were made.
+"""
+
+import copy
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinynn.parameters import Shape
+
+OF_A_MODEL = ("_params", "_grads", "_awaited")  # its vectors, made anew; of what batch it is
+
+
+class Portable:
+    """A layer, or a model: copied with what a batch left on it, pickled without.
+
+    >>> from tinynn import Dense, Sequential
+    >>> model = Sequential([Dense(2)], input_shape=(3,))
+    >>> p = model.forward(np.ones((5000, 3)))
+    >>> hasattr(copy.deepcopy(model).layers[0], "x"), "x" in model.layers[0].__getstate__()
+    (True, False)
+    """
+
+    _input_shape: Shape | None = None  # of a sample, once it is built
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: what a batch left behind does not travel."""
+        return {k: v for k, v in without_batch(self).items() if k not in OF_A_MODEL}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """Copy all, also what a backward that is still to come needs."""
+        kind: Any = type(self)
+        twin = memo[id(self)] = kind.__new__(kind)
+        own = not kind.__getstate__.__module__.startswith("tinynn.")  # then the user knows best
+        state = dict(self.__getstate__() if own else vars(self))
+        for name in OF_A_MODEL[:2]:
+            state.pop(name, None)
+        getattr(twin, "__setstate__", twin.__dict__.update)(copy.deepcopy(state, memo))
+        return twin
+
+
+def without_batch(thing: Any) -> dict[str, Any]:
+    """Return the attributes of a layer, or model, without what a batch left on it.
+
+    What was None or an empty list or dictionary when the model was built is that again.
+
+    >>> from tinynn import ReLU, Sequential
+    >>> relu = ReLU()
+    >>> p = Sequential([relu], input_shape=(3,)).forward(np.ones((5000, 3)))
+    >>> relu.open.shape, "open" in without_batch(relu)
+    ((5000, 3), False)
+    """
+    state = dict(vars(thing))
+    if thing._input_shape is None:  # it was never built, and what it takes is not known
+        return state
+    twin, seen = copy.deepcopy(thing), []
+    at_build = vars(thing).get("_at_build", vars(thing))
+    dtype = next((view.dtype for view in vars(thing).get("_views", {}).values()), np.float32)
+    for size in (2, 3):
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                twin.forward(np.full((size, *thing._input_shape), 0.5, dtype))
+        except Exception:  # of any kind: a layer of the user's own, which takes other numbers
+            return state
+        seen.append({name: _shapes(v, name not in at_build) for name, v in vars(twin).items()})
+    two, three = seen
+    for name, value in vars(thing).items():
+        if two.get(name) == three.get(name):
+            continue
+        if isinstance(value, dict):
+            state[name] = {k: v for k, v in value.items() if two[name].get(k) == three[name].get(k)}
+        elif name in at_build:
+            state[name] = [] if isinstance(value, list) else None
+        else:
+            del state[name]
+    return state
+
+
+def _shapes(value: Any, made_by_forward: bool) -> Any:
+    """Return the shapes of the arrays in a value; of a dictionary, by its keys.
+
+    made_by_forward: then also those in an object of any other kind, which may be a cache.
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return {shape}
+    if isinstance(value, dict):
+        return {key: _shapes(item, made_by_forward) for key, item in value.items()}
+    inner: Iterable[Any] = ()
+    if isinstance(value, (list, tuple)):
+        inner = value
+    elif made_by_forward:
+        inner = getattr(value, "__dict__", {}).values()
+    return {item for part in inner for item in map(str, [_shapes(part, made_by_forward)])}
