@@ -198,8 +198,8 @@ def test_the_losses_that_led_there_are_the_last_five_of_this_training():
 
 
 def test_a_square_beyond_the_numbers_is_said_to_be_the_loss():
-    model = Sequential([Dense(1)], input_shape=(1,))
-    model.params = [1e30, 0]
+    model = Sequential([Dense(1)], input_shape=(1,), dtype=np.float64)
+    model.params = [1e200, 0]
     with pytest.raises(TrainingDiverged, match="the loss itself"):
         Trainer(model, MeanSquaredError(), SGD()).fit([[1.0]], [[0.0]], epochs=1)
 

@@ -217,13 +217,14 @@ TABLE = [
         "A file's name for its contents",
         "model.predict('images.npz')",
         ValueError,
-        "predict expects numbers, got an array of <U10.",
+        "x is 'images.npz'. If that is a file, read it first, as by np.load.",
     ),
     Row(
         "Samples of different lengths",
         "model.predict([[1, 2, 3], [4, 5]])",
         ValueError,
-        "x is a list whose samples differ in shape, which no array can hold.",
+        "x is a list whose samples differ in shape ((3,) at 0, (2,) at 1), which no array can "
+        "hold.",
     ),
     Row(
         "Backward without forward",

@@ -17,7 +17,7 @@ from tinynn.batches import minibatches
 from tinynn.callbacks import Callback, Checkpoint
 from tinynn.divergence import all_finite, diverged
 from tinynn.losses import Loss
-from tinynn.metrics import hits
+from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.optimizers import Optimizer
@@ -59,7 +59,8 @@ class Sums:
         self.loss += loss * len(p)
         self.samples += len(p)
         if classes:
-            self.hits = (self.hits or 0) + hits(p, y)
+            right = np.count_nonzero(classes_of(p) == classes_of(y))
+            self.hits = (self.hits or 0) + int(right)
 
     def means(self) -> dict[str, float]:
         """Return loss, and accuracy where there are classes."""
@@ -146,19 +147,28 @@ class Trainer:
         self._tell("on_train_end")
         return self.history
 
-    @np.errstate(all="ignore")  # what is no number ends as a loss of NaN
+    @np.errstate(all="ignore")  # what is no number is refused in words
     @checks.door
     def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
         """Return the loss on (x, y), and the accuracy if the loss is one of classes.
 
-        Raises ValueError for data that do not fit.
+        Raises ValueError for data that do not fit, and where the model gives NaN, or the loss is
+        infinite.
         """
         x, y = checks.fitting(self.model, self.loss, x, y, "evaluate")
+        scores = self._scores(x, y)
+        if not np.isfinite(scores["loss"]):
+            checks.refuse_no_loss(self.model, self.loss, x, y, "evaluate")
+        return scores
+
+    def _scores(self, x: Array, y: Array) -> dict[str, float]:
+        """Return what `evaluate` does, with a loss of NaN where the model gives NaN."""
         sums = Sums()
         for start in range(0, len(x), 1024):  # in batches: the data may be large
             p, batch_y = self.model.predict(x[start : start + 1024]), y[start : start + 1024]
-            loss = self.loss.forward(p, batch_y) if np.isfinite(p).all() else np.nan
-            sums.add(loss, p, batch_y, self.loss.classifies)
+            if not checks.scored(p, self.loss.classifies):
+                return {"loss": np.nan}
+            sums.add(self.loss.forward(p, batch_y), p, batch_y, self.loss.classifies)
         return sums.means()
 
     def _run_epoch(self) -> None:
@@ -177,7 +187,7 @@ class Trainer:
         row = {"epoch": self.epoch, **self.sums.means()}
         checks.better_than_guessing(row, self.model.output_shapes[-1])
         if self.validation is not None:
-            row.update({f"val_{k}": v for k, v in self.evaluate(*self.validation).items()})
+            row.update({f"val_{k}": v for k, v in self._scores(*self.validation).items()})
         if not (all_finite(self) and np.isfinite(row.get("val_loss", 0))):
             raise diverged(self)
         row["learning_rate"] = self.optimizer.rate(self.optimizer.t)
@@ -191,7 +201,8 @@ class Trainer:
         self.batch = x, y
         self.step += 1
         p = self.model.forward(x)  # (B, ...)
-        self.batch_loss = self.loss.forward(p, y) if np.isfinite(p).all() else np.nan
+        known = checks.scored(p, self.loss.classifies)
+        self.batch_loss = self.loss.forward(p, y) if known else np.nan
         if not np.isfinite(self.batch_loss):
             raise diverged(self)
         self.recent_losses = [*self.recent_losses[-4:], self.batch_loss]

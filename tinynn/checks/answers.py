@@ -6,22 +6,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import count
+from tinynn.checks.arguments import array, count, numbers
 from tinynn.checks.door import door
 from tinynn.parameters import Array, Shape
+
+DIVERGED = (
+    "Has training diverged? Go back to weights from before it, and train with a smaller learning "
+    "rate."
+)
+ORDER = "Are p and y swapped? The prediction comes first, then the answer."
 
 
 def _array(p: Any, loss: str) -> Array:
     """Predictions: an array, as a model returns them."""
-    if not isinstance(p, np.ndarray):
-        kind = type(p).__name__
-        raise ValueError(f"{loss} expects p as an array, got a {kind}. Write np.array(p).")
+    if type(p) is not np.ndarray:
+        array(p, "p")  # or it would be a masked array
+        if not isinstance(p, np.ndarray) or isinstance(p, np.matrix):
+            kind = type(p).__name__
+            raise ValueError(f"{loss} expects p as an array, got a {kind}. Write np.array(p).")
     return p
 
 
 def pixels(images: npt.ArrayLike) -> Array:
     """Images of bytes."""
-    images = np.asarray(images)
+    images = array(images, "images")
     if images.dtype != np.uint8:
         hint = "Have they been scaled already?"
         if images.dtype.kind in "iuf" and images.size and 1 < images.max() <= 255:
@@ -32,13 +40,13 @@ def pixels(images: npt.ArrayLike) -> Array:
     return images
 
 
-def vector(array: npt.ArrayLike, expectation: str) -> Array:
+def vector(values: npt.ArrayLike, expectation: str) -> Array:
     """An array of one dimension."""
-    array = np.asarray(array)
-    if array.ndim != 1:
-        hint = " Of one-hot rows, y.argmax(axis=1) are the classes." if array.ndim == 2 else ""
-        raise ValueError(f"{expectation}, shape (N,), got {array.shape}.{hint}")
-    return array
+    made = array(values, "labels")
+    if made.ndim != 1:
+        hint = " Of one-hot rows, y.argmax(axis=1) are the classes." if made.ndim == 2 else ""
+        raise ValueError(f"{expectation}, shape (N,), got {made.shape}.{hint}")
+    return made
 
 
 @door
@@ -52,7 +60,7 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         Use y - 1. If there are 4 classes, say classes=4.
     """
     count("classes", classes)
-    y = np.asarray(y)
+    y = array(y, "y")
     if y.ndim != 1 or y.dtype.kind not in "iu":
         hint = " Use y.astype(int)." if y.ndim == 1 and y.dtype.kind in "bf" else ""
         if y.ndim == 1 and y.dtype.kind in "OSU":
@@ -68,9 +76,11 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
         if high == 255 and y.dtype == np.uint8:  # 0 - 1, of bytes
             start_at_1 = "Was 1 taken from a 0? Bytes know no -1. "
-        more = (
-            "say classes={}" if caller in ("one_hot", "confusion_matrix") else "end with Dense({})"
-        )
+        more = {
+            "one_hot": "say classes={}",
+            "confusion_matrix": "say classes={}",
+            "per_class_report": "give {} names",
+        }.get(caller, "end with Dense({})")
         raise ValueError(
             f"{caller}: there are {classes} classes (0 to {classes - 1}) but y contains {high}. "
             f"{start_at_1}If there are {high + 1} classes, {more.format(high + 1)}."
@@ -78,11 +88,14 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     return y
 
 
-def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
+def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None = None) -> Array:
     """The answer to predictions (B, C): classes (B,), or rows (B, C) that sum to 1."""
-    y = np.asarray(y)
+    y = array(y, "y")
     if len(p_shape) != 2 or not p_shape[0]:
-        raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p_shape}.")
+        hint = f" {ORDER}" if y.ndim == 2 and y.shape[:1] == p_shape else ""
+        raise ValueError(
+            f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p_shape}.{hint}"
+        )
     if p_shape[1] < 2:
         raise ValueError(
             f"{loss}: p has one column, so that its only class is sure. For two classes end the "
@@ -108,31 +121,41 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
     wrong = ~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)  # so written, NaN is wrong too
     if wrong.any():
         row = int(wrong.argmax())
+        remedy = "For classes, pass them as they are, shape (B,), or through one_hot."
         raise ValueError(
             f"{loss}: rows of y must not be negative and must sum to 1, but row {row} sums to "
-            f"{sums[row]:.4g} and its smallest is {y[row].min():.4g}. For classes, pass them as "
-            "they are, shape (B,), or through one_hot."
+            f"{sums[row]:.4g} and its smallest is {y[row].min():.4g}. "
+            f"{ORDER if p is not None and _one_hot(p) else remedy}"
         )
     return y
 
 
+def _one_hot(rows: Array) -> bool:
+    """Whether each row has a single 1, and 0 elsewhere: surely an answer."""
+    ones = rows == 1
+    return bool((ones.sum(axis=1) == 1).all() and (ones | (rows == 0)).all())
+
+
 @door
-def class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
-    """The answer to predictions p (B, C) as rows (B, C) of p's dtype, given as such or as classes.
+def class_shares(p: Array, y: npt.ArrayLike, loss: str) -> tuple[Any, Array]:
+    """Which entries of predictions p (B, C) the answer is about, and what it says, in p's dtype.
 
-    >>> class_rows(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
-    array([[0., 0., 1.],
-           [1., 0., 0.]], dtype=float32)
+    Of classes (B,) these are one a sample, each with a share of 1; of rows (B, C) they are all.
+
+    >>> class_shares(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
+    ((array([0, 1]), array([2, 0])), array([1., 1.], dtype=float32))
     """
-    y = class_targets(_array(p, loss).shape, y, loss)
+    y = class_targets(_array(p, loss).shape, y, loss, p)
     dtype = np.result_type(p, np.float32)
-    return np.eye(p.shape[1], dtype=dtype)[y] if y.ndim == 1 else y.astype(dtype, copy=False)
+    if y.ndim == 1:
+        return (np.arange(len(y)), y), np.ones(len(y), dtype)
+    return ..., y.astype(dtype, copy=False)
 
 
-def probabilities(p: Array) -> None:
-    """Rows (B, C), each of numbers from 0 up that sum to 1."""
-    sums = p.sum(axis=-1)  # (B,)
-    if not (np.abs(sums - 1).max() < 1e-3 and p.min() >= 0):  # so written, NaN is wrong too
+def probabilities(p: Array, y: npt.ArrayLike) -> None:
+    """Rows (B, C), each of numbers from 0 up that sum to 1; not the answer, in place of y."""
+    sums, least = p.sum(axis=-1), p.min()  # (B,)
+    if not (np.abs(sums - 1).max() < 1e-3 and least >= 0):  # so written, NaN is wrong too
         row = int((~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)).argmax())
         remedy = "End the model with Softmax(), or use SoftmaxCrossEntropy()."
         if np.isnan(p).any():
@@ -141,6 +164,109 @@ def probabilities(p: Array) -> None:
             f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
             f"its smallest is {p[row].min():.4g}. {remedy}"
         )
+    if least == 0 and np.ndim(y) == 2 and _one_hot(p) and not _one_hot(np.asarray(y)):
+        raise ValueError(f"CrossEntropy: each row of p is one-hot, and those of y are not. {ORDER}")
+
+
+def scored(p: Array, classes: bool) -> bool:
+    """Whether predictions are numbers: all finite, but that a class may be masked, by -inf.
+
+    classes: whether these are rows (B, C) of classes. Each sample must have a class left.
+
+    >>> p = np.array([[0, 1, -np.inf]])
+    >>> scored(p, classes=True), scored(p, classes=False), scored(p - np.inf, classes=True)
+    (True, False, False)
+    """
+    if np.isfinite(p).all():
+        return True
+    return classes and p.ndim == 2 and bool(np.isfinite(p.max(axis=1)).all())
+
+
+def refuse_unscored(p: Array, caller: str, classes: bool = True) -> None:
+    """Predictions that are numbers: of NaN the first class would seem the most probable."""
+    if scored(p, classes):
+        return
+    rows, masks = p.reshape(len(p), -1), classes and p.ndim == 2
+    wrong = ~np.isfinite(rows.max(axis=1)) if masks else ~np.isfinite(rows).all(axis=1)
+    first = int(wrong.argmax())
+    what = "NaN" if np.isnan(rows[first]).any() else "infinity"
+    if masks and np.isneginf(rows[first]).all():
+        what = "-inf for every class, so that none is left"
+    raise ValueError(
+        f"{caller}: the prediction for sample {first} is {what} (no numbers for "
+        f"{np.count_nonzero(wrong):,} of {len(p):,} samples). {DIVERGED}"
+    )
+
+
+def refuse_unsound(name: str, parameter: Array, caller: str) -> None:
+    """Parameters that are finite numbers."""
+    wrong = np.count_nonzero(~np.isfinite(parameter))
+    if wrong:
+        raise ValueError(
+            f"{caller}: {wrong:,} of the {parameter.size:,} numbers of {name} are NaN or infinite. "
+            f"{DIVERGED}"
+        )
+
+
+def masked_answer(p: Array, y: Array) -> str:
+    """Say which sample's own class has a score of -inf, so that its loss is infinite; "" if none.
+
+    >>> print(masked_answer(np.array([[0, 1, -np.inf]]), np.array([2])))
+    -inf for class 2 of sample 0, which is its answer (a class may be masked only where it is none)
+    """
+    if p.ndim != 2 or y.shape not in (p.shape, p.shape[:1]):  # of a loss of one's own
+        return ""
+    at = (np.arange(len(y)), y) if y.ndim == 1 else np.nonzero(y)
+    wrong = np.flatnonzero(np.isneginf(p[at]))
+    if not wrong.size:
+        return ""
+    sample, c = int(at[0][wrong[0]]), int(at[1][wrong[0]])
+    return (
+        f"-inf for class {c} of sample {sample}, which is its answer (a class may be masked only "
+        "where it is none)"
+    )
+
+
+def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Array]:
+    """Predictions and answers of classes, each as classes (N,) or rows (N, C), in this order."""
+    p, y = array(p, "p"), array(y, "y")
+    for each in (p, y):  # a single column would have its largest entry at 0, always
+        if each.ndim not in (1, 2) or len(each) != len(p) or each.shape[1:] in ((0,), (1,)):
+            raise ValueError(
+                f"{caller} expects p and y of one length, each classes (N,) or rows (N, C) of 2 "
+                f"classes or more; got {p.shape} and {y.shape}."
+            )
+    if not len(p):
+        raise ValueError(f"{caller} needs 1 sample or more, got {p.shape} and {y.shape}.")
+    if p.ndim == y.ndim == 2 and p.shape != y.shape:
+        raise ValueError(f"{caller}: p is for {p.shape[1]} classes, y for {y.shape[1]}.")
+    for name, each in (("p", p), ("y", y)):
+        if each.ndim == 2:
+            numbers(each, f"{caller} expects rows of numbers")
+        elif each.dtype.kind not in "biu":
+            hint = f" Use {name}.astype(int)." if each.dtype.kind == "f" else ""
+            raise ValueError(f"{caller}: classes are whole numbers, got {each.dtype}.{hint}")
+    if y.ndim == 2 and not _one_hot(y):
+        if p.ndim == 1 or _one_hot(p):
+            raise ValueError(
+                f"{caller}: p holds classes, and the rows of y are not one-hot. {ORDER} If y does "
+                "hold shares of classes, give y.argmax(axis=1)."
+            )
+        class_targets(p.shape, y, caller)  # shares
+    if p.ndim == 2:
+        refuse_unscored(p, caller)
+    return p, y
+
+
+def counts(matrix: npt.ArrayLike, classes: int, caller: str) -> Array:
+    """A confusion matrix (C, C): how often each class was taken for each."""
+    matrix = array(matrix, "matrix")
+    if matrix.shape != (classes, classes) or matrix.dtype.kind not in "biu":
+        raise ValueError(
+            f"{caller} expects the counts ({classes}, {classes}) that confusion_matrix(p, y, "
+            f"{classes}) returns, for {classes} names; got {matrix.shape} of {matrix.dtype}."
+        )
+    return matrix
 
 
 def repeats(layer: Any, x: Array, out: Array) -> None:
@@ -173,7 +299,7 @@ def targets(p: Array, y: npt.ArrayLike) -> Array:
 
 def same_shape(p_shape: Shape, y: npt.ArrayLike) -> Array:
     """Numbers in the very shape of predictions: NumPy would stretch others silently."""
-    y = np.asarray(y)
+    y = array(y, "y")
     if y.dtype.kind not in "biuf":
         raise ValueError(f"MeanSquaredError expects numbers, got y of {y.dtype}.")
     if y.shape != p_shape:
