@@ -16,6 +16,7 @@ CHECKS = [
     "checks.arguments",
     "checks.networks",
     "checks.answers",
+    "checks.predictions",
     "checks.training",
     "checks",
 ]

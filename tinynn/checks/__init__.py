@@ -8,18 +8,12 @@ changed. They stand here so that the mathematics elsewhere can be read without t
 from tinynn.checks.answers import (
     class_shares,
     class_targets,
-    compared,
-    counts,
     labels,
-    masked_answer,
     not_saturated,
     pixels,
     probabilities,
-    refuse_unscored,
-    refuse_unsound,
     repeats,
     same_shape,
-    scored,
     targets,
     vector,
 )
@@ -50,6 +44,14 @@ from tinynn.checks.networks import (
     same_length,
     shape_after,
     with_own,
+)
+from tinynn.checks.predictions import (
+    compared,
+    counts,
+    masked_answer,
+    refuse_unscored,
+    refuse_unsound,
+    scored,
 )
 from tinynn.checks.training import (
     better_than_guessing,

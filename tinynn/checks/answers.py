@@ -1,6 +1,7 @@
 """Predictions p, and the answers y to them: labels, rows or numbers, in the shape of p."""
 
 from math import prod
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,6 @@ from tinynn.checks.arguments import array, count, numbers
 from tinynn.checks.door import door
 from tinynn.parameters import Array, Shape
 
-DIVERGED = (
-    "Has training diverged? Go back to weights from before it, and train with a smaller learning "
-    "rate."
-)
 ORDER = "Are p and y swapped? The prediction comes first, then the answer."
 
 
@@ -46,6 +43,12 @@ def vector(values: npt.ArrayLike, expectation: str) -> Array:
     if made.ndim != 1:
         hint = " Of one-hot rows, y.argmax(axis=1) are the classes." if made.ndim == 2 else ""
         raise ValueError(f"{expectation}, shape (N,), got {made.shape}.{hint}")
+    if made.dtype == object and not all(isinstance(each, str) for each in made):
+        numbers(made, f"{expectation}, as numbers or texts")
+    if made.dtype.kind == "f" and np.isnan(made).any():
+        raise ValueError(
+            f"{expectation}, but that of sample {int(np.isnan(made).argmax())} is NaN."
+        )
     return made
 
 
@@ -63,7 +66,9 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     y = array(y, "y")
     if y.ndim != 1 or y.dtype.kind not in "iu":
         hint = " Use y.astype(int)." if y.ndim == 1 and y.dtype.kind in "bf" else ""
-        if y.ndim == 1 and y.dtype.kind in "OSU":
+        if y.ndim == 1 and y.dtype == object and all(isinstance(each, Real) for each in y):
+            hint = " Use y.astype(int)."
+        elif y.ndim == 1 and y.dtype.kind in "OSU":
             hint = " Number them: names, y = np.unique(y, return_inverse=True)."
         raise ValueError(
             f"{caller} expects one whole number a sample, shape (N,), got shape {y.shape} of "
@@ -125,12 +130,12 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
         raise ValueError(
             f"{loss}: rows of y must not be negative and must sum to 1, but row {row} sums to "
             f"{sums[row]:.4g} and its smallest is {y[row].min():.4g}. "
-            f"{ORDER if p is not None and _one_hot(p) else remedy}"
+            f"{ORDER if p is not None and one_hot_rows(p) else remedy}"
         )
     return y
 
 
-def _one_hot(rows: Array) -> bool:
+def one_hot_rows(rows: Array) -> bool:
     """Whether each row has a single 1, and 0 elsewhere: surely an answer."""
     ones = rows == 1
     return bool((ones.sum(axis=1) == 1).all() and (ones | (rows == 0)).all())
@@ -164,109 +169,8 @@ def probabilities(p: Array, y: npt.ArrayLike) -> None:
             f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
             f"its smallest is {p[row].min():.4g}. {remedy}"
         )
-    if least == 0 and np.ndim(y) == 2 and _one_hot(p) and not _one_hot(np.asarray(y)):
+    if least == 0 and np.ndim(y) == 2 and one_hot_rows(p) and not one_hot_rows(np.asarray(y)):
         raise ValueError(f"CrossEntropy: each row of p is one-hot, and those of y are not. {ORDER}")
-
-
-def scored(p: Array, classes: bool) -> bool:
-    """Whether predictions are numbers: all finite, but that a class may be masked, by -inf.
-
-    classes: whether these are rows (B, C) of classes. Each sample must have a class left.
-
-    >>> p = np.array([[0, 1, -np.inf]])
-    >>> scored(p, classes=True), scored(p, classes=False), scored(p - np.inf, classes=True)
-    (True, False, False)
-    """
-    if np.isfinite(p).all():
-        return True
-    return classes and p.ndim == 2 and bool(np.isfinite(p.max(axis=1)).all())
-
-
-def refuse_unscored(p: Array, caller: str, classes: bool = True) -> None:
-    """Predictions that are numbers: of NaN the first class would seem the most probable."""
-    if scored(p, classes):
-        return
-    rows, masks = p.reshape(len(p), -1), classes and p.ndim == 2
-    wrong = ~np.isfinite(rows.max(axis=1)) if masks else ~np.isfinite(rows).all(axis=1)
-    first = int(wrong.argmax())
-    what = "NaN" if np.isnan(rows[first]).any() else "infinity"
-    if masks and np.isneginf(rows[first]).all():
-        what = "-inf for every class, so that none is left"
-    raise ValueError(
-        f"{caller}: the prediction for sample {first} is {what} (no numbers for "
-        f"{np.count_nonzero(wrong):,} of {len(p):,} samples). {DIVERGED}"
-    )
-
-
-def refuse_unsound(name: str, parameter: Array, caller: str) -> None:
-    """Parameters that are finite numbers."""
-    wrong = np.count_nonzero(~np.isfinite(parameter))
-    if wrong:
-        raise ValueError(
-            f"{caller}: {wrong:,} of the {parameter.size:,} numbers of {name} are NaN or infinite. "
-            f"{DIVERGED}"
-        )
-
-
-def masked_answer(p: Array, y: Array) -> str:
-    """Say which sample's own class has a score of -inf, so that its loss is infinite; "" if none.
-
-    >>> print(masked_answer(np.array([[0, 1, -np.inf]]), np.array([2])))
-    -inf for class 2 of sample 0, which is its answer (a class may be masked only where it is none)
-    """
-    if p.ndim != 2 or y.shape not in (p.shape, p.shape[:1]):  # of a loss of one's own
-        return ""
-    at = (np.arange(len(y)), y) if y.ndim == 1 else np.nonzero(y)
-    wrong = np.flatnonzero(np.isneginf(p[at]))
-    if not wrong.size:
-        return ""
-    sample, c = int(at[0][wrong[0]]), int(at[1][wrong[0]])
-    return (
-        f"-inf for class {c} of sample {sample}, which is its answer (a class may be masked only "
-        "where it is none)"
-    )
-
-
-def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Array]:
-    """Predictions and answers of classes, each as classes (N,) or rows (N, C), in this order."""
-    p, y = array(p, "p"), array(y, "y")
-    for each in (p, y):  # a single column would have its largest entry at 0, always
-        if each.ndim not in (1, 2) or len(each) != len(p) or each.shape[1:] in ((0,), (1,)):
-            raise ValueError(
-                f"{caller} expects p and y of one length, each classes (N,) or rows (N, C) of 2 "
-                f"classes or more; got {p.shape} and {y.shape}."
-            )
-    if not len(p):
-        raise ValueError(f"{caller} needs 1 sample or more, got {p.shape} and {y.shape}.")
-    if p.ndim == y.ndim == 2 and p.shape != y.shape:
-        raise ValueError(f"{caller}: p is for {p.shape[1]} classes, y for {y.shape[1]}.")
-    for name, each in (("p", p), ("y", y)):
-        if each.ndim == 2:
-            numbers(each, f"{caller} expects rows of numbers")
-        elif each.dtype.kind not in "biu":
-            hint = f" Use {name}.astype(int)." if each.dtype.kind == "f" else ""
-            raise ValueError(f"{caller}: classes are whole numbers, got {each.dtype}.{hint}")
-    if y.ndim == 2 and not _one_hot(y):
-        if p.ndim == 1 or _one_hot(p):
-            raise ValueError(
-                f"{caller}: p holds classes, and the rows of y are not one-hot. {ORDER} If y does "
-                "hold shares of classes, give y.argmax(axis=1)."
-            )
-        class_targets(p.shape, y, caller)  # shares
-    if p.ndim == 2:
-        refuse_unscored(p, caller)
-    return p, y
-
-
-def counts(matrix: npt.ArrayLike, classes: int, caller: str) -> Array:
-    """A confusion matrix (C, C): how often each class was taken for each."""
-    matrix = array(matrix, "matrix")
-    if matrix.shape != (classes, classes) or matrix.dtype.kind not in "biu":
-        raise ValueError(
-            f"{caller} expects the counts ({classes}, {classes}) that confusion_matrix(p, y, "
-            f"{classes}) returns, for {classes} names; got {matrix.shape} of {matrix.dtype}."
-        )
-    return matrix
 
 
 def repeats(layer: Any, x: Array, out: Array) -> None:

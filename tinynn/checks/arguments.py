@@ -141,8 +141,11 @@ def array(values: Any, name: str) -> Array:
     """
     if type(values) is np.ndarray:  # nearly always
         return values
-    for each in values if isinstance(values, (list, tuple)) else (values,):
-        _refuse_masked(each, name)
+    if isinstance(values, (list, tuple)):
+        for i, each in enumerate(values):
+            if isinstance(each, np.ndarray):
+                _refuse_masked(each, name, f"[{i}]")
+    _refuse_masked(values, name)
     if hasattr(values, "toarray") or hasattr(values, "todense"):
         method = "toarray" if hasattr(values, "toarray") else "todense"
         raise ValueError(
@@ -175,15 +178,15 @@ def _regular(values: Sequence[Any]) -> bool:
         return False
 
 
-def _refuse_masked(values: Any, name: str) -> None:
+def _refuse_masked(values: Any, name: str, at: str = "") -> None:
     """Numbers that are all there: under a mask stands anything."""
     masked = isinstance(values, np.ndarray) and hasattr(values, "filled")
     hidden = np.count_nonzero(np.ma.getmaskarray(values)) if masked else 0
     if hidden:
         raise ValueError(
-            f"{name} is a masked array, {hidden:,} of whose {values.size:,} numbers are masked: "
-            "what lies under the mask would be taken for numbers. Put in what is missing, "
-            f"{name}.filled(...), for instance with the mean, or leave those samples out."
+            f"{name}{at} is a masked array, {hidden:,} of whose {values.size:,} numbers are masked:"
+            " what lies under the mask would be taken for numbers. Put in what is missing, "
+            f"{name}{at}.filled(...), for instance with the mean, or leave those samples out."
         )
 
 
@@ -219,8 +222,8 @@ def _table(columns: list[Any], table: Array, name: str) -> str:
     told = ", ".join(map(repr, texts[:5])) + (", ..." if len(texts) > 5 else "")
     return (
         f"{name} is a table in which not all are numbers: column {told}. Leave such columns out, "
-        f"{name}.drop(columns=[{told}]), or put a number in place of each value: "
-        "np.unique(column, return_inverse=True)[1]."
+        f"{name}.drop(columns=[{told}]), or put a number in place of each text: "
+        f"np.unique(column, return_inverse=True)[1], and of what is missing: {name}.fillna(...)."
     )
 
 
@@ -240,6 +243,8 @@ def numbers(values: Array, expects: str) -> Array:
     if values.dtype.kind in "biuf":
         return values
     hint = ""
+    if values.dtype.names:
+        hint = " Of columns with names: np.column_stack([x[name] for name in x.dtype.names])."
     if values.dtype == object:
         odd = next(((i, v) for i, v in np.ndenumerate(values) if not _is(v)), None)
         hint = " All of them are numbers: write .astype(float)."

@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.answers import (
-    class_targets,
-    masked_answer,
-    refuse_unscored,
-    refuse_unsound,
-    same_shape,
-    scored,
-)
+from tinynn.checks.answers import class_targets, same_shape
 from tinynn.checks.arguments import a_loss, array, instance
 from tinynn.checks.door import door
 from tinynn.checks.networks import batch
+from tinynn.checks.predictions import masked_answer, refuse_unsound, scored
 from tinynn.parameters import Array, Shape
 
 
@@ -112,14 +106,29 @@ def _finite(name: str, values: Array, dtype: np.dtype[Any]) -> None:
             )
 
 
+def _refuse_no_numbers(model: Any, loss: Any, x: Array, caller: str) -> None:
+    """A model that gives numbers for x: its parameters are, and what each layer returns."""
+    for name, view in model.named_parameters().items():
+        refuse_unsound(name, view, caller)
+    out = x.astype(model.dtype)
+    for layer in model.layers:
+        out = layer.forward(out, training=False)
+        if not scored(out, loss.classifies):
+            wrong = np.count_nonzero(~np.isfinite(out))
+            raise ValueError(
+                f"{caller}: {wrong:,} of the {out.size:,} numbers that {layer.name} returns are "
+                "NaN or infinite, and what it got is finite. Are weights or x too large, or is "
+                "there a root or logarithm of 0 or less?"
+            )
+
+
 def refuse_no_loss(model: Any, loss: Any, x: Array, y: Array, caller: str) -> None:
     """Data of which the loss is NaN or infinite: what it is, and where it begins."""
     _finite("x", x, model.dtype)
     _finite("y", y, model.dtype)
-    for name, view in model.named_parameters().items():
-        refuse_unsound(name, view, caller)
+    for start in range(0, len(x), 1024):
+        _refuse_no_numbers(model, loss, x[start : start + 1024], caller)
     p = model.predict(x)
-    refuse_unscored(p, caller, loss.classifies)
     masked = masked_answer(p, y) if loss.classifies else ""
     if masked:
         raise ValueError(f"{caller}: the loss is infinite. The model returns {masked}.")
@@ -154,6 +163,8 @@ def one_step(
     twin = model.astype(dtype or model.dtype)
     with np.errstate(all="ignore"):
         p = twin.forward(x[:32])
+        if not scored(p, loss.classifies):
+            _refuse_no_numbers(twin, loss, x[:32], caller)
         a_loss(loss.forward(p, y[:32]), loss)
         twin.backward(loss.backward(p, y[:32]))
     return x, y
