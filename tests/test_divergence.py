@@ -24,8 +24,12 @@ from tinynn import (
     SoftmaxCrossEntropy,
     Trainer,
     TrainingDiverged,
+    check_gradients,
     checks,
     datasets,
+    diagnose,
+    explain_step,
+    one_hot,
     save_model,
     scale_pixels,
 )
@@ -200,8 +204,8 @@ def test_the_losses_that_led_there_are_the_last_five_of_this_training():
 
 
 def test_a_square_beyond_the_numbers_is_said_to_be_the_loss():
-    model = Sequential([Dense(1)], input_shape=(1,))
-    model.params = [1e30, 0]
+    model = Sequential([Dense(1)], input_shape=(1,), dtype=np.float64)
+    model.params = [1e200, 0]
     with pytest.raises(TrainingDiverged, match="the loss itself"):
         Trainer(model, MeanSquaredError(), SGD()).fit([[1.0]], [[0.0]], epochs=1)
 
@@ -317,3 +321,69 @@ def test_validation_that_overflows_is_divergence_and_leaves_the_last_checkpoint(
     with pytest.raises(TrainingDiverged, match="Training diverged in epoch 2, step 3"):
         trainer.fit(x, y, 1, len(x), (x[::-1], y[::-1]), callbacks=[keep])
     assert (tmp_path / "run.npz").read_bytes() == before
+
+
+# A model that gives no numbers, outside of training
+
+LOOKS = {
+    "evaluate": lambda model, loss, x, y: Trainer(model, loss, SGD()).evaluate(x, y),
+    "diagnose": diagnose,
+    "check_gradients": check_gradients,
+    "explain_step": lambda model, loss, x, y: explain_step(model, loss, SGD(), x, y),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    "loss", [SoftmaxCrossEntropy(), CrossEntropy(), MeanSquaredError()], ids=lambda loss: repr(loss)
+)
+def test_weights_of_nan_have_no_score_and_are_no_healthy_network(look, loss):
+    x, y = data()
+    model = network(*[Softmax()] * (type(loss) is CrossEntropy))
+    model.layers[2].W[0, 0] = np.nan
+    y = y if loss.classifies else one_hot(y, 3)
+    with pytest.raises(ValueError) as error:
+        LOOKS[look](model, loss, x, y)
+    assert str(error.value) == (
+        f"{look}: 1 of the 24 numbers of 2.Dense.W are NaN or infinite. Has training diverged? Go "
+        "back to weights from before it, and train with a smaller learning rate."
+    )
+    assert np.isnan(model.predict(x)).any()  # which is what it says
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_layer_that_gives_no_numbers_is_named(look):
+    x, y = data()
+    breaks = Breaks()
+    breaks.broken = "forward"
+    model = Sequential([Dense(8), breaks, Dense(3)], input_shape=(4,))
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=rf"{look}: .*1\.Breaks returns"),
+    ):
+        LOOKS[look](model, SoftmaxCrossEntropy(), x, y)
+
+
+def test_evaluate_says_what_is_wrong_with_the_data_first():
+    x, y = data()
+    trainer = Trainer(network(), SoftmaxCrossEntropy(), SGD())
+    broken = x.copy()
+    broken[7, 1] = np.nan
+    with pytest.raises(ValueError, match="x holds NaN or infinity, first in sample 7"):
+        trainer.evaluate(broken, y)
+    with pytest.raises(ValueError, match=r"x holds .*e\+300, .* too large for the model's float32"):
+        trainer.evaluate(x.astype(float) * 1e300, y)
+
+
+def test_squares_that_float32_cannot_hold_are_no_divergence():
+    model = Sequential([Dense(1)], input_shape=(1,))
+    model.params = [1e30, 0]
+    history = Trainer(model, MeanSquaredError(), SGD(0.25)).fit([[1.0]], [[0.0]], epochs=1)
+    assert history["loss"] == [pytest.approx(1e60, rel=1e-6)]
+
+
+def test_a_loss_beyond_the_numbers_is_said_to_be_the_loss_by_evaluate():
+    model = Sequential([Dense(1)], input_shape=(1,), dtype=np.float64)
+    model.params = [1e200, 0]
+    with pytest.raises(ValueError, match="the loss is no finite number, though the predict"):
+        Trainer(model, MeanSquaredError(), SGD()).evaluate([[1.0]], [[0.0]])

@@ -149,3 +149,31 @@ def test_log_softmax_of_whole_numbers_is_right(dtype):
     e = math.exp(10)
     expected = np.array([[-math.log1p(e), -math.log1p(1 / e)]])
     assert log_softmax(np.array([[0, 10]], dtype)) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_score_of_minus_infinity_is_a_class_that_cannot_be(dtype):
+    z = np.array([[0, -np.inf, math.log(3)]], dtype)
+    assert softmax(z) == pytest.approx(np.array([[0.25, 0, 0.75]]), rel=1e-6)
+    assert softmax(z)[0, 1] == 0
+    expected = np.array([[-math.log(4), -np.inf, math.log(0.75)]])
+    assert log_softmax(z) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scores_at_the_ends_of_their_range_have_a_softmax(dtype):
+    """Their difference is none of its numbers; its exponential is 0 all the same."""
+    most = np.finfo(dtype).max
+    z = np.array([[most, -most, most], [-most, -most, -most]], dtype)
+    assert softmax(z) == pytest.approx(np.array([[0.5, 0, 0.5], [1 / 3, 1 / 3, 1 / 3]]))
+    log_half = -math.log(2)
+    assert log_softmax(z)[0] == pytest.approx(np.array([log_half, -np.inf, log_half]))
+
+
+@pytest.mark.parametrize("row", [[-np.inf, -np.inf], [np.inf, 0], [np.nan, 0]])
+@pytest.mark.parametrize("function", [softmax, log_softmax])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_rows_without_a_largest_number_have_no_softmax_and_become_nan(function, row):
+    found = function(np.array([row, [0.0, 0.0]]))
+    assert np.isnan(found[0]).all()
+    assert np.isfinite(found[1]).all()

@@ -1,6 +1,7 @@
 """Protects the losses: their numbers, their slopes, and the exact gradient at any gap."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -332,3 +333,81 @@ def test_losses_know_whether_they_tell_classes_and_rebuild(loss, classifies):
 def test_contracts_cannot_be_built_half_done(base):
     with pytest.raises(TypeError, match="abstract"):
         base()
+
+
+# At the edges of what numbers can hold
+
+
+def test_losses_are_exact_at_gaps_that_float32_cannot_hold():
+    most, gap = np.float32(3e38), 2 * float(np.float32(3e38))  # 6e38 is infinity in float32
+    p = np.array([[most, -most]])
+    assert SoftmaxCrossEntropy().forward(p, [0]) == 0
+    assert SoftmaxCrossEntropy().forward(p, [1]) == gap
+    assert SoftmaxCrossEntropy().backward(p, [0]).tolist() == [[0, 0]]
+    assert SoftmaxCrossEntropy().backward(p, [1]).tolist() == [[1, -1]]
+    assert MeanSquaredError().forward(p, -p) == gap**2
+
+
+@given(
+    arrays(np.float32, (2, 3), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)),
+    st.lists(st.integers(0, 2), min_size=2, max_size=2),
+)
+def test_softmax_cross_entropy_is_right_at_any_finite_scores(z, labels):
+    rows = z.astype(np.longdouble)
+    exact = np.log(np.exp(rows - rows.max(axis=1, keepdims=True)).sum(axis=1))
+    exact += rows.max(axis=1) - rows[np.arange(2), labels]
+    expected = pytest.approx(float(exact.mean()), rel=1e-14, abs=1e-15)
+    assert SoftmaxCrossEntropy().forward(z, labels) == expected
+    dp = SoftmaxCrossEntropy().backward(z, labels)
+    assert np.isfinite(dp).all()
+    assert dp.sum(axis=1) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["forward", "backward"])
+@pytest.mark.parametrize("loss", CLASSIFIERS)
+def test_labels_of_20000_classes_take_the_room_of_the_predictions(loss, method):
+    p = np.full((8, 20_000), 1 / 20_000, np.float32)  # 0.64 MB
+    getattr(loss, method)(p, np.arange(8))  # once before, so that only its own room is measured
+    tracemalloc.start()
+    getattr(loss, method)(p, np.arange(8))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * p.nbytes  # a square of classes would take 1.6 GB
+
+
+# The order: the prediction first, then the answer
+
+ORDER = "Are p and y swapped? The prediction comes first, then the answer."
+
+
+@pytest.mark.parametrize("method", ["forward", "backward"])
+@pytest.mark.parametrize("loss", CLASSIFIERS)
+def test_classes_in_the_place_of_predictions_are_refused(loss, method):
+    for y in (np.array([0, 1, 2]), np.array([0, 1, 2], np.uint8)):
+        with pytest.raises(ValueError) as error:
+            getattr(loss, method)(y, probabilities(3, 4))
+        assert str(error.value).endswith(ORDER)
+
+
+@pytest.mark.parametrize("method", ["forward", "backward"])
+@pytest.mark.parametrize(
+    ("loss", "p"),
+    [
+        (CrossEntropy(), probabilities(3, 4)),
+        (SoftmaxCrossEntropy(), np.random.default_rng(0).normal(size=(3, 4))),
+    ],
+)
+@pytest.mark.parametrize("dtype", [bool, int, np.float32])
+def test_one_hot_rows_in_the_place_of_predictions_are_refused(loss, p, dtype, method):
+    with pytest.raises(ValueError) as error:
+        getattr(loss, method)(np.eye(4, dtype=dtype)[[0, 1, 3]], p)
+    assert str(error.value).endswith(ORDER)
+
+
+def test_predictions_that_are_quite_sure_are_no_answers():
+    sure, labels = np.eye(3), np.array([0, 1, 1])
+    expected = CAP / 3
+    for y in (labels, np.eye(3)[labels], np.eye(3, dtype=int)[labels]):
+        assert CrossEntropy().forward(sure, y) == pytest.approx(expected)
+    nearly = np.array([[1.0, 0.0], [0.5, 0.5]])  # one row is one-hot, and one is not
+    assert CrossEntropy().forward(nearly, [[0.5, 0.5], [0.5, 0.5]]) > 0

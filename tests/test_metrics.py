@@ -1,5 +1,7 @@
 """Protects the figures by which people judge a classifier, and the texts that show them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -157,7 +159,7 @@ def test_inputs_that_do_not_fit_are_refused_with_a_reason(p, y, words, metric, m
         ([0, 1], [0, 2], "2 classes (0 to 1) but y contains 2"),
         ([0, -1], [0, 1], "contains -1"),
         ([0.0, 1.0], [0, 1], "float64"),
-        ([0, 1], np.array([0, 255], "u1"), "If there are 256 classes, say classes=256"),
+        ([0, 1], np.array([0, 255], "u1"), "If there are 256 classes, "),
         (np.eye(3), [0, 1, 0], "2 classes (0 to 1) but y contains 2"),
     ],
 )
@@ -172,3 +174,98 @@ def test_classes_out_of_range_are_refused(p, y, words):
 def test_classes_in_a_column_are_not_silently_taken_for_class_0(p, y):
     with pytest.raises(ValueError):
         accuracy(p, y)
+
+
+# Predictions that are no numbers
+
+METRICS = {
+    "accuracy": accuracy,
+    "confusion_matrix": lambda p, y: confusion_matrix(p, y, 4),
+    "per_class_report": lambda p, y: per_class_report(p, y, NAMES),
+}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (np.nan, "p is NaN in row 2; 3 of its 8 rows are no numbers. Has training diverged?"),
+        (np.inf, "p is infinite in row 2; 3 of its 8 rows"),
+        (-np.inf, "p is -inf for every class, so that none is left, in row 2; 3 of its 8 rows"),
+    ],
+)
+def test_predictions_that_are_no_numbers_are_not_taken_for_class_0(metric, number, said):
+    p = scores(P)
+    p[[2, 5, 7]] = number
+    for y in FORMS_OF_Y:
+        with pytest.raises(ValueError) as error:
+            METRICS[metric](p, y)
+        assert said in str(error.value)
+        assert str(error.value).startswith(metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_one_nan_is_enough_and_a_masked_class_is_none(metric):
+    p = scores(P)
+    p[4, 0] = -np.inf  # P[4] is class 1
+    assert str(METRICS[metric](p, Y)) == str(METRICS[metric](P, Y))
+    p[4, 0] = np.nan
+    with pytest.raises(ValueError, match="p is NaN in row 4; 1 of its 8 rows"):
+        METRICS[metric](p, Y)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_nan_in_the_answers_is_refused(metric):
+    y = one_hot(Y, 4)
+    y[3, 2] = np.nan
+    for p in (P, scores(P)):
+        with pytest.raises(ValueError, match="y"):
+            METRICS[metric](p, y)
+
+
+# The order: p, then y
+
+REAL = np.random.default_rng(0).dirichlet(np.ones(4), 8)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    ("p", "y"),
+    [
+        (Y, REAL),
+        (np.array(Y), REAL.astype(np.float32)),
+        (Y, np.log(REAL)),  # scores
+        (one_hot(Y, 4), REAL),
+        (one_hot(Y, 4), np.log(REAL)),
+        (one_hot(Y, 4).astype(int), REAL),
+    ],
+)
+def test_answers_and_predictions_the_other_way_round_are_refused_where_it_can_be_seen(metric, p, y):
+    with pytest.raises(ValueError) as error:
+        METRICS[metric](p, y)
+    assert "Are p and y swapped? The prediction comes first, then the answer." in str(error.value)
+    METRICS[metric](y, p)  # the right way
+
+
+def test_the_way_out_for_shares_of_classes_against_classes():
+    soft = 0.9 * one_hot(Y, 4) + 0.025
+    with pytest.raises(ValueError, match=r"give y.argmax\(axis=1\)"):
+        accuracy(P, soft)
+    assert accuracy(P, soft.argmax(axis=1)) == accuracy(scores(P), soft) == 4 / 8
+
+
+def test_scores_are_no_answers_and_other_widths_are_not_compared():
+    with pytest.raises(ValueError, match="rows of y must not be negative and must sum to 1"):
+        accuracy(REAL, 2 * REAL)
+    with pytest.raises(ValueError, match="p is for 4 classes, y for 5"):
+        accuracy(REAL, one_hot(Y, 5))
+
+
+def test_a_report_on_20000_classes_takes_no_square_of_them():
+    names = [str(i) for i in range(20_000)]
+    tracemalloc.start()
+    report = per_class_report([0, 19_999, 5], [0, 19_999, 6], names)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6  # a matrix of 20,000 by 20,000 counts takes 3.2 GB
+    assert [report.scores[i].f1 for i in (0, 5, 6, 19_999)] == [1, 0, 0, 1]

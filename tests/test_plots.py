@@ -333,3 +333,35 @@ def test_a_unit_without_weights_is_white(tmp_path):
 def test_a_first_layer_that_sees_no_images_is_refused(model):
     with pytest.raises(ValueError, match="Flatten and Dense"):
         plots.first_layer(model)
+
+
+def test_what_is_no_number_is_not_drawn_as_class_0():
+    p = np.eye(3)
+    p[1, 2] = np.nan
+    with pytest.raises(ValueError, match="prediction_grid: p is NaN in row 1; 1 of its 3 rows"):
+        plots.prediction_grid(np.zeros((3, 4, 4)), p, "abc")
+
+
+def test_true_classes_may_be_one_hot_rows_and_must_be_classes_of_p():
+    p, images = np.array([[0.75, 0.25], [0.25, 0.75]]), np.zeros((2, 4, 4))
+    one, other = (plots.prediction_grid(images, p, "ab", y) for y in ([0, 0], [[1, 0], [1, 0]]))
+    titles = [[panel.get_title() for panel in figure.axes] for figure in (one, other)]
+    assert titles[0] == titles[1]
+    with pytest.raises(ValueError, match="y contains 2"):
+        plots.prediction_grid(images, p, "ab", [0, 2])
+
+
+def test_weights_of_nan_are_not_drawn_as_blank_pictures():
+    model = Sequential([Flatten(), Dense(3)], input_shape=(4, 4))
+    model.layers[1].W[2, 1] = np.nan
+    with pytest.raises(ValueError, match=r"first_layer: 1 of the 48 numbers of 1\.Dense\.W"):
+        plots.first_layer(model)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [np.eye(2), np.full((2, 2), np.nan), np.ones((3, 2), int), [0, 1], [[1, 2, 3], [1, 2, 3]]],
+)
+def test_only_counts_are_drawn_as_a_confusion_matrix(matrix):
+    with pytest.raises(ValueError, match=r"counts \(2, 2\) that confusion_matrix\(p, y, 2\)"):
+        plots.confusion(matrix, "ab")

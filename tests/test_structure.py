@@ -17,6 +17,7 @@ CHECKS = [
     "checks.attributes",
     "checks.networks",
     "checks.answers",
+    "checks.predictions",
     "checks.training",
     "checks",
 ]

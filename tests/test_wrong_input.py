@@ -178,11 +178,16 @@ def test_targets_that_are_no_numbers_are_refused_by_mean_squared_error(kind):
         trainer(MeanSquaredError()).fit(X, y, epochs=1)
 
 
-def test_numbers_beyond_the_models_precision_are_refused_as_infinity():
+def test_numbers_beyond_the_models_precision_are_told_as_too_large_not_as_infinity():
     x = X.astype(np.float64)
-    x[5] = 1e300
-    with pytest.raises(ValueError, match="x holds NaN or infinity, first in sample 5"):
+    x[5, 1, 1] = -1e300
+    with pytest.raises(ValueError) as error:
         trainer().fit(x, Y, epochs=1)
+    assert str(error.value) == (
+        "x holds -1e+300, first in sample 5, which is too large for the model's float32 (3.4e+38 "
+        "at most): scale it down, as to about size 1, or build the model with dtype=np.float64."
+    )
+    trainer(dtype=np.float64).fit(np.where(x < 0, -1e30, x), Y, epochs=1)
 
 
 def test_targets_of_another_shape_are_refused_by_mean_squared_error():

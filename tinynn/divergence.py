@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinynn import checks
 from tinynn.parameters import Array
 
 if TYPE_CHECKING:  # for the annotations alone: the trainer stands below
@@ -62,15 +63,18 @@ def _first_not_finite(trainer: "Trainer") -> str:
     model = trainer.model
     if not np.isfinite(model.params).all():
         return _first_broken_parameter(model)
-    held_out = trainer.validation[:1] if trainer.validation is not None else ()
-    for x, data in zip(
-        (trainer.batch[0], *held_out), ("", " for the validation data"), strict=False
+    held_out = (trainer.validation,) if trainer.validation is not None else ()
+    for (x, y), data in zip(
+        (trainer.batch, *held_out), ("", " for the validation data"), strict=False
     ):
         out = np.asarray(x, model.dtype)
         for layer in model.layers:
             out = layer.forward(out, training=False)
-            if not np.isfinite(out).all():
+            if not checks.scored(out, trainer.loss.classifies):
                 return f"what {layer.name} returns{data}, {_count(out)} of its numbers"
+        masked = checks.masked_answer(out, y) if trainer.loss.classifies else ""
+        if masked:
+            return f"what {model.layers[-1].name} returns{data}: {masked}"
     for name, vector in trainer.optimizer.memory.items():
         if not np.isfinite(vector).all():
             kind = type(trainer.optimizer).__name__

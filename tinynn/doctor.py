@@ -20,11 +20,12 @@ from tinynn.chart import Chart
 from tinynn.divergence import all_finite
 from tinynn.judgements import EXPLAINS, FINE, JUDGEMENTS, NOTE, PROBLEM, UNKNOWN, Finding
 from tinynn.losses import Loss
+from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.parameters import Array
 from tinynn.plots import COLOURS, blank, saved
-from tinynn.vitals import classes_of, look_at, never_open, weights
+from tinynn.vitals import look_at, never_open, weights
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure

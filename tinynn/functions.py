@@ -46,7 +46,8 @@ def softmax(z: Array) -> Array:
     sums to 1.
     Subtracting a constant from a row changes nothing in the quotient, so the row's maximum is
     subtracted first: exp can then no longer overflow. (Goodfellow, Bengio and Courville, Deep
-    Learning, 2016, section 4.1.)
+    Learning, 2016, section 4.1.) A score of -inf, as of a class that is masked, gives exactly 0. A
+    row of -inf alone, or with +inf or NaN, has no softmax: it becomes NaN.
 
     >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
     array([[0.5, 0.5],
@@ -61,7 +62,8 @@ def log_softmax(z: Array) -> Array:
     """Return the logarithm of `softmax(z)`, exact also where the probability itself would be 0.
 
     z: (..., C). Returns the same shape and dtype: log p_j = (z_j - m) - log sum_k exp(z_k - m),
-    with m the row's maximum (the log-sum-exp trick, same section).
+    with m the row's maximum (the log-sum-exp trick, same section). It is -inf for a score of -inf,
+    and where two scores lie farther apart than the largest number of their dtype.
 
     >>> log_softmax(np.array([[1000.0, 0.0]]))
     array([[    0., -1000.]])
@@ -71,6 +73,7 @@ def log_softmax(z: Array) -> Array:
     return shifted
 
 
+@np.errstate(over="ignore")  # a gap of 6e38 is infinite in float32, and its exp is 0
 def _shifted(z: Array) -> Array:
     """Return each row of scores less its maximum, as floats: (..., C), at most 0."""
     z = np.asarray(z)

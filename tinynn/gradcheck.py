@@ -162,7 +162,7 @@ def check_gradients(
     >>> report.ok, [row.name for row in report.rows]
     (True, ['loss.p', '1.Softmax.x', '0.Dense.W', '0.Dense.b', '0.Dense.x'])
     """
-    checks.one_step(model, Sequential, loss, Loss, x, y, "check_gradients", np.float64)
+    x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "check_gradients", np.float64)
     report = _check(model, loss, x, y, tolerance, seed)
     if report.ok:
         return report
@@ -177,15 +177,15 @@ def check_gradients(
 def _check(
     model: Sequential,
     loss: Loss,
-    x: npt.ArrayLike,
-    y: npt.ArrayLike,
+    x: Array,
+    y: Array,
     tolerance: float,
     seed: int,
 ) -> GradientReport:
     """Compare at the model's own parameters."""
     model = model.astype(np.float64)
-    counts = np.asarray(x).dtype.kind in "biu"
-    x, y = np.array(x, np.float64), np.asarray(y)
+    counts = x.dtype.kind in "biu"
+    x = x.astype(np.float64)
     rng = np.random.default_rng(seed)
     before = _walk(model, loss, *_another_batch(x, y, rng))
     old = {name: view.copy() for name, view in model.named_parameters().items()}

@@ -1,9 +1,11 @@
 """How wrong is the prediction p: one number for a batch, and its slope with respect to p.
 
 Losses hold no state: forward(p, y) is the number, backward(p, y) its gradient dp, shaped like p.
+The prediction comes first, then the answer.
 The loss is a mean over the batch, and the 1/B of that mean enters there, in dp, once: nothing
 further down divides again. Sums are taken in float64: float32 would lose digits over many numbers.
-Dimensions: B samples, C classes.
+Dimensions: B samples, C classes. Of classes, `at` are the entries of (B, C) that y is about, and
+`share` is what it says there: where y is classes (B,) these are B entries, and no (B, C) is made.
 """
 
 from abc import ABC, abstractmethod
@@ -51,7 +53,8 @@ class MeanSquaredError(Loss):
     """
 
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        return float(np.mean(np.square(p - checks.targets(p, y)), dtype=np.float64))
+        gap = np.subtract(p, checks.targets(p, y), dtype=np.float64)
+        return float(np.square(gap).mean())
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
         dp: Array = (p - checks.targets(p, y)) * (2 / p.size)
@@ -74,20 +77,22 @@ class CrossEntropy(Loss):
     >>> CrossEntropy().forward(p, [0])  # ln 2
     0.6931471805599453
     >>> CrossEntropy().backward(p, [0])
-    array([[-2., -0., -0.]])
+    array([[-2.,  0.,  0.]])
     """
 
     classifies = True
 
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        y = checks.class_rows(p, y, "CrossEntropy")  # (B, C)
-        checks.probabilities(p)
-        return float(-np.sum(y * np.log(np.maximum(p, 1e-30)), dtype=np.float64) / len(p))
+        at, share = checks.class_shares(p, y, "CrossEntropy")
+        checks.probabilities(p, y)
+        return float(-np.sum(share * np.log(np.maximum(p[at], 1e-30)), dtype=np.float64) / len(p))
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        y = checks.class_rows(p, y, "CrossEntropy")  # (B, C)
-        checks.probabilities(p)
-        return -y / np.maximum(p, 1e-30) / len(p)
+        at, share = checks.class_shares(p, y, "CrossEntropy")
+        checks.probabilities(p, y)
+        dp = np.zeros(p.shape, share.dtype)  # (B, C)
+        dp[at] = -share / np.maximum(p[at], 1e-30) / len(p)
+        return dp
 
 
 class SoftmaxCrossEntropy(Loss):
@@ -95,7 +100,8 @@ class SoftmaxCrossEntropy(Loss):
 
     p: here no probabilities, but any real scores (B, C), straight from a Dense. y: classes (B,),
     or rows (B, C) that sum to 1. dp = (softmax(p) - y) / B: exact, as is the loss, at any gap
-    between scores. Raises ValueError if y does not fit p.
+    between scores. A class may be masked by a score of -inf: its dp is 0, and the loss is infinite
+    only if it is the answer. Raises ValueError if y does not fit p.
 
     >>> p = np.array([[0.0, 1000.0]])
     >>> SoftmaxCrossEntropy().forward(p, [0])
@@ -107,9 +113,13 @@ class SoftmaxCrossEntropy(Loss):
     classifies = True
 
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        y = checks.class_rows(p, y, "SoftmaxCrossEntropy")  # (B, C)
-        return float(-np.sum(y * log_softmax(p), dtype=np.float64) / len(p))
+        at, share = checks.class_shares(p, y, "SoftmaxCrossEntropy")
+        log_p = log_softmax(p.astype(np.float64))[at]  # float32 cannot hold every gap
+        log_p[share == 0] = 0  # else 0 * -inf, of a class that is masked
+        return float(-np.sum(share * log_p) / len(p))
 
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        dp: Array = (softmax(p) - checks.class_rows(p, y, "SoftmaxCrossEntropy")) / len(p)
-        return dp  # (B, C)
+        at, share = checks.class_shares(p, y, "SoftmaxCrossEntropy")
+        dp = softmax(p)  # (B, C)
+        dp[at] -= share
+        return dp / len(p)

@@ -1,7 +1,8 @@
 """What people ask of a classifier: how often is it right, and which classes does it mix up?
 
-p is a prediction: probabilities or scores (N, C), or classes (N,). y is the answer: classes (N,),
-or one-hot rows (N, C). N samples, C classes.
+The order is that of the losses: p, then y (scikit-learn's and Keras' is the other one). p is a
+prediction: probabilities or scores (N, C), or classes (N,). y is the answer: classes (N,), or
+one-hot rows (N, C). N samples, C classes.
 """
 
 from collections.abc import Sequence
@@ -18,38 +19,40 @@ from tinynn.parameters import Array
 def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Return the share of samples, 0 to 1, whose most probable class is the right one.
 
-    Raises ValueError for different numbers of samples, or none, or a class that p has no column of.
+    p: the prediction, first. y: the answer. Raises ValueError for different numbers of samples, or
+    none, for a class that p has no column of, for predictions of NaN, and where p and y are seen to
+    be swapped.
 
     >>> accuracy([[0.9, 0.1], [0.2, 0.8]], [0, 0])
     0.5
     """
-    if np.ndim(p) == 2 and np.asarray(y).dtype.kind in "iu" and np.ndim(y) == 1:
-        checks.labels(y, np.shape(p)[1], "accuracy")
-    return hits(p, y) / len(np.asarray(y))
+    p, y = checks.compared(p, y, "accuracy")
+    if p.ndim == 2 and y.ndim == 1 and y.dtype.kind in "iu":
+        checks.labels(y, p.shape[1], "accuracy")
+    return int(np.count_nonzero(classes_of(p) == classes_of(y))) / len(y)
 
 
-def hits(p: npt.ArrayLike, y: npt.ArrayLike) -> int:
-    """Return the number of samples whose most probable class is the right one; see `accuracy`.
+def classes_of(rows: Array) -> Array:
+    """Return classes (N,), of rows (N, C) the most probable; they are numbers, as fit checks.
 
-    >>> hits([[0.9, 0.1], [0.2, 0.8]], [0, 0])
-    1
+    >>> classes_of(np.array([[0.9, 0.1], [0.2, 0.8]]))
+    array([0, 1])
     """
-    p, y = _both_classes(p, y, "accuracy")
-    return int(np.count_nonzero(p == y))
+    return rows if rows.ndim == 1 else rows.argmax(axis=1)
 
 
+@checks.door
 def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
     """Return counts (C, C): row i, column j is how often class i was taken for class j.
 
-    Raises ValueError for a class of `classes` or more, different numbers of samples, or none.
+    p: the prediction, first. y: the answer; swapped, the matrix would be transposed. Raises
+    ValueError for a class of `classes` or more, and as `accuracy` does.
 
     >>> confusion_matrix([0, 1, 1], [0, 1, 0], classes=2)
     array([[1, 1],
            [0, 1]])
     """
-    p, y = _both_classes(p, y, "confusion_matrix")
-    p = checks.labels(p, classes, "confusion_matrix").astype(np.intp)
-    y = checks.labels(y, classes, "confusion_matrix").astype(np.intp)
+    p, y = _both_classes(p, y, classes, "confusion_matrix")
     return np.bincount(y * classes + p, minlength=classes**2).reshape(classes, classes)
 
 
@@ -121,11 +124,12 @@ class ClassReport:
         return "\n".join([head, *rows])
 
 
+@checks.door
 def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -> ClassReport:
     """Return precision, recall and F1 of each class (van Rijsbergen, Information Retrieval, 1979).
 
-    names: one a class. A quotient of 0 / 0, as for a class that was never predicted, counts as 0.
-    Raises ValueError as `confusion_matrix` does.
+    p: the prediction, first. y: the answer. names: one a class. A quotient of 0 / 0, as for a class
+    that was never predicted, counts as 0. Raises ValueError as `confusion_matrix` does.
 
     >>> print(per_class_report([0, 1, 1, 1], [0, 1, 1, 0], ["cat", "dog"]))
     class  precision  recall     f1  samples
@@ -134,10 +138,10 @@ def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -
     """
     if isinstance(names, int):
         raise ValueError(f"per_class_report expects a name for each class, got {names}.")
-    matrix = confusion_matrix(p, y, len(names))
+    p, y = _both_classes(p, y, len(names), "per_class_report")
+    counts = [np.bincount(c, minlength=len(names)).tolist() for c in (p[p == y], p, y)]  # C each
     scores = []
-    for i, name in enumerate(names):
-        hits, taken, there = int(matrix[i, i]), int(matrix[:, i].sum()), int(matrix[i].sum())
+    for name, hits, taken, there in zip(names, *counts, strict=True):
         scores.append(
             ClassScore(
                 name=name,
@@ -150,16 +154,10 @@ def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -
     return ClassReport(tuple(scores))
 
 
-def _both_classes(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Array]:
-    p, y = np.asarray(p), np.asarray(y)
-    for array in (p, y):  # a single column would have its largest entry at 0, always
-        if array.ndim not in (1, 2) or len(array) != len(p) or array.shape[1:] in ((0,), (1,)):
-            raise ValueError(
-                f"{caller} expects p and y of one length, each classes (N,) or rows (N, C) of 2 "
-                f"classes or more; got {p.shape} and {y.shape}."
-            )
-        if array.ndim == 1 and array.dtype.kind not in "biu" and len(array):
-            raise ValueError(f"{caller}: classes are whole numbers, got {array.dtype}.")
-    if not len(p):
-        raise ValueError(f"{caller} needs 1 sample or more, got {p.shape} and {y.shape}.")
-    return (p.argmax(axis=1) if p.ndim == 2 else p), (y.argmax(axis=1) if y.ndim == 2 else y)
+def _both_classes(
+    p: npt.ArrayLike, y: npt.ArrayLike, classes: int, caller: str
+) -> tuple[Array, Array]:
+    """Return predictions and answers as classes (N,), each below `classes`."""
+    both = map(classes_of, checks.compared(p, y, caller))
+    p, y = (checks.labels(each, classes, caller).astype(np.intp) for each in both)
+    return p, y

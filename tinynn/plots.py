@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.npz import PathLike, refuse_no_file, refuse_no_place
 from tinynn.parameters import Array
@@ -69,6 +70,7 @@ def learning_curves(
     return saved(figure, path)
 
 
+@checks.door
 def prediction_grid(
     images: Array,
     p: Array,
@@ -81,17 +83,19 @@ def prediction_grid(
     """Draw images with the predicted class and its probability, the wrong ones marked.
 
     images: (N, height, width), white is high. p: probabilities (N, C). names: C of them. y: true
-    classes (N,), or None (the default) where nobody knows. title: none. columns: 6. Raises
-    ValueError for no images, lengths that differ, or classes for p.
+    classes (N,) or one-hot rows (N, C), or None (the default) where nobody knows. title: none.
+    columns: 6. Raises ValueError for no images, lengths that differ, and for p that are classes, or
+    NaN.
 
     >>> figure = prediction_grid(np.zeros((2, 4, 4)), np.eye(2), ["cat", "dog"], y=[0, 0])
     >>> [panel.get_title() for panel in figure.axes]
     ['cat > 99.9 %\\ntrue: cat', '\u2717 dog > 99.9 %\\ntrue: cat']
     """
-    answers = None if y is None else np.asarray(y)
-    if np.ndim(p) != 2:
+    answers = None if y is None else checks.array(y, "y")
+    images, p = checks.array(images, "images"), checks.array(p, "p")
+    if p.ndim != 2:
         raise ValueError(
-            f"prediction_grid expects p as probabilities (N, C), got {np.shape(p)}. Give it what "
+            f"prediction_grid expects p as probabilities (N, C), got {p.shape}. Give it what "
             "model.predict returns."
         )
     if not len(images):
@@ -101,6 +105,10 @@ def prediction_grid(
             f"prediction_grid: {len(images)} images, {len(p)} predictions"
             + ("." if answers is None else f", {len(answers)} true classes.")
         )
+    if answers is not None:
+        p, answers = checks.compared(p, answers, "prediction_grid")
+        answers = checks.labels(classes_of(answers), p.shape[1], "prediction_grid")
+    checks.refuse_unscored(p, "prediction_grid")
     rows = -(-len(images) // columns)
     figure = blank(1.75 * columns, 2.15 * rows + (0.5 if title else 0))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -126,15 +134,18 @@ def prediction_grid(
     return saved(figure, path)
 
 
+@checks.door
 def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None) -> "Figure":
     """Draw a confusion matrix: a row for each true class, coloured by the share of that row.
 
-    matrix: counts (C, C), from `tinynn.confusion_matrix`. names: C of them.
+    matrix: counts (C, C), from `tinynn.confusion_matrix`. names: C of them. Raises ValueError for
+    what is no such matrix, such as predictions.
 
     >>> figure = confusion(np.array([[9, 1], [2, 8]]), ["cat", "dog"])
     >>> figure.axes[0].get_xlabel()
     'predicted class'
     """
+    matrix = checks.counts(matrix, len(names), "confusion")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # (C, C)
     size = 2.5 + 0.62 * len(names)
     figure = blank(size + 0.8, size)
@@ -152,6 +163,7 @@ def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None)
     return saved(figure, path)
 
 
+@checks.door
 def first_layer(
     model: Sequential, count: int = 48, columns: int = 12, path: PathLike | None = None
 ) -> "Figure":
@@ -159,19 +171,21 @@ def first_layer(
 
     count: 48 units, those with the largest weights first. columns: 12. Blue pixels speak for the
     unit, red ones against it, each unit on a scale of its own. Raises ValueError if the model's
-    samples are not images (height, width) or no layer has weights for them.
+    samples are not images (height, width), no layer has weights for them, or these are NaN.
 
     >>> from tinynn import Dense, Flatten
     >>> model = Sequential([Flatten(), Dense(3)], input_shape=(4, 4))
     >>> len(first_layer(model, count=2).axes)
     2
     """
-    weights = next((a for a in model.named_parameters().values() if a.ndim == 2), None)
+    named = {name: a for name, a in model.named_parameters().items() if a.ndim == 2}
+    name, weights = next(iter(named.items()), ("", None))
     if len(model.input_shape) != 2 or weights is None:
         raise ValueError(
             "first_layer needs a model of images (height, width) that begins with Flatten and "
             f"Dense; this one has samples of {model.input_shape} and {[*model.layers]}."
         )
+    checks.refuse_unsound(name, weights, "first_layer")
     order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:count]
     rows = -(-len(order) // columns)
     figure = blank(0.9 * columns, 0.9 * rows + 0.6)

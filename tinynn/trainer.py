@@ -18,7 +18,7 @@ from tinynn.callbacks import Callback, Checkpoint
 from tinynn.configuration import Guarded
 from tinynn.divergence import all_finite, diverged
 from tinynn.losses import Loss
-from tinynn.metrics import hits
+from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.optimizers import Optimizer
@@ -61,7 +61,8 @@ class Sums:
         self.loss += loss * len(p)
         self.samples += len(p)
         if classes:
-            self.hits = (self.hits or 0) + hits(p, y)
+            right = np.count_nonzero(classes_of(p) == classes_of(y))
+            self.hits = (self.hits or 0) + int(right)
 
     def means(self) -> dict[str, float]:
         """Return loss, and accuracy where there are classes."""
@@ -158,17 +159,27 @@ class Trainer(Guarded):
         self._tell("on_train_end")
         return self.history
 
-    @np.errstate(all="ignore")  # what is no number ends as a loss of NaN
+    @np.errstate(all="ignore")  # what is no number is refused in words
     @checks.door
     def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
         """Return the loss on (x, y), and the accuracy if the loss is one of classes.
 
-        Raises ValueError for data that do not fit.
+        Raises ValueError for data that do not fit, and where the model gives NaN, or the loss is
+        infinite.
         """
         x, y = checks.fitting(self.model, self.loss, x, y, "evaluate")
+        scores = self._scores(x, y)
+        if not np.isfinite(scores["loss"]):
+            checks.refuse_no_loss(self.model, self.loss, x, y, "evaluate")
+        return scores
+
+    def _scores(self, x: Array, y: Array) -> dict[str, float]:
+        """Return what `evaluate` does, with a loss of NaN where the model gives NaN."""
         sums = Sums()
         for start in range(0, len(x), 1024):  # in batches: the data may be large
             p, batch_y = self.model.predict(x[start : start + 1024]), y[start : start + 1024]
+            if not checks.scored(p, self.loss.classifies):
+                return {"loss": np.nan}
             sums.add(self._loss_of(p, batch_y), p, batch_y, self.loss.classifies)
         return sums.means()
 
@@ -188,7 +199,7 @@ class Trainer(Guarded):
         row = {"epoch": self.epoch, **self.sums.means()}
         checks.better_than_guessing(row, self.model.output_shapes[-1])
         if self.validation is not None:
-            row.update({f"val_{k}": v for k, v in self.evaluate(*self.validation).items()})
+            row.update({f"val_{k}": v for k, v in self._scores(*self.validation).items()})
         if not (all_finite(self) and np.isfinite(row.get("val_loss", 0))):
             raise diverged(self)
         row["learning_rate"] = self.optimizer.rate(self.optimizer.t)
@@ -216,8 +227,10 @@ class Trainer(Guarded):
         self.sums.add(self.batch_loss, p, y, self.loss.classifies)
 
     def _loss_of(self, p: Array, y: Array) -> float:
-        """Return the loss of a batch, as a Python float; NaN if p is not finite."""
-        return checks.a_loss(self.loss.forward(p, y), self.loss) if np.isfinite(p).all() else np.nan
+        """Return the loss of a batch, as a Python float; NaN where p cannot be scored."""
+        if not checks.scored(p, self.loss.classifies):
+            return np.nan
+        return checks.a_loss(self.loss.forward(p, y), self.loss)
 
     @property
     def finished(self) -> bool:

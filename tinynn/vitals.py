@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from tinynn.layers import LAYERS, Dense
 from tinynn.losses import Loss
+from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.parameters import Array
 
@@ -91,7 +92,7 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
     seen.alike = _alike([layer for layer in layers if isinstance(layer, Dense)])
     if loss.classifies:
         classes = p.shape[1]
-        seen.labels = np.bincount(classes_of(y), minlength=classes).tolist()
+        seen.labels = np.bincount(classes_of(np.asarray(y)), minlength=classes).tolist()
         seen.predicted = np.bincount(classes_of(p), minlength=classes).tolist()
     return seen
 
@@ -124,12 +125,6 @@ def open_units(layer: object) -> Array | None:
 def weights(model: Sequential) -> dict[str, Array]:
     """Return the matrices among the parameters: biases start at zero, so no share can be told."""
     return {name: view for name, view in model.named_parameters().items() if view.ndim > 1}
-
-
-def classes_of(y: npt.ArrayLike) -> Array:
-    """Return classes (N,) for classes, or for rows (N, C)."""
-    y = np.asarray(y)
-    return y if y.ndim == 1 else y.argmax(axis=1)
 
 
 def _alike(dense: list[Dense]) -> list[str]:

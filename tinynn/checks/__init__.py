@@ -6,7 +6,7 @@ changed. They stand here so that the mathematics elsewhere can be read without t
 """
 
 from tinynn.checks.answers import (
-    class_rows,
+    class_shares,
     class_targets,
     labels,
     not_saturated,
@@ -19,6 +19,7 @@ from tinynn.checks.answers import (
 )
 from tinynn.checks.arguments import (
     a_loss,
+    array,
     asked_rate,
     count,
     decay,
@@ -52,6 +53,14 @@ from tinynn.checks.networks import (
     shape_after,
     with_own,
 )
+from tinynn.checks.predictions import (
+    compared,
+    counts,
+    masked_answer,
+    refuse_unscored,
+    refuse_unsound,
+    scored,
+)
 from tinynn.checks.training import (
     better_than_guessing,
     data,
@@ -59,6 +68,7 @@ from tinynn.checks.training import (
     held_out,
     one_step,
     paired,
+    refuse_no_loss,
     softmax_once,
 )
 
@@ -66,13 +76,16 @@ __all__ = [
     "a_loss",
     "absent",
     "another_model",
+    "array",
     "asked_rate",
     "assignable",
     "batch",
     "better_than_guessing",
-    "class_rows",
+    "class_shares",
     "class_targets",
+    "compared",
     "count",
+    "counts",
     "data",
     "decay",
     "dense",
@@ -87,6 +100,7 @@ __all__ = [
     "instance",
     "instances",
     "labels",
+    "masked_answer",
     "memory",
     "monitored",
     "not_saturated",
@@ -100,12 +114,16 @@ __all__ = [
     "probabilities",
     "python_number",
     "rate",
+    "refuse_no_loss",
+    "refuse_unscored",
+    "refuse_unsound",
     "repeats",
     "returned",
     "same_length",
     "same_shape",
     "sample_shape",
     "scale",
+    "scored",
     "shape_after",
     "should_rise",
     "softmax_once",

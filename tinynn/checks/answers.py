@@ -1,27 +1,32 @@
 """Predictions p, and the answers y to them: labels, rows or numbers, in the shape of p."""
 
 from math import prod
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import count
+from tinynn.checks.arguments import array, count, numbers
 from tinynn.checks.door import door
 from tinynn.parameters import Array, Shape
+
+ORDER = "Are p and y swapped? The prediction comes first, then the answer."
 
 
 def _array(p: Any, loss: str) -> Array:
     """Predictions: an array, as a model returns them."""
-    if not isinstance(p, np.ndarray):
-        kind = type(p).__name__
-        raise ValueError(f"{loss} expects p as an array, got a {kind}. Write np.array(p).")
+    if type(p) is not np.ndarray:
+        array(p, "p")  # or it would be a masked array
+        if not isinstance(p, np.ndarray) or isinstance(p, np.matrix):
+            kind = type(p).__name__
+            raise ValueError(f"{loss} expects p as an array, got a {kind}. Write np.array(p).")
     return p
 
 
 def pixels(images: npt.ArrayLike) -> Array:
     """Images of bytes."""
-    images = np.asarray(images)
+    images = array(images, "images")
     if images.dtype != np.uint8:
         hint = "Have they been scaled already?"
         if images.dtype.kind in "iuf" and images.size and 1 < images.max() <= 255:
@@ -32,13 +37,19 @@ def pixels(images: npt.ArrayLike) -> Array:
     return images
 
 
-def vector(array: npt.ArrayLike, expectation: str) -> Array:
+def vector(values: npt.ArrayLike, expectation: str) -> Array:
     """An array of one dimension."""
-    array = np.asarray(array)
-    if array.ndim != 1:
-        hint = " Of one-hot rows, y.argmax(axis=1) are the classes." if array.ndim == 2 else ""
-        raise ValueError(f"{expectation}, shape (N,), got {array.shape}.{hint}")
-    return array
+    made = array(values, "labels")
+    if made.ndim != 1:
+        hint = " Of one-hot rows, y.argmax(axis=1) are the classes." if made.ndim == 2 else ""
+        raise ValueError(f"{expectation}, shape (N,), got {made.shape}.{hint}")
+    if made.dtype == object and not all(isinstance(each, str) for each in made):
+        numbers(made, f"{expectation}, as numbers or texts")
+    if made.dtype.kind == "f" and np.isnan(made).any():
+        raise ValueError(
+            f"{expectation}, but that of sample {int(np.isnan(made).argmax())} is NaN."
+        )
+    return made
 
 
 @door
@@ -52,10 +63,12 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         Use y - 1. If there are 4 classes, say classes=4.
     """
     count("classes", classes)
-    y = np.asarray(y)
+    y = array(y, "y")
     if y.ndim != 1 or y.dtype.kind not in "iu":
         hint = " Use y.astype(int)." if y.ndim == 1 and y.dtype.kind in "bf" else ""
-        if y.ndim == 1 and y.dtype.kind in "OSU":
+        if y.ndim == 1 and y.dtype == object and all(isinstance(each, Real) for each in y):
+            hint = " Use y.astype(int)."
+        elif y.ndim == 1 and y.dtype.kind in "OSU":
             hint = " Number them: names, y = np.unique(y, return_inverse=True)."
         raise ValueError(
             f"{caller} expects one whole number a sample, shape (N,), got shape {y.shape} of "
@@ -68,9 +81,11 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
         if high == 255 and y.dtype == np.uint8:  # 0 - 1, of bytes
             start_at_1 = "Was 1 taken from a 0? Bytes know no -1. "
-        more = (
-            "say classes={}" if caller in ("one_hot", "confusion_matrix") else "end with Dense({})"
-        )
+        more = {
+            "one_hot": "say classes={}",
+            "confusion_matrix": "say classes={}",
+            "per_class_report": "give {} names",
+        }.get(caller, "end with Dense({})")
         raise ValueError(
             f"{caller}: there are {classes} classes (0 to {classes - 1}) but y contains {high}. "
             f"{start_at_1}If there are {high + 1} classes, {more.format(high + 1)}."
@@ -78,11 +93,14 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     return y
 
 
-def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
+def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None = None) -> Array:
     """The answer to predictions (B, C): classes (B,), or rows (B, C) that sum to 1."""
-    y = np.asarray(y)
+    y = array(y, "y")
     if len(p_shape) != 2 or not p_shape[0]:
-        raise ValueError(f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p_shape}.")
+        hint = f" {ORDER}" if y.ndim == 2 and y.shape[:1] == p_shape else ""
+        raise ValueError(
+            f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p_shape}.{hint}"
+        )
     if p_shape[1] < 2:
         raise ValueError(
             f"{loss}: p has one column, so that its only class is sure. For two classes end the "
@@ -108,31 +126,41 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
     wrong = ~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)  # so written, NaN is wrong too
     if wrong.any():
         row = int(wrong.argmax())
+        remedy = "For classes, pass them as they are, shape (B,), or through one_hot."
         raise ValueError(
             f"{loss}: rows of y must not be negative and must sum to 1, but row {row} sums to "
-            f"{sums[row]:.4g} and its smallest is {y[row].min():.4g}. For classes, pass them as "
-            "they are, shape (B,), or through one_hot."
+            f"{sums[row]:.4g} and its smallest is {y[row].min():.4g}. "
+            f"{ORDER if p is not None and one_hot_rows(p) else remedy}"
         )
     return y
 
 
+def one_hot_rows(rows: Array) -> bool:
+    """Whether each row has a single 1, and 0 elsewhere: surely an answer."""
+    ones = rows == 1
+    return bool((ones.sum(axis=1) == 1).all() and (ones | (rows == 0)).all())
+
+
 @door
-def class_rows(p: Array, y: npt.ArrayLike, loss: str) -> Array:
-    """The answer to predictions p (B, C) as rows (B, C) of p's dtype, given as such or as classes.
+def class_shares(p: Array, y: npt.ArrayLike, loss: str) -> tuple[Any, Array]:
+    """Which entries of predictions p (B, C) the answer is about, and what it says, in p's dtype.
 
-    >>> class_rows(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
-    array([[0., 0., 1.],
-           [1., 0., 0.]], dtype=float32)
+    Of classes (B,) these are one a sample, each with a share of 1; of rows (B, C) they are all.
+
+    >>> class_shares(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
+    ((array([0, 1]), array([2, 0])), array([1., 1.], dtype=float32))
     """
-    y = class_targets(_array(p, loss).shape, y, loss)
+    y = class_targets(_array(p, loss).shape, y, loss, p)
     dtype = np.result_type(p, np.float32)
-    return np.eye(p.shape[1], dtype=dtype)[y] if y.ndim == 1 else y.astype(dtype, copy=False)
+    if y.ndim == 1:
+        return (np.arange(len(y)), y), np.ones(len(y), dtype)
+    return ..., y.astype(dtype, copy=False)
 
 
-def probabilities(p: Array) -> None:
-    """Rows (B, C), each of numbers from 0 up that sum to 1."""
-    sums = p.sum(axis=-1)  # (B,)
-    if not (np.abs(sums - 1).max() < 1e-3 and p.min() >= 0):  # so written, NaN is wrong too
+def probabilities(p: Array, y: npt.ArrayLike) -> None:
+    """Rows (B, C), each of numbers from 0 up that sum to 1; not the answer, in place of y."""
+    sums, least = p.sum(axis=-1), p.min()  # (B,)
+    if not (np.abs(sums - 1).max() < 1e-3 and least >= 0):  # so written, NaN is wrong too
         row = int((~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)).argmax())
         remedy = "End the model with Softmax(), or use SoftmaxCrossEntropy()."
         if np.isnan(p).any():
@@ -141,6 +169,8 @@ def probabilities(p: Array) -> None:
             f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
             f"its smallest is {p[row].min():.4g}. {remedy}"
         )
+    if least == 0 and np.ndim(y) == 2 and one_hot_rows(p) and not one_hot_rows(np.asarray(y)):
+        raise ValueError(f"CrossEntropy: each row of p is one-hot, and those of y are not. {ORDER}")
 
 
 def repeats(layer: Any, x: Array, out: Array) -> None:
@@ -173,7 +203,7 @@ def targets(p: Array, y: npt.ArrayLike) -> Array:
 
 def same_shape(p_shape: Shape, y: npt.ArrayLike) -> Array:
     """Numbers in the very shape of predictions: NumPy would stretch others silently."""
-    y = np.asarray(y)
+    y = array(y, "y")
     if y.dtype.kind not in "biuf":
         raise ValueError(f"MeanSquaredError expects numbers, got y of {y.dtype}.")
     if y.shape != p_shape:

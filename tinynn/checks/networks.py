@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import array, count
+from tinynn.checks.arguments import array, count, numbers
 from tinynn.parameters import Array, Shape
 
 CO_VARARGS = 4  # of a code object: it takes *args
@@ -193,10 +193,8 @@ def drawn(W: Any, shape: Shape, layer: str) -> Any:
 
 def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
     """A batch (B, *input_shape) of numbers for a model, read-only: no layer may change the data."""
-    x = array(x, "x").view()
+    x = numbers(array(x, "x"), f"{caller} expects numbers").view()
     x.flags.writeable = False
-    if x.dtype.kind not in "biuf":
-        raise ValueError(f"{caller} expects numbers, got an array of {x.dtype}.")
     if x.shape == input_shape:
         expected = ", ".join(map(str, ("B", *x.shape)))
         hint = "Give it x[None]."
@@ -214,11 +212,37 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
             "second axis: x[:, None]."
         )
     if x.shape[1:] != input_shape:
+        if x.ndim == 2 and x.shape[1] == prod(input_shape) + 1:
+            raise ValueError(_column_too_many(x, input_shape))
         raise ValueError(
             f"The model was built for samples of shape {input_shape}, x has samples of "
             f"{x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
         )
     return x
+
+
+def _column_too_many(table: Array, input_shape: Shape) -> str:
+    """What a table with one column more than the model has inputs may hold: the answer, too."""
+    found = []
+    for k, rest in ((0, "1:"), (table.shape[1] - 1, ":-1")):
+        column = table[:, k].astype(float)
+        whole = bool(len(column)) and bool((column == np.rint(column)).all())
+        if whole and len(column) > 2 and (np.diff(column) == 1).all():
+            found.append(f"column {k} counts the rows: leave it out, x = table[:, {rest}].")
+        elif whole and 0 <= column.min() < column.max() < 100:
+            found.append(
+                f"column {k} holds whole numbers from {column.min():g} to {column.max():g}: is it "
+                f"the label? Then x = table[:, {rest}], y = table[:, {k - table.shape[1] * (k > 0)}"
+                "].astype(int)."
+            )
+    inputs = f"({table.shape[1]},)"
+    found = found or ["is one of them the answer, or a number of the row?"]
+    return (
+        f"x has {table.shape[1]} columns, one more than the {prod(input_shape)} numbers of a sample"
+        f": {' Or '.join(found)}"
+        + ("" if len(input_shape) == 1 else f" Then x = x.reshape(-1, {str(input_shape)[1:-1]}).")
+        + f" Only if all are inputs: input_shape={inputs}."
+    )
 
 
 def returned(
@@ -277,9 +301,7 @@ def output_gradient(
         raise ValueError(
             f'{caller} expects dp, got None. Forgot "return dp" in the loss\' backward?'
         )
-    dp = np.asarray(dp)
-    if dp.dtype.kind not in "biuf":
-        raise ValueError(f"{caller} expects numbers, got an array of {dp.dtype}.")
+    dp = numbers(array(dp, "dp"), f"{caller} expects numbers")
     if dp.shape != shape:
         raise ValueError(
             f"{caller}: forward returned an array of shape {shape}, so its gradient has that "

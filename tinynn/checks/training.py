@@ -11,12 +11,13 @@ from tinynn.checks.answers import class_targets, same_shape
 from tinynn.checks.arguments import a_loss, array, instance
 from tinynn.checks.door import door
 from tinynn.checks.networks import batch
+from tinynn.checks.predictions import masked_answer, refuse_unsound, scored
 from tinynn.parameters import Array, Shape
 
 
 def paired(x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:
     """Samples and their answers: as many of each, 1 or more."""
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = array(x, f"{kind}x"), array(y, f"{kind}y")
     if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
         raise ValueError(
             f"{kind}x and y must have as many samples as each other, 1 or more; their shapes are "
@@ -83,19 +84,58 @@ def _answers(model: Any, loss: Any, y: Array) -> None:
         same_shape((len(y), *model.output_shapes[-1]), y)
 
 
-def _finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:
+def _finite(name: str, values: Array, dtype: np.dtype[Any]) -> None:
     """Numbers that are finite, in the model's dtype too: what is too large becomes infinity."""
-    for start in range(0, len(array) if array.dtype.kind == "f" else 0, 1024):
-        piece = array[start : start + 1024]  # in pieces: the data may be large
-        good = np.isfinite(piece)
-        if array.dtype.itemsize > dtype.itemsize:
-            good &= np.abs(piece) <= np.finfo(dtype).max
-        if not good.all():
-            sample = start + int(np.argwhere(~good)[0, 0])
+    most = np.finfo(dtype).max
+    for start in range(0, len(values) if values.dtype.kind == "f" else 0, 1024):
+        piece = values[start : start + 1024]  # in pieces: the data may be large
+        if not np.isfinite(piece).all():
+            sample = start + int(np.argwhere(~np.isfinite(piece))[0, 0])
             raise ValueError(
                 f"{name} holds NaN or infinity, first in sample {sample}. Remove such samples, "
                 "or put in what is missing, for instance the mean."
             )
+        if values.dtype.itemsize > dtype.itemsize and (np.abs(piece) > most).any():
+            at = tuple(np.argwhere(np.abs(piece) > most)[0])
+            remedy = "scale it down, as to about size 1"
+            if dtype == np.float32:
+                remedy += ", or build the model with dtype=np.float64"
+            raise ValueError(
+                f"{name} holds {piece[at]:.3g}, first in sample {start + int(at[0])}, which is too "
+                f"large for the model's {dtype} ({most:.2g} at most): {remedy}."
+            )
+
+
+def _refuse_no_numbers(model: Any, loss: Any, x: Array, caller: str) -> None:
+    """A model that gives numbers for x: its parameters are, and what each layer returns."""
+    for name, view in model.named_parameters().items():
+        refuse_unsound(name, view, caller)
+    out = x.astype(model.dtype)
+    for layer in model.layers:
+        out = layer.forward(out, training=False)
+        if not scored(out, loss.classifies):
+            wrong = np.count_nonzero(~np.isfinite(out))
+            raise ValueError(
+                f"{caller}: {wrong:,} of the {out.size:,} numbers that {layer.name} returns are "
+                "NaN or infinite, and what it got is finite. Are weights or x too large, or is "
+                "there a root or logarithm of 0 or less?"
+            )
+
+
+def refuse_no_loss(model: Any, loss: Any, x: Array, y: Array, caller: str) -> None:
+    """Data of which the loss is NaN or infinite: what it is, and where it begins."""
+    _finite("x", x, model.dtype)
+    _finite("y", y, model.dtype)
+    for start in range(0, len(x), 1024):
+        _refuse_no_numbers(model, loss, x[start : start + 1024], caller)
+    p = model.predict(x)
+    masked = masked_answer(p, y) if loss.classifies else ""
+    if masked:
+        raise ValueError(f"{caller}: the loss is infinite. The model returns {masked}.")
+    raise ValueError(
+        f"{caller}: the loss is no finite number, though the predictions are, from {p.min():.3g} "
+        f"to {p.max():.3g}: its square or logarithm left the range of numbers."
+    )
 
 
 def _sound(
@@ -123,6 +163,8 @@ def one_step(
     twin = model.astype(dtype or model.dtype)
     with np.errstate(all="ignore"):
         p = twin.forward(x[:32])
+        if not scored(p, loss.classifies):
+            _refuse_no_numbers(twin, loss, x[:32], caller)
         a_loss(loss.forward(p, y[:32]), loss)
         twin.backward(loss.backward(p, y[:32]))
     return x, y
@@ -172,7 +214,7 @@ def _try(model: Any, loss: Any, x: Array, y: Array) -> float:
     """Return the loss of some samples, or raise what the first step would."""
     with np.errstate(all="ignore"):
         p = model.predict(x)
-        value = loss.forward(p, y) if np.isfinite(p).all() else np.nan
+        value = loss.forward(p, y) if scored(p, loss.classifies) else np.nan
     return a_loss(value, loss)
 
 

@@ -1,0 +1,113 @@
+"""What a model says: whether these are numbers, and whether it can be compared with answers."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.checks.answers import ORDER, class_targets, one_hot_rows
+from tinynn.checks.arguments import array, numbers
+from tinynn.parameters import Array
+
+DIVERGED = (
+    "Has training diverged? Go back to weights from before it, and train with a smaller learning "
+    "rate."
+)
+
+
+def scored(p: Array, classes: bool) -> bool:
+    """Whether predictions are numbers: all finite, but that a class may be masked, by -inf.
+
+    classes: whether these are rows (B, C) of classes. Each sample must have a class left.
+
+    >>> p = np.array([[0, 1, -np.inf]])
+    >>> scored(p, classes=True), scored(p, classes=False), scored(p - np.inf, classes=True)
+    (True, False, False)
+    """
+    if np.isfinite(p).all():
+        return True
+    return classes and p.ndim == 2 and bool(np.isfinite(p.max(axis=1)).all())
+
+
+def refuse_unscored(p: Array, caller: str) -> None:
+    """Rows (N, C), each with a most probable class: of NaN the first would seem to be it."""
+    if scored(p, classes=True):
+        return
+    wrong = ~np.isfinite(p.max(axis=1))
+    row = int(wrong.argmax())
+    what = "NaN" if np.isnan(p[row]).any() else "infinite"
+    if np.isneginf(p[row]).all():
+        what = "-inf for every class, so that none is left,"
+    raise ValueError(
+        f"{caller}: p is {what} in row {row}; {np.count_nonzero(wrong):,} of its {len(p):,} rows "
+        f"are no numbers. {DIVERGED}"
+    )
+
+
+def refuse_unsound(name: str, parameter: Array, caller: str) -> None:
+    """Parameters that are finite numbers."""
+    wrong = np.count_nonzero(~np.isfinite(parameter))
+    if wrong:
+        raise ValueError(
+            f"{caller}: {wrong:,} of the {parameter.size:,} numbers of {name} are NaN or infinite. "
+            f"{DIVERGED}"
+        )
+
+
+def masked_answer(p: Array, y: Array) -> str:
+    """Say which sample's own class has a score of -inf, so that its loss is infinite; "" if none.
+
+    >>> print(masked_answer(np.array([[0, 1, -np.inf]]), np.array([2])))
+    -inf for class 2 of sample 0, which is its answer (a class may be masked only where it is none)
+    """
+    if p.ndim != 2 or y.shape not in (p.shape, p.shape[:1]):  # of a loss of one's own
+        return ""
+    at = (np.arange(len(y)), y) if y.ndim == 1 else np.nonzero(y)
+    wrong = np.flatnonzero(np.isneginf(p[at]))
+    if not wrong.size:
+        return ""
+    sample, c = int(at[0][wrong[0]]), int(at[1][wrong[0]])
+    return (
+        f"-inf for class {c} of sample {sample}, which is its answer (a class may be masked only "
+        "where it is none)"
+    )
+
+
+def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Array]:
+    """Predictions and answers of classes, each as classes (N,) or rows (N, C), in this order."""
+    p, y = array(p, "p"), array(y, "y")
+    for each in (p, y):  # a single column would have its largest entry at 0, always
+        if each.ndim not in (1, 2) or len(each) != len(p) or each.shape[1:] in ((0,), (1,)):
+            raise ValueError(
+                f"{caller} expects p and y of one length, each classes (N,) or rows (N, C) of 2 "
+                f"classes or more; got {p.shape} and {y.shape}."
+            )
+    if not len(p):
+        raise ValueError(f"{caller} needs 1 sample or more, got {p.shape} and {y.shape}.")
+    if p.ndim == y.ndim == 2 and p.shape != y.shape:
+        raise ValueError(f"{caller}: p is for {p.shape[1]} classes, y for {y.shape[1]}.")
+    for name, each in (("p", p), ("y", y)):
+        if each.ndim == 2:
+            numbers(each, f"{caller} expects rows of numbers")
+        elif each.dtype.kind not in "biu":
+            hint = f" Use {name}.astype(int)." if each.dtype.kind == "f" else ""
+            raise ValueError(f"{caller}: classes are whole numbers, got {each.dtype}.{hint}")
+    if y.ndim == 2 and not one_hot_rows(y):
+        if p.ndim == 1 or one_hot_rows(p):
+            raise ValueError(
+                f"{caller}: p holds classes, and the rows of y are not one-hot. {ORDER} If y does "
+                "hold shares of classes, give y.argmax(axis=1)."
+            )
+        class_targets(p.shape, y, caller)  # shares
+    if p.ndim == 2:
+        refuse_unscored(p, caller)
+    return p, y
+
+
+def counts(matrix: npt.ArrayLike, classes: int, caller: str) -> Array:
+    """A confusion matrix (C, C): how often each class was taken for each."""
+    matrix = array(matrix, "matrix")
+    if matrix.shape != (classes, classes) or matrix.dtype.kind not in "biu":
+        raise ValueError(
+            f"{caller} expects the counts ({classes}, {classes}) that confusion_matrix(p, y, "
+            f"{classes}) returns, for {classes} names; got {matrix.shape} of {matrix.dtype}."
+        )
+    return matrix
