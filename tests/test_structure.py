@@ -29,6 +29,7 @@ LAYERING = [
     "layers",
     "losses",
     "model",
+    "guessing",
     "optimizers",
     "metrics",
     "batches",
@@ -49,6 +50,7 @@ LAYERING = [
     "judgements.finding",
     "judgements.start",
     "judgements.course",
+    "judgements.outcome",
     "judgements",
     "doctor",
 ]
