@@ -145,8 +145,8 @@ def never(count):
     return chart_of(held_out=([50] * 9 + [count], [55] * 9 + [0]))
 
 
-def rare(share, only=True, loss=1.0):
-    """Two classes, of which the second is rare, and never predicted."""
+def rare(share, loss=1.0, said=0):
+    """Two classes, of which the second is rare, and predicted so many times of 1,000."""
     entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
     ones = round(1000 * share)
     return both(
@@ -154,7 +154,7 @@ def rare(share, only=True, loss=1.0):
         chart_of(
             classes=2, shares=[1 - share, share], held_out=None,
             guess=Guess(entropy, np.array([1 - share, share]), 2),
-            asked=([1000 - ones, ones], [1000, 0] if only else [999, 1]),
+            asked=([1000 - ones, ones], [1000 - said, said]),
         ),
         last_row(loss=loss * entropy, accuracy=1 - share, val_loss=entropy, val_accuracy=1 - share),
     )  # fmt: skip
@@ -167,6 +167,16 @@ def overfits(*val_losses):
             for i, v in enumerate(val_losses)
         ]
     )
+
+
+def stands(loss):
+    """The loss of the last two epochs, by that of the mean of y."""
+
+    def change(chart):
+        for row in chart.epochs[-2:]:
+            row.update(loss=loss, val_loss=loss)
+
+    return change
 
 
 def targets_of(std, mean=0.0, loss=0.2):
@@ -220,11 +230,18 @@ LIMITS = {  # what is changed: which judgement, its level, how: just within the 
     ),
     "a loss thrown back": (
         "large_steps", "problem",
-        losses(2.5, 4.9, *[2.0] * 8), losses(2.5, 5.1, *[2.0] * 8),
+        both(losses(2.5, 4.9, *[2.0] * 8), last_row(loss=2.0)),
+        both(losses(2.5, 5.1, *[2.0] * 8), last_row(loss=2.0)),
     ),
     "a loss thrown back that stays there": (
         "large_steps", "problem",
-        losses(2.5, 9, *[1.7] * 8), losses(2.5, 9, *[1.8] * 8),
+        both(losses(2.5, 9, *[1.7] * 8), last_row(loss=9.0)),
+        both(losses(2.5, 9, *[1.8] * 8), last_row(loss=9.0)),
+    ),
+    "a loss thrown back in a few small batches": (
+        "large_steps", "problem",
+        both(losses(2.5, 9, *[4.0] * 8), last_row(loss=1.7)),
+        both(losses(2.5, 9, *[4.0] * 8), last_row(loss=1.8)),
     ),
     "training that breaks off": (
         "large_steps", "problem", chart_of(broke_off=0), chart_of(broke_off=9)
@@ -256,10 +273,8 @@ LIMITS = {  # what is changed: which judgement, its level, how: just within the 
     "a gradient that vanishes later, where nothing is learnt": (
         "fading", "problem", later(1 / 101), both(later(1 / 101), guessed()),
     ),
-    "a rare class": ("imbalance", "problem", rare(0.01, only=False), rare(0.01)),
-    "a rare class, of which the loss knows": (
-        "imbalance", "problem", rare(0.2, loss=0.9), rare(0.2),
-    ),
+    "a rare class": ("imbalance", "problem", rare(0.01, 0.92), rare(0.01, 0.94)),
+    "a share of four in five": ("imbalance", "problem", rare(0.201), rare(0.199)),
     "the loss of guessing": ("stuck", "problem", guessed(0.92), guessed(0.94)),
     "no more right than by guessing": ("stuck", "problem", guessed(right=0.21), guessed(right=0.2)),
     "a class that training lacks": (
@@ -311,13 +326,18 @@ OF_NUMBERS = {
         chart_of(guess=Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.033]))),
     ),
     "the mean of y, as good": (
-        "stuck", "note", last_row(loss=0.92), last_row(loss=0.94, val_loss=1),
+        "stuck", "note", stands(0.92), stands(0.94),
     ),
     "the mean of y, twice as good": (
-        "stuck", "problem", last_row(loss=0.92), last_row(loss=2.01, val_loss=1),
+        "stuck", "problem", stands(1.99), stands(2.01),
     ),
     "the mean of y, better in validation": (
-        "stuck", "note", last_row(loss=1.0, val_loss=0.92), last_row(loss=1.0, val_loss=0.94),
+        "stuck", "note",
+        both(stands(1.0), last_row(val_loss=0.92)), both(stands(1.0), last_row(val_loss=0.94)),
+    ),
+    "a loss above that of the mean of y, which falls": (
+        "stuck", "problem",
+        both(stands(3.0), last_row(loss=2.8)), both(stands(3.0), last_row(loss=2.9)),
     ),
     "validation targets of another size": (
         "validation", "problem",
@@ -334,7 +354,8 @@ OF_NUMBERS = {
     ),
     "a loss thrown back": (
         "large_steps", "problem",
-        losses(2.5, 30, *[7.4] * 8), losses(2.5, 30, *[7.6] * 8),
+        both(losses(2.5, 30, *[7.4] * 8), last_row(loss=9.0, val_loss=9.0)),
+        both(losses(2.5, 30, *[7.6] * 8), last_row(loss=9.0, val_loss=9.0)),
     ),
     "a gradient that vanishes later, where the mean of y is as good": (
         "fading", "problem", later(1 / 990),
@@ -359,7 +380,7 @@ def test_a_rule_speaks_beyond_its_limit_and_is_silent_within(start, name):
     judgement, level, within, beyond = (LIMITS if start is healthy else OF_NUMBERS)[name]
     chart = start()
     within(chart)
-    assert judgement not in [cause for _, cause in causes(judged(chart))], judged(chart)
+    assert (level, judgement) not in causes(judged(chart)), judged(chart)
     chart = start()
     beyond(chart)
     assert causes(judged(chart))[0] == (level, judgement), judged(chart)
@@ -472,9 +493,9 @@ def test_a_rare_class_is_no_matter_of_shuffled_labels():
     chart = healthy()
     rare(0.01)(chart)
     (problem,) = judged(chart).problems
-    assert problem.title == "The classes are imbalanced: only class 0 is predicted."
+    assert problem.title == "The classes are imbalanced, and only class 0 is predicted."
     assert problem.seen == (
-        "class 0 has 99.0% of the samples, and all of 1,000 training samples are taken for it; "
+        "class 0 has 99.0% of the samples; of 1,000 training samples 1,000 are taken for it; "
         "accuracy 99.0%; the loss is 0.056, guessing by the classes' shares gives 0.056"
     )
     assert {"stuck", "never_predicted"} <= {finding.name for finding in problem.follows}
@@ -482,6 +503,9 @@ def test_a_rare_class_is_no_matter_of_shuffled_labels():
     page = str(judged(chart)).split("  follows")[0]
     assert "shuffled" not in page
     assert "per_class_report" in page
+    rare(0.01, said=6)(chart)
+    (problem,) = judged(chart).problems
+    assert problem.title == "The classes are imbalanced, and nothing else is learnt."
 
 
 def test_a_common_class_of_seven_in_ten_is_no_imbalance():
@@ -504,7 +528,7 @@ def test_that_every_class_is_predicted_is_said_only_where_it_is_true(
     labels, predicted, level, title
 ):
     chart = healthy()
-    rare(0.01, only=False, loss=0.5)(chart)
+    rare(0.01, said=1, loss=0.5)(chart)
     chart.held_out = labels, predicted
     finding = said(chart, "never_predicted")
     assert (finding.level, finding.title) == (level, title)
@@ -531,7 +555,7 @@ def test_few_images_learnt_by_heart_are_still_better_than_guessing(val_accuracy,
 
 def test_validation_is_said_to_beat_guessing_only_where_it_does():
     chart = healthy()
-    both(rare(0.01, only=False, loss=0.9), chart_of(held_out=([99, 1], [100, 0])))(chart)
+    both(rare(0.01, said=1, loss=0.9), chart_of(held_out=([99, 1], [100, 0])))(chart)
     assert said(chart, "validation").title.startswith("validation does not beat guessing yet")
     chart = numbers()
     assert (
@@ -584,7 +608,7 @@ def test_after_few_steps_it_is_too_early_to_tell():
 def test_a_network_as_good_as_the_mean_is_not_called_healthy_nor_a_problem():
     """As where x tells a twentieth of y and the rest is noise."""
     chart = numbers()
-    last_row(loss=0.96, val_loss=0.97)(chart)
+    stands(0.96)(chart)
     report = judged(chart)
     assert report.problems == []
     assert not report.healthy

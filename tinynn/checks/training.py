@@ -229,9 +229,9 @@ def better_than_guessing(
 ) -> None:
     """The figures of an epoch, after those of the one before: a warning if they are hopeless.
 
-    guess: what is to be beaten. steps: taken so far. left: how many epochs are to come. Among
-    classes: if guessing would have done twice as well. Numbers: if the mean of y would have, too,
-    and at this pace no epoch that is left would be as good as that.
+    guess: what is to be beaten. steps: taken so far. left: how many epochs are to come. Classes: if
+    guessing would have done twice as well. Numbers: if the mean of y would have, too, and at the
+    pace of this epoch neither those that are left nor ten would be enough to be as good.
     """
     epoch, loss = rows[-1]["epoch"], rows[-1]["loss"]
     if guess.classes and loss > 2 * max(np.log(guess.classes), guess.loss):
@@ -241,8 +241,9 @@ def better_than_guessing(
             "not scaled: callbacks=[Doctor()] tells which.",
             stacklevel=5,
         )
-    fall = rows[0]["loss"] - loss if len(rows) > 1 else loss  # of a first epoch nothing is known
-    hopeless = loss > 2 * guess.loss and loss - guess.loss > left * max(fall, 0)
+    slowest = guess.unscaled and not left  # of a first epoch nothing else is known
+    fall = rows[0]["loss"] - loss if len(rows) > 1 else (0 if slowest else np.inf)
+    hopeless = loss > 2 * guess.loss and loss - guess.loss > max(left, 10) * max(fall, 0)
     if not guess.classes and hopeless and steps >= ENOUGH:
         cause = "The learning rate may be too high or too low, or x not scaled: "
         if guess.unscaled or guess.tiny:
@@ -252,7 +253,6 @@ def better_than_guessing(
             )
         warnings.warn(  # the same words after each epoch, so that Python shows them once
             f"The loss is over twice what always predicting the mean of y gives, {guess.loss:.3g}, "
-            "and at this pace the epochs that are left will not bring it there. "
-            f"{cause}callbacks=[Doctor()] tells more.",
+            f"and at this pace it will not get there. {cause}callbacks=[Doctor()] tells more.",
             stacklevel=5,
         )

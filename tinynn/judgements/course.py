@@ -28,6 +28,8 @@ def large_steps(chart: Chart) -> Finding:
     if not later:
         return Finding("large_steps", UNKNOWN, "steps: none was taken")
     worst, last = max(later, key=lambda look: look.loss), np.mean([k.loss for k in later[-3:]])
+    if chart.epochs:  # of small batches three may be high by chance
+        last = min(last, chart.epochs[-1]["loss"])
     if chart.classes:
         usual = max(first.loss, chart.guessing if chart.guessing < np.inf else 0.0)
         thrown_back = worst.loss > 2 * usual and not last < 0.7 * usual

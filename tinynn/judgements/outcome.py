@@ -8,7 +8,7 @@ from tinynn.judgements.finding import FINE, NOTE, PROBLEM, UNKNOWN, Finding
 
 def imbalance(chart: Chart) -> Finding:
     """Where one class is nearly all there is, always saying it is the easiest thing to learn."""
-    if not chart.classes or not chart.epochs or chart.asked is None:
+    if not chart.epochs or chart.asked is None:
         return Finding("imbalance", UNKNOWN, "imbalance: no epoch with classes has ended")
     major, share, predicted = int(np.argmax(chart.shares)), chart.commonest, chart.asked[1]
     if share == 1:
@@ -16,22 +16,24 @@ def imbalance(chart: Chart) -> Finding:
     seen = f"class {major} has {share:.1%} of the samples"
     if share < 0.8:
         return Finding("imbalance", FINE, f"{seen}, no class has more")
-    if predicted[major] < sum(predicted):
-        return Finding("imbalance", FINE, f"{seen}, and others are predicted, too")
+    if chart.guessing == np.inf:
+        return Finding("imbalance", UNKNOWN, f"{seen}; what guessing scores is not known")
     if not chart.at_guessing:
-        return Finding("imbalance", FINE, f"{seen}; the loss is below that of guessing by shares")
+        return Finding("imbalance", FINE, f"{seen}, and more than that is learnt")
     if not chart.enough:
         return Finding("imbalance", UNKNOWN, f"after so few steps it is too early to tell: {seen}")
-    row, times = chart.epochs[-1], max(round(share / (1 - share)), 2)
+    row, times = chart.epochs[-1], round(share / (1 - share))
+    others = sum(predicted) - predicted[major]
     return Finding(
         "imbalance",
         PROBLEM,
-        f"The classes are imbalanced: only class {major} is predicted.",
-        seen=f"{seen}, and all of {sum(predicted):,} training samples are taken for it; accuracy "
-        f"{row['accuracy']:.1%}; the loss is {row['loss']:.4g}, guessing by the classes' shares "
-        f"gives {chart.guessing:.4g}",
+        "The classes are imbalanced, and "
+        + ("nothing else is learnt." if others else f"only class {major} is predicted."),
+        seen=f"{seen}; of {sum(predicted):,} training samples {predicted[major]:,} are taken for "
+        f"it; accuracy {row['accuracy']:.1%}; the loss is {row['loss']:.4g}, guessing by the "
+        f"classes' shares gives {chart.guessing:.4g}",
         cause=f"Always to say class {major} is right nearly every time, and the few samples of "
-        "others hardly count in the loss. The accuracy is the share of that class, and no more.",
+        "others hardly count in the loss. Such an accuracy is that class's share, and no more.",
         remedy="Judge by per_class_report(p, y, names), not by accuracy. Show what is rare more "
         f"often (y: classes): more = np.repeat(np.flatnonzero(y != {major}), {times}), then train "
         f"on np.append(np.flatnonzero(y == {major}), more) as indices of x and y. More epochs, or "
@@ -57,6 +59,9 @@ def stuck(chart: Chart) -> Finding:
         return Finding("stuck", FINE, seen)
     if not chart.enough:
         return Finding("stuck", UNKNOWN, f"after so few steps it is too early to tell: {seen}")
+    before = chart.epochs[-2]["loss"] if len(chart.epochs) > 1 else 0.0
+    if not chart.classes and loss < 0.95 * before:
+        return Finding("stuck", UNKNOWN, f"it is too early to tell, the loss still falls: {seen}")
     seen = f"after {len(chart.epochs)} epochs {seen}"
     large = chart.largest_step > 0.05
     first = (
