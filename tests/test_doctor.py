@@ -164,15 +164,15 @@ def as_bytes(images):
 
 
 def deep_tanh():
-    return network(*[128] * 10, initializer=glorot_uniform, bend=Tanh)
+    return network(*[64] * 10, initializer=glorot_uniform, bend=Tanh)
 
 
 BROKEN = {  # name of the run: the judgement that must come first, how to run it
     "bytes": ("inputs", lambda: run(x=as_bytes(X), held_out=(as_bytes(HELD_OUT[0]), HELD_OUT[1]))),
     "zeros": ("alike", lambda: run(network(initializer=zeros))),
-    "narrow weights": ("signal", lambda: run(network(*[64] * 15, initializer=narrow), epochs=1)),
+    "narrow weights": ("signal", lambda: run(network(*[32] * 15, initializer=narrow), epochs=1)),
     "Adam at 1": ("large_steps", lambda: run(optimizer=Adam(1.0))),
-    "flat tanh": ("fading", lambda: run(deep_tanh(), Adam(0.01))),
+    "flat tanh": ("fading", lambda: run(deep_tanh(), Adam(0.02))),
     "mixed labels": ("stuck", lambda: run(y=mixed(Y))),
 }
 
@@ -214,7 +214,7 @@ def a_tenth_until_it_falls():
 REMEDIES = {
     "bytes": lambda: run(),
     "zeros": lambda: run(),
-    "narrow weights": lambda: run(network(*[64] * 15)),
+    "narrow weights": lambda: run(network(*[32] * 15)),
     "Adam at 1": a_tenth_until_it_falls,
     "flat tanh": lambda: run(deep_tanh(), Adam(0.001)),
     "mixed labels": lambda: run(),

@@ -53,7 +53,7 @@ class Guess:
         >>> Guess(1e10, np.array([2e5]), 0, np.array([1e5])).unscaled
         True
         """
-        return bool(self.std > 10 or abs(self.mean) > 10 * max(self.std, 0.1))
+        return bool(self.std > 10 or (self.std > 0 and abs(self.mean) > 10 * max(self.std, 0.1)))
 
     @property
     def tiny(self) -> bool:
