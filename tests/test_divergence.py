@@ -25,7 +25,6 @@ from tinynn import (
     Trainer,
     TrainingDiverged,
     check_gradients,
-    checks,
     datasets,
     diagnose,
     explain_step,
@@ -253,14 +252,6 @@ def test_adam_at_10_is_warned_of_by_comparison_with_guessing():
     )
     with pytest.warns(UserWarning, match=expected):
         Trainer(network(), SoftmaxCrossEntropy(), Adam(10)).fit(x, y, epochs=1, batch_size=8)
-
-
-def test_the_limit_is_twice_the_loss_of_guessing():
-    row = {"epoch": 1, "accuracy": 0.5, "loss": 2 * np.log(3) - 0.01}
-    checks.better_than_guessing(row, (3,))
-    checks.better_than_guessing({"epoch": 1, "loss": 9.0}, ())  # a loss that is not of classes
-    with pytest.warns(UserWarning, match="guessing among 3 classes"):
-        checks.better_than_guessing({**row, "loss": 2 * np.log(3) + 0.01}, (3,))
 
 
 @pytest.mark.outcome

@@ -1,4 +1,8 @@
-"""Runs on real images, each broken in one way: the doctor names that way, and its remedy helps."""
+"""A few trainings, each broken in one way: the doctor names that way, and its remedy helps.
+
+The rules are tested in test_judgements.py, on records by hand; here is what is measured, and that a
+training gives such records.
+"""
 
 import re
 import warnings
@@ -7,7 +11,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import tinynn.doctor
 import tinynn.trainer
 import tinynn.vitals
 from tinynn import (
@@ -17,7 +20,6 @@ from tinynn import (
     CrossEntropy,
     Dense,
     Doctor,
-    EarlyStopping,
     Flatten,
     Layer,
     MeanSquaredError,
@@ -30,16 +32,10 @@ from tinynn import (
     diagnose,
     glorot_uniform,
     he_normal,
-    minibatches,
     scale_pixels,
     stratified_split,
     zeros,
 )
-from tinynn.chart import Chart
-from tinynn.doctor import HealthReport
-from tinynn.judgements import JUDGEMENTS, Finding
-from tinynn.judgements.course import overfitting, validation
-from tinynn.vitals import Look
 
 (IMAGES, LABELS), _ = datasets.load_sample()
 REST, DRAWN = stratified_split(LABELS, 3000, np.random.default_rng(0))
@@ -49,10 +45,6 @@ HELD_OUT = scale_pixels(IMAGES[DRAWN[:500]]), LABELS[DRAWN[:500]]
 
 def narrow(shape, rng):
     return rng.normal(0, 0.01, shape)
-
-
-def wide(shape, rng):
-    return rng.normal(0, 0.2, shape)
 
 
 class Tanh(Layer):
@@ -139,20 +131,9 @@ class MaxPool(Layer):
         return (self.winners * dout[:, :, None, :, None]).reshape(-1, 28, 28)
 
 
-class Sigmoid(Layer):
-    def forward(self, x, training=True):
-        out = 1 / (1 + np.exp(-x))
-        if training:
-            self.slope = out * (1 - out)
-        return out
-
-    def input_gradient(self, dout):
-        return dout * self.slope
-
-
 def network(*hidden, initializer=he_normal, bias=0.0, bend=ReLU):
     layers = [Flatten()]
-    for units in hidden or (512, 256, 128):
+    for units in hidden or (64, 64):
         layers += [Dense(units, initializer), bend()]
     model = Sequential([*layers, Dense(10, initializer), Softmax()], input_shape=(28, 28))
     for layer in model.layers[1:-2:2]:
@@ -160,25 +141,17 @@ def network(*hidden, initializer=he_normal, bias=0.0, bend=ReLU):
     return model
 
 
-def sorted_batches(x, y, batch_size, rng, start=0):
-    order = np.argsort(y, kind="stable")
-    firsts = range(start * batch_size, len(x), batch_size)
-    return ((x[i], y[i]) for i in (order[first : first + batch_size] for first in firsts))
-
-
-def run(model=None, optimizer=None, x=X, y=Y, held_out=HELD_OUT, epochs=3, batches=None, more=()):
-    """Train with a doctor at hand; return the report, the last losses, and the trainer."""
+def run(model=None, optimizer=None, x=X, y=Y, held_out=HELD_OUT, epochs=3):
+    """Train with a doctor at hand; return the report, the last loss, and the trainer."""
     doctor = Doctor()
     trainer = Trainer(model or network(), CrossEntropy(), optimizer or Adam())
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of unscaled bytes, of losses above guessing
-        patch.setattr(tinynn.trainer, "minibatches", batches or minibatches)
         try:
-            trainer.fit(x, y, epochs, 32, held_out, [doctor, *more])
+            trainer.fit(x, y, epochs, 32, held_out, [doctor])
         except TrainingDiverged:
             return SimpleNamespace(report=doctor.report(), loss=np.inf, trainer=trainer)
-    scored = HELD_OUT if held_out is None else held_out
-    loss = trainer.evaluate(*scored)["loss"]
+    loss = trainer.evaluate(*HELD_OUT)["loss"]
     return SimpleNamespace(report=doctor.report(), loss=loss, trainer=trainer)
 
 
@@ -190,70 +163,18 @@ def as_bytes(images):
     return np.rint(images * 255)
 
 
-def sigmoids():
-    return network(128, 128, 128, initializer=glorot_uniform, bend=Sigmoid)
-
-
-def randn(shape, rng):
-    return rng.normal(size=shape)
-
-
-class Blocked(Dense):
-    """Forgets to pass the gradient on."""
-
-    def input_gradient(self, dout):
-        return np.zeros_like(self.x)
-
-
-def blocked(middle):
-    layers = [Flatten(), Dense(64), ReLU(), middle, ReLU(), Dense(10), Softmax()]
-    return Sequential(layers, input_shape=(28, 28))
-
-
 def deep_tanh():
-    return network(*[128] * 10, initializer=glorot_uniform, bend=Tanh)
+    return network(*[64] * 10, initializer=glorot_uniform, bend=Tanh)
 
-
-WITHOUT_SHIRTS = Y != 6
-FEW = slice(200)
-BY_CLASS = np.argsort(Y, kind="stable")
-SORTED_SPLIT = {
-    "x": X[BY_CLASS[:2400]], "y": Y[BY_CLASS[:2400]],
-    "held_out": (X[BY_CLASS[2400:]], Y[BY_CLASS[2400:]]),
-}  # fmt: skip
 
 BROKEN = {  # name of the run: the judgement that must come first, how to run it
     "bytes": ("inputs", lambda: run(x=as_bytes(X), held_out=(as_bytes(HELD_OUT[0]), HELD_OUT[1]))),
-    "scaled twice": ("inputs", lambda: run(x=X / 255, held_out=(HELD_OUT[0] / 255, HELD_OUT[1]))),
-    "all black": ("inputs", lambda: run(x=X // 255, held_out=(HELD_OUT[0] // 255, HELD_OUT[1]))),
-    "around 100": ("inputs", lambda: run(x=X + 100, held_out=(HELD_OUT[0] + 100, HELD_OUT[1]))),
-    "sorted": ("shuffling", lambda: run(batches=sorted_batches)),
     "zeros": ("alike", lambda: run(network(initializer=zeros))),
-    "biases of -5": ("closed_from_the_start", lambda: run(network(bias=-5))),
-    "narrow weights": ("signal", lambda: run(network(*[64] * 15, initializer=narrow))),
-    "wide weights": ("signal", lambda: run(network(*[256] * 15, initializer=wide))),
-    "sigmoids": ("signal", lambda: run(sigmoids(), SGD(0.1))),
-    "randn weights": ("signal", lambda: run(network(256, 128, initializer=randn))),
-    "nothing passes back": ("signal", lambda: run(blocked(Blocked(64)))),
-    "SGD at 10": ("large_steps", lambda: run(optimizer=SGD(10))),
+    "narrow weights": ("signal", lambda: run(network(*[32] * 15, initializer=narrow), epochs=1)),
     "Adam at 1": ("large_steps", lambda: run(optimizer=Adam(1.0))),
-    "SGD at 1e20": ("large_steps", lambda: run(optimizer=SGD(1e20))),  # breaks off at step 2
-    "Adam at 1e-7": ("small_steps", lambda: run(optimizer=Adam(1e-7))),
-    "SGD at 3e-4": ("small_steps", lambda: run(optimizer=SGD(3e-4))),
-    "SGD at 3e-4, an epoch": ("small_steps", lambda: run(optimizer=SGD(3e-4), epochs=1)),
-    "much momentum": ("closed_by_training", lambda: run(optimizer=SGD(0.15, 0.9))),
-    "flat tanh": ("fading", lambda: run(deep_tanh(), Adam(0.01))),
+    "flat tanh": ("fading", lambda: run(deep_tanh(), Adam(0.02))),
     "mixed labels": ("stuck", lambda: run(y=mixed(Y))),
-    "mixed validation": ("validation", lambda: run(held_out=(HELD_OUT[0], mixed(HELD_OUT[1])))),
-    "validation in bytes": (
-        "validation", lambda: run(held_out=(as_bytes(HELD_OUT[0]), HELD_OUT[1]))
-    ),
-    "no shirts": ("absent", lambda: run(x=X[WITHOUT_SHIRTS], y=Y[WITHOUT_SHIRTS])),
-    "sorted before it was split": ("absent", lambda: run(**SORTED_SPLIT)),
-    "narrow layers": ("never_predicted", lambda: run(network(*[16] * 20))),
-    "200 images": ("overfitting", lambda: run(x=X[FEW], y=Y[FEW], epochs=20)),
-}  # fmt: skip
-NO_PROBLEM = {"200 images", "narrow layers"}  # but a note
+}
 
 
 @pytest.fixture(scope="module")
@@ -273,24 +194,18 @@ def causes(report):
     return [finding.name for finding in [*report.problems, *report.notes]]
 
 
+@pytest.mark.outcome
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_run_is_recognised_with_the_right_cause_first_and_alone(broken, name):
     report = broken(name).report
-    assert causes(report)[0] == BROKEN[name][0]
-    assert len(report.problems) == (name not in NO_PROBLEM), report
+    assert causes(report)[0] == BROKEN[name][0], report
+    assert len(report.problems) == 1, report
 
 
-def test_every_judgement_has_its_broken_run():
-    assert {judgement.__name__ for judgement in JUDGEMENTS} == {
-        cause for cause, _ in BROKEN.values()
-    }
-
-
-def tenth_until_it_falls(optimizer, rate, factor):
-    """Do as the remedy says: change the rate, again and again, until the doctor is content."""
-    for _ in range(25):
-        rate *= factor
-        tried = run(optimizer=optimizer(rate))
+def a_tenth_until_it_falls():
+    """Do as the remedy says: a tenth of the rate, again and again, until the doctor is content."""
+    for rate in (0.1, 0.01, 1e-3, 1e-4):
+        tried = run(optimizer=Adam(rate))
         if not tried.report.problems:
             return tried
     raise AssertionError(tried.report)
@@ -298,105 +213,147 @@ def tenth_until_it_falls(optimizer, rate, factor):
 
 REMEDIES = {
     "bytes": lambda: run(),
-    "scaled twice": lambda: run(),
-    "all black": lambda: run(),
-    "around 100": lambda: run(x=X - X.mean(), held_out=(HELD_OUT[0] - X.mean(), HELD_OUT[1])),
-    "sorted": lambda: run(batches=minibatches),
     "zeros": lambda: run(),
-    "biases of -5": lambda: run(),
-    "narrow weights": lambda: run(network(*[64] * 15)),
-    "wide weights": lambda: run(network(*[256] * 15, initializer=he_normal)),
-    "sigmoids": lambda: run(network(128, 128, 128), SGD(0.1)),
-    "randn weights": lambda: run(network(256, 128)),
-    "nothing passes back": lambda: run(blocked(Dense(64))),
-    "SGD at 10": lambda: tenth_until_it_falls(SGD, 10.0, 0.1),
-    "Adam at 1": lambda: tenth_until_it_falls(Adam, 1.0, 0.1),
-    "SGD at 1e20": lambda: tenth_until_it_falls(SGD, 1e20, 0.1),
-    "Adam at 1e-7": lambda: tenth_until_it_falls(Adam, 1e-7, 10),
-    "SGD at 3e-4": lambda: tenth_until_it_falls(SGD, 3e-4, 10),
-    "SGD at 3e-4, an epoch": lambda: tenth_until_it_falls(SGD, 3e-4, 10),
-    "much momentum": lambda: run(optimizer=SGD(0.015, 0.9)),
+    "narrow weights": lambda: run(network(*[32] * 15)),
+    "Adam at 1": a_tenth_until_it_falls,
     "flat tanh": lambda: run(deep_tanh(), Adam(0.001)),
     "mixed labels": lambda: run(),
-    "mixed validation": lambda: run(),
-    "validation in bytes": lambda: run(),
-    "sorted before it was split": lambda: run(),  # X and Y come from stratified_split
-    "narrow layers": lambda: run(network(*[16] * 20), epochs=15),
-    "no shirts": lambda: run(),  # X and Y come from stratified_split
-    "200 images": lambda: run(x=X[FEW], y=Y[FEW], epochs=20, more=[EarlyStopping()]),
 }
 
 
+@pytest.mark.outcome
 @pytest.mark.parametrize("name", REMEDIES)
 def test_the_remedy_that_is_printed_helps(broken, name):
-    finding = broken(name).report.findings[0]
-    assert f"  try     {finding.remedy[:40]}" in str(broken(name).report)
     cured = REMEDIES[name]()
     assert not cured.report.problems, cured.report
-    assert cured.loss < 0.95 * broken(name).loss
-    assert cured.loss < 1.5  # guessing gives 2.3
+    assert cured.loss < 0.8 * broken(name).loss
+    assert cured.loss < 1.3  # guessing gives 2.3
 
 
-def test_the_remedies_for_other_cases_help_too(broken):
-    """x with a spread of 1 in place of bytes; glorot_uniform in a deep network of tanh."""
-    raw, held = as_bytes(X), as_bytes(HELD_OUT[0])
-    x, held_out = ((a - raw.mean()) / raw.std() for a in (raw, held))
-    cured = run(x=x, held_out=(held_out, HELD_OUT[1]))
-    assert not cured.report.problems
-    assert cured.loss < 0.95 * broken("bytes").loss
-
-    sick, cured = (
-        run(network(*[64] * 15, initializer=initializer, bend=Tanh))
-        for initializer in (narrow, glorot_uniform)
-    )
-    assert causes(sick.report)[0] == "signal"
-    assert "a factor of about 0.0" in sick.report.findings[0].seen
-    assert not cured.report.problems
-    assert cured.loss < 0.5 * sick.loss
-
-
-def test_every_remedy_is_tried(broken):
-    assert REMEDIES.keys() == BROKEN.keys()
-    told = {finding.remedy for name in BROKEN for finding in broken(name).report.findings}
-    assert len(told - {""}) >= len(JUDGEMENTS) - 2  # what vanishes and explodes share theirs
-
-
-def test_a_note_explains_no_problem(monkeypatch):
-    judgements = (
-        lambda chart: Finding("inputs", "note", "The inputs lie far from 0."),
-        lambda chart: Finding("stuck", "problem", "Nothing is learnt."),
-    )
-    monkeypatch.setattr("tinynn.doctor.JUDGEMENTS", judgements)
-    report = tinynn.doctor.judged(Chart())
-    assert [problem.name for problem in report.problems] == ["stuck"]
-    assert [note.name for note in report.notes] == ["inputs"]
-
-
-def test_what_follows_hangs_under_its_cause(broken):
-    (problem,) = broken("Adam at 1").report.problems
-    follows = [result.name for result in problem.follows]
-    assert "closed_by_training" in follows
-    assert "stuck" in follows
-    page = str(broken("Adam at 1").report)
-    assert page.splitlines()[0] == "PROBLEM   The steps are too large."
-    assert re.search(r"\n  follows .*\(.*", page)
-    assert "A tenth of the learning rate (1 -> 0.1)" in page
-
-
+@pytest.mark.outcome
 def test_a_healthy_run_gets_no_problem_and_a_closed_unit_is_none():
     report = run().report
     assert causes(report) == []
     assert str(report).startswith("HEALTHY   No problem was found.\nFINE      inputs spread by 0.")
     closed, units = max(report.chart.never_open.values())
     assert 0 < closed < units / 2
+    labels, predicted = report.chart.asked
+    assert labels == np.bincount(Y[::3], minlength=10).tolist()
+    assert sum(predicted) == 1000
 
+
+@pytest.mark.outcome
+def test_the_gradient_of_the_flat_tanh_has_vanished_in_numbers(broken):
+    (problem,) = broken("flat tanh").report.problems
+    found = re.fullmatch(
+        r"at steps \d+ to 200 the slope of the loss goes from 0\.\d+ \(21\.Dense\) to (\S+) "
+        r"\(\d+\.Dense\): .*",
+        problem.seen,
+    )
+    assert float(found[1]) < 1e-3
+    assert "never_predicted" in [finding.name for finding in problem.follows]
+
+
+# Numbers to be predicted
 
 RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(300, 3))
+PRICES = (200_000 + 50_000 * ROWS @ [1, 2, -1])[:, None]
+
+
+def regression(y, optimizer, epochs=30, x=ROWS, held_out=None):
+    doctor, model = Doctor(), Sequential([Dense(16), ReLU(), Dense(1)], input_shape=(3,))
+    trainer = Trainer(model, MeanSquaredError(), optimizer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer.fit(x, y, epochs, validation_data=held_out, callbacks=[doctor])
+    return SimpleNamespace(report=doctor.report(), model=model, trainer=trainer)
+
+
+@pytest.mark.outcome
+def test_a_regression_whose_targets_are_not_scaled_is_named_and_the_remedy_helps():
+    hopeless = regression(PRICES, Adam(0.01))
+    (problem,) = hopeless.report.problems
+    assert problem.title == "The targets are not scaled."
+    assert "stuck" in [finding.name for finding in problem.follows]
+    guess = PRICES.var()  # by hand: what the mean of y gives
+    assert f"the mean of y gives {guess:.3g}" in problem.seen
+    assert hopeless.trainer.history["loss"][-1] > 2 * guess
+
+    mean, std = PRICES.mean(axis=0), PRICES.std(axis=0)
+    cured = regression((PRICES - mean) / std, Adam(0.01))
+    assert cured.report.problems == []
+    assert cured.report.healthy
+    p = cured.model.predict(ROWS) * std + mean
+    assert np.mean((p - PRICES) ** 2) < 0.1 * guess
+
+
+def test_targets_that_break_off_a_training_are_its_cause():
+    doctor, model = Doctor(), Sequential([Dense(16), ReLU(), Dense(1)], input_shape=(3,))
+    with pytest.raises(TrainingDiverged):
+        Trainer(model, MeanSquaredError(), SGD(0.05)).fit(ROWS, PRICES, 9, callbacks=[doctor])
+    (problem,) = doctor.report().problems
+    assert problem.name == "targets"
+    assert [finding.name for finding in problem.follows] == ["large_steps"]
+
+
+def test_one_look_is_enough_for_targets_that_are_not_scaled():
+    model = Sequential([Dense(16), ReLU(), Dense(1)], input_shape=(3,))
+    (problem,) = diagnose(model, MeanSquaredError(), ROWS, PRICES).problems
+    assert problem.seen.startswith(
+        f"y has standard deviation {PRICES.std():.3g} and mean {PRICES.mean():.3g}; the loss began "
+    )
+    assert diagnose(model, MeanSquaredError(), ROWS, PRICES / 1e5).problems == []
+
+
+def test_validation_targets_on_another_scale_are_noticed():
+    y = (PRICES - PRICES.mean()) / PRICES.std()
+    report = regression(y[:200], SGD(0.05), 9, ROWS[:200], (ROWS[200:], PRICES[200:])).report
+    (problem,) = report.problems
+    assert problem.title == "Validation targets are scaled otherwise."
+    assert f"their standard deviation is {PRICES[200:].std():.3g}" in problem.seen
+    few = regression(y[:290], SGD(0.05), 9, ROWS[:290], (ROWS[:1], y[:1] + 15))
+    assert not few.report.chart.held_out_guess.stds.size  # of one sample none can be told
+
+
+def test_guessing_in_validation_is_what_the_mean_of_the_training_targets_scores_there():
+    y = (PRICES - PRICES.mean()) / PRICES.std()
+    chart = regression(y[:200], SGD(0.05), 2, ROWS[:200], (ROWS[200:], y[200:])).report.chart
+    expected = np.mean((y[200:] - y[:200].mean()) ** 2)
+    assert chart.held_out_guess.loss == pytest.approx(expected)
+    assert chart.guess.loss == pytest.approx(y[:200].var())
+
+
+# Classes of which one is rare
+
 POINTS = RNG.normal(size=(3000, 8))
 SIDES = (POINTS[:, 0] + POINTS[:, 1] > 0).astype(int)
-QUADRANTS = (POINTS[:, 0] * POINTS[:, 1] > 0).astype(int)
-RARE = (POINTS[:, 0] > 1.28).astype(int)  # one in ten
+ONE_IN_A_HUNDRED = (POINTS[:, 0] > np.quantile(POINTS[:, 0], 0.99)).astype(int)
+
+
+@pytest.mark.outcome
+def test_a_class_of_one_in_a_hundred_is_told_as_imbalance_and_the_remedy_helps():
+    """Its labels belong to the inputs; a learning rate of 0.01 is too small to find out."""
+    x, y = POINTS, ONE_IN_A_HUNDRED
+    report = watched(binary(), x, y, optimizer=SGD(0.01), epochs=5)
+    (problem,) = report.problems
+    assert problem.title == "The classes are imbalanced, and only class 0 is predicted."
+    assert report.chart.asked == (np.bincount(y[::3]).tolist(), [1000, 0])
+
+    times = int(re.search(r"y != 0\), (\d+)\)", problem.remedy)[1])
+    assert times == 99
+    more = np.repeat(np.flatnonzero(y != 0), times)
+    rows = np.append(np.flatnonzero(y == 0), more)
+    model = Sequential(binary(), input_shape=(8,))
+    Trainer(model, CrossEntropy(), SGD(0.1)).fit(x[rows], y[rows], 5)
+    found = model.predict(x).argmax(axis=1)[y == 1]
+    assert found.mean() > 0.8  # recall
+
+
+# Healthy runs of other kinds
+
 SPREAD = RNG.standard_t(2, (2000, 4)).clip(-60, 60)
+BEGINNING = slice(1280)  # 40 steps: too few to be judged by what was learnt
 
 
 def watched(layers, x, y, loss=None, optimizer=None, epochs=8, batch_size=32, held_out=None):
@@ -407,6 +364,10 @@ def watched(layers, x, y, loss=None, optimizer=None, epochs=8, batch_size=32, he
     return doctor.report()
 
 
+def begun(layers, x, y, optimizer=None, **more):
+    return watched(layers, x[BEGINNING], y[BEGINNING], None, optimizer or Adam(), 1, **more)
+
+
 def binary(*last):
     return [Dense(16), ReLU(), *(last or [Dense(2)]), Softmax()]
 
@@ -415,90 +376,40 @@ HEALTHY = {
     "two classes": lambda: watched(
         binary(), POINTS[:2000], SIDES[:2000], held_out=(POINTS[2000:], SIDES[2000:])
     ),
-    "a last layer that starts at zero": lambda: watched(binary(Dense(2, zeros)), POINTS, SIDES),
-    "no hidden layer, from zero": lambda: watched([Dense(2, zeros), Softmax()], POINTS, SIDES),
+    "a line": lambda: watched(
+        [Dense(8), ReLU(), Dense(1)], POINTS, POINTS[:, :1], MeanSquaredError(), Adam(0.003)
+    ),
+    "one class only": lambda: watched(binary(), POINTS[:200], SIDES[:200] * 0),
     "batches of one": lambda: watched(
         binary(), POINTS[:500], SIDES[:500], batch_size=1, optimizer=SGD(0.01), epochs=3
     ),
-    "batches of four": lambda: watched(
-        binary(), POINTS[:400, :2], QUADRANTS[:400], optimizer=SGD(0.05), epochs=20, batch_size=4
-    ),
-    "a rare class": lambda: watched(
-        binary(), POINTS[:2000], RARE[:2000], held_out=(POINTS[2000:], RARE[2000:])
-    ),
+    "a last layer that starts at zero": lambda: begun(binary(Dense(2, zeros)), POINTS, SIDES),
+    "no hidden layer, from zero": lambda: begun([Dense(2, zeros), Softmax()], POINTS, SIDES),
     "inputs with outliers": lambda: watched(binary(), SPREAD, (SPREAD[:, 0] > 0).astype(int)),
-    "a first layer of zeros under a random one": lambda: watched(
-        [Flatten(), Dense(64, zeros), Tanh(), Dense(10), Softmax()], X, Y, optimizer=Adam()
+    "a first layer of zeros under a random one": lambda: begun(
+        [Flatten(), Dense(64, zeros), Tanh(), Dense(10), Softmax()], X, Y
     ),
-    "a matrix of ones that is no Dense's": lambda: watched(
-        [Gain(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X, Y, optimizer=Adam()
+    "a matrix of ones that is no Dense's": lambda: begun(
+        [Gain(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X, Y
     ),
-    "large numbers, scaled by a layer": lambda: watched(
+    "large numbers, scaled by a layer": lambda: begun(
         [Scale(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X * 255.5, Y,
-        optimizer=Adam(), held_out=(HELD_OUT[0] * 255.5, HELD_OUT[1]),
+        held_out=(HELD_OUT[0] * 255.5, HELD_OUT[1]),
     ),
-    "a mask that is no layer of switches": lambda: watched(
-        [MaxPool(), Flatten(), Dense(64), ReLU(), Dense(10), Softmax()], X, Y, optimizer=Adam()
-    ),
-    "features around 20": lambda: watched(
-        [Dense(32), ReLU(), Dense(1)], POINTS + 20, POINTS[:, :1], MeanSquaredError(), Adam(0.001)
+    "a mask that is no layer of switches": lambda: begun(
+        [MaxPool(), Flatten(), Dense(64), ReLU(), Dense(10), Softmax()], X, Y
     ),
     "an autoencoder": lambda: watched(
-        [Flatten(), Dense(128), ReLU(), Dense(784)], X, X.reshape(-1, 784), MeanSquaredError(),
-        Adam(),
-    ),
-    "one class only": lambda: watched(binary(), POINTS[:200], SIDES[:200] * 0),
-    "a line": lambda: watched(
-        [Dense(8), ReLU(), Dense(1)], POINTS, POINTS[:, :1], MeanSquaredError(), Adam(0.003)
+        [Flatten(), Dense(64), ReLU(), Dense(784)], X[BEGINNING], X[BEGINNING].reshape(-1, 784),
+        MeanSquaredError(), Adam(), epochs=2,
     ),
 }  # fmt: skip
 
 
+@pytest.mark.outcome
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_runs_of_other_kinds_get_no_problem(name):
     report = HEALTHY[name]()
-    assert report.problems == [], report
-
-
-def test_labels_of_no_meaning_are_noticed_though_one_class_is_common():
-    y = (RNG.random(3000) > 0.9).astype(int)  # guessing by shares gives 0.33, not ln 2
-    report = watched(binary(), POINTS, y, epochs=2)
-    assert [problem.name for problem in report.problems] == ["stuck"], report
-
-
-def test_a_validation_loss_that_is_higher_once_is_chance_and_twice_is_overfitting():
-    def judged(*val_losses):
-        rows = [{"loss": 1 / (i + 1), "val_loss": v} for i, v in enumerate(val_losses)]
-        return overfitting(Chart(epochs=rows)).level
-
-    assert judged(0.812, 0.735, 0.802) == "fine"
-    assert judged(0.812, 0.735, 0.802, 0.76) == "fine"
-    assert judged(0.812, 0.735, 0.802, 0.801) == "note"
-
-
-def test_few_images_learnt_by_heart_are_still_better_than_guessing():
-    two_of_each = BY_CLASS[::150]
-    report = run(network(256, 128), x=X[two_of_each], y=Y[two_of_each], epochs=100).report
-    assert report.problems == [], report
-    for accuracy, level in ((0.47, "fine"), (0.3, "fine"), (0.15, "problem")):
-        report.chart.epochs[-1]["val_accuracy"] = accuracy
-        assert validation(report.chart).level == level
-
-
-def test_columns_of_years_are_said_to_lie_far_from_0():
-    years = RNG.integers(1990, 1998, (2000, 2))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a loss above guessing
-        report = watched(binary(), years, (years[:, 0] > years[:, 1]).astype(int))
-    assert [problem.title for problem in report.problems] == ["The inputs lie far from 0."], report
-    scaled = (years - years.mean(axis=0)) / years.std(axis=0)
-    assert watched(binary(), scaled, (years[:, 0] > years[:, 1]).astype(int)).problems == []
-
-
-def test_a_network_that_is_trained_already_is_not_said_to_step_too_little():
-    trained = run(network(64), epochs=150, x=X[FEW], y=Y[FEW]).trainer.model
-    report = run(trained, SGD(1e-3), x=X[FEW], y=Y[FEW]).report
-    assert max(max(look.update.values()) for look in report.chart.looks) < 2e-5
     assert report.problems == [], report
 
 
@@ -508,32 +419,14 @@ def test_a_mask_of_another_shape_than_the_output_is_not_told_as_closed_units():
     assert list(chart.never_open) == ["3.ReLU"]
 
 
-def test_where_all_are_of_one_class_nobody_is_at_guessing():
-    chart = Chart(classes=2, shares=[1.0, 0.0], epochs=[{"loss": 1e-4, "accuracy": 1.0}])
-    assert not chart.at_guessing
-    chart = Chart(classes=2, shares=[0.5, 0.5], epochs=[{"loss": 0.7, "accuracy": 0.5}])
-    assert chart.at_guessing
-    chart.epochs[-1]["val_accuracy"] = 0.8
-    assert not chart.at_guessing
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "batch_size", "epochs"), [(SGD(0.01), 3000, 15), (Adam(), 3000, 3)]
-)
-def test_after_few_steps_it_is_too_early_to_tell(optimizer, batch_size, epochs):
-    layers = [Flatten(), Dense(64), ReLU(), Dense(10), Softmax()]
-    report = watched(layers, X, Y, CrossEntropy(), optimizer, epochs, batch_size)
-    assert report.problems == [], report
-    assert "too early to tell" in str(report)
-
-
-def test_who_is_right_in_validation_is_not_at_guessing():
-    layers, few = [Flatten(), Dense(10), Softmax()], slice(600)
-    report = watched(layers, X[few], Y[few], optimizer=SGD(0.01), epochs=1, held_out=HELD_OUT)
-    assert report.chart.epochs[-1]["val_accuracy"] > 0.25
-    assert report.chart.epochs[-1]["loss"] > 0.93 * report.chart.guessing
-    assert not report.chart.at_guessing
-    assert report.problems == [], report
+def test_columns_of_years_are_said_to_lie_far_from_0():
+    years = RNG.integers(1990, 1998, (500, 2))
+    model = Sequential(binary(), input_shape=(2,))
+    y = (years[:, 0] > years[:, 1]).astype(int)
+    report = diagnose(model, CrossEntropy(), years, y)
+    assert [problem.title for problem in report.problems] == ["The inputs lie far from 0."], report
+    scaled = (years - years.mean(axis=0)) / years.std(axis=0)
+    assert diagnose(model, CrossEntropy(), scaled, y).problems == []
 
 
 def test_one_look_at_one_sample_or_at_a_perfect_fit_finds_nothing():
@@ -543,33 +436,10 @@ def test_one_look_at_one_sample_or_at_a_perfect_fit_finds_nothing():
     assert causes(diagnose(model, MeanSquaredError(), POINTS, model.predict(POINTS))) == []
 
 
-def test_a_cause_in_numbers(broken):
-    seen = {name: broken(name).report.findings[0].seen for name in BROKEN}
-    assert seen["bytes"].startswith("x goes up to 255; the loss began at ")
-    assert seen["sorted"] == "1.0 classes in a batch, 9.7 by chance"
-    assert seen["biases of -5"].endswith("100% of 2.ReLU let nothing pass")
-    assert re.fullmatch(
-        r"at steps 16 to 200 the slope of the loss goes from 0\.\d+ \(21\.Dense\) to \S+e-0[5-9] "
-        r"\(\d+\.Dense\): a factor of about 0\.\d+ a layer",
-        seen["flat tanh"],
-    )
-    assert re.fullmatch(
-        r"at the first step the slope of the loss is 0\.\d+ at 3\.Blocked and 0 at 1\.Dense",
-        seen["nothing passes back"],
-    )
-    shirts = np.count_nonzero(HELD_OUT[1] == 6)
-    assert seen["no shirts"] == (
-        f"of 500 validation samples, {shirts} are of class 6, of the training samples none"
-    )
-    assert "guessing by the classes' shares gives 2.303" in seen["mixed labels"]
-
-
 def test_nothing_is_changed_by_being_watched():
     watched, alone = network(64), network(64)
-    run(watched, more=[])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        Trainer(alone, CrossEntropy(), Adam()).fit(X, Y, 3, 32, HELD_OUT)
+    run(watched, epochs=1)
+    Trainer(alone, CrossEntropy(), Adam()).fit(X, Y, 1, 32, HELD_OUT)
     assert watched.params.tobytes() == alone.params.tobytes()
 
 
@@ -616,7 +486,7 @@ def test_what_it_cannot_judge_it_says():
     report = doctor.report()
     assert not report.problems
     unknown = {finding.name for finding in report.findings if finding.level == "unknown"}
-    assert unknown >= {"shuffling", "signal", "stuck", "validation", "never_predicted"}
+    assert unknown >= {"shuffling", "signal", "imbalance", "validation", "never_predicted"}
     assert "\nUNKNOWN   " in str(report)
 
 
@@ -683,14 +553,12 @@ def test_sorted_data_are_a_note_to_one_look_because_fit_shuffles_them():
     assert (report.problems, [note.name for note in report.notes]) == ([], ["shuffling"])
 
 
-def test_units_that_training_closed_are_not_said_to_have_been_so_before():
-    dead = run(network(32, 32), SGD(3.0)).trainer.model
-    assert np.isfinite(dead.params).all()  # it died, and did not break off
-    (problem,) = diagnose(dead, CrossEntropy(), X, Y).problems
+def test_units_that_are_closed_are_not_said_to_have_been_so_before_training():
+    """One look cannot know; and what it prescribes, fresh weights, leaves nothing to be found."""
+    (problem,) = diagnose(network(32, bias=-9), CrossEntropy(), X, Y).problems
     assert problem.title == "Nearly all units of a layer are closed."
-    cured = run(network(32, 32), SGD(0.1))  # fresh weights, and a smaller learning rate
-    assert not cured.report.problems
-    assert cured.loss < 1.5
+    assert "Fresh weights" in problem.remedy
+    assert diagnose(network(32), CrossEntropy(), X, Y).problems == []
 
 
 def test_one_look_at_a_sound_model_finds_nothing_and_says_what_it_did_not_see():
@@ -727,7 +595,7 @@ def test_the_figure_shows_the_four_and_the_headline(broken, tmp_path):
         "Loss",
         "How far a step moves weights",
         "What gets through, by depth",
-        "Units open for none of 1,000 samples",
+        "Units open for none of up to 1,000 samples",
     ]
     losses = figure.axes[0].get_lines()[0].get_ydata()
     assert list(losses) == [look.loss for look in report.chart.looks]
@@ -737,9 +605,22 @@ def test_the_figure_shows_the_four_and_the_headline(broken, tmp_path):
     assert (tmp_path / "health.png").stat().st_size > 20_000
 
 
-@pytest.mark.parametrize("name", ["zeros", "SGD at 10", "no shirts"])
-def test_every_run_can_be_drawn(broken, name):
-    assert broken(name).report.figure().axes
+@pytest.mark.parametrize(
+    "optimizer", [SGD(10), SGD(1e20)], ids=["a few looks", "broken off at step 2"]
+)
+def test_every_run_can_be_drawn(optimizer):
+    assert run(optimizer=optimizer, epochs=1).report.figure().axes
+
+
+def test_the_mean_of_y_is_drawn_as_guessing_where_numbers_are_predicted():
+    figure = regression(PRICES / 1e5, Adam(0.01), 2).report.figure()
+    (line,) = [one for one in figure.axes[0].get_lines() if one.get_label() == "guessing"]
+    assert line.get_ydata()[0] == pytest.approx((PRICES / 1e5).var())
+
+
+def test_one_look_is_drawn_as_the_closed_share_of_a_batch():
+    figure = diagnose(network(8), CrossEntropy(), X, Y).figure()
+    assert figure.axes[3].get_title() == "Outputs closed in a batch"
 
 
 def test_a_model_without_closing_units_can_be_drawn():
@@ -762,14 +643,3 @@ def test_a_look_by_hand():
     slopes = np.array([[p[0] - 1, 1 - p[0]], [p[1], -p[1]]])
     assert look.slope == {"0.Dense": pytest.approx(np.sqrt((slopes**2).mean()))}
     assert look.alike == []
-
-
-def test_the_cause_is_the_first_and_the_rest_follows():
-    chart = Chart([Look(1, 2.3, 255.0, 90.0), Look(2, 99.0, 255.0, 90.0)], classes=10)
-    chart.shares = [0.1] * 10
-    chart.looks[0].update = {"W": 1.0}
-    report = tinynn.doctor.judged(chart)
-    assert causes(report) == ["inputs"]
-    assert [finding.name for finding in report.problems[0].follows] == ["large_steps"]
-    assert isinstance(report, HealthReport)
-    assert isinstance(report.problems[0], Finding)

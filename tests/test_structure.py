@@ -32,6 +32,7 @@ LAYERING = [
     "layers",
     "losses",
     "model",
+    "guessing",
     "optimizers",
     "metrics",
     "batches",
@@ -54,6 +55,7 @@ LAYERING = [
     "judgements.finding",
     "judgements.start",
     "judgements.course",
+    "judgements.outcome",
     "judgements",
     "doctor",
 ]

@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinynn.guessing import Guess
 from tinynn.vitals import Look
+
+ENOUGH = 64  # steps, to be judged by what was learnt
+FEW = 10  # samples of a class: of fewer it may be chance that none is recognised
 
 
 @dataclass
@@ -14,21 +18,26 @@ class Chart:
     """All that is known of a run.
 
     looks: at its steps. epochs: the rows of its history. classes: how many, or None. shares: of
-    each class in the data. never_open: for each layer that closes units, how many let nothing pass
-    for any of up to 1,000 training samples, and how many there are. held_out: how often each class
-    is right, and how often predicted, in validation data. held_out_size: the standard deviation of
-    what the lowest layer with parameters gets of these. rate: the optimizer's learning rate.
-    steps_per_epoch: 0 before the first has ended. watched: a training; False: one look at a model.
-    broke_off: at which step a number was NaN or infinite, or 0.
+    each class in the data. guess: what one scores who never looks at x. never_open: for each layer
+    that closes units, how many let nothing pass for any of up to 1,000 training samples, and how
+    many there are. asked: how often each class is right, and how often predicted, in these samples;
+    held_out: in validation data. held_out_size: the standard deviation of what the lowest layer
+    with parameters gets of these. held_out_guess: what guessing as in training scores on their
+    targets, with the mean and the standard deviation that they have if they are numbers. rate: the
+    optimizer's learning rate. steps_per_epoch: 0 before the first has ended. watched: a training;
+    False: one look at a model. broke_off: at which step a number was NaN or infinite, or 0.
     """
 
     looks: list[Look] = field(default_factory=list)
     epochs: list[dict[str, Any]] = field(default_factory=list)
     classes: int | None = None
     shares: list[float] = field(default_factory=list)
+    guess: Guess = field(default_factory=Guess)
     never_open: dict[str, tuple[int, int]] = field(default_factory=dict)
+    asked: tuple[list[int], list[int]] | None = None
     held_out: tuple[list[int], list[int]] | None = None
     held_out_size: float | None = None
+    held_out_guess: Guess = field(default_factory=Guess)
     rate: float | None = None
     steps_per_epoch: int = 0
     watched: bool = True
@@ -36,9 +45,13 @@ class Chart:
 
     @property
     def guessing(self) -> float:
-        """The loss of one who knows the classes' shares alone; infinite where there are none."""
-        shares = np.array([share for share in self.shares if share])
-        return float(-np.sum(shares * np.log(shares))) if self.classes else np.inf
+        """The loss of one who never looks at x; infinite where it is not known."""
+        return self.guess.loss
+
+    @property
+    def against_guessing(self) -> float:
+        """The loss of the last epoch as a share of that of guessing; 0 where one is not known."""
+        return float(self.epochs[-1]["loss"]) / self.guessing if self.epochs else 0.0
 
     @property
     def commonest(self) -> float:
@@ -66,18 +79,42 @@ class Chart:
 
     @property
     def loss_at_guessing(self) -> bool:
-        """Whether epochs have ended, and the last had the loss of guessing by the shares."""
-        if not self.classes or not self.epochs or self.commonest == 1:
-            return False
-        return bool(self.epochs[-1]["loss"] >= 0.93 * self.guessing)
+        """Whether epochs have ended, and the last had the loss of guessing, or a higher one."""
+        return self.against_guessing >= 0.93
 
     @property
     def at_guessing(self) -> bool:
-        """Whether, besides, no more were right than by guessing, in training or after it."""
+        """Whether, besides, nothing shows that more was learnt, in training or after it."""
         if not self.loss_at_guessing:
             return False
-        right = max(self.epochs[-1]["accuracy"], self.epochs[-1].get("val_accuracy", 0))
+        row = self.epochs[-1]
+        if not self.classes:
+            return not row.get("val_loss", np.inf) < 0.93 * self.held_out_guess.loss < np.inf
+        right = max(row["accuracy"], row.get("val_accuracy", 0))
         return bool(right <= self.commonest + 0.1)
+
+    @property
+    def enough(self) -> bool:
+        """Whether there were enough steps for the training to be judged by what was learnt."""
+        return bool(self.epochs) and self.looks[-1].step >= ENOUGH
+
+    @property
+    def unpredicted(self) -> list[int]:
+        """Classes of which no sample is recognised: in validation data, or else in training."""
+        labels, predicted = self.held_out or self.asked or ([], [])
+        return [c for c, count in enumerate(labels) if count and not predicted[c]]
+
+    @property
+    def nothing_came_of_it(self) -> bool:
+        """Whether guessing is as good, or a class of ten samples or more is never predicted."""
+        labels, _ = self.held_out or self.asked or ([], [])
+        return self.at_guessing or any(labels[c] >= FEW for c in self.unpredicted)
+
+    @property
+    def largest_step(self) -> float:
+        """How far a step moved weights at most, as a share of their size: of those not at 0."""
+        moved = [m for look in self.looks for m in look.update.values() if m < 1e3]
+        return max(moved, default=0.0)
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,11 @@ def all_finite(trainer: "Trainer") -> bool:
 def diverged(trainer: "Trainer") -> TrainingDiverged:
     """Return the error, to be raised, for a trainer that met a number which is not finite."""
     losses = ", ".join(f"{loss:.4g}" for loss in trainer.recent_losses) or "none"
-    rate = trainer.optimizer.rate(max(trainer.optimizer.t, 1))
     text = (
         f"Training diverged in epoch {trainer.epoch}, step {trainer.step}. Losses before: {losses}."
         f"\n  First not finite: {_first_not_finite(trainer)}."
-        f"\n  Try a smaller learning rate (now {rate:g}); x scaled to about 0 to 1 (in this batch "
-        f"{trainer.batch[0].min():g} to {trainer.batch[0].max():g}); or clip the gradients in a "
-        "callback's on_gradients."
+        f"\n  Try {'; '.join(_remedies(trainer))}; or clip the gradients in a callback's "
+        "on_gradients."
     )
     if trainer.checkpoint:
         text += (
@@ -56,6 +54,30 @@ def diverged(trainer: "Trainer") -> TrainingDiverged:
             "settings and fewer epochs, then train on with others."
         )
     return TrainingDiverged(text)
+
+
+def _remedies(trainer: "Trainer") -> list[str]:
+    """Name what to try: first to scale what is not scaled, unless the learning rate is huge."""
+    x, y = trainer.batch
+    rate = trainer.optimizer.rate(max(trainer.optimizer.t, 1))
+    largest, unscaled = float(np.abs(x).max()), []
+    if largest > 10:
+        unscaled.append(f"x scaled to about 0 to 1 (in this batch {x.min():g} to {x.max():g})")
+    if trainer.guess.unscaled:
+        unscaled.append(
+            "y scaled to mean 0 and standard deviation 1, (y - y.mean(axis=0)) / y.std(axis=0), "
+            "which you undo on what the model predicts "
+            f"(in this batch y is {y.min():g} to {y.max():g})"
+        )
+    if trainer.validation is not None:
+        held_out = trainer.validation[0]
+        if float(np.abs(held_out).max()) > 20 * largest:
+            unscaled.append(
+                "validation x scaled as x is "
+                f"(it runs from {held_out.min():g} to {held_out.max():g})"
+            )
+    smaller = f"a smaller learning rate (now {rate:g})"
+    return [smaller, *unscaled] if rate >= 1 else [*unscaled, smaller]
 
 
 def _first_not_finite(trainer: "Trainer") -> str:

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.callbacks import Callback
-from tinynn.chart import Chart
+from tinynn.chart import FEW, Chart
 from tinynn.divergence import all_finite
+from tinynn.guessing import Guess, best_guess, cost
 from tinynn.judgements import EXPLAINS, FINE, JUDGEMENTS, NOTE, PROBLEM, UNKNOWN, Finding
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
@@ -64,6 +65,11 @@ class HealthReport:
         return [finding for finding in self.findings if finding.level == NOTE]
 
     @property
+    def healthy(self) -> bool:
+        """Whether there is no problem, and the network does not merely do as well as guessing."""
+        return not self.problems and all(note.name != "stuck" for note in self.notes)
+
+    @property
     def headline(self) -> str:
         """The first thing to know, in a line."""
         return next((f.title for f in [*self.problems, *self.notes]), "No problem was found.")
@@ -75,7 +81,7 @@ class HealthReport:
             lines = wrap(text, 88, break_long_words=False, break_on_hyphens=False)
             return [f"{h:<10}{line}" for h, line in zip([head, *[""] * 99], lines, strict=False)]
 
-        lines = [] if self.problems else ["HEALTHY   No problem was found."]
+        lines = ["HEALTHY   No problem was found."] if self.healthy else []
         for finding in [*self.problems, *self.notes]:
             lines += told(finding.level.upper(), finding.title)
             for head in ("seen", "cause", "remedy"):
@@ -120,7 +126,7 @@ def _draw_loss(panel: Any, chart: Chart) -> None:
         if per_epoch and any(name in row for row in chart.epochs):
             heights = [row.get(name, np.nan) for row in chart.epochs]
             panel.plot(ends, heights, "o-", ms=3, c=colour, label=label)
-    if chart.classes:
+    if np.isfinite(chart.guessing):
         panel.axhline(chart.guessing, ls=":", c="black", label="guessing")
     panel.set(title="Loss", xlabel="step", ylabel="loss")
     if max(look.loss for look in chart.looks) > 50 * min(look.loss for look in chart.looks):
@@ -158,21 +164,27 @@ def _draw_signal(panel: Any, chart: Chart) -> None:
 
 
 def _draw_units(panel: Any, chart: Chart) -> None:
-    """Draw the share of units that are open for none of the samples asked."""
+    """Draw the share of units that are open for none of the samples asked, or closed in a batch."""
     shares = {name: closed / count for name, (closed, count) in chart.never_open.items()}
+    title = "Units open for none of up to 1,000 samples" if shares else "Outputs closed in a batch"
     shares = shares or chart.looks[-1].closed
     panel.bar(list(shares), list(shares.values()), color=COLOURS[0])
     for i, share in enumerate(shares.values() if len(shares) <= 8 else ()):
         panel.text(i, share, f"{share:.0%}", ha="center", va="bottom", fontsize=7)
-    panel.set(
-        title="Units open for none of 1,000 samples", ylim=(0, 1.1), ylabel="share of the layer"
-    )
+    panel.set(title=title, ylim=(0, 1.1), ylabel="share of the layer")
     panel.tick_params(axis="x", rotation=90 if len(shares) > 5 else 0, labelsize=7)
 
 
 def _some(data: Array) -> Array:
     """Return every so many of the samples: SAMPLES of them at most, from all over the data."""
     return data[:: -(-len(data) // SAMPLES)]
+
+
+def _counts(model: Sequential, x: Array, y: Array) -> tuple[list[int], list[int]]:
+    """Count how often each class is right, and how often it is predicted."""
+    p = model.predict(x)
+    right, said = (np.bincount(classes_of(a), minlength=p.shape[1]).tolist() for a in (y, p))
+    return right, said
 
 
 def judged(chart: Chart) -> HealthReport:
@@ -214,6 +226,7 @@ def diagnose(
     model = copy.deepcopy(model)
     p = model.forward(x[chosen])
     chart = Chart([look_at(model, loss, x[chosen], y[chosen], step=1)], watched=False)
+    chart.guess = best_guess(model, loss, y)
     if loss.classifies:
         chart.classes = p.shape[1]
         labels = classes_of(y)
@@ -265,23 +278,25 @@ class Doctor(Callback):
         if not (np.isfinite(trainer.batch_loss) and all_finite(trainer)):
             chart.broke_off = trainer.step
         else:
-            chart.never_open = never_open(trainer.model, _some(trainer.x))
+            some = _some(trainer.x)
+            chart.never_open = never_open(trainer.model, some)
+            if chart.classes:
+                chart.asked = _counts(trainer.model, some, _some(trainer.y))
             if chart.epochs and trainer.validation is not None:
-                self._ask(trainer.model, *map(_some, trainer.validation))
+                self._ask(trainer, *map(_some, trainer.validation))
         return judged(chart)
 
-    def _ask(self, model: Sequential, x: Array, y: Array) -> None:
-        """See how validation data are scaled, and which classes they are taken for."""
-        given = x
+    def _ask(self, trainer: "Trainer", x: Array, y: Array) -> None:
+        """See of validation data how they are scaled, what guessing scores, what is predicted."""
+        model, chart, given = trainer.model, self.chart, x
         for layer in model.layers[: model.lowest]:
             given = layer.forward(given, training=False)
-        self.chart.held_out_size = float(given.std(dtype=float))
-        if self.chart.classes:
-            answers = y, model.predict(x)
-            right, said = (
-                np.bincount(classes_of(a), minlength=self.chart.classes) for a in answers
-            )
-            self.chart.held_out = right.tolist(), said.tolist()
+        chart.held_out_size = float(given.std(dtype=float))
+        if chart.guess.answer is not None:
+            own = best_guess(model, trainer.loss, y) if len(y) >= FEW else Guess()
+            chart.held_out_guess = replace(own, loss=cost(trainer.loss, chart.guess.answer, y))
+        if chart.classes:
+            chart.held_out = _counts(model, x, y)
 
     def on_train_begin(self, trainer: "Trainer") -> None:
         if not trainer.resumed:
@@ -289,7 +304,7 @@ class Doctor(Callback):
         self.trainer = trainer
         rate = trainer.optimizer.learning_rate
         self.chart.rate = None if callable(rate) else rate
-        self.chart.epochs = trainer.history.epochs
+        self.chart.epochs, self.chart.guess = trainer.history.epochs, trainer.guess
         if trainer.loss.classifies:
             self.chart.classes = trainer.model.output_shapes[-1][-1]
             counts = np.bincount(classes_of(trainer.y), minlength=self.chart.classes)

@@ -17,6 +17,7 @@ from tinynn.batches import minibatches
 from tinynn.callbacks import Callback, Checkpoint
 from tinynn.configuration import Guarded
 from tinynn.divergence import all_finite, diverged
+from tinynn.guessing import Guess, best_guess
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
@@ -77,8 +78,9 @@ class Trainer(Guarded):
 
     Callbacks find here: model, loss, optimizer; epoch, counted from 1, and epochs, the last one;
     step, counted from 1 over all epochs; batch, the arrays (x, y) of this step; batch_loss; sums,
-    of this epoch so far; samples, how many an epoch has; columns; history; resumed; finished; and
-    stop, which ends training after this step when set to True.
+    of this epoch so far; samples, how many an epoch has; guess, what one scores without looking at
+    x; columns; history; resumed; finished; and stop, which ends training after this step when set
+    to True.
 
     >>> from tinynn import SGD, Dense, MeanSquaredError
     >>> x = np.linspace(-1, 1, 50)[:, None]
@@ -94,7 +96,7 @@ class Trainer(Guarded):
         checks.softmax_once(model, loss)
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
         self.seed = checks.count("seed", seed, least=0)
-        self.history, self.sums = History(), Sums()
+        self.history, self.sums, self.guess = History(), Sums(), Guess()
         self.epoch = self.epochs = self.step = 0
         self.batch: tuple[Array, Array] = (np.empty(0), np.empty(0))
         self.batch_loss = np.nan
@@ -131,10 +133,11 @@ class Trainer(Guarded):
         Raises ValueError before the first step for data that do not fit, or settings other than
         those of the checkpoint; TrainingDiverged when the loss or a parameter is no finite number.
         Warns of bytes that were not scaled, of validation data that are training data or on another
-        scale, and of an epoch whose loss is over twice that of guessing.
+        scale, and of a loss over twice that of guessing among the classes, or the mean of y.
         """
         self.x, self.y = checks.data(self.model, self.loss, x, y)
-        self.validation = checks.held_out(self.model, self.loss, validation_data, self.x)
+        self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
+        self.guess = best_guess(self.model, self.loss, self.y)
         checks.count("epochs", epochs)
         self.batch_size = checks.count("batch_size", batch_size)
         self.samples, self.recent_losses = len(self.x), []
@@ -197,7 +200,8 @@ class Trainer(Guarded):
             if self.stop and self.sums.samples < self.samples:
                 return  # in mid-epoch, which gets no row
         row = {"epoch": self.epoch, **self.sums.means()}
-        checks.better_than_guessing(row, self.model.output_shapes[-1])
+        rows, left = [*self.history.epochs[-1:], row], self.epochs - self.epoch
+        checks.better_than_guessing(rows, self.guess, self.step, left)
         if self.validation is not None:
             row.update({f"val_{k}": v for k, v in self._scores(*self.validation).items()})
         if not (all_finite(self) and np.isfinite(row.get("val_loss", 0))):

@@ -1,7 +1,7 @@
 """What fit, evaluate, and all that look at a step are given: data over which no step stumbles."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from tinynn.checks.arguments import a_loss, array, instance
 from tinynn.checks.door import door
 from tinynn.checks.networks import batch
 from tinynn.checks.predictions import masked_answer, refuse_unsound, scored
-from tinynn.parameters import Array, Shape
+from tinynn.parameters import Array
+
+ENOUGH = 64  # steps, before which it is too early to call a training hopeless
 
 
 def paired(x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:
@@ -219,7 +221,7 @@ def _try(model: Any, loss: Any, x: Array, y: Array) -> float:
 
 
 @door
-def held_out(model: Any, loss: Any, pair: Any, x: Array) -> tuple[Array, Array] | None:
+def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Array, Array] | None:
     """Validation data (x, y) or None: like those to train on, and other ones; else a warning."""
     if pair is None:
         return None
@@ -240,15 +242,20 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array) -> tuple[Array, Array] 
                 stacklevel=5,
             )
             break
-    with np.errstate(over="ignore"):  # of numbers near the largest there are
-        sizes = [float(np.abs(_few(each)).mean(dtype=float)) for each in (x, x_held)]
-    if max(sizes) > 20 * min(sizes):
-        ranges = [f"{each.min():.3g} to {each.max():.3g}" for each in (x, x_held)]
-        warnings.warn(
-            f"x runs from {ranges[0]}, validation x from {ranges[1]}. The network has to see both "
-            "on one scale: do to the validation data what you did to x, with the same numbers.",
-            stacklevel=5,
-        )
+    both = [("x", x, x_held)]
+    if not loss.classifies and y.dtype.kind in "iuf" and len(y_held) >= 10:  # fewer may be chance
+        both.append(("y", y, y_held))
+    for name, data_given, held in both:
+        with np.errstate(over="ignore"):  # of numbers near the largest there are
+            sizes = [float(np.abs(_few(each)).mean(dtype=float)) for each in (data_given, held)]
+        if max(sizes) > 20 * min(sizes) and (name == "x" or min(sizes)):
+            ranges = [f"{each.min():.3g} to {each.max():.3g}" for each in (data_given, held)]
+            warnings.warn(
+                f"{name} runs from {ranges[0]}, validation {name} from {ranges[1]}. The network "
+                "has to see both on one scale: do to the validation data what you did to "
+                f"{name}, with the same numbers.",
+                stacklevel=5,
+            )
     return x_held, y_held
 
 
@@ -259,13 +266,35 @@ def _equal(a: Array, b: Array) -> bool:
     )
 
 
-def better_than_guessing(row: Mapping[str, Any], output_shape: Shape) -> None:
-    """An epoch's figures; a warning if guessing among classes would have done twice as well."""
-    classes = output_shape[-1] if "accuracy" in row else np.inf
-    if row["loss"] > 2 * np.log(classes):
+def better_than_guessing(
+    rows: Sequence[Mapping[str, Any]], guess: Any, steps: int, left: int
+) -> None:
+    """The figures of an epoch, after those of the one before: a warning if they are hopeless.
+
+    guess: what is to be beaten. steps: taken so far. left: how many epochs are to come. Classes: if
+    guessing would have done twice as well. Numbers: if the mean of y would have, too, and at the
+    pace of this epoch neither those that are left nor ten would be enough to be as good.
+    """
+    epoch, loss = rows[-1]["epoch"], rows[-1]["loss"]
+    if guess.classes and loss > 2 * max(np.log(guess.classes), guess.loss):
         warnings.warn(
-            f"The loss of epoch {row['epoch']} is {row['loss']:.3g}; guessing among {classes} "
-            f"classes gives {np.log(classes):.3g}. The learning rate may be too high, or x not "
-            "scaled: callbacks=[Doctor()] tells which.",
+            f"The loss of epoch {epoch} is {loss:.3g}; guessing among {guess.classes} "
+            f"classes gives {np.log(guess.classes):.3g}. The learning rate may be too high, or x "
+            "not scaled: callbacks=[Doctor()] tells which.",
+            stacklevel=5,
+        )
+    slowest = guess.unscaled and not left  # of a first epoch nothing else is known
+    fall = rows[0]["loss"] - loss if len(rows) > 1 else (0 if slowest else np.inf)
+    hopeless = loss > 2 * guess.loss and loss - guess.loss > max(left, 10) * max(fall, 0)
+    if not guess.classes and hopeless and steps >= ENOUGH:
+        cause = "The learning rate may be too high or too low, or x not scaled: "
+        if guess.unscaled or guess.tiny:
+            cause = (
+                f"y has mean {guess.mean:.3g} and standard deviation {guess.std:.3g}: train on "
+                "(y - y.mean(axis=0)) / y.std(axis=0), and undo it on what the model predicts. "
+            )
+        warnings.warn(  # the same words after each epoch, so that Python shows them once
+            f"The loss is over twice what always predicting the mean of y gives, {guess.loss:.3g}, "
+            f"and at this pace it will not get there. {cause}callbacks=[Doctor()] tells more.",
             stacklevel=5,
         )

@@ -11,28 +11,34 @@ tests/test_doctor.py showed, with room on both sides: who is warned for nothing 
 from collections.abc import Callable
 
 from tinynn.chart import Chart
-from tinynn.judgements.course import (
+from tinynn.judgements.course import closed_by_training, fading, large_steps, small_steps
+from tinynn.judgements.finding import FINE, NOTE, PROBLEM, UNKNOWN, Finding
+from tinynn.judgements.outcome import (
     absent,
-    closed_by_training,
-    fading,
-    large_steps,
+    imbalance,
     never_predicted,
     overfitting,
-    small_steps,
     stuck,
     validation,
 )
-from tinynn.judgements.finding import FINE, NOTE, PROBLEM, UNKNOWN, Finding
-from tinynn.judgements.start import alike, closed_from_the_start, inputs, shuffling, signal
+from tinynn.judgements.start import (
+    alike,
+    closed_from_the_start,
+    inputs,
+    shuffling,
+    signal,
+    targets,
+)
 
 JUDGEMENTS: tuple[Callable[[Chart], Finding], ...] = (
-    inputs, shuffling, alike, closed_from_the_start, signal, large_steps, small_steps,
-    closed_by_training, fading, stuck, absent, validation, never_predicted, overfitting,
+    inputs, targets, shuffling, alike, closed_from_the_start, signal, large_steps, small_steps,
+    closed_by_training, fading, imbalance, stuck, absent, validation, never_predicted, overfitting,
 )  # fmt: skip
-LATER = {"large_steps", "small_steps", "closed_by_training", "fading", "stuck", "absent",
-         "validation", "never_predicted", "overfitting"}  # fmt: skip
+LATER = {"large_steps", "small_steps", "closed_by_training", "fading", "imbalance", "stuck",
+         "absent", "validation", "never_predicted", "overfitting"}  # fmt: skip
 EXPLAINS = {
     "inputs": LATER | {"signal"},
+    "targets": LATER,
     "shuffling": LATER,
     "alike": LATER | {"closed_from_the_start", "signal"},
     "closed_from_the_start": LATER | {"signal"},
@@ -41,6 +47,7 @@ EXPLAINS = {
     "small_steps": LATER,
     "closed_by_training": LATER,
     "fading": LATER,
+    "imbalance": LATER,
     "stuck": LATER,
     "absent": {"validation", "never_predicted", "overfitting"},
     "validation": {"never_predicted", "overfitting"},

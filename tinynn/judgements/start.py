@@ -1,4 +1,4 @@
-"""What can be wrong before the first step: the inputs, their order, and the initial weights."""
+"""What can be wrong before the first step: inputs, targets, their order, and initial weights."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def inputs(chart: Chart) -> Finding:
             PROBLEM,
             "The inputs are all 0." if largest == 0 else "The inputs are very small.",
             seen=f"x goes up to {largest:.2g}",
-            cause="x // 255, which leaves nothing, or x scaled twice.",
+            cause="Usually x // 255, which leaves nothing, or x scaled twice.",
             remedy=f"Scale once: {remedy}",
         )
     if size > 10:
@@ -45,6 +45,61 @@ def inputs(chart: Chart) -> Finding:
             remedy=remedy,
         )
     return Finding("inputs", FINE, f"inputs spread by {size:.2g}, {largest:.3g} at most")
+
+
+def targets(chart: Chart) -> Finding:
+    """A network starts out with outputs of about size 1, around 0: targets should be like that.
+
+    What tells is whether it gets there all the same: to half of the loss of guessing.
+    """
+    guess, ratio = chart.guess, chart.against_guessing
+    if chart.classes:
+        return Finding("targets", FINE, f"targets are {chart.classes} classes")
+    if not guess.std > 0 or guess.loss == np.inf:
+        return Finding("targets", UNKNOWN, "targets: their size; they are all equal, or not known")
+    size = f"standard deviation {guess.std:.3g} and mean {guess.mean:.3g}"
+    so_far = f"the loss began at {chart.looks[0].loss:.3g}"
+    if chart.epochs:
+        so_far = f"the loss is {chart.epochs[-1]['loss']:.3g}"
+    seen = f"y has {size}; {so_far}, the mean of y gives {guess.loss:.3g}"
+    remedy = (
+        "With mean, std = y.mean(axis=0), y.std(axis=0) of the training data: train on "
+        "(y - mean) / std, and undo it on predictions, p * std + mean. The same for validation "
+        "targets, with the same two."
+    )
+    if guess.unscaled and not (chart.epochs and ratio < 0.5):
+        return Finding(
+            "targets",
+            NOTE if chart.epochs and ratio < 0.93 else PROBLEM,
+            "The targets are not scaled.",
+            seen=seen,
+            cause="A network starts out with outputs of about size 1, and a step changes them a "
+            "little: such targets take very many steps. Or they make gradients, and so steps, "
+            "that are far too large.",
+            remedy=remedy,
+        )
+    if guess.tiny and chart.enough and ratio > 2:
+        return Finding(
+            "targets",
+            PROBLEM,
+            "The targets are very small.",
+            seen=seen,
+            cause="A network starts out with outputs of about size 1, and steps change them by "
+            "more than such targets differ.",
+            remedy=remedy,
+        )
+    some = guess.stds[guess.stds > 0]
+    if guess.stds.size <= 10 and some.max() > 30 * some.min():
+        return Finding(
+            "targets",
+            NOTE,
+            "The columns of y are of different sizes.",
+            seen=f"their standard deviations go from {some.min():.3g} to {some.max():.3g}",
+            cause="A mean of squares over all columns is that of the largest: how the others are "
+            "predicted hardly counts.",
+            remedy=remedy,
+        )
+    return Finding("targets", FINE, f"targets have {size}")
 
 
 def shuffling(chart: Chart) -> Finding:
@@ -89,7 +144,7 @@ def alike(chart: Chart) -> Finding:
         return Finding("alike", UNKNOWN, "initial weights: their first step was not seen")
     layers = chart.looks[0].alike
     if not layers:
-        return Finding("alike", FINE, "units start out different")
+        return Finding("alike", FINE, "no layer's units must stay the same as each other")
     return Finding(
         "alike",
         PROBLEM,
@@ -158,7 +213,8 @@ def signal(chart: Chart) -> Finding:
             PROBLEM,
             "The scores start out too large.",
             seen=f"at the first step they spread by {first.spread[top]:.3g}, and the loss is "
-            f"{first.loss:.3g}; guessing gives {chart.guessing:.3g}",
+            f"{first.loss:.3g}"
+            + (f"; guessing gives {chart.guessing:.3g}" if chart.guessing < np.inf else ""),
             cause="Initial weights too large, as those of randn are: before it can learn, the "
             "network has to unlearn what it is sure of without a reason.",
             remedy="Dense(units), whose he_normal draws weights that suit the number of inputs.",

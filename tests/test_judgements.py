@@ -1,0 +1,682 @@
+"""Each rule of the doctor, on records of a training written by hand, at both sides of its limit."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from tinynn.chart import Chart
+from tinynn.doctor import judged
+from tinynn.guessing import Guess
+from tinynn.judgements import JUDGEMENTS, Finding
+from tinynn.vitals import Look
+
+LAYERS = ["4.Dense", "2.Dense", "0.Dense"]  # from the loss back, as they are measured
+STEPS = (1, 2, 4, 8, 16, 32, 64, 100, 200, 282)
+LN10 = float(np.log(10))
+
+
+def look(step, loss):
+    return Look(
+        step, loss, largest=1.0, size=0.35, mean=0.3,
+        spread=dict.fromkeys(LAYERS, 1.0), slope=dict.fromkeys(LAYERS, 0.3),
+        closed={"1.ReLU": 0.5, "3.ReLU": 0.5},
+        labels=[4, 4, 3, 3, 3, 3, 3, 3, 3, 3], predicted=[4, 4, 3, 3, 3, 3, 3, 3, 3, 3],
+        update={"0.Dense.W": 5e-3, "2.Dense.W": 5e-3},
+    )  # fmt: skip
+
+
+def healthy():
+    """Three epochs on ten classes that go well: loss from 2.5 to 0.4, 80 % right."""
+    chart = Chart([look(step, 2.5 - 0.2 * i) for i, step in enumerate(STEPS)], classes=10)
+    chart.shares = [0.1] * 10
+    chart.guess = Guess(LN10, np.full(10, 0.1), 10)
+    chart.epochs = [
+        {"epoch": i + 1, "loss": loss, "accuracy": right, "val_loss": loss, "val_accuracy": right}
+        for i, (loss, right) in enumerate([(1.0, 0.6), (0.7, 0.7), (0.5, 0.8)])
+    ]
+    chart.never_open = {"1.ReLU": (10, 100), "3.ReLU": (20, 100)}
+    chart.asked = [100] * 10, [100] * 10
+    chart.held_out = [50] * 10, [50] * 10
+    chart.held_out_size, chart.rate, chart.steps_per_epoch = 0.35, 0.01, 94
+    return chart
+
+
+def numbers():
+    """The same of one number to be predicted, of mean 0 and standard deviation 1."""
+    chart = healthy()
+    chart.classes, chart.shares, chart.asked, chart.held_out = None, [], None, None
+    chart.guess = chart.held_out_guess = Guess(1.0, np.zeros(1), 0, np.ones(1))
+    for one in chart.looks:
+        one.labels, one.predicted = [], []
+    for row, loss in zip(chart.epochs, (0.8, 0.4, 0.2), strict=True):
+        row.update(loss=loss, val_loss=loss)
+        del row["accuracy"], row["val_accuracy"]
+    return chart
+
+
+def causes(report):
+    return [(finding.level, finding.name) for finding in [*report.problems, *report.notes]]
+
+
+def said(chart, name):
+    """Return the one finding of a name, wherever it stands."""
+    report = judged(chart)
+    findings = [f for top in report.findings for f in (top, *top.follows)]
+    return next(finding for finding in findings if finding.name == name)
+
+
+def looks(**values):
+    """Return a change of a chart: the same in each look."""
+
+    def change(chart):
+        chart.looks = [dataclasses.replace(one, **values) for one in chart.looks]
+
+    return change
+
+
+def first(**values):
+    def change(chart):
+        chart.looks[0] = dataclasses.replace(chart.looks[0], **values)
+
+    return change
+
+
+def last_row(**values):
+    return lambda chart: chart.epochs[-1].update(values)
+
+
+def chart_of(**values):
+    def change(chart):
+        for name, value in values.items():
+            setattr(chart, name, value)
+
+    return change
+
+
+def both(*changes):
+    def change(chart):
+        for one in changes:
+            one(chart)
+
+    return change
+
+
+def losses(*values):
+    def change(chart):
+        for one, loss in zip(chart.looks, values, strict=True):
+            one.loss = loss
+
+    return change
+
+
+def by_depth(*values):
+    return dict(zip(LAYERS, values, strict=True))
+
+
+def classes_in_a_batch(count):
+    return looks(labels=[3] * count + [0] * (10 - count - 1) + [32 - 3 * count])
+
+
+def guessed(share=1.0, right=0.1):
+    """All is as it would be if nothing were learnt."""
+    rows = {"loss": share * LN10, "accuracy": right, "val_loss": LN10, "val_accuracy": right}
+    return both(last_row(**rows), losses(*[LN10] * 10))
+
+
+def later(factor):
+    """The gradient at the lowest layer, from step 16 on, as a share of that at the loss."""
+
+    def change(chart):
+        for one in chart.looks:
+            if one.step >= 16:
+                one.slope = by_depth(0.3, 0.3, 0.3 * factor)
+
+    return change
+
+
+def predicted(*counts):
+    return chart_of(held_out=([50] * 10, list(counts)))
+
+
+def never(count):
+    """Class 9 has so many validation samples, and is never predicted."""
+    return chart_of(held_out=([50] * 9 + [count], [55] * 9 + [0]))
+
+
+def rare(share, loss=1.0, said=0):
+    """Two classes, of which the second is rare, and predicted so many times of 1,000."""
+    entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    ones = round(1000 * share)
+    return both(
+        looks(labels=[], predicted=[]),
+        chart_of(
+            classes=2, shares=[1 - share, share], held_out=None,
+            guess=Guess(entropy, np.array([1 - share, share]), 2),
+            asked=([1000 - ones, ones], [1000 - said, said]),
+        ),
+        last_row(loss=loss * entropy, accuracy=1 - share, val_loss=entropy, val_accuracy=1 - share),
+    )  # fmt: skip
+
+
+def overfits(*val_losses):
+    return chart_of(
+        epochs=[
+            {"epoch": i, "loss": 1 / (i + 2), "val_loss": v, "accuracy": 0.8, "val_accuracy": 0.7}
+            for i, v in enumerate(val_losses)
+        ]
+    )
+
+
+def stands(loss):
+    """The loss of the last two epochs, by that of the mean of y."""
+
+    def change(chart):
+        for row in chart.epochs[-2:]:
+            row.update(loss=loss, val_loss=loss)
+
+    return change
+
+
+def targets_of(std, mean=0.0, loss=0.2):
+    """Targets of another size, in training and validation, and the loss by that of guessing."""
+    guess = Guess(std**2, np.full(1, mean), 0, np.full(1, std))
+    rows = last_row(loss=loss * std**2, val_loss=loss * std**2)
+    return both(chart_of(guess=guess, held_out_guess=guess), rows)
+
+
+LIMITS = {  # what is changed: which judgement, its level, how: just within the limit, just beyond
+    "the size of the inputs": ("inputs", "problem", looks(size=9.9), looks(size=10.1)),
+    "small inputs": ("inputs", "problem", looks(largest=0.051), looks(largest=0.049)),
+    "the mean of the inputs": ("inputs", "note", looks(mean=3.4), looks(mean=3.6)),
+    "the mean of the inputs, where nothing is learnt": (
+        "inputs", "problem",
+        looks(mean=-3.4), both(looks(mean=-3.6), losses(*[2.5] * 10), last_row(loss=2.0)),
+    ),
+    "the mean of inputs that are all nearly equal": (
+        "inputs", "note",
+        both(looks(mean=0.9, size=0.01), chart_of(held_out_size=0.01)),
+        both(looks(mean=1.1, size=0.01), chart_of(held_out_size=0.01)),
+    ),
+    "classes in a batch": ("shuffling", "problem", classes_in_a_batch(5), classes_in_a_batch(4)),
+    "units alike": ("alike", "problem", first(alike=[]), first(alike=["0.Dense.W"])),
+    "units closed at first": (
+        "closed_from_the_start", "problem",
+        first(closed={"1.ReLU": 0.94}), first(closed={"1.ReLU": 0.96}),
+    ),
+    "a gradient that vanishes": (
+        "signal", "problem",
+        first(slope=by_depth(1, 1, 1 / 990)), first(slope=by_depth(1, 1, 1 / 1010)),
+    ),
+    "a gradient that explodes": (
+        "signal", "problem", first(slope=by_depth(1, 1, 990)), first(slope=by_depth(1, 1, 1010)),
+    ),
+    "differences between samples that vanish": (
+        "signal", "problem",
+        first(spread=by_depth(1 / 990, 1, 1)), first(spread=by_depth(1 / 1010, 1, 1)),
+    ),
+    "a gradient that vanishes, where nothing is learnt": (
+        "signal", "problem",
+        first(slope=by_depth(1, 1, 1 / 101)),  # which is no cause where something is
+        both(guessed(), first(slope=by_depth(1, 1, 1 / 101))),
+    ),
+    "no gradient": (
+        "signal", "problem", first(slope=by_depth(1, 0.1, 0.01)), first(slope=by_depth(1, 0.1, 0)),
+    ),
+    "scores at first": (
+        "signal", "problem",
+        first(spread=by_depth(9.9, 1, 1)), first(spread=by_depth(10.1, 1, 1)),
+    ),
+    "a loss thrown back": (
+        "large_steps", "problem",
+        both(losses(2.5, 4.9, *[2.0] * 8), last_row(loss=2.0)),
+        both(losses(2.5, 5.1, *[2.0] * 8), last_row(loss=2.0)),
+    ),
+    "a loss thrown back that stays there": (
+        "large_steps", "problem",
+        both(losses(2.5, 9, *[1.7] * 8), last_row(loss=9.0)),
+        both(losses(2.5, 9, *[1.8] * 8), last_row(loss=9.0)),
+    ),
+    "a loss thrown back in a few small batches": (
+        "large_steps", "problem",
+        both(losses(2.5, 9, *[4.0] * 8), last_row(loss=1.7)),
+        both(losses(2.5, 9, *[4.0] * 8), last_row(loss=1.8)),
+    ),
+    "training that breaks off": (
+        "large_steps", "problem", chart_of(broke_off=0), chart_of(broke_off=9)
+    ),
+    "steps that are tiny": (
+        "small_steps", "problem",
+        both(looks(update={"W": 2.1e-5}), losses(*[2.5] * 10)),
+        both(looks(update={"W": 1.9e-5}), losses(*[2.5] * 10)),
+    ),
+    "tiny steps by which the loss falls": (
+        "small_steps", "problem",
+        both(looks(update={"W": 1e-5}), losses(*[2.5] * 7, *[1.99] * 3)),
+        both(looks(update={"W": 1e-5}), losses(*[2.5] * 7, *[2.01] * 3)),
+    ),
+    "all steps together, where nothing is learnt": (
+        "small_steps", "problem",
+        both(looks(update={"W": 1e-5}), losses(*[1.1] * 10)),  # there is little left to do
+        both(looks(update={"W": 0.099 / 282}), guessed()),
+    ),
+    "units that never open": (
+        "closed_by_training", "problem",
+        chart_of(never_open={"1.ReLU": (79, 100)}), chart_of(never_open={"1.ReLU": (80, 100)}),
+    ),
+    "a gradient that vanishes later": ("fading", "problem", later(1 / 990), later(1 / 1010)),
+    "a gradient that explodes later": ("fading", "problem", later(990), later(1010)),
+    "a gradient that vanishes later, and a class that is never predicted": (
+        "fading", "problem", later(1 / 101), both(later(1 / 101), never(10)),
+    ),
+    "a gradient that vanishes later, where nothing is learnt": (
+        "fading", "problem", later(1 / 101), both(later(1 / 101), guessed()),
+    ),
+    "a rare class": ("imbalance", "problem", rare(0.01, 0.92), rare(0.01, 0.94)),
+    "a share of four in five": ("imbalance", "problem", rare(0.201), rare(0.199)),
+    "the loss of guessing": ("stuck", "problem", guessed(0.92), guessed(0.94)),
+    "no more right than by guessing": ("stuck", "problem", guessed(right=0.21), guessed(right=0.2)),
+    "a class that training lacks": (
+        "absent", "problem",
+        chart_of(held_out=([50] * 9 + [0], [50] * 9 + [0])),
+        both(chart_of(shares=[1 / 9] * 9 + [0])),
+    ),
+    "the size of validation data": (
+        "validation", "problem", chart_of(held_out_size=3.4), chart_of(held_out_size=3.6),
+    ),
+    "the size of validation data, smaller": (
+        "validation", "problem", chart_of(held_out_size=0.036), chart_of(held_out_size=0.034),
+    ),
+    "validation at guessing": (
+        "validation", "problem", last_row(val_accuracy=0.21), last_row(val_accuracy=0.2),
+    ),
+    "a class that is never predicted": ("never_predicted", "note", never(9), never(10)),
+    "validation loss that rises": (
+        "overfitting", "note", overfits(0.8, 0.7, 0.8, 0.734), overfits(0.8, 0.7, 0.8, 0.736),
+    ),
+    "validation loss that is higher once": (
+        "overfitting", "note", overfits(0.812, 0.735, 0.802), overfits(0.8, 0.7, 0.9, 0.9),
+    ),
+}  # fmt: skip
+
+OF_NUMBERS = {
+    "the size of targets": (
+        "targets", "problem", targets_of(9.9, loss=0.94), targets_of(10.1, loss=0.94),
+    ),
+    "the size of targets that are learnt slowly": (
+        "targets", "note", targets_of(20, loss=0.49), targets_of(20, loss=0.51),
+    ),
+    "the size of targets that are not learnt": (
+        "targets", "problem", targets_of(20, loss=0.4), targets_of(20, loss=0.94),
+    ),
+    "targets far from 0": (
+        "targets", "problem", targets_of(1, -9.9, loss=0.94), targets_of(1, -10.1, loss=0.94),
+    ),
+    "targets that are all nearly equal": (
+        "targets", "problem", targets_of(0.01, 0.9, loss=0.94), targets_of(0.01, 1.1, loss=0.94),
+    ),
+    "tiny targets": ("targets", "problem", targets_of(0.051, loss=3), targets_of(0.049, loss=3)),
+    "tiny targets that are learnt": (
+        "targets", "problem", targets_of(1e-6, loss=1.9), targets_of(1e-6, loss=2.1),
+    ),
+    "columns of different sizes": (
+        "targets", "note",
+        chart_of(guess=Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.034]))),
+        chart_of(guess=Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.033]))),
+    ),
+    "the mean of y, as good": (
+        "stuck", "note", stands(0.92), stands(0.94),
+    ),
+    "the mean of y, twice as good": (
+        "stuck", "problem", stands(1.99), stands(2.01),
+    ),
+    "the mean of y, better in validation": (
+        "stuck", "note",
+        both(stands(1.0), last_row(val_loss=0.92)), both(stands(1.0), last_row(val_loss=0.94)),
+    ),
+    "a loss above that of the mean of y, which falls": (
+        "stuck", "problem",
+        both(stands(3.0), last_row(loss=2.8)), both(stands(3.0), last_row(loss=2.9)),
+    ),
+    "validation targets of another size": (
+        "validation", "problem",
+        chart_of(held_out_guess=Guess(81.0, np.zeros(1), 0, np.full(1, 9.0))),
+        chart_of(held_out_guess=Guess(121.0, np.zeros(1), 0, np.full(1, 11.0))),
+    ),
+    "validation targets elsewhere": (
+        "validation", "problem",
+        chart_of(held_out_guess=Guess(1.0, np.full(1, 9.9), 0, np.ones(1))),
+        chart_of(held_out_guess=Guess(1.0, np.full(1, 10.1), 0, np.ones(1))),
+    ),
+    "validation no better than the mean of y": (
+        "validation", "problem", last_row(val_loss=0.99), last_row(val_loss=1.01),
+    ),
+    "a loss thrown back": (
+        "large_steps", "problem",
+        both(losses(2.5, 30, *[7.4] * 8), last_row(loss=9.0, val_loss=9.0)),
+        both(losses(2.5, 30, *[7.6] * 8), last_row(loss=9.0, val_loss=9.0)),
+    ),
+    "a gradient that vanishes later, where the mean of y is as good": (
+        "fading", "problem", later(1 / 990),
+        both(later(1 / 101), last_row(loss=1.0, val_loss=1.0)),
+    ),
+    "a gradient that vanishes later, where numbers are learnt": (
+        "fading", "problem", later(1e-6), both(later(1e-6), last_row(loss=0.51)),
+    ),
+}  # fmt: skip
+CASES = [(healthy, name) for name in LIMITS] + [(numbers, name) for name in OF_NUMBERS]
+
+
+@pytest.mark.parametrize("start", [healthy, numbers])
+def test_a_healthy_record_has_no_problem_and_no_note(start):
+    report = judged(start())
+    assert causes(report) == []
+    assert str(report).startswith("HEALTHY   No problem was found.\nFINE      inputs spread by 0.3")
+
+
+@pytest.mark.parametrize(("start", "name"), CASES, ids=lambda case: getattr(case, "__name__", case))
+def test_a_rule_speaks_beyond_its_limit_and_is_silent_within(start, name):
+    judgement, level, within, beyond = (LIMITS if start is healthy else OF_NUMBERS)[name]
+    chart = start()
+    within(chart)
+    assert (level, judgement) not in causes(judged(chart)), judged(chart)
+    chart = start()
+    beyond(chart)
+    assert causes(judged(chart))[0] == (level, judgement), judged(chart)
+    assert len(judged(chart).problems) == (level == "problem"), judged(chart)
+
+
+def test_every_judgement_has_its_limits():
+    table = [*LIMITS.values(), *OF_NUMBERS.values()]
+    assert {judgement.__name__ for judgement in JUDGEMENTS} == {name for name, *_ in table}
+
+
+# Causes come before what follows from them
+
+GUESSING = {  # how each cause is seen where nothing is learnt; what follows is in the numbers too
+    "inputs": looks(size=50.0),
+    "shuffling": classes_in_a_batch(1),
+    "alike": first(alike=["0.Dense.W"]),
+    "closed_from_the_start": first(closed={"1.ReLU": 1.0}),
+    "signal": first(slope=by_depth(1, 1, 1e-5)),
+    "large_steps": losses(2.5, 60.0, *[LN10] * 8),
+    "small_steps": looks(update={"W": 1e-6}),
+    "closed_by_training": chart_of(never_open={"1.ReLU": (100, 100)}),
+    "fading": later(1e-5),
+}
+
+
+@pytest.mark.parametrize("cause", GUESSING)
+def test_a_cause_comes_first_and_what_follows_from_it_beneath(cause):
+    chart = healthy()
+    both(guessed(), predicted(500, *[0] * 9), chart_of(held_out_size=0.35), GUESSING[cause])(chart)
+    report = judged(chart)
+    assert report.problems[0].name == cause, report
+    assert {"stuck", "never_predicted"} <= {f.name for f in report.problems[0].follows}, report
+    assert [note.name for note in report.notes] == []
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later_one"),
+    [
+        ("inputs", "signal"), ("inputs", "large_steps"), ("inputs", "fading"),
+        ("inputs", "closed_by_training"), ("shuffling", "large_steps"), ("alike", "signal"),
+        ("alike", "closed_from_the_start"), ("closed_from_the_start", "signal"),
+        ("closed_from_the_start", "closed_by_training"), ("signal", "large_steps"),
+        ("signal", "small_steps"), ("signal", "fading"), ("large_steps", "closed_by_training"),
+        ("large_steps", "fading"), ("closed_by_training", "fading"),
+    ],
+)  # fmt: skip
+def test_of_two_causes_the_earlier_one_explains_the_later(earlier, later_one):
+    chart = healthy()
+    both(guessed(), GUESSING[later_one], GUESSING[earlier])(chart)
+    (problem, *others) = judged(chart).problems
+    assert problem.name == earlier, judged(chart)
+    assert later_one in [finding.name for finding in problem.follows]
+    assert others == [] or earlier == "inputs"  # validation data of another size, for instance
+
+
+@pytest.mark.parametrize(
+    ("gradients", "epoch", "counts"),
+    [  # as three trainings of one deep network of tanh went, whose starts differed by a millionth
+        ((3e-3, 2e-2, 5e-4, 3e-5, 1e-5), (1.913, 0.2, 0.136), [0] * 6 + [430, 0, 0, 70]),
+        ((3e-2, 5e-2, 1e-2, 2e-6, 1e-7), (2.425, 0.1, 0.102), [0] * 6 + [500, 0, 0, 0]),
+        ((1e-3, 1e-4, 1e-6, 1e-7, 1e-8), (2.424, 0.1, 0.102), [0] * 6 + [500, 0, 0, 0]),
+    ],
+)
+def test_a_class_never_predicted_is_no_cause_where_gradients_have_vanished(
+    gradients, epoch, counts
+):
+    chart = healthy()
+    loss, right, val_right = epoch
+    both(last_row(loss=loss, accuracy=right, val_accuracy=val_right), predicted(*counts))(chart)
+    chart.looks = chart.looks[:-1]
+    for one, gradient in zip(chart.looks[-5:], gradients, strict=True):
+        one.slope = by_depth(0.3, 0.03, gradient)
+    (cause,) = judged(chart).problems
+    assert cause.name == "fading"
+    assert "never_predicted" in [finding.name for finding in cause.follows]
+    assert judged(chart).notes == []
+
+
+def test_a_note_explains_no_problem(monkeypatch):
+    judgements = (
+        lambda chart: Finding("inputs", "note", "The inputs lie far from 0."),
+        lambda chart: Finding("stuck", "problem", "Nothing is learnt."),
+    )
+    monkeypatch.setattr("tinynn.doctor.JUDGEMENTS", judgements)
+    report = judged(Chart())
+    assert [problem.name for problem in report.problems] == ["stuck"]
+    assert [note.name for note in report.notes] == ["inputs"]
+
+
+# What is said is what the numbers show
+
+
+def test_labels_are_not_blamed_before_steps_that_are_large():
+    chart = healthy()
+    guessed()(chart)
+    usual = said(chart, "stuck")
+    assert usual.cause.startswith("With nothing else wrong, most often the labels do not belong")
+    assert "a larger learning rate, check_gradients" in usual.remedy
+    chart.looks[0].update["0.Dense.W"] = 0.21
+    large = said(chart, "stuck")
+    assert large.cause.startswith("One step moved weights by 0.21 times their size")
+    assert "a smaller learning rate from fresh weights on" in large.remedy
+    assert "larger learning rate" not in large.remedy
+    chart.looks[0].update["0.Dense.W"] = 1e29  # the first step of weights that begin at 0
+    assert said(chart, "stuck") == usual
+
+
+def test_a_rare_class_is_no_matter_of_shuffled_labels():
+    chart = healthy()
+    rare(0.01)(chart)
+    (problem,) = judged(chart).problems
+    assert problem.title == "The classes are imbalanced, and only class 0 is predicted."
+    assert problem.seen == (
+        "class 0 has 99.0% of the samples; of 1,000 training samples 1,000 are taken for it; "
+        "accuracy 99.0%; the loss is 0.056, guessing by the classes' shares gives 0.056"
+    )
+    assert {"stuck", "never_predicted"} <= {finding.name for finding in problem.follows}
+    assert "np.repeat(np.flatnonzero(y != 0), 99)" in problem.remedy
+    page = str(judged(chart)).split("  follows")[0]
+    assert "shuffled" not in page
+    assert "per_class_report" in page
+    rare(0.01, said=6)(chart)
+    (problem,) = judged(chart).problems
+    assert problem.title == "The classes are imbalanced, and nothing else is learnt."
+
+
+def test_a_common_class_of_seven_in_ten_is_no_imbalance():
+    chart = healthy()
+    rare(0.3)(chart)
+    assert [problem.name for problem in judged(chart).problems] == ["stuck"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted", "level", "title"),
+    [
+        ([594, 6], [600, 0], "unknown", "class 1 never predicted, but it is too early, or there "
+         "are too few samples to tell (class 1 has 6 of 600 validation samples)"),
+        ([590, 10], [600, 0], "note", "No sample is taken for class 1."),
+        ([594, 6], [599, 1], "fine", "every class of the validation data is predicted"),
+        ([600, 0], [600, 0], "fine", "every class of the validation data is predicted"),
+    ],
+)  # fmt: skip
+def test_that_every_class_is_predicted_is_said_only_where_it_is_true(
+    labels, predicted, level, title
+):
+    chart = healthy()
+    rare(0.01, said=1, loss=0.5)(chart)
+    chart.held_out = labels, predicted
+    finding = said(chart, "never_predicted")
+    assert (finding.level, finding.title) == (level, title)
+
+
+def test_without_validation_data_the_training_samples_are_asked():
+    chart = healthy()
+    both(rare(0.02, loss=0.5), chart_of(held_out=None))(chart)
+    finding = said(chart, "never_predicted")
+    assert (finding.level, finding.seen) == ("note", "class 1 has 20 of 1,000 training samples")
+    assert finding.cause.startswith("Class 1 has few samples in training, 2.0% of all")
+    chart.asked = None
+    assert said(chart, "never_predicted").title == "classes never predicted: nobody asked"
+
+
+@pytest.mark.parametrize(
+    ("val_accuracy", "level"), [(0.47, "fine"), (0.3, "fine"), (0.15, "problem")]
+)
+def test_few_images_learnt_by_heart_are_still_better_than_guessing(val_accuracy, level):
+    chart = healthy()
+    last_row(loss=0.001, accuracy=1.0, val_loss=3.0, val_accuracy=val_accuracy)(chart)
+    assert said(chart, "validation").level == level
+
+
+def test_validation_is_said_to_beat_guessing_only_where_it_does():
+    chart = healthy()
+    both(rare(0.01, said=1, loss=0.9), chart_of(held_out=([99, 1], [100, 0])))(chart)
+    assert said(chart, "validation").title.startswith("validation does not beat guessing yet")
+    chart = numbers()
+    assert (
+        "beats guessing (training loss 0.2, validation loss 0.2; the mean of y 1)"
+        in said(chart, "validation").title
+    )
+    chart.held_out_guess = Guess()
+    assert said(chart, "validation").level == "unknown"
+
+
+def test_a_validation_loss_that_rises_with_the_training_loss_is_not_said_to_stay():
+    chart = healthy()
+    overfits(0.8, 0.7, 0.9, 0.9)(chart)
+    chart.epochs[-1]["loss"] = 0.6
+    assert said(chart, "overfitting").level == "unknown"
+    assert "training loss does too" in said(chart, "overfitting").title
+
+
+def test_where_all_are_of_one_class_nobody_is_at_guessing():
+    chart = healthy()
+    guess = Guess(np.inf, np.array([1.0, 0.0]), 2)
+    chart_of(classes=2, shares=[1.0, 0.0], guess=guess, held_out=([9, 0], [9, 0]))(chart)
+    assert not chart.at_guessing
+    assert said(chart, "stuck").title == "loss against guessing: all answers are the same"
+    assert said(chart, "imbalance").level == "unknown"
+
+
+def test_targets_that_are_all_equal_are_no_matter_of_guessing():
+    chart = numbers()
+    chart.guess = Guess(np.inf, np.full(1, 3.0), 0, np.zeros(1))
+    last_row(loss=7.0)(chart)
+    assert said(chart, "stuck").title == "loss against guessing: all answers are the same"
+    assert judged(chart).problems == []
+    chart.guess = Guess()  # a loss of the user's own
+    assert said(chart, "stuck").title == "loss against guessing: what that scores is not known"
+    assert judged(chart).problems == []
+
+
+def test_after_few_steps_it_is_too_early_to_tell():
+    chart = healthy()
+    guessed()(chart)
+    chart.looks = chart.looks[:6]  # the last at step 32
+    assert judged(chart).problems == []
+    assert "too early to tell" in said(chart, "stuck").title
+    rare(0.01)(chart)
+    assert judged(chart).problems == []
+    assert "too early to tell" in said(chart, "imbalance").title
+
+
+def test_a_network_as_good_as_the_mean_is_not_called_healthy_nor_a_problem():
+    """As where x tells a twentieth of y and the rest is noise."""
+    chart = numbers()
+    stands(0.96)(chart)
+    report = judged(chart)
+    assert report.problems == []
+    assert not report.healthy
+    assert str(report).startswith(
+        "NOTE      The network predicts hardly better than the mean of y.\n"
+        "  seen    after 3 epochs the loss is 0.96, the mean of y gives 1\n"
+    )
+    assert "which is no fault of the network" in report.notes[0].cause
+
+
+def test_columns_of_an_image_may_differ_in_size():
+    chart = numbers()
+    chart.guess = Guess(0.1, np.zeros(11), 0, np.array([*[0.3] * 10, 1e-4]))
+    assert said(chart, "targets").level == "fine"
+
+
+def test_the_rate_in_a_remedy_is_the_next_to_try():
+    chart = healthy()
+    both(guessed(), GUESSING["large_steps"])(chart)
+    assert (
+        judged(chart).problems[0].remedy.startswith("A tenth of the learning rate (0.01 -> 0.001)")
+    )
+    chart = healthy()
+    both(guessed(), GUESSING["small_steps"])(chart)
+    assert judged(chart).problems[0].remedy.startswith("Ten times the learning rate (0.01 -> 0.1)")
+
+
+REMEDIES = {
+    "inputs": "scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers",
+    "targets": "With mean, std = y.mean(axis=0), y.std(axis=0) of the training data: train on "
+    "(y - mean) / std, and undo it on predictions, p * std + mean.",
+    "shuffling": "minibatches(x, y, batch_size, rng)",
+    "alike": "Draw weights at random: Dense(units) does, by he_normal.",
+    "closed_from_the_start": "Start as Dense(units) does: biases at 0, weights by he_normal.",
+    "signal": "ReLU after Dense(units, initializer=he_normal), or tanh after glorot_uniform.",
+    "large_steps": "A tenth of the learning rate",
+    "small_steps": "Ten times the learning rate",
+    "closed_by_training": "A smaller learning rate, from fresh weights on.",
+    "fading": "A smaller learning rate, from fresh weights on.",
+    "imbalance": "Judge by per_class_report(p, y, names), not by accuracy.",
+    "stuck": "Look at some images with their labels (plots.prediction_grid)",
+    "absent": "Split with stratified_split, which gives every class its share.",
+    "validation": "Do to validation data what was done to training data",
+    "never_predicted": "More epochs. If that does not help, end with Dense(classes) and one Soft",
+    "overfitting": "EarlyStopping() keeps the weights of the best epoch.",
+}
+
+
+@pytest.mark.parametrize("judgement", REMEDIES)
+def test_the_remedy_is_printed_under_what_it_is_for(judgement):
+    start, table = (numbers, OF_NUMBERS) if judgement == "targets" else (healthy, LIMITS)
+    _, _, _, beyond = next(row for row in table.values() if row[0] == judgement)
+    chart = start()
+    beyond(chart)
+    finding = judged(chart).findings[0]
+    assert REMEDIES[judgement] in finding.remedy
+    assert f"  try     {finding.remedy[:30]}" in str(judged(chart))
+
+
+def test_every_remedy_is_looked_at():
+    assert REMEDIES.keys() == {judgement.__name__ for judgement in JUDGEMENTS}
+
+
+def test_the_page_of_a_cause_with_what_follows():
+    chart = healthy()
+    both(guessed(), predicted(500, *[0] * 9), GUESSING["large_steps"])(chart)
+    page = str(judged(chart))
+    assert page.splitlines()[0] == "PROBLEM   The steps are too large."
+    assert re.search(r"\n  follows Nothing is learnt\. \(after 3 epochs", page)
+    assert re.search(r"\n          No sample is taken for classes 1, 2", page)
+    assert "\nFINE      inputs spread by 0.35, 1 at most; targets are 10 classes;" in page

@@ -1,0 +1,104 @@
+"""What one scores who never looks at x: the least that a network has to beat.
+
+    classes: always say their shares    numbers: always say their mean
+
+What this costs the loss itself tells, so that no loss needs a formula here. C classes.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinynn.losses import CrossEntropy, Loss
+from tinynn.model import Sequential
+from tinynn.parameters import Array
+
+MOST = 10_000_000  # numbers of y that are looked at: more would take long, and tell the same
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The best answer that is the same for all samples, as far as it is known.
+
+    loss: what it costs; infinite where it is not known, or where all answers are equal, so that
+    there is nothing to beat. answer: as the model would return it, for one sample: probabilities
+    or scores (C,), or the mean of the targets. classes: C, or 0 where targets are numbers. stds: of
+    these, the standard deviation of each number of a target.
+    """
+
+    loss: float = np.inf
+    answer: Array | None = None
+    classes: int = 0
+    stds: Array = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of targets that are numbers, around the mean of each."""
+        return float(np.sqrt(np.mean(np.square(self.stds)))) if self.stds.size else np.nan
+
+    @property
+    def mean(self) -> float:
+        """The mean of targets that are numbers; the root mean square of several means."""
+        if self.answer is None or self.classes:
+            return np.nan
+        several = float(np.sqrt(np.mean(np.square(self.answer))))
+        return several if self.answer.size > 1 else float(self.answer.sum())
+
+    @property
+    def unscaled(self) -> bool:
+        """Whether targets are numbers much larger than those that a network starts out with.
+
+        >>> Guess(1.0, np.array([0.2]), 0, np.array([1.0])).unscaled
+        False
+        >>> Guess(1e10, np.array([2e5]), 0, np.array([1e5])).unscaled
+        True
+        """
+        return bool(self.std > 10 or (self.std > 0 and abs(self.mean) > 10 * max(self.std, 0.1)))
+
+    @property
+    def tiny(self) -> bool:
+        """Whether targets are numbers far smaller than what a network starts out with."""
+        return bool(np.hypot(self.std, self.mean) < 0.05)
+
+
+def best_guess(model: Sequential, loss: Loss, y: Array) -> Guess:
+    """Return what guessing costs on the targets y (N, ...), which suit the model and the loss.
+
+    >>> from tinynn import Dense, MeanSquaredError
+    >>> model = Sequential([Dense(1)], input_shape=(3,))
+    >>> best_guess(model, MeanSquaredError(), np.array([[1.0], [3.0]])).loss  # the variance
+    1.0
+    """
+    shape = model.output_shapes[-1]
+    width = int(np.prod(shape, dtype=float)) if loss.classifies else y[0].size
+    few = y[:: -(-len(y) * width // MOST)]
+    if loss.classifies:
+        if y.ndim == 1:
+            shares = np.bincount(y, minlength=shape[-1]) / len(y)
+        else:
+            shares = few.mean(axis=0, dtype=float)
+        probabilities = (
+            isinstance(loss, CrossEntropy) or type(model.layers[-1]).__name__ == "Softmax"
+        )
+        answer = shares if probabilities else np.log(np.maximum(shares, 1e-30))  # (C,)
+        return Guess(cost(loss, answer, few), answer, shape[-1])
+    if y.shape[1:] != shape or y.dtype.kind not in "biuf":  # a loss of the user's own
+        return Guess()
+    apart = few - few[0].astype(float)  # small, where all lie far from 0; 0, where all are equal
+    answer = few[0] + apart.mean(axis=0)
+    return Guess(cost(loss, answer, few), answer, 0, apart.std(axis=0))
+
+
+def cost(loss: Loss, answer: Array, y: Array) -> float:
+    """Return the loss of one answer to all of y, or infinity where it cannot be beaten."""
+    rows = max(100_000 // max(answer.size, 1), 1)  # in pieces: the answers are many numbers
+    total = 0.0
+    with np.errstate(all="ignore"):
+        for start in range(0, len(y), rows):
+            some = y[start : start + rows]
+            try:
+                total += loss.forward(np.repeat(answer[None], len(some), axis=0), some) * len(some)
+            except Exception:  # a loss of the user's own may refuse what no model of theirs says
+                return np.inf
+    mean = float(total) / len(y)
+    return mean if 0 < mean < np.inf else np.inf
