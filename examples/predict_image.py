@@ -90,14 +90,15 @@ def read_picture(path: Path) -> Image.Image:
 
     Of several in a file, the first.
     """
-    with warnings.catch_warnings(), Image.open(path) as file:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a damaged EXIF; the pixels are there
-        if file.width * file.height > LARGEST:
-            raise ValueError(
-                f"it has {file.width:,} x {file.height:,} pixels, and the most is {LARGEST:,}. "
-                f"Make it smaller first: the network sees {SIDE} x {SIDE}."
-            )
-        picture = ImageOps.exif_transpose(file)
+        with Image.open(path) as file:
+            if file.width * file.height > LARGEST:
+                raise ValueError(
+                    f"it has {file.width:,} x {file.height:,} pixels, and the most is {LARGEST:,}. "
+                    f"Make it smaller first: the network sees {SIDE} x {SIDE}."
+                )
+            picture = ImageOps.exif_transpose(file)
     if picture.mode.startswith(("I", "F")):
         picture = in_8_bits(picture)
     picture = picture.convert("RGBA")

@@ -11,7 +11,9 @@ import sys
 from contextlib import suppress
 from io import BytesIO
 
-if "matplotlib" not in sys.modules and (display := os.environ.pop("MPLBACKEND", "")):
+display = os.environ.get("MPLBACKEND")
+if display and "matplotlib" not in sys.modules:
+    del os.environ["MPLBACKEND"]
     try:
         import matplotlib
     finally:
