@@ -2,10 +2,13 @@
 
     python examples/compare_runs.py runs/fashion_mlp runs/fashion_mlp.1
 
-RUN is a folder with a log.csv, or a CSV file that tinynn.CSVLogger wrote.
+RUN is a folder with a log.csv, or a CSV file that tinynn.CSVLogger wrote. One that cannot be read
+is told, the others are drawn, and the exit status is 1.
 """
 
 import argparse
+import io
+import math
 import sys
 from pathlib import Path
 
@@ -14,12 +17,21 @@ from tinynn import plots
 
 def main() -> None:
     args = arguments()
-    logs = {}
+    if isinstance(sys.stdout, io.TextIOWrapper):  # letters of a path, say, that it does not know
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if args.out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
+        sys.exit(f"error: --out {args.out} should end in .png, .jpg, .pdf or .svg")
+    logs, failed = {}, False
     for run in args.runs:
         log = run / "log.csv" if run.is_dir() else run
-        if not log.is_file():
-            sys.exit(f"error: {run} is no run: there is no {log}")
-        rows = plots.read_log(log)
+        try:
+            if not log.exists():
+                raise ValueError(f"there is no {log}")
+            rows = plots.read_log(log)
+        except (OSError, ValueError) as error:
+            print(f"error: {run} is no run: {error}", file=sys.stderr)
+            failed = True
+            continue
         if rows:
             logs[str(run)] = log
             print(f"{run}: {len(rows)} epochs, {last_and_best(rows)}")
@@ -27,9 +39,14 @@ def main() -> None:
             print(f"{run}: no epoch has ended yet, left out")
     if not logs:
         sys.exit("error: there is nothing to draw")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    plots.learning_curves(*logs.values(), labels=list(logs), path=args.out)
+    try:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        plots.learning_curves(*logs.values(), labels=list(logs), path=args.out)
+    except Exception as error:  # a broken matplotlib can raise anything
+        sys.exit(f"error: {args.out} could not be drawn. {type(error).__name__}: {error}")
     print(args.out)
+    if failed:
+        sys.exit(1)
 
 
 def last_and_best(rows: list[dict[str, str]]) -> str:
@@ -37,10 +54,13 @@ def last_and_best(rows: list[dict[str, str]]) -> str:
     column = next(
         name for name in ("val_accuracy", "accuracy", "val_loss", "loss") if name in rows[0]
     )
-    values = [float(row[column]) for row in rows]
-    best = max(values) if "accuracy" in column else min(values)
-    epoch = rows[values.index(best)]["epoch"]
-    return f"{column} {values[-1]:.4f}, best {best:.4f} in epoch {epoch}"
+    values = {row["epoch"]: float(row[column] or "nan") for row in rows}
+    told = f"{column} {values[rows[-1]['epoch']]:.4f}"
+    known = [epoch for epoch, value in values.items() if not math.isnan(value)]
+    if not known:
+        return told
+    best = (max if "accuracy" in column else min)(known, key=values.__getitem__)
+    return f"{told}, best {values[best]:.4f} in epoch {best}"
 
 
 def arguments() -> argparse.Namespace:

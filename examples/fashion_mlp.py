@@ -1,13 +1,17 @@
-"""Train 784-512-256-128-10 on Fashion-MNIST; show how it learned, save it, check the file, use it.
+"""Train 784-512-256-128-10 on Fashion-MNIST; save it, check the file, show how it learned, use it.
 
     python examples/fashion_mlp.py              15 epochs on the 60,000 images, a minute or two
     python examples/fashion_mlp.py --sample     on the 6,000 that come with tinynn, some seconds
 
 All that a run makes is under --out. log.csv is written while it trains: `tail -f` it, or draw it
 with examples/compare_runs.py.
+
+The exit status is 0 if all went well, 1 for an error, 3 if all is done but for pictures that could
+not be drawn, 130 or 143 if a signal ended it.
 """
 
 import argparse
+import io
 import json
 import os
 import platform
@@ -16,6 +20,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
@@ -41,6 +46,7 @@ from tinynn import (
 )
 from tinynn.datasets import CLASS_NAMES
 from tinynn.metrics import format_confusion, most_confused
+from tinynn.npz import whole_file
 from tinynn.parameters import Array
 
 PATIENCE = 15  # epochs
@@ -48,6 +54,8 @@ PATIENCE = 15  # epochs
 
 def main() -> None:
     args = arguments()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # letters of a path, say, that it does not know
+        sys.stdout.reconfigure(errors="backslashreplace")
     seconds: dict[str, float] = {}
 
     with phase("load", seconds):
@@ -58,11 +66,10 @@ def main() -> None:
     held_out = args.validation_size or len(x_train) // 12
     if not 0 < held_out < len(x_train):
         sys.exit(f"error: {held_out:,} of {len(x_train):,} images cannot be held out of training")
-    out = args.out  # opened only now: a mistake above leaves an earlier run where it is
-    try:
-        lock, checkpoint = open_run_folder(out, args.resume)
+    try:  # only now: a mistake above leaves an earlier run where it is
+        out, lock, checkpoint = open_run_folder(args.out, args.resume, args.data_dir)
     except OSError as error:
-        sys.exit(f"error: --out {out} cannot be used: {error}")
+        sys.exit(f"error: --out {args.out} cannot be used: {error}")
 
     with phase("preprocess", seconds):
         rest, drawn = tinynn.stratified_split(y_train, held_out, np.random.default_rng(args.seed))
@@ -104,6 +111,8 @@ def main() -> None:
             history = trainer.fit(
                 x, y, args.epochs, args.batch_size, (x_val, y_val), callbacks, checkpoint
             )
+        except BrokenPipeError:  # told below, like all that break
+            raise
         except (ArithmeticError, OSError, ValueError) as error:
             sys.exit(f"error: {error}")
         if interruption.signal:
@@ -111,8 +120,15 @@ def main() -> None:
             sys.exit(128 + interruption.signal)
         print(f"Kept: the weights after epoch {best.best_epoch}, the best on the images held out.")
 
+    with phase("save", seconds):  # first of all: nothing that follows can cost the trained model
+        tinynn.save_model(model, out / "model.npz")
+        print(f"{out / 'model.npz'}, {(out / 'model.npz').stat().st_size:,} bytes")
+
+    with phase("verify", seconds):
+        p_test = verify(model, out / "model.npz", x_test)
+
+    pictures = Pictures()
     with phase("evaluate", seconds):
-        p_test = model.predict(x_test)
         test = {
             "loss": trainer.loss.forward(p_test, y_test),
             "accuracy": tinynn.accuracy(p_test, y_test),
@@ -122,23 +138,16 @@ def main() -> None:
         print(tinynn.per_class_report(p_test, y_test, CLASS_NAMES), end="\n\n")
         print(format_confusion(matrix, CLASS_NAMES), end="\n\n")
         print("most confused:", *most_confused(matrix, CLASS_NAMES), sep="\n  ")
-        plots.confusion(matrix, CLASS_NAMES, path=out / "confusion.png")
+        pictures.draw(out / "confusion.png", plots.confusion, matrix, CLASS_NAMES)
 
     with phase("plot", seconds):
-        plots.learning_curves(history, kept=best.best_epoch, path=out / "accuracy.png")
-        plots.first_layer(model, path=out / "weights.png")
-        print(f"{out / 'accuracy.png'}, {out / 'weights.png'}")
+        curves = partial(plots.learning_curves, kept=best.best_epoch)
+        pictures.draw(out / "accuracy.png", curves, history)
+        pictures.draw(out / "weights.png", plots.first_layer, model)
         health = doctor.report() if doctor.chart.looks else None  # none: all was trained before
         if health is not None:
-            health.figure(out / "health.png")
-            print(f"{out / 'health.png'}; what the doctor says of this training:\n\n{health}")
-
-    with phase("save", seconds):
-        tinynn.save_model(model, out / "model.npz")
-        print(f"{out / 'model.npz'}, {(out / 'model.npz').stat().st_size:,} bytes")
-
-    with phase("verify", seconds):
-        verify(model, out / "model.npz", x_test, p_test)
+            pictures.draw(out / "health.png", health.figure)
+            print(f"What the doctor says of this training:\n\n{health}")
 
     with phase("predict", seconds):
         wrong = np.flatnonzero(p_test.argmax(axis=1) != y_test)
@@ -151,8 +160,7 @@ def main() -> None:
                 print(f"no {name}: not one test image is wrong")
                 continue
             images, p, y = x_test[chosen], p_test[chosen], y_test[chosen]
-            plots.prediction_grid(images, p, CLASS_NAMES, y, title, path=out / name)
-            print(out / name)
+            pictures.draw(out / name, plots.prediction_grid, images, p, CLASS_NAMES, y, title)
 
     figures = {
         "test_accuracy": test["accuracy"],
@@ -177,14 +185,20 @@ def main() -> None:
         },
         "seconds": seconds,
     }
-    (out / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    print(f"\nTest accuracy {test['accuracy']:.4f}. Everything is in {out}.")
+    with whole_file(out / "metrics.json") as file:
+        file.write(json.dumps(figures, indent=2).encode() + b"\n")
+    what = f"All but {', '.join(pictures.failed)}" if pictures.failed else "Everything"
+    print(f"\nTest accuracy {test['accuracy']:.4f}. {what} is in {out}.")
     lock.close()
+    if pictures.failed:
+        sys.exit(3)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Train a network on Fashion-MNIST, show how it learned, save it, verify it."
+        description="Train a network on Fashion-MNIST, save it, verify it, show how it learned.",
+        epilog="Exit status: 0, all went well; 1, an error; 3, all is done but for pictures that "
+        "could not be drawn; 130 or 143, ended by a signal.",
     )
     add = parser.add_argument
     add(
@@ -238,7 +252,7 @@ def arguments() -> argparse.Namespace:
         type=Path,
         default=Path("runs/fashion_mlp"),
         metavar="DIR",
-        help="folder for all that the run makes; if it exists, it is renamed first "
+        help="folder for all that the run makes; an earlier run in it is moved aside first "
         "(default: %(default)s)",
     )
     add(
@@ -341,8 +355,28 @@ def say_how_to_go_on(trainer: Trainer) -> None:
     print(f"Interrupted {where}.\nGo on with: {again}", file=sys.stderr)
 
 
-def verify(model: Sequential, path: Path, x_test: Array, p_test: Array) -> None:
-    """Load the file into a new model and compare all there is; a difference ends the program."""
+class Pictures:
+    """Draw them one by one. One that fails, for whatever reason, is told and costs nothing else."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+
+    def draw(self, path: Path, draw: Callable[..., object], *arguments: object) -> None:
+        try:
+            draw(*arguments, path=path)
+        except Exception as error:  # a broken matplotlib can raise anything
+            self.failed.append(path.name)
+            print(f"{path} COULD NOT BE DRAWN. {type(error).__name__}: {error}", flush=True)
+        else:
+            print(path)
+
+
+def verify(model: Sequential, path: Path, x_test: Array) -> Array:
+    """Load the file into a new model and compare all there is; a difference ends the program.
+
+    Return what both predict for the test images.
+    """
+    p_test = model.predict(x_test)
     loaded = tinynn.load_model(path)
     comparison = tinynn.compare_models(model, loaded)
     print(comparison)
@@ -353,6 +387,7 @@ def verify(model: Sequential, path: Path, x_test: Array, p_test: Array) -> None:
     )
     if not (comparison.identical and equal):
         sys.exit(f"error: {path} does not hold the network that was trained")
+    return p_test
 
 
 def of_epoch(epoch: int, history: tinynn.History, prefix: str) -> dict[str, float]:

@@ -6,32 +6,47 @@ The network knows grey pictures of 28 x 28, white on black, the thing filling th
 picture is made grey, turned into light on dark, cropped to what stands out, and scaled down, much
 as Fashion-MNIST itself was made (Xiao, Rasul and Vollgraf, 2017, section 2). One thing on a plain
 background works best.
+
+The exit status is 0 if every picture was answered and drawn, else 1; one that cannot be read is
+told, and the others are answered.
 """
 
 import argparse
+import io
 import sys
+import warnings
 from pathlib import Path
 
+import tinynn  # before NumPy: tinynn/__init__.py says why
+
+# isort: split
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image, ImageOps  # Pillow, which matplotlib brings along
 
-import tinynn
+from tinynn import plots
+from tinynn.configuration import printable
 from tinynn.datasets import CLASS_NAMES
 from tinynn.parameters import Array
 
 SIDE = 28  # pixels
+LARGEST = 100_000_000  # pixels of a picture, which take some 2 GB of memory
+FAINT = 32  # of 255: what stands out less is noise of the camera or JPEG
+DRAWN = 500  # pixels, the longer side of a picture as it is drawn
 
 
 def main() -> None:
     args = arguments()
-    if args.out.resolve() in {path.resolve() for path in (args.model, *args.images)}:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # letters of a path, say, that it does not know
+        sys.stdout.reconfigure(errors="backslashreplace")
+    Image.MAX_IMAGE_PIXELS = None  # LARGEST stands for it
+    if args.out.exists() and any(
+        path.exists() and path.samefile(args.out) for path in (args.model, *args.images)
+    ):
         sys.exit(f"error: --out {args.out} would overwrite what is to be read")
     if args.out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
         sys.exit(f"error: --out {args.out} should end in .png, .jpg, .pdf or .svg")
     try:
         model = tinynn.load_model(args.model)
-        pictures = [read_picture(path) for path in args.images]
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     if model.input_shape != (SIDE, SIDE) or model.output_shapes[-1] != (len(CLASS_NAMES),):
@@ -39,23 +54,75 @@ def main() -> None:
             f"error: {args.model} maps {model.input_shape} to {model.output_shapes[-1]}; "
             f"needed is a network from ({SIDE}, {SIDE}) to ({len(CLASS_NAMES)},)"
         )
-    seen = np.stack([as_fashion_mnist(picture) for picture in pictures])  # (N, 28, 28)
+    paths, pictures, images = [], [], []
+    for path in args.images:
+        try:
+            picture = read_picture(path)
+            images.append(as_fashion_mnist(picture))
+        except Exception as error:  # a damaged file can lead Pillow to raise anything
+            told = str(error) or type(error).__name__
+            print(f"error: {path} cannot be read as a picture: {told}", file=sys.stderr)
+            continue
+        picture.thumbnail((DRAWN, DRAWN))
+        paths.append(path)
+        pictures.append(picture)
+    if not pictures:
+        sys.exit(1)
+    seen = np.stack(images)  # (N, 28, 28)
     p = model.predict(tinynn.scale_pixels(seen))  # (N, 10)
-    for path, image, probabilities in zip(args.images, seen, p, strict=True):
-        if not image.any():
+    for path, image, probabilities in zip(paths, seen, p, strict=True):
+        if image.max() <= FAINT:
             print(f"{path}: nothing stands out from the background; what follows means nothing")
         best = np.argsort(-probabilities)[:3]
         print(f"{path}: " + ", ".join(f"{CLASS_NAMES[i]} {probabilities[i]:.1%}" for i in best))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    draw([path.name for path in args.images], pictures, seen, p, args.out)
+    try:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        draw([path.name for path in paths], pictures, seen, p, args.out)
+    except Exception as error:  # a broken matplotlib can raise anything
+        sys.exit(f"error: {args.out} could not be drawn. {type(error).__name__}: {error}")
     print(args.out)
+    if len(pictures) < len(args.images):
+        sys.exit(1)
 
 
 def read_picture(path: Path) -> Image.Image:
-    """Return a picture as the eye sees it: upright, in colour, transparent parts white."""
-    with Image.open(path) as file:
-        picture = ImageOps.exif_transpose(file).convert("RGBA")
+    """Return a picture as the eye sees it: upright, in colour, transparent parts white.
+
+    Of several in a file, the first.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a damaged EXIF; the pixels are there
+        with Image.open(path) as file:
+            if file.width * file.height > LARGEST:
+                raise ValueError(
+                    f"it has {file.width:,} x {file.height:,} pixels, and the most is {LARGEST:,}. "
+                    f"Make it smaller first: the network sees {SIDE} x {SIDE}."
+                )
+            picture = ImageOps.exif_transpose(file)
+    if picture.mode.startswith(("I", "F")):
+        picture = in_8_bits(picture)
+    picture = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def in_8_bits(picture: Image.Image) -> Image.Image:
+    """Return a picture of larger numbers, or of fractions, as one of numbers up to 255.
+
+    Such a file does not say which number is white. It is the smallest of 1, 255 and 65,535 that no
+    pixel exceeds.
+    """
+    values = np.asarray(picture)
+    least, most = values.min(), values.max()
+    if not (least >= 0 and most <= 65_535):  # NaN neither
+        raise ValueError(
+            f"its numbers go from {least:g} to {most:g}; expected are 0 to 1, to 255 or to 65,535"
+        )
+    grey = values // 256 if most > 255 else values * 255 if most <= 1 else values
+    result = Image.fromarray(np.rint(grey).astype(np.uint8))
+    if "transparency" in picture.info:  # the number that is to be seen through
+        opaque = values != picture.info["transparency"]
+        result.putalpha(Image.fromarray(np.where(opaque, 255, 0).astype(np.uint8)))
+    return result
 
 
 def as_fashion_mnist(picture: Image.Image) -> Array:
@@ -69,7 +136,7 @@ def as_fashion_mnist(picture: Image.Image) -> Array:
         return grey.astype(np.uint8)
     above = np.clip(grey - background, 0, None)
     light = above * (255 / max(above.max(), 1))
-    rows, columns = np.nonzero(light > 32)  # what stands out; less is noise of the camera or JPEG
+    rows, columns = np.nonzero(light > FAINT)  # what stands out
     if not len(rows):
         return np.zeros((SIDE, SIDE), np.uint8)
     thing = Image.fromarray(light.astype(np.uint8)).crop(
@@ -85,13 +152,13 @@ def as_fashion_mnist(picture: Image.Image) -> Array:
 
 def draw(names: list[str], pictures: list[Image.Image], seen: Array, p: Array, path: Path) -> None:
     """Draw a row for each picture: as it came, what the network saw, and what it says."""
-    figure = Figure(figsize=(9, 2.6 * len(pictures)), layout="constrained")
+    figure = plots.blank(9, 2.6 * len(pictures))
     panels = figure.subplots(len(pictures), 3, squeeze=False, width_ratios=(1, 1, 1.3))
     for (given, network, answer), name, picture, image, probabilities in zip(
         panels, names, pictures, seen, p, strict=True
     ):
         given.imshow(picture)
-        given.set_title(name)
+        given.set_title(printable(name), parse_math=False)  # a $ in it is a $
         network.imshow(image, cmap="gray", vmin=0, vmax=255)
         network.set_title("what the network saw")
         for panel in (given, network):
@@ -104,7 +171,7 @@ def draw(names: list[str], pictures: list[Image.Image], seen: Array, p: Array, p
         answer.set_xticks([])
         answer.set_title(f"{CLASS_NAMES[best[-1]]}, it says")
         answer.spines[["top", "right", "bottom"]].set_visible(False)
-    figure.savefig(path, dpi=110)
+    plots.saved(figure, path)
 
 
 def arguments() -> argparse.Namespace:

@@ -16,29 +16,39 @@ except ImportError:  # Windows has no flock: there, nothing guards against two r
     fcntl = None
 
 CHECKPOINT = "checkpoint.npz"
+LOCK = "lock"
+NOT_CONTENTS = {LOCK, "lost+found"}  # the latter belongs to the file system of a whole disk
 
 
-def open_run_folder(out: Path, resume: bool) -> tuple[IO[str], Path | None]:
-    """Return the lock, to be held while the run lasts, and the checkpoint to go on from, if any.
+def open_run_folder(
+    out: Path, resume: bool, data_dir: Path | None = None
+) -> tuple[Path, IO[str], Path | None]:
+    """Return the folder, its lock, to be held while the run lasts, and a checkpoint to go on from.
 
-    With resume, the run in `out` continues from its checkpoint; otherwise its folder is renamed,
-    never overwritten.
+    With resume, the run in `out` continues from its checkpoint (else None); otherwise what is in
+    the folder is moved aside, never overwritten. Where `out` is a link, the folder is its target.
     """
-    if out.resolve() in (Path.cwd(), *Path.cwd().parents):  # whose renaming nobody expects
-        sys.exit(
-            f"error: --out should be a folder of the run's own, and you are in {out.resolve()}"
-        )
+    out = _real(out)
+    _refuse_what_is_in_use(out, data_dir)
     lock = _locked(out) if out.exists() else None
-    if resume and (out / CHECKPOINT).exists() and lock is not None:
-        for leftover in out.glob(".*.tmp"):  # of a write that was killed
+    if resume and lock is not None and (out / CHECKPOINT).exists():
+        for leftover in out.glob(".*.[0-9]*.[0-9]*.tmp"):  # of a write that was killed
             leftover.unlink()
-        return lock, out / CHECKPOINT
+        return out, lock, out / CHECKPOINT
     if resume:
         print(f"There is no checkpoint in {out} to go on with: the run starts afresh.")
-    if out.exists():
-        numbers = (n for n in itertools.count(1) if not out.with_name(f"{out.name}.{n}").exists())
-        earlier = out.with_name(f"{out.name}.{next(numbers)}")
-        out.rename(earlier)
+    if lock is not None:
+        if not _contents(out):
+            return out, lock, None
+        earlier = _unused(out)
+        try:
+            out.rename(earlier)
+        except OSError as error:  # a mount point, say, or its parent is not one's own
+            reason = f", as {out} cannot be renamed ({error.strerror})"
+            earlier = _unused(out / "earlier")
+            _move_contents(out, earlier)
+            print(f"The earlier run in {out} is now {earlier}{reason}.")
+            return out, lock, None
         print(f"The earlier run in {out} is now {earlier}.")
     try:
         out.mkdir(parents=True)
@@ -47,12 +57,81 @@ def open_run_folder(out: Path, resume: bool) -> tuple[IO[str], Path | None]:
     fresh = _locked(out)
     if lock is not None:
         lock.close()  # only now: nobody else may take the folder in between
-    return fresh, None
+    return out, fresh, None
+
+
+def _real(out: Path) -> Path:
+    """Return the folder that is meant, or end the program if a link leads to none."""
+    for place in (out, *out.parents):
+        if place.is_symlink() and not place.exists():
+            target = place.readlink()
+            sys.exit(
+                f"error: --out {out} cannot be used: {place} is a link to {target}, which is not "
+                f"there. Is its disk mounted? If so, make the folder: mkdir -p {target}"
+            )
+    if out.exists() and not out.is_dir():
+        sys.exit(f"error: --out {out} cannot be used: it is a file, and a folder is needed")
+    real = out.resolve()
+    if real == out.parent.resolve() / out.name:  # no link at the end, of whatever kind
+        return out
+    print(f"--out {out} is the folder {real}.")
+    return real
+
+
+def _refuse_what_is_in_use(out: Path, data_dir: Path | None) -> None:
+    """End the program rather than rename a folder whose renaming nobody expects."""
+    used = {
+        "you are in": Path.cwd(),
+        "it holds your home,": Path("~").expanduser(),
+        "it holds this program,": Path(__file__),
+        "it holds Python,": Path(sys.prefix),
+    }
+    if data := data_dir or os.environ.get("TINYNN_DATA_DIR"):
+        used["it holds the data,"] = Path(data)
+    for why, place in used.items():
+        if out.resolve() in (place.resolve(), *place.resolve().parents):
+            sys.exit(
+                f"error: --out should be a folder of the run's own, and {why} {place.resolve()}"
+            )
+    if not (out / LOCK).exists() and (others := sorted(out.glob(f"*/{LOCK}"))):
+        sys.exit(
+            f"error: --out should be a folder of the run's own, and {out} holds other runs, such "
+            f"as {others[0].parent}"
+        )
+
+
+def _contents(out: Path) -> list[Path]:
+    """Return what a new run must not find in its folder; earlier runs moved aside may stay."""
+    aside = {path for path in out.glob("earlier.*") if path.is_dir()}
+    return [path for path in out.iterdir() if path.name not in NOT_CONTENTS and path not in aside]
+
+
+def _unused(path: Path) -> Path:
+    """Return the path with the first number behind it that is free."""
+    numbered = (path.with_name(f"{path.name}.{n}") for n in itertools.count(1))
+    return next(place for place in numbered if not os.path.lexists(place))
+
+
+def _move_contents(out: Path, earlier: Path) -> None:
+    """Move what is in a folder into one within it: all, or nothing."""
+    contents = _contents(out)
+    earlier.mkdir()
+    moved = []
+    try:
+        for path in contents:
+            moved.append(path)
+            path.rename(earlier / path.name)
+    except BaseException:
+        for path in moved:
+            if os.path.lexists(earlier / path.name):
+                (earlier / path.name).rename(path)
+        earlier.rmdir()
+        raise
 
 
 def _locked(out: Path) -> IO[str]:
     """Lock a folder, or end the program if another process has."""
-    lock = (out / "lock").open("a+", encoding="utf-8")
+    lock = (out / LOCK).open("a+", encoding="utf-8")
     if fcntl is not None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,7 +143,7 @@ def _locked(out: Path) -> IO[str]:
         except OSError as error:  # some network drives have no locks
             print(f"{out} cannot be locked ({error}): let no other run use it meanwhile.")
     try:
-        moved = (out / "lock").stat().st_ino != os.fstat(lock.fileno()).st_ino
+        moved = (out / LOCK).stat().st_ino != os.fstat(lock.fileno()).st_ino
     except FileNotFoundError:
         moved = True
     if moved:  # another run has renamed the folder since its lock was opened

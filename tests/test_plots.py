@@ -1,5 +1,6 @@
 """Protects the pictures: they show the numbers that they were given, and need no display."""
 
+import io
 import os
 import subprocess
 import sys
@@ -77,9 +78,11 @@ def test_without_a_path_nothing_is_written(tmp_path, monkeypatch, draw):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_display_and_no_pyplot_is_needed_and_importing_loads_no_matplotlib(tmp_path):
+@pytest.mark.parametrize("display", [None, "", "nonsense"])
+def test_no_display_and_no_pyplot_is_needed_and_importing_loads_no_matplotlib(tmp_path, display):
     program = """
-import sys, numpy as np, tinynn
+import os, sys, numpy as np, tinynn
+display = os.environ.get("MPLBACKEND")
 assert "matplotlib" not in sys.modules
 from tinynn import plots
 model = tinynn.Sequential([tinynn.Flatten(), tinynn.Dense(2)], input_shape=(4, 4))
@@ -88,16 +91,100 @@ plots.prediction_grid(np.zeros((1, 4, 4)), np.eye(2)[:1], "ab", path="b.png")
 plots.confusion(np.eye(2, dtype=int), "ab", path="c.png")
 plots.first_layer(model, path="d.png")
 assert "matplotlib.pyplot" not in sys.modules
+assert os.environ.get("MPLBACKEND") == display  # for programs that are started from here
 """
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    if display is not None:
+        environment["MPLBACKEND"] = display
     subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path, check=True, env={k: v for k, v in os.environ.items() if k not in hidden},
-    )  # fmt: skip
+        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, check=True, env=environment
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "c.png", "d.png"]
 
 
+def test_the_display_that_pyplot_was_told_to_use_stays():
+    program = """
+import os, matplotlib
+from tinynn import plots
+plots.blank(1, 1)
+assert matplotlib.get_backend() == os.environ["MPLBACKEND"]
+matplotlib.use("agg")  # a choice of the program itself comes first
+plots.blank(1, 1)
+assert matplotlib.get_backend().lower() == "agg"
+"""
+    for order in (program, program.replace("import os, matplotlib\n", "import os\n", 1).replace(
+        "assert matplotlib", "import matplotlib\nassert matplotlib", 1
+    )):  # fmt: skip
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", order],
+            check=True, env={**os.environ, "MPLBACKEND": "svg"},
+        )  # fmt: skip
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_one_that_stood_there(tmp_path):
+    path = tmp_path / "a.png"
+    plots.confusion(MATRIX, NAMES, path=path)
+    before = path.read_bytes()
+    program = f"""
+import resource, numpy as np
+from tinynn import plots
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+plots.confusion(np.eye(3, dtype=int), "abc", path={str(path)!r})
+"""
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "File too large" in process.stderr
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("name", "begins"), [
+    ("a.png", b"\x89PNG"), ("a.PNG", b"\x89PNG"), ("a", b"\x89PNG"), ("a.pdf", b"%PDF"),
+    ("a.jpg", b"\xff\xd8"), ("a.svg", b"<?xml"),
+])  # fmt: skip
+def test_a_picture_stands_where_it_was_told_to_in_the_format_of_its_ending(tmp_path, name, begins):
+    plots.confusion(MATRIX, NAMES, path=tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
 # Learning curves
+
+
+def test_names_are_shown_as_they_are():
+    """No formula begins with $, nothing is hidden by _, and no letter stops the drawing."""
+    for name in ("_old", "a$b$c_", "$\\frac{", "a\udce9"):
+        panel = plots.learning_curves(BARE, BARE, labels=[name, "b"]).axes[0]
+        shown = name.replace("\udce9", "\\udce9")
+        assert legend(panel) == [f"{shown}, training", "b, training"]
+        panel.figure.savefig(io.BytesIO())
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"epoch;loss\n1;0.5\n", "expected columns epoch, loss and others, with commas between"),
+        (b"\n1,2\n", "expected columns"),
+        (b"epoch,accuracy\n", "expected columns"),
+        (b"\xff\xfe\n", "is no log that CSVLogger wrote: 'utf-8' codec"),
+        (b"epoch,loss\n1,0.5\n2,x\n", "line 3: loss should be a number, got 'x'"),
+        (b"epoch,loss,val_loss\n1,0.5\n", "line 2: val_loss should be a number, got None"),
+    ],
+)
+def test_what_is_no_log_is_refused_in_words(tmp_path, content, why):
+    (tmp_path / "log.csv").write_bytes(content)
+    with pytest.raises(ValueError) as caught:
+        plots.learning_curves(tmp_path / "log.csv")
+    assert str(caught.value).startswith(str(tmp_path / "log.csv"))
+    assert why in str(caught.value)
+
+
+def test_figures_of_ones_own_and_a_spreadsheets_mark_do_no_harm(tmp_path):
+    (tmp_path / "log.csv").write_bytes(b"\xef\xbb\xbfepoch,loss,note\r\n1,0.5,so\r\n2,,\r\n")
+    (panel,) = plots.learning_curves(tmp_path / "log.csv").axes
+    (line,) = panel.get_lines()
+    assert np.array_equal(line.get_xdata(), [1, 2])
+    assert np.array_equal(line.get_ydata(), [0.5, np.nan], equal_nan=True)
 
 
 def test_curves_show_every_number_of_the_history():

@@ -15,6 +15,8 @@ import re
 import struct
 import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf, prod
 from pathlib import Path
@@ -248,30 +250,34 @@ def refuse_no_place(path: PathLike) -> None:
         raise FileNotFoundError(errno.ENOENT, told, str(folder))
 
 
-def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
-    """Write the arrays to a temporary file beside `path`, see it on the disk, put it in place.
+@contextmanager
+def whole_file(path: PathLike) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`, which takes that place at the end, seen on the disk.
 
     Whoever opens the path finds the old file or the new one, whole. Raises OSError if it cannot be
-    written, ValueError if NpzFile would not read it; then the old file stands, and no other stays.
+    written. After that, or any exception within the block, the old file stands and no other stays.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with whole_file(f"{folder}/a.txt") as file:
+    ...         _ = file.write(b"all")
+    ...     Path(folder, "a.txt").read_bytes()
+    b'all'
     """
     refuse_no_place(path)
     path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
+    if path.exists() and not path.is_file():  # an administrator could
+        told = "This is a device or a pipe, and no file is put in its place"
+        raise OSError(errno.EINVAL, told, str(path))
     unique = f"{os.getpid()}.{threading.get_ident()}"
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     try:
         with temporary.open("wb") as file:
             if path.exists():  # what its owner keeps to himself stays so
                 temporary.chmod(path.stat().st_mode)
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # dtypes of the stubs
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        try:
-            NpzFile(temporary).close()
-        except ModelFormatError as error:
-            problem = str(error).replace(str(temporary), "it")
-            raise ValueError(
-                f"{path} was not written: {problem} No file of tinynn's may be so."
-            ) from error
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -279,5 +285,26 @@ def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise  # these two say that a drive knows no such thing: one shared with a guest
         finally:
             os.close(folder)
+
+
+def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
+    """Write the arrays to a file that stands at `path` only when it is whole.
+
+    Raises OSError if it cannot be written, ValueError if NpzFile would not read it; then the old
+    file stands, and no other stays.
+    """
+    with whole_file(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # dtypes of the stubs
+        file.flush()
+        try:
+            NpzFile(file.name).close()
+        except ModelFormatError as error:
+            problem = str(error).replace(file.name, "it")
+            raise ValueError(
+                f"{path} was not written: {problem} No file of tinynn's may be so."
+            ) from error

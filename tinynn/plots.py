@@ -6,6 +6,7 @@ Colours are Okabe and Ito's, which colour-blind people can tell apart too.
 """
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.configuration import printable
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
-from tinynn.npz import PathLike, refuse_no_file, refuse_no_place
+from tinynn.npz import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.parameters import Array
 from tinynn.trainer import History
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:  # matplotlib takes a second to import: each function does so 
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 RIGHT, WRONG = COLOURS[0], COLOURS[1]
+FIGURES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")  # what is drawn of a run
 
 
 @checks.door
@@ -66,7 +69,10 @@ def learning_curves(
         panel.set_title(f"{name.capitalize()} over the epochs")
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
-        panel.legend()
+        lines = panel.get_lines()
+        legend = panel.legend(lines, ["to come"] * len(lines))  # hides what begins with "_"
+        for line, text in zip(lines, legend.get_texts(), strict=True):
+            text.set(text=printable(str(line.get_label())), parse_math=False)  # a $ is a $
     return saved(figure, path)
 
 
@@ -206,6 +212,8 @@ def first_layer(
 def read_log(path: PathLike) -> list[dict[str, Any]]:
     """Return the rows of a CSVLogger's file, as texts; one that is half written is left out.
 
+    Raises ValueError if the file is no such log, or a figure in it no number.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "log.csv").write_text("epoch,loss\\n1,0.5\\n2,0.")
@@ -215,15 +223,39 @@ def read_log(path: PathLike) -> list[dict[str, Any]]:
     import csv
 
     refuse_no_file(path)
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        whole_lines = [line for line in file if line.endswith("\n")]
-    return list(csv.DictReader(whole_lines))
+    try:  # with the mark that a spreadsheet puts in front, or without
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            lines = [line for line in file if line.endswith("\n")]
+        rows = list(csv.DictReader(lines))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is no log that CSVLogger wrote: {error}.") from error
+    if lines and not {"epoch", "loss"} <= set(rows[0] if rows else next(csv.reader(lines))):
+        raise ValueError(
+            f"{path} is no log that CSVLogger wrote: expected columns epoch, loss and others, "
+            f"with commas between them, got {lines[0][:80]!r}."
+        )
+    for number, row in enumerate(rows, start=2):
+        for name in FIGURES:
+            if not _is_figure(row.get(name, "")):
+                raise ValueError(
+                    f"{path}, line {number}: {name} should be a number, got {row[name]!r}."
+                )
+    return rows
+
+
+def _is_figure(cell: str | None) -> bool:
+    """Whether a cell holds a number, or nothing."""
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return cell is not None
 
 
 def _columns(run: History | PathLike) -> dict[str, list[float]]:
     """Return what a run measured, column by column."""
     rows = run.epochs if isinstance(run, History) else read_log(run)
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = [name for name in FIGURES if any(name in row for row in rows)]
     return {
         name: [float("nan" if row.get(name) in (None, "") else row[name]) for row in rows]
         for name in names
@@ -246,8 +278,14 @@ def blank(width: float, height: float) -> "Figure":
 
 @checks.door
 def saved(figure: "Figure", path: PathLike | None) -> "Figure":
-    """Return the Figure, saved if there is a path."""
+    """Return the Figure, saved if there is a path, whose ending tells the format (none: a PNG).
+
+    A picture that cannot be drawn or written leaves what stood there.
+    """
     if path is not None:
         refuse_no_place(path)
-        figure.savefig(path, dpi=120)
+        drawn = BytesIO()
+        figure.savefig(drawn, format=Path(path).suffix.removeprefix(".") or "png", dpi=120)
+        with whole_file(path) as file:
+            file.write(drawn.getvalue())
     return figure

@@ -26,3 +26,57 @@ def test_a_folder_without_a_log_is_named(run_example, tmp_path):
     process = run_example(tmp_path, "compare_runs.py", tmp_path)
     assert process.returncode != 0
     assert f"{tmp_path} is no run" in process.stderr
+
+
+def test_the_broken_are_named_and_the_others_drawn(run_example, tmp_path):
+    (tmp_path / "good.csv").write_text(HEAD + ROWS + "3,0.7,0.")  # and a row half written
+    bad = {
+        "binary.csv": (b"\xff\xfe\x00", "'utf-8' codec can't decode"),
+        "text.csv": (
+            b"epoch;loss\n1;0.5\n",
+            "expected columns epoch, loss and others, with commas",
+        ),
+        "word.csv": (b"epoch,loss\n1,0.5\n2,low\n", "line 3: loss should be a number, got 'low'"),
+        "short.csv": (b"epoch,loss\n1\n", "line 2: loss should be a number, got None"),
+    }
+    for name, (content, _) in bad.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    runs = [*bad, "nowhere", "folder", "good.csv"]
+    process = run_example(tmp_path, "compare_runs.py", *runs, MPLBACKEND="nonsense")
+    assert process.returncode == 1
+    assert "good.csv: 2 epochs, val_accuracy 0.5500, best 0.6000 in epoch 1" in process.stdout
+    assert imread(tmp_path / "runs/compare.png").std() > 0.05
+    told = process.stderr.splitlines()
+    whys = [*(why for _, why in bad.values()), "there is no nowhere", "there is no folder/log.csv"]
+    for line, run, why in zip(told, runs[:-1], whys, strict=True):
+        assert line.startswith(f"error: {run} is no run: ")
+        assert why in line
+
+
+def test_nan_is_never_the_best(run_example, tmp_path):
+    rows = "1,0.9,0.5,0.8,nan,1,1\n2,0.8,0.6,0.9,0.55,1,1\n3,0.8,0.6,0.9,,1,1\n"
+    (tmp_path / "a.csv").write_text(HEAD + rows)
+    (tmp_path / "_b.csv").write_text("epoch,loss,note\n1,nan,so\n")
+    process = run_example(tmp_path, "compare_runs.py", "a.csv", "_b.csv")
+    assert process.returncode == 0, process.stderr
+    assert "a.csv: 3 epochs, val_accuracy nan, best 0.5500 in epoch 2" in process.stdout
+    assert "_b.csv: 1 epochs, loss nan\n" in process.stdout
+
+
+def test_a_place_that_cannot_be_written_is_told(run_example, tmp_path):
+    (tmp_path / "a.csv").write_text(HEAD + ROWS)
+    (tmp_path / "folder.png").mkdir()
+    for out, why in (
+        ("a.csv", "should end in .png"),
+        ("folder.png", "could not be drawn. IsADirectoryError"),
+        ("a.csv/b.png", "could not be drawn. "),
+    ):
+        process = run_example(tmp_path, "compare_runs.py", "a.csv", "--out", out)
+        assert process.returncode == 1
+        assert process.stderr.startswith(
+            f"error: --out {out} " if out == "a.csv" else f"error: {out} "
+        )
+        assert why in process.stderr
+        assert "Traceback" not in process.stderr
+    assert (tmp_path / "a.csv").read_text() == HEAD + ROWS

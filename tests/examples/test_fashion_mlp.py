@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from matplotlib.image import imread
 import tinynn
 from tinynn import datasets
 
-STEPS = ["load", "preprocess", "model", "train", "evaluate", "plot", "save", "verify", "predict"]
+STEPS = ["load", "preprocess", "model", "train", "save", "verify", "evaluate", "plot", "predict"]
 PICTURES = [
     "accuracy.png", "confusion.png", "health.png", "predictions.png", "weights.png", "worst.png",
 ]  # fmt: skip
@@ -138,6 +139,33 @@ def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(
     assert "TRAINING ON THE SAMPLE" in process.stdout
     assert "apt-get install dataset-fashion-mnist" in process.stdout
     assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz" in process.stdout
+
+
+def test_a_broken_matplotlib_costs_the_pictures_and_nothing_else(run_example, tmp_path):
+    (tmp_path / "matplotlib").mkdir()
+    (tmp_path / "matplotlib/__init__.py").write_text("raise RuntimeError('broken, and how')")
+    arguments = ("--sample", "--epochs", 1, "--batch-size", 500)
+    process = run_example(tmp_path, "fashion_mlp.py", *arguments, PYTHONPATH=str(tmp_path))
+    run = SimpleNamespace(out=tmp_path / "runs/fashion_mlp")
+    assert process.returncode == 3, process.stderr
+    for name in PICTURES:
+        assert f"{name} COULD NOT BE DRAWN. RuntimeError: broken, and how" in process.stdout
+    made = sorted(path.name for path in run.out.iterdir())
+    assert made == ["checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
+    _, (images, labels) = datasets.load_sample()
+    p = tinynn.load_model(run.out / "model.npz").predict(images / np.float32(255))
+    assert metrics(run)["test_accuracy"] == np.mean(p.argmax(axis=1) == labels)
+    assert "All but confusion.png, " in process.stdout
+
+
+def test_a_notebooks_display_and_a_path_that_cannot_be_printed_cost_nothing(run_example, tmp_path):
+    out = tmp_path / os.fsdecode("caf\u00e9 $a$ \u6f22 ".encode() + b"\xe9")
+    arguments = ("--sample", "--epochs", 1, "--batch-size", 500, "--out", out)
+    environment = {"MPLBACKEND": "module://nowhere.to_be_found", "PYTHONIOENCODING": "ascii"}
+    process = run_example(tmp_path, "fashion_mlp.py", *arguments, **environment)
+    assert process.returncode == 0, process.stderr
+    assert r"caf\xe9 $a$ \u6f22 \udce9/model.npz" in process.stdout
+    assert set(PICTURES) < {path.name for path in out.iterdir()}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinynn import load_model
+
 EXAMPLE = Path(__file__).parents[2] / "examples/fashion_mlp.py"
 SHORT = ["--sample", "--epochs", "2", "--checkpoint-steps", "20", "--out", "run"]
 
@@ -154,6 +156,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path, at_start):
 @pytest.mark.slow
 def test_with_nothing_to_go_on_with_it_says_so_and_starts_afresh(tmp_path):
     (tmp_path / "run").mkdir()
+    (tmp_path / "run/log.csv").write_text("")
     process = start(tmp_path, "--resume")
     wait_for(in_training(tmp_path), process)
     process.kill()
@@ -266,12 +269,19 @@ def test_ctrl_c_with_a_reader_that_dies_of_it_still_says_how_to_go_on(tmp_path, 
 
 
 @pytest.mark.slow
-def test_a_reader_that_stops_reading_ends_the_run_in_words(tmp_path):
-    with start(tmp_path) as process:
+@pytest.mark.parametrize(
+    ("until", "trained"), [("", False), ("epoch  1/2", False), ("== evaluate", True)]
+)
+def test_a_reader_that_stops_reading_ends_the_run_in_words(tmp_path, until, trained):
+    with start(tmp_path, env={"PYTHONUNBUFFERED": "1"}) as process:
+        for line in process.stdout:
+            if line.startswith(until):
+                break
         process.stdout.close()
         errors = process.stderr.read()
     assert process.returncode == 1
     assert errors.endswith("what this prints is not read any more. Go on with --resume.\n")
+    assert trained == (tmp_path / "run/model.npz").exists()
 
 
 @pytest.mark.slow
@@ -289,6 +299,8 @@ def test_ctrl_c_outside_of_training_ends_at_once_with_130(tmp_path, phase):
             break
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+    if phase == "== evaluate":  # what was trained is there already
+        assert load_model(tmp_path / f"{attempt}/run/model.npz").params.size == 567_434
 
 
 def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_path, at_start):
@@ -308,16 +320,36 @@ def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_pat
 
 @pytest.mark.slow
 def test_a_disk_that_is_full_after_training_is_no_success(tmp_path, straight):
-    process = start(tmp_path, env={"PYTHONUNBUFFERED": "1"})
-    for line in process.stdout:
-        if line.startswith("== evaluate"):
-            break
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1000, 1000))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import resource, tinynn\n"
+        "def save(model, path, real=tinynn.save_model):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "    real(model, path)\n"
+        "tinynn.save_model = save\n"
+    )
+    process = start(tmp_path, env={"PYTHONPATH": str(tmp_path)})
     _, errors = process.communicate()
     assert process.returncode == 1
     assert "Free some space, then go on with --resume." in errors
+    (tmp_path / "sitecustomize.py").unlink()
     resume_to_the_end(tmp_path)
     assert outcome(tmp_path) == straight
+
+
+def test_a_disk_that_is_full_for_pictures_costs_nothing_else(tmp_path):
+    process = start(tmp_path, "--batch-size", "200", env={"PYTHONUNBUFFERED": "1"})
+    for line in process.stdout:
+        if line.startswith("== evaluate"):
+            break
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
+    text, errors = process.communicate()
+    assert process.returncode == 3, errors
+    assert "run/accuracy.png COULD NOT BE DRAWN. OSError: [Errno 27] File too large" in text
+    assert "All but confusion.png, accuracy.png, " in text
+    made = sorted(path.name for path in (tmp_path / "run").iterdir())  # no half of a picture
+    assert made == ["checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
+    found = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert f"Test accuracy {found['test_accuracy']:.4f}." in text
 
 
 def test_a_folder_that_cannot_be_used_is_told(tmp_path):
@@ -335,7 +367,7 @@ def test_a_drive_without_locks_is_used_with_a_warning(tmp_path, monkeypatch, cap
     monkeypatch.syspath_prepend(EXAMPLE.parent)
     run_folder = importlib.import_module("run_folder")
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    lock, checkpoint = run_folder.open_run_folder(tmp_path / "run", resume=False)
+    _, lock, checkpoint = run_folder.open_run_folder(tmp_path / "run", resume=False)
     lock.close()
     assert checkpoint is None
     assert "cannot be locked ([Errno 37] No locks available)" in capsys.readouterr().out
