@@ -82,7 +82,7 @@ def _refuse_what_is_in_use(out: Path, data_dir: Path | None) -> None:
     """End the program rather than rename a folder whose renaming nobody expects."""
     used = {
         "you are in": Path.cwd(),
-        "it holds your home,": Path("~").expanduser(),
+        "it holds your home,": Path(os.environ.get("HOME") or "/"),
         "it holds this program,": Path(__file__),
         "it holds Python,": Path(sys.prefix),
     }

@@ -67,7 +67,7 @@ def learning_curves(
         panel.set_xlabel("epoch")
         panel.set_ylabel(name)
         panel.set_title(f"{name.capitalize()} over the epochs")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         panel.grid(alpha=0.3)
         lines = panel.get_lines()
         legend = panel.legend(lines, ["to come"] * len(lines))  # hides what begins with "_"
@@ -133,10 +133,11 @@ def prediction_grid(
             text if answers is None else f"{mark}{text}\ntrue: {names[int(answers[i])]}",
             color=RIGHT if right else WRONG,
             fontsize=9,
+            parse_math=False,  # a $ is a $
         )
         panels[i].spines[:].set(color=RIGHT if right else WRONG, linewidth=1 if right else 3)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(title, parse_math=False)
     return saved(figure, path)
 
 
@@ -157,8 +158,8 @@ def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None)
     figure = blank(size + 0.8, size)
     panel = figure.subplots()
     image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    panel.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    panel.set_yticks(range(len(names)), names)
+    panel.set_xticks(range(len(names)), names, rotation=45, ha="right", parse_math=False)
+    panel.set_yticks(range(len(names)), names, parse_math=False)
     panel.set_xlabel("predicted class")
     panel.set_ylabel("true class")
     panel.set_title(f"What was taken for what, {matrix.sum():,} images")
