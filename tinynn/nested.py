@@ -1,6 +1,6 @@
 """Nested Python values as JSON and arrays, for a file, and back to what they were.
 
-    {"seen": (1, np.ones(9))}  ->  {"seen": {"tuple": [1, {"array": "state.seen.1"}]}}
+    {"seen": (1, np.ones(9))}  ->  {"seen": {"a tuple": [1, {"array": "state.seen.1"}]}}
                                    and the array, by that name
 
 What comes back is what went in, types and all: a tuple is no list, and NumPy's float32 no float,
@@ -16,8 +16,8 @@ import numpy as np
 from tinynn.parameters import Array
 
 PLAIN = (bool, int, float, str, type(None))
-# what stands for a value that JSON does not know: {"tuple": [...]}, or {kind: name of its array}
-KINDS = ("array", "scalar", "floats", "integers", "tuple", "table")
+# what stands for a value that JSON does not know: {"a tuple": [...]}, or {kind: name of its array}
+KINDS = ("array", "a scalar", "floats", "integers", "a tuple", "a table")
 LONG = 64  # longer lists of numbers become arrays, and those of dictionaries a column for each key
 
 
@@ -28,7 +28,7 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
 
     >>> arrays = {}
     >>> encode({"best": (0.5, np.ones(2))}, "state", arrays)
-    {'best': {'tuple': [0.5, {'array': 'state.best.1'}]}}
+    {'best': {'a tuple': [0.5, {'array': 'state.best.1'}]}}
     >>> arrays
     {'state.best.1': array([1., 1.])}
     """
@@ -39,14 +39,14 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
         if value.dtype.kind not in "biuf" or not value.dtype.isnative or value.dtype.itemsize > 8:
             raise ValueError(f"{name} is an array of {value.dtype}; files hold plain numbers.")
         arrays[name] = np.asarray(value)
-        return {"array" if kind is np.ndarray else "scalar": name}
+        return {"array" if kind is np.ndarray else "a scalar": name}
     if kind is dict:
         for key in value:
             if type(key) is not str or "." in key or (len(value) == 1 and key in KINDS):
                 raise ValueError(f"{name} has the key {key!r}, which a file could not tell apart.")
         return {key: encode(item, f"{name}.{key}", arrays) for key, item in value.items()}
     if kind is tuple:
-        return {"tuple": [encode(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]}
+        return {"a tuple": [encode(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]}
     if kind is list:
         for form, item_kind, dtype in (("floats", float, np.float64), ("integers", int, np.int64)):
             if len(value) >= LONG and all(type(item) is item_kind for item in value):
@@ -55,8 +55,8 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
                     return {form: name}
                 except OverflowError:  # whole numbers beyond 64 bits, which JSON can hold
                     break
-        if len(value) >= LONG and all(type(item) is dict for item in value):
-            return {"table": encode(_columns(value), name, arrays)}
+        if len(value) >= LONG and all(type(item) is dict and item for item in value):
+            return {"a table": encode(_columns(value), name, arrays)}
         return [encode(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
     raise ValueError(
         f"{name} is {value!r:.100}, a {kind.__name__}: it could not come back from a file as it "
@@ -71,7 +71,7 @@ def decode(value: Any, name: str, read: Callable[[str], Array]) -> Any:
     An array's name is its place, so that a small file cannot name one array many times. Raises
     ValueError for what `encode` has not written.
 
-    >>> decode({"tuple": [1, {"scalar": "state.1"}]}, "state", lambda name: np.array(2.5))
+    >>> decode({"a tuple": [1, {"a scalar": "state.1"}]}, "state", lambda name: np.array(2.5))
     (1, np.float64(2.5))
     """
     if isinstance(value, list):
@@ -81,22 +81,22 @@ def decode(value: Any, name: str, read: Callable[[str], Array]) -> Any:
     if len(value) != 1 or next(iter(value)) not in KINDS:
         return {key: decode(item, f"{name}.{key}", read) for key, item in value.items()}
     ((kind, content),) = value.items()
-    if kind == "tuple":
+    if kind == "a tuple":
         if not isinstance(content, list):
             raise ValueError(f"should hold a tuple {name} as a list, but has {content!r:.100}.")
         return tuple(decode(item, f"{name}.{i}", read) for i, item in enumerate(content))
-    if kind == "table":
+    if kind == "a table":
         return _rows(decode(content, name, read))
     if content != name:
         raise ValueError(f"should hold an array {name}, but names {content!r:.100}.")
     array = read(name)
-    wanted = {"scalar": (0, None), "floats": (1, np.float64), "integers": (1, np.int64)}
+    wanted = {"a scalar": (0, None), "floats": (1, np.float64), "integers": (1, np.int64)}
     axes, dtype = wanted.get(kind, (array.ndim, None))
     if array.ndim != axes or (dtype and array.dtype != dtype):
         raise ValueError(f"should hold {name} as {kind}, but has {array.dtype} {array.shape}.")
     if kind == "array":
         return array
-    return array[()] if kind == "scalar" else array.tolist()
+    return array[()] if kind == "a scalar" else array.tolist()
 
 
 def _columns(rows: list[dict[str, Any]]) -> list[Any]:
