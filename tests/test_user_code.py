@@ -494,8 +494,8 @@ Point = type("Point", (tuple,), {})
     "kept",
     [
         Counter("aab"), OrderedDict(a=1), {1, 2}, Point((1, 2)), np.ma.array([1.0]), b"x", 1j,
-        np.str_("x"), Path("a"), np.longdouble(1), {3: 4}, {"a tuple": [1]},
-        {"a scalar": "x"}, {"array": 1}, [{"a table": 1}], lambda: 0, np.array(["a"]), np.datetime64("2026-01-01"),
+        np.str_("x"), Path("a"), np.longdouble(1), {3: 4}, {"a tuple": [1]}, {"a scalar": "x"},
+        {"array": 1}, [{"a table": 1}], lambda: 0, np.array(["a"]), np.datetime64("2026-01-01"),
     ],
     ids=lambda kept: repr(kept)[:30],
 )  # fmt: skip
@@ -853,8 +853,8 @@ def test_two_checkpoints_with_two_paths_go_on_after_a_resume(tmp_path):
     other = tmp_path / "other.npz"
     fit(path=other, epochs=1)
     before = other.read_bytes()
+    paths[1] = other
     with pytest.raises(FileExistsError, match="from another run"):
-        paths[1] = other
         run(resume=paths[0])
     assert other.read_bytes() == before
 
