@@ -1111,7 +1111,9 @@ STRANGE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(400))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=pytest.mark.slow if n >= 50 else ()) for n in range(400)]
+)
 def test_a_training_state_changed_anywhere_is_refused_or_goes_on_and_nothing_else(checkpoint, seed):
     rng = np.random.default_rng(seed)
     state = checkpoint.texts()

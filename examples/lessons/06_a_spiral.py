@@ -61,7 +61,7 @@ print(f"the best of 54,000 straight lines: {best:.2f} right")
 
 # %%
 STEPS = 2000
-moments = (0, 30, 150, 400, 800, STEPS)
+moments = (0, 100, 500, 1000, 1500, STEPS)
 axis = np.linspace(-1.15, 1.15, 150)
 plane = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)  # each point of the picture
 
@@ -69,7 +69,7 @@ plane = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)  # each point 
 def train(layers):
     """Return the trained network, and at six moments its share of right points and its answers."""
     model = Sequential(layers, input_shape=(2,), seed=0)
-    loss, optimizer = CrossEntropy(), SGD(learning_rate=0.5)
+    loss, optimizer = CrossEntropy(), SGD(learning_rate=0.2)
     seen = []
     for step in range(STEPS + 1):
         if step > 0:
@@ -109,7 +109,7 @@ print(f"one layer made of its three agrees with it on {agree:.0%} of the points"
 # ## The picture
 #
 # The network with ReLU at six moments. The colour says which arm it expects at each place; white is
-# "either". For 400 steps little seems to be won; in the next 400 the folds close along both arms.
+# "either". For 500 steps little seems to be won; then, one by one, the folds close along both arms.
 # The dashed line in the last panel is all that the network without a hidden layer arrives at.
 
 # %%
@@ -146,7 +146,7 @@ figure.savefig(out / "06_a_spiral.png", dpi=100)
 # ## Questions
 #
 # 1. Is it better to be wide or to be deep? Try one hidden layer of 32 and of 128 neurons, and then
-#    two of 16 neurons each, with a few seeds. Count their parameters, too.
+#    two of 8 neurons each, with a few seeds. Count their parameters, too.
 # 2. Give the network without a hidden layer a third input, (x_0 cos(4 pi r) + x_1 sin(4 pi r)) / r,
 #    where r is the distance from the centre. What is that number on each arm, up to the noise? Who
 #    has now done the work of the hidden layers?

@@ -69,7 +69,8 @@ def test_log_has_one_row_an_epoch_with_the_promised_columns(sample_run):
 def test_the_weights_of_the_epoch_that_did_best_on_the_images_held_out_are_kept(
     run_example, tmp_path
 ):
-    arguments = ("--sample", "--epochs", 5, "--learning-rate", 0.01)  # jumps about
+    jumpy = ("--learning-rate", 0.02, "--batch-size", 100)
+    arguments = ("--sample", "--epochs", 5, *jumpy)
     process = run_example(tmp_path, "fashion_mlp.py", *arguments)
     run = SimpleNamespace(out=tmp_path / "runs/fashion_mlp")
     with (run.out / "log.csv").open(newline="") as file:
@@ -130,7 +131,7 @@ def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(
     process = run_example(
         tmp_path,
         "fashion_mlp.py",
-        *("--epochs", 1, "--batch-size", 100),
+        *("--epochs", 1, "--batch-size", 500),
         **at_start(tmp_path, no_data),
         XDG_CACHE_HOME=str(tmp_path / "cache"),
         TINYNN_DATA_DIR="",
@@ -200,7 +201,10 @@ def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, at_st
         "tinynn.save_model = save\n"
     )
     process = run_example(
-        tmp_path, "fashion_mlp.py", "--sample", "--epochs", 1, **at_start(tmp_path, fault)
+        tmp_path,
+        "fashion_mlp.py",
+        *("--sample", "--epochs", 1, "--batch-size", 500),
+        **at_start(tmp_path, fault),
     )
     assert process.returncode != 0
     assert "DIFFERENT" in process.stdout

