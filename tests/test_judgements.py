@@ -562,8 +562,12 @@ def test_validation_is_said_to_beat_guessing_only_where_it_does():
         "beats guessing (training loss 0.2, validation loss 0.2; the mean of y 1)"
         in said(chart, "validation").title
     )
+    unknown = "validation: what guessing scores there is not known"
     chart.held_out_guess = Guess()
-    assert said(chart, "validation").level == "unknown"
+    assert said(chart, "validation").title == unknown
+    chart = healthy()
+    chart.held_out = None  # training broke off, so that nobody asked
+    assert said(chart, "validation").title == unknown
 
 
 def test_a_validation_loss_that_rises_with_the_training_loss_is_not_said_to_stay():
@@ -808,3 +812,13 @@ def test_three_looks_are_enough_for_gradients_later_and_two_are_not():
     assert said(chart, "fading").level == "problem"
     chart.looks = chart.looks[:6]
     assert said(chart, "fading").level == "unknown"
+
+
+def test_a_loss_above_guessing_is_told_with_what_is_right_all_the_same():
+    chart = healthy()
+    last_row(loss=5.0, accuracy=0.724)(chart)
+    assert said(chart, "stuck").title == (
+        "the loss is 5, guessing by the classes' shares gives 2.303; right are 72.4%"
+    )
+    last_row(loss=2.0)(chart)
+    assert "right are" not in said(chart, "stuck").title
