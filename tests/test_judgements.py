@@ -822,3 +822,20 @@ def test_a_loss_above_guessing_is_told_with_what_is_right_all_the_same():
     )
     last_row(loss=2.0)(chart)
     assert "right are" not in said(chart, "stuck").title
+
+
+@pytest.mark.parametrize(("step", "blamed"), [(0.049, False), (0.051, True)])
+def test_a_step_is_large_from_a_twentieth_of_the_weights_on(step, blamed):
+    chart = healthy()
+    guessed()(chart)
+    chart.looks[0].update["0.Dense.W"] = step
+    assert ("learning rate may be too high" in said(chart, "stuck").cause) == blamed
+
+
+@pytest.mark.parametrize(("right", "level"), [(0.29, "unknown"), (0.31, "problem")])
+def test_validation_is_held_against_training_that_has_learnt_a_fifth_more_than_guessing(
+    right, level
+):
+    chart = healthy()
+    last_row(loss=1.0, accuracy=right, val_accuracy=0.1)(chart)
+    assert said(chart, "validation").level == level
