@@ -562,8 +562,12 @@ def test_validation_is_said_to_beat_guessing_only_where_it_does():
         "beats guessing (training loss 0.2, validation loss 0.2; the mean of y 1)"
         in said(chart, "validation").title
     )
+    unknown = "validation: what guessing scores there is not known"
     chart.held_out_guess = Guess()
-    assert said(chart, "validation").level == "unknown"
+    assert said(chart, "validation").title == unknown
+    chart = healthy()
+    chart.held_out = None  # training broke off, so that nobody asked
+    assert said(chart, "validation").title == unknown
 
 
 def test_a_validation_loss_that_rises_with_the_training_loss_is_not_said_to_stay():
@@ -680,3 +684,158 @@ def test_the_page_of_a_cause_with_what_follows():
     assert re.search(r"\n  follows Nothing is learnt\. \(after 3 epochs", page)
     assert re.search(r"\n          No sample is taken for classes 1, 2", page)
     assert "\nFINE      inputs spread by 0.35, 1 at most; targets are 10 classes;" in page
+
+
+# The worst of the looks and of the layers is what counts, and what is told
+
+
+def test_one_look_at_large_inputs_is_enough_and_one_of_usual_size_too():
+    chart = healthy()
+    chart.looks[3].size = 50.0
+    assert said(chart, "inputs").title == "The inputs are not scaled."
+    chart = healthy()
+    looks(largest=0.0)(chart)
+    assert said(chart, "inputs").title == "The inputs are all 0."
+    chart.looks[3].largest = 1.0
+    assert said(chart, "inputs").level == "fine"
+
+
+def test_the_layer_with_the_most_closed_units_is_named():
+    chart = healthy()
+    chart.never_open = {"1.ReLU": (3, 4), "3.ReLU": (60, 64), "5.ReLU": (1, 2)}
+    assert said(chart, "closed_by_training").seen.startswith("60 of 64 units of 3.ReLU are open")
+    first(closed={"1.ReLU": 0.3, "3.ReLU": 0.97, "5.ReLU": 0.5})(chart)
+    assert said(chart, "closed_from_the_start").seen.startswith("at the first step 97% of 3.ReLU")
+    chart.watched = False
+    assert said(chart, "closed_from_the_start").seen == "97% of 3.ReLU let nothing pass"
+
+
+def test_initial_weights_are_not_judged_where_their_first_step_was_not_seen():
+    chart = healthy()
+    bad = first(alike=["0.Dense.W"], closed={"1.ReLU": 1.0}, slope=by_depth(1, 1, 1e-9))
+    bad(chart)
+    assert len(judged(chart).problems[0].follows) == 2
+    chart.looks[0].step = 2
+    assert judged(chart).problems == []
+    for name in ("alike", "closed_from_the_start", "signal"):
+        assert said(chart, name).level == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("change", "title", "seen"),
+    [
+        (first(slope=by_depth(1, 0.1, 0)), "No gradient gets through.", "is 0.1 at 2.Dense and 0 "),
+        (first(slope=by_depth(1, 1e-25, 0)), "The gradient vanishes.", "to 0 (0.Dense)"),
+        (first(slope=by_depth(1, 1, 1e-5)), "The gradient vanishes.", "to 1e-05 (0.Dense)"),
+        (first(slope=by_depth(1, 1e5, 1e5)), "The gradient explodes.", "to 1e+05 (2.Dense)"),
+        (first(spread=by_depth(1e-5, 1, 1)), "The gradient vanishes.", "to 1e-05 (4.Dense)"),
+        (first(spread=by_depth(50, 1, 1)), "The scores start out too large.", "; guessing gives"),
+        (later(1e-5), "The gradient has begun to vanish.", "at steps 100 to 282 the slope"),
+        (later(1e5), "The gradient has begun to explode.", "to 3e+04 (0.Dense)"),
+    ],
+)
+def test_what_is_told_of_gradients(change, title, seen):
+    chart = healthy()
+    change(chart)
+    (problem,) = judged(chart).problems
+    assert problem.title == title
+    assert seen in problem.seen
+
+
+def test_a_last_layer_that_starts_at_zero_is_no_fault():
+    chart = healthy()
+    first(slope=by_depth(0.3, 0, 0), spread=by_depth(0, 1, 1))(chart)
+    assert judged(chart).problems == []
+    assert said(chart, "signal").level == "unknown"
+
+
+def test_where_guessing_is_not_known_the_rest_is_judged_all_the_same():
+    chart = healthy()
+    chart.guess = Guess(np.inf, None, 10)
+    both(first(spread=by_depth(50, 1, 1)), losses(2.5, 60.0, *[2.5] * 8), last_row(loss=2.5))(chart)
+    (problem,) = judged(chart).problems
+    assert problem.name == "signal"
+    assert "guessing" not in problem.seen
+    assert "large_steps" in [finding.name for finding in problem.follows]
+    assert said(chart, "imbalance").level == "fine"
+
+
+def test_the_step_before_the_loss_was_thrown_back_is_told_by_what_moved_most():
+    chart = healthy()
+    both(guessed(), losses(2.5, 3.0, 60.0, *[LN10] * 7))(chart)
+    chart.looks[1].update = {"0.Dense.W": 0.1, "2.Dense.W": 18.0}
+    chart.looks[5].update = {"0.Dense.W": 900.0}
+    assert said(chart, "large_steps").seen == (
+        "the loss went from 2.5 to 60 at step 4; a step before had moved weights by 18 times "
+        "their size"
+    )
+
+
+def test_steps_are_small_only_if_those_of_all_layers_are_and_at_all_times():
+    chart = healthy()
+    both(guessed(), looks(update={"0.Dense.W": 1e-9, "2.Dense.W": 2e-3}))(chart)
+    assert said(chart, "small_steps").level == "fine"
+    looks(update={"W": 1e-6})(chart)
+    chart.looks[4].update = {"W": 0.05}  # for the 16 steps until the next look
+    assert said(chart, "small_steps").level == "fine"
+    chart.looks = chart.looks[:4]
+    assert said(chart, "small_steps").level == "unknown"
+
+
+@pytest.mark.parametrize(("all_together", "level"), [(0.099, "problem"), (0.101, "fine")])
+def test_all_steps_together_should_move_weights_by_a_tenth_where_nothing_is_learnt(
+    all_together, level
+):
+    chart = healthy()
+    both(guessed(), looks(update={"W": all_together / 282}))(chart)
+    assert said(chart, "small_steps").level == level
+
+
+@pytest.mark.parametrize(("share", "level"), [(0.49, "fine"), (0.51, "problem")])
+def test_a_network_that_is_trained_already_is_not_said_to_step_too_little(share, level):
+    chart = healthy()
+    both(looks(update={"W": 1e-6}), losses(*[share * LN10] * 10))(chart)
+    assert said(chart, "small_steps").level == level
+
+
+def test_who_is_right_in_validation_is_not_at_guessing():
+    chart = healthy()
+    both(guessed(), last_row(val_accuracy=0.25))(chart)
+    assert not chart.at_guessing
+    assert said(chart, "stuck").level == "fine"
+
+
+def test_three_looks_are_enough_for_gradients_later_and_two_are_not():
+    chart = healthy()
+    later(1e-5)(chart)
+    chart.looks = chart.looks[:7]
+    assert said(chart, "fading").level == "problem"
+    chart.looks = chart.looks[:6]
+    assert said(chart, "fading").level == "unknown"
+
+
+def test_a_loss_above_guessing_is_told_with_what_is_right_all_the_same():
+    chart = healthy()
+    last_row(loss=5.0, accuracy=0.724)(chart)
+    assert said(chart, "stuck").title == (
+        "the loss is 5, guessing by the classes' shares gives 2.303; right are 72.4%"
+    )
+    last_row(loss=2.0)(chart)
+    assert "right are" not in said(chart, "stuck").title
+
+
+@pytest.mark.parametrize(("step", "blamed"), [(0.049, False), (0.051, True)])
+def test_a_step_is_large_from_a_twentieth_of_the_weights_on(step, blamed):
+    chart = healthy()
+    guessed()(chart)
+    chart.looks[0].update["0.Dense.W"] = step
+    assert ("learning rate may be too high" in said(chart, "stuck").cause) == blamed
+
+
+@pytest.mark.parametrize(("right", "level"), [(0.29, "unknown"), (0.31, "problem")])
+def test_validation_is_held_against_training_that_has_learnt_a_fifth_more_than_guessing(
+    right, level
+):
+    chart = healthy()
+    last_row(loss=1.0, accuracy=right, val_accuracy=0.1)(chart)
+    assert said(chart, "validation").level == level

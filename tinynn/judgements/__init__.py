@@ -4,8 +4,9 @@ A judgement is a function of the chart. They stand in the order in which one bri
 unscaled images make steps too large, these close units for ever, and then the loss stays where
 guessing is. So what comes first is the cause, and what it explains is hung beneath it.
 
-The limits are no theory. They lie between what the healthy and the broken runs of
-tests/test_doctor.py showed, with room on both sides: who is warned for nothing stops listening.
+The limits are no theory. They lie between what healthy and broken trainings on real images showed,
+with room on both sides: who is warned for nothing stops listening. What only follows from others
+(nothing is learnt, a class is never predicted) makes a smaller sign of a cause enough.
 """
 
 from collections.abc import Callable

@@ -51,9 +51,7 @@ def stuck(chart: Chart) -> Finding:
     loss = chart.epochs[-1]["loss"]
     guess = "guessing by the classes' shares" if chart.classes else "the mean of y"
     seen = f"the loss is {loss:.4g}, {guess} gives {chart.guessing:.4g}"
-    if (
-        chart.classes and loss > chart.guessing
-    ):  # though more are right: it is sure of what is wrong
+    if chart.classes and loss > chart.guessing:  # more may be right: it is sure of what is wrong
         seen += f"; right are {chart.epochs[-1]['accuracy']:.1%}"
     if not chart.at_guessing:
         return Finding("stuck", FINE, seen)
@@ -151,6 +149,9 @@ def validation(chart: Chart) -> Finding:
         beats = row["val_loss"] < guess < np.inf
         fails = chart.against_guessing < 0.5 and guess < np.inf and not beats
         against = f"the mean of y {guess:.3g}"
+    known = chart.held_out is not None if chart.classes else chart.held_out_guess.loss < np.inf
+    if not known:
+        return Finding("validation", UNKNOWN, "validation: what guessing scores there is not known")
     if chart.at_guessing:
         return Finding("validation", UNKNOWN, "validation: training itself is at guessing")
     if fails:
