@@ -46,6 +46,7 @@ from tinynn.checks.networks import (
     with_own,
 )
 from tinynn.checks.predictions import (
+    NoNumbers,
     compared,
     counts,
     masked_answer,
@@ -65,6 +66,7 @@ from tinynn.checks.training import (
 )
 
 __all__ = [
+    "NoNumbers",
     "array",
     "batch",
     "better_than_guessing",
