@@ -362,7 +362,7 @@ def test_evaluate_says_what_is_wrong_with_the_data_first():
     broken[7, 1] = np.nan
     with pytest.raises(ValueError, match="x holds NaN or infinity, first in sample 7"):
         trainer.evaluate(broken, y)
-    with pytest.raises(ValueError, match=r"x holds .*e\+300, .* too large for the model's float32"):
+    with pytest.raises(ValueError, match=r"x holds .*e\+.*, which is too large for"):
         trainer.evaluate(x.astype(float) * 1e300, y)
 
 

@@ -88,7 +88,7 @@ class StepExplanation:
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
     >>> step = explain_step(model, CrossEntropy(), SGD(0.1), [[0.0]], [0])
     >>> step.backward[0].name, step.backward[0].array
-    ('loss', array([[-2., -0.]], dtype=float32))
+    ('loss', array([[-2.,  0.]], dtype=float32))
     """
 
     title: str

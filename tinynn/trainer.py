@@ -171,19 +171,13 @@ class Trainer(Guarded):
         infinite.
         """
         x, y = checks.fitting(self.model, self.loss, x, y, "evaluate")
-        scores = self._scores(x, y)
-        if not np.isfinite(scores["loss"]):
-            checks.refuse_no_loss(self.model, self.loss, x, y, "evaluate")
-        return scores
-
-    def _scores(self, x: Array, y: Array) -> dict[str, float]:
-        """Return what `evaluate` does, with a loss of NaN where the model gives NaN."""
         sums = Sums()
         for start in range(0, len(x), 1024):  # in batches: the data may be large
             p, batch_y = self.model.predict(x[start : start + 1024]), y[start : start + 1024]
-            if not checks.scored(p, self.loss.classifies):
-                return {"loss": np.nan}
-            sums.add(self._loss_of(p, batch_y), p, batch_y, self.loss.classifies)
+            loss = self._loss_of(p, batch_y)
+            if not np.isfinite(loss):
+                checks.refuse_no_loss(self.model, self.loss, x, y, "evaluate")
+            sums.add(loss, p, batch_y, self.loss.classifies)
         return sums.means()
 
     def _run_epoch(self) -> None:
@@ -203,7 +197,10 @@ class Trainer(Guarded):
         rows, left = [*self.history.epochs[-1:], row], self.epochs - self.epoch
         checks.better_than_guessing(rows, self.guess, self.step, left)
         if self.validation is not None:
-            row.update({f"val_{k}": v for k, v in self._scores(*self.validation).items()})
+            try:
+                row.update({f"val_{k}": v for k, v in self.evaluate(*self.validation).items()})
+            except checks.NoNumbers:
+                raise diverged(self) from None
         if not (all_finite(self) and np.isfinite(row.get("val_loss", 0))):
             raise diverged(self)
         row["learning_rate"] = self.optimizer.rate(self.optimizer.t)

@@ -54,6 +54,7 @@ from tinynn.checks.networks import (
     with_own,
 )
 from tinynn.checks.predictions import (
+    NoNumbers,
     compared,
     counts,
     masked_answer,
@@ -73,6 +74,7 @@ from tinynn.checks.training import (
 )
 
 __all__ = [
+    "NoNumbers",
     "a_loss",
     "absent",
     "another_model",

@@ -123,9 +123,8 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
     if y.dtype.kind not in "biuf":
         raise ValueError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
     sums = y.sum(axis=1)
-    wrong = ~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)  # so written, NaN is wrong too
-    if wrong.any():
-        row = int(wrong.argmax())
+    if not (np.abs(sums - 1).max() < 1e-3 and y.min() >= 0):  # so written, NaN is wrong too
+        row = int((~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)).argmax())
         remedy = "For classes, pass them as they are, shape (B,), or through one_hot."
         raise ValueError(
             f"{loss}: rows of y must not be negative and must sum to 1, but row {row} sums to "
@@ -142,18 +141,19 @@ def one_hot_rows(rows: Array) -> bool:
 
 
 @door
-def class_shares(p: Array, y: npt.ArrayLike, loss: str) -> tuple[Any, Array]:
+def class_shares(p: Array, y: npt.ArrayLike, loss: str) -> tuple[Any, Any]:
     """Which entries of predictions p (B, C) the answer is about, and what it says, in p's dtype.
 
-    Of classes (B,) these are one a sample, each with a share of 1; of rows (B, C) they are all.
+    Of classes (B,) these are one a sample, with a share of 1; of rows (B, C) they are all.
 
-    >>> class_shares(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
-    ((array([0, 1]), array([2, 0])), array([1., 1.], dtype=float32))
+    >>> at, share = class_shares(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
+    >>> at, float(share)
+    ((array([0, 1]), array([2, 0])), 1.0)
     """
     y = class_targets(_array(p, loss).shape, y, loss, p)
     dtype = np.result_type(p, np.float32)
     if y.ndim == 1:
-        return (np.arange(len(y)), y), np.ones(len(y), dtype)
+        return (np.arange(len(y)), y), dtype.type(1)
     return ..., y.astype(dtype, copy=False)
 
 

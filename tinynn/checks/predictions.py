@@ -13,6 +13,10 @@ DIVERGED = (
 )
 
 
+class NoNumbers(ValueError):
+    """What should be numbers is NaN or infinite; the words say what, and where it begins."""
+
+
 def scored(p: Array, classes: bool) -> bool:
     """Whether predictions are numbers: all finite, but that a class may be masked, by -inf.
 
@@ -36,7 +40,7 @@ def refuse_unscored(p: Array, caller: str) -> None:
     what = "NaN" if np.isnan(p[row]).any() else "infinite"
     if np.isneginf(p[row]).all():
         what = "-inf for every class, so that none is left,"
-    raise ValueError(
+    raise NoNumbers(
         f"{caller}: p is {what} in row {row}; {np.count_nonzero(wrong):,} of its {len(p):,} rows "
         f"are no numbers. {DIVERGED}"
     )
@@ -46,7 +50,7 @@ def refuse_unsound(name: str, parameter: Array, caller: str) -> None:
     """Parameters that are finite numbers."""
     wrong = np.count_nonzero(~np.isfinite(parameter))
     if wrong:
-        raise ValueError(
+        raise NoNumbers(
             f"{caller}: {wrong:,} of the {parameter.size:,} numbers of {name} are NaN or infinite. "
             f"{DIVERGED}"
         )

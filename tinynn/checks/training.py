@@ -11,7 +11,7 @@ from tinynn.checks.answers import class_targets, same_shape
 from tinynn.checks.arguments import a_loss, array, instance
 from tinynn.checks.door import door
 from tinynn.checks.networks import batch
-from tinynn.checks.predictions import masked_answer, refuse_unsound, scored
+from tinynn.checks.predictions import NoNumbers, masked_answer, refuse_unsound, scored
 from tinynn.parameters import Array
 
 ENOUGH = 64  # steps, before which it is too early to call a training hopeless
@@ -117,7 +117,7 @@ def _refuse_no_numbers(model: Any, loss: Any, x: Array, caller: str) -> None:
         out = layer.forward(out, training=False)
         if not scored(out, loss.classifies):
             wrong = np.count_nonzero(~np.isfinite(out))
-            raise ValueError(
+            raise NoNumbers(
                 f"{caller}: {wrong:,} of the {out.size:,} numbers that {layer.name} returns are "
                 "NaN or infinite, and what it got is finite. Are weights or x too large, or is "
                 "there a root or logarithm of 0 or less?"
@@ -133,8 +133,8 @@ def refuse_no_loss(model: Any, loss: Any, x: Array, y: Array, caller: str) -> No
     p = model.predict(x)
     masked = masked_answer(p, y) if loss.classifies else ""
     if masked:
-        raise ValueError(f"{caller}: the loss is infinite. The model returns {masked}.")
-    raise ValueError(
+        raise NoNumbers(f"{caller}: the loss is infinite. The model returns {masked}.")
+    raise NoNumbers(
         f"{caller}: the loss is no finite number, though the predictions are, from {p.min():.3g} "
         f"to {p.max():.3g}: its square or logarithm left the range of numbers."
     )
