@@ -26,7 +26,8 @@ class Evidence:
     backward gave. truth: the finite differences at the probes; nan where none could be taken. x,
     out, dout: what the layer got and returned, and the gradient that came from above. before: the
     gradient, and x, of the batch before. old and new: the layer's parameters before and after
-    backward. right: the keys of this layer's gradients that were found right so far.
+    backward. right: the keys of this layer's gradients that were found right so far. half: whether
+    backward is right, and only the half of it that is asked for dx alone is not.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Evidence:
     old: dict[str, Array]
     new: dict[str, Array]
     right: list[str]
+    half: bool = False
 
     @property
     def parameter(self) -> bool:
@@ -70,7 +72,7 @@ class Evidence:
 def suspect(owner: Layer | Loss, evidence: Evidence) -> str:
     """Say which method it is, where it is written, and what the numbers tell of the mistake."""
     text, guilty = pattern(evidence)
-    method = _method(owner, evidence.key, guilty)
+    method = _method(owner, evidence.key, guilty, evidence.half)
     code = getattr(method, "__func__", method).__code__
     where = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
     what = f"d{evidence.key} of {getattr(owner, 'name', type(owner).__name__)}"
@@ -82,10 +84,11 @@ def suspect(owner: Layer | Loss, evidence: Evidence) -> str:
     return f"{said}\nPATTERN  {text}"
 
 
-def _method(owner: Layer | Loss, key: str, guilty: str) -> Any:
+def _method(owner: Layer | Loss, key: str, guilty: str, half: bool) -> Any:
     """Return the method to look at: one that the learner wrote, as far as there is one.
 
-    guilty: the one that the pattern points at, "" for that which computes the array.
+    guilty: the one that the pattern points at, "" for that which computes the array. half: backward
+    is right, and only the half of it that gives dx is not.
     """
     halves = ("parameter_gradients", "input_gradient")
     computes = "backward" if isinstance(owner, Loss) else halves[key == "x"]
@@ -95,7 +98,7 @@ def _method(owner: Layer | Loss, key: str, guilty: str) -> Any:
     for method in own:
         code = getattr(method, "__func__", method).__code__
         called = {*names[:2], "backward"} & {*code.co_names}
-        if method.__name__ == "backward" and not called and guilty != "forward":
+        if method.__name__ == "backward" and not called and guilty != "forward" and not half:
             return method  # it does the work itself, and the halves are not asked
     return own[0] if own else getattr(owner, computes)
 

@@ -21,19 +21,22 @@ from tinynn.parameters import Array
 Measurement: TypeAlias = Callable[[], tuple[float, bytes]]
 
 
-def loss_from(model: Sequential, loss: Loss, out: Array, y: Array, first: int) -> Measurement:
-    """Return what measures the loss, going on from what the layer `first` gets."""
+def loss_from(model: Sequential, loss: Loss, given: Array, y: Array, first: int) -> Measurement:
+    """Return what measures the loss, going on from what the layer `first` is given, as it is then.
+
+    The way is that of `Sequential.forward`: without copies between the layers.
+    """
 
     def measure() -> tuple[float, bytes]:
-        p = out
+        p = given.copy()
         for layer in model.layers[first:]:
-            p = layer.forward(p.copy())
-        return loss.forward(p, y), _switches(model)
+            p = layer.forward(p)
+        return loss.forward(p, y), switches(model)
 
     return measure
 
 
-def _switches(model: Sequential) -> bytes:
+def switches(model: Sequential) -> bytes:
     """Return all boolean arrays that layers remember: which piece of the function this is."""
     return b"".join(
         value.tobytes()

@@ -12,6 +12,7 @@ skipped, and counted. Where too many are, as for x = 0 and b = 0, whose z lie on
 all parameters are moved a little, and the report says so.
 """
 
+import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,47 +20,17 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.diagnosis import Evidence, suspect
-from tinynn.differences import Measurement, Probe, directions, entries, loss_from, slopes
+from tinynn.differences import Probe, directions, entries
 from tinynn.losses import Loss
 from tinynn.model import Sequential
-from tinynn.parameters import Array, Shape
+from tinynn.parameters import Array
+from tinynn.rows import Case, GradientRow
+from tinynn.walk import Walk, between, gradients_alone, own_methods, own_walk, together
 
 LARGE = 10_000  # parameters: from here on directions, because every entry costs two forward passes
 DIRECTIONS = 8
 SAMPLE = 144  # entries, of an array that directions have shown to be wrong
 MOVE = 1e-3  # how far parameters go from a kink
-
-
-@dataclass(frozen=True)
-class GradientRow:
-    """One array: its worst relative error, and both numbers there.
-
-    error: |a - n| / max(|a|, |n|, 1e-3 of the array's largest); where that is no more than the
-    rounding of the loss explains, it is told as less than the tolerance.
-
-    name: whose, and what the gradient is of: "2.Dense.W", "2.Dense.x" (its input, so this is dx),
-    or "loss.p". fed: wrong, but made of a wrong array from above. at: where the worst is, "entry
-    (0, 1)" or "direction (3,)". checked and skipped: how many entries, or directions. Where none
-    could be compared, error and differences are nan.
-    """
-
-    name: str
-    shape: Shape
-    ok: bool
-    error: float
-    at: str
-    backward: float
-    differences: float
-    checked: int
-    skipped: int
-    fed: bool = False
-
-    @property
-    def verdict(self) -> str:
-        """What the table says of it: ok, WRONG, fed, or "none", if nothing could be compared."""
-        if self.ok:
-            return "ok"
-        return "none" if not self.checked else "fed" if self.fed else "WRONG"
 
 
 @dataclass(frozen=True)
@@ -146,8 +117,10 @@ def check_gradients(
     is wrong is the culprit; what is wrong below a wrong dx was fed with it. `diagnosis` says which
     of the usual mistakes it is.
 
-    Works on a copy in float64, also of a float32 model and of layers of your own. Before, it runs
-    forward and backward on another batch, so that a layer that keeps something stale, or adds
+    What is judged is what the model's own forward, backward and input_gradient give, as in
+    training: where a layer changes in place an array that another one keeps, both are named. Works
+    on a copy in float64, also of a float32 model and of layers and models of your own. Before, it
+    runs forward and backward on another batch, so that a layer that keeps something stale, or adds
     gradients up, is caught. tolerance: 1e-6, the largest |a - n| / max(|a|, |n|, 1e-3 of the
     array's largest) that passes. seed: 0, for directions and the other batch. A row is also wrong
     if nothing could be compared, and the report if over 1 % of all entries had to be skipped (of
@@ -184,61 +157,89 @@ def _check(
 ) -> GradientReport:
     """Compare at the model's own parameters."""
     model = model.astype(np.float64)
+    alone = copy.deepcopy(model)  # for its layers one by one, if need be
     counts = x.dtype.kind in "biu"
     x = x.astype(np.float64)
     rng = np.random.default_rng(seed)
-    before = _walk(model, loss, *_another_batch(x, y, rng))
+    another = _another_batch(x, y, rng)
+    before = own_walk(model, loss, *another)
     old = {name: view.copy() for name, view in model.named_parameters().items()}
-    now = _walk(model, loss, x, y)
-    checks.not_saturated(now.arrays[-1], type(loss).__name__)
-    new = {name: view.copy() for name, view in model.named_parameters().items()}
-    for name, view in model.named_parameters().items():  # a wrong backward may have changed them
-        view[...] = old[name]
-    for one, given, out in zip(model.layers, now.arrays, now.arrays[1:], strict=False):
-        checks.repeats(one, given, out)
+    now = own_walk(model, loss, x, y)
+    checks.not_saturated(now.p, type(loss).__name__)
+    for i, given in now.heard.given.items():
+        checks.repeats(model.layers[i], given, now.heard.outs[i])
 
     small = model.params.size < LARGE
-    size = max(abs(loss.forward(now.arrays[-1], y)), 1.0)
+    size = max(abs(loss.forward(now.p.copy(), y)), 1.0)
     noise = 10 * np.finfo(np.float64).eps * size / (1e-5 if small else 1e-4)  # of the differences
+    case = Case(model, loss, x, y, now, tolerance, noise)
     rows: list[GradientRow] = []
-    suspects, fed = [], False
+    suspects, fed, right = [], False, dict[str, Array]()
     for name, gradient in now.gradients.items():
-        i = now.layers[name]
-        owner, _, key = name.rpartition(".")
-        array = model.named_parameters().get(name, now.arrays[i])
-        measure = loss_from(model, loss, now.arrays[i], y, i)
-        scale = _scale(name, array)
+        i, key = now.layers[name], name.rpartition(".")[2]
+        scale = _scale(name, case.array(name))
         probes = entries(scale) if small else directions(scale, DIRECTIONS, rng)
-        row, found = _compare(name, array, probes, gradient, measure, tolerance, noise)
+        row, found = case.compare(name, probes, gradient)
+        half = row.ok and not np.allclose(now.others.get(name, gradient), gradient)
+        if half:  # then backward is not what input_gradient is
+            gradient = now.others[name]
+            row, found = case.compare(name, probes, gradient)
         if row.skipped and key == "x" and counts and i <= model.lowest:
             continue
         rows.append(replace(row, fed=fed and not row.ok))
         if rows[-1].verdict != "WRONG":
             continue
-        if not small:
-            sample = entries(scale, SAMPLE, rng)
-            look = _compare(name, array, sample, gradient, measure, tolerance, noise)
-            if not look[0].ok:  # else what is wrong lies between, and the directions know of it
-                probes, found = sample, look[1]
         fed = name not in old
-        layer = model.layers[i] if i < len(model.layers) else None
-        keys = layer.parameters() if layer else ()
-        evidence = Evidence(
-            key=key,
-            gradient=gradient,
-            probes=probes,
-            truth=found,
-            x=now.arrays[i],
-            out=now.arrays[min(i + 1, len(model.layers))],
-            dout=now.douts[i],
-            before=(before.gradients[name], before.arrays[i]),
-            old={k: old[f"{owner}.{k}"] for k in keys},
-            new={k: new[f"{owner}.{k}"] for k in keys},
-            right=[k for k in keys if any(r.ok and r.name == f"{owner}.{k}" for r in rows)],
-        )
-        suspects.append(suspect(layer or loss, evidence))
+        if not right:
+            gradients_alone(alone, loss, *another)
+            right = gradients_alone(alone, loss, x, y)
+        if own_methods(model) and case.right_alone(name, probes, gradient):
+            suspects.append(between(model, now, name))
+        elif not half and case.compare(name, probes, right[name])[0].ok:
+            suspects.append(together(model, now, name))
+        else:
+            if not small:
+                sample = entries(scale, SAMPLE, rng)
+                look = case.compare(name, sample, gradient)
+                if not look[0].ok:  # else what is wrong lies between, and the directions know of it
+                    probes, found = sample, look[1]
+            known = [row.name for row in rows if row.ok]
+            evidence = _evidence(case, name, gradient, probes, found, before, old, known, half)
+            owner = model.layers[i] if i < len(model.layers) else loss
+            suspects.append(suspect(owner, evidence))
     most_skipped = 0.01 if small else 0.1
     return GradientReport(tuple(rows), most_skipped, "\n".join(suspects))
+
+
+def _evidence(
+    case: Case,
+    name: str,
+    gradient: Array,
+    probes: list[Probe],
+    truth: Array,
+    before: Walk,
+    old: dict[str, Array],
+    known: list[str],
+    half: bool,
+) -> Evidence:
+    """Gather what is known of a wrong gradient. known: the rows that were found right."""
+    walk, i = case.walk, case.walk.layers[name]
+    owner, _, key = name.rpartition(".")
+    keys = list(case.model.layers[i].parameters()) if i < len(case.model.layers) else []
+    return Evidence(
+        key=key,
+        gradient=gradient,
+        probes=probes,
+        truth=truth,
+        x=walk.heard.given.get(i, walk.p),
+        out=walk.heard.outs.get(i, walk.p),
+        dout=walk.douts[i],
+        before=(before.gradients[name], before.heard.given.get(i, before.p)),
+        old={k: old[f"{owner}.{k}"] for k in keys},
+        new={k: walk.new[f"{owner}.{k}"] for k in keys},
+        right=[k for k in keys if f"{owner}.{k}" in known],
+        half=half,
+    )
 
 
 def _another_batch(x: Array, y: Array, rng: "np.random.Generator") -> tuple[Array, Array]:
@@ -250,42 +251,6 @@ def _another_batch(x: Array, y: Array, rng: "np.random.Generator") -> tuple[Arra
     return rng.permutation(x) * rng.uniform(0.9, 1, x.shape), y[::-1]
 
 
-@dataclass(frozen=True)
-class _Walk:
-    """One way forward and back: x and what each layer returned, and every gradient.
-
-    douts: what each layer got from above, and the loss' own last. gradients: by the names of the
-    rows, from the loss back. layers: for each of these, its layer's position.
-    """
-
-    arrays: list[Array]
-    douts: list[Array]
-    gradients: dict[str, Array]
-    layers: dict[str, int]
-
-
-def _walk(model: Sequential, loss: Loss, x: Array, y: Array) -> _Walk:
-    """Run forward and backward, keeping all that passes from layer to layer."""
-    arrays = [x]
-    for layer, shape in zip(model.layers, model.output_shapes, strict=True):
-        out = layer.forward(arrays[-1].copy())  # copies: a layer may work in place
-        checks.returned(out, (len(x), *shape), layer, "forward")
-        arrays.append(out.copy())
-    last = len(model.layers)
-    dp = loss.backward(arrays[-1], y)
-    douts, gradients, layers = [dp], {"loss.p": dp}, {"loss.p": last}
-    for i, layer in reversed([*enumerate(model.layers)]):
-        dx = layer.backward(douts[0].copy())
-        checks.returned(dx, arrays[i].shape, layer, "input_gradient")
-        for key in layer.parameters():
-            gradients[f"{layer.name}.{key}"] = getattr(layer, f"d{key}").copy()
-        dx = dx.copy()
-        gradients[f"{layer.name}.x"] = dx
-        layers.update(dict.fromkeys((n for n in gradients if n not in layers), i))
-        douts.insert(0, dx)
-    return _Walk(arrays, [*douts[1:], dp], gradients, layers)
-
-
 def _scale(name: str, array: Array) -> Array:
     """Return how long a step suits each number; for probabilities in the loss, their own size.
 
@@ -293,45 +258,3 @@ def _scale(name: str, array: Array) -> Array:
     """
     rows = name == "loss.p" and (array > 0).all() and np.allclose(array.sum(axis=-1), 1)
     return array.copy() if rows else np.ones(array.shape)
-
-
-def _compare(
-    name: str,
-    array: Array,
-    probes: list[Probe],
-    gradient: Array,
-    measure: Measurement,
-    tolerance: float,
-    noise: float,
-) -> tuple[GradientRow, Array]:
-    """Judge one array by its worst probe; also return the differences, nan where skipped.
-
-    noise: how far two numbers may be apart by the rounding of the loss alone.
-    """
-    backward = np.array([probe.slope(gradient) for probe in probes])
-    differences = slopes(array, probes, backward, tolerance, noise, measure)
-    compared = ~np.isnan(differences)
-    numeric = np.where(compared, differences, backward)
-    finite = np.isfinite(backward)
-    size = np.where(finite, np.maximum(abs(backward), abs(numeric)), 0)
-    scale = np.maximum(size, 1e-3 * size.max())
-    floor = max(noise / tolerance, 1e-300)  # with it, what differs by the noise or less passes
-    errors = np.full(backward.shape, np.inf)  # what stays where backward is not a finite number
-    apart = abs(backward - numeric)
-    np.divide(apart, np.maximum(scale, floor), out=errors, where=finite)
-    at = int(errors.argmax())
-    error, checked = float(errors[at]), int(compared.sum())
-    if tolerance < error < np.inf:
-        error = float(apart[at] / scale[at])
-    row = GradientRow(
-        name=name,
-        shape=array.shape,
-        ok=error <= tolerance and checked > 0,
-        error=error if checked else np.nan,
-        at=probes[at].name,
-        backward=float(backward[at]),
-        differences=float(numeric[at]) if checked else np.nan,
-        checked=checked,
-        skipped=compared.size - checked,
-    )
-    return row, differences

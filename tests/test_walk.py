@@ -1,0 +1,329 @@
+"""Protects the checker's subject: what the model's own forward and backward do, not a copy's."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tinynn import (
+    CrossEntropy,
+    Dense,
+    Flatten,
+    Layer,
+    MeanSquaredError,
+    ReLU,
+    Sequential,
+    Softmax,
+    SoftmaxCrossEntropy,
+    check_gradients,
+)
+
+
+class Tanh(Layer):
+    """Right: it keeps its own output."""
+
+    def forward(self, x, training=True):
+        out = np.tanh(x)
+        if training:
+            self.out = out
+        return out
+
+    def input_gradient(self, dout):
+        return dout * (1 - self.out**2)
+
+
+class KeepsInATuple(Tanh):
+    def forward(self, x, training=True):
+        out = np.tanh(x)
+        if training:
+            self.cache = (x.shape, [out])
+        return out
+
+    def input_gradient(self, dout):
+        return dout * (1 - self.cache[1][0] ** 2)
+
+
+class Halve(Layer):
+    """Right by itself, but it writes into what it is given."""
+
+    def forward(self, x, training=True):
+        x *= 0.5
+        return x
+
+    def input_gradient(self, dout):
+        return dout * 0.5
+
+
+class HalveGradient(Layer):
+    """Writes into dout, which nobody needs any more: no harm."""
+
+    def forward(self, x, training=True):
+        return x * 0.5
+
+    def input_gradient(self, dout):
+        dout *= 0.5
+        return dout
+
+
+class KeepsDout(Layer):
+    """Adds 0, and hands down an array that it needs for its own parameter afterwards."""
+
+    def parameter_shapes(self, input_shape):
+        return {"shift": input_shape}
+
+    def forward(self, x, training=True):
+        return x + self.shift
+
+    def backward(self, dout):
+        self.dshift = dout.sum(axis=0)
+        return dout
+
+    def parameter_gradients(self, dout):
+        self.dshift = dout.sum(axis=0)
+
+    def input_gradient(self, dout):
+        return dout
+
+
+X = np.random.default_rng(0).normal(size=(5, 3))
+Y = np.arange(5) % 2
+
+
+def differences(model, loss, x, y, h=1e-6):
+    """The slope of the loss at every parameter, by this test's own differences."""
+    found = np.empty(model.params.size)
+    for k in range(found.size):
+        kept = model.params[k]
+        values = []
+        for step in (h, -h):
+            model.params[k] = kept + step
+            values.append(loss.forward(model.forward(x), y))
+        model.params[k] = kept
+        found[k] = (values[0] - values[1]) / (2 * h)
+    return found
+
+
+def trained_gradient(model, loss, x, y):
+    """What a step of training would use."""
+    p = model.forward(x)
+    loss.forward(p, y)
+    model.backward(loss.backward(p, y))
+    return model.grads.copy()
+
+
+def is_right(layers, kind=Sequential, loss=None):
+    """Whether training would use the right gradient, found out without the checker."""
+    loss = loss or SoftmaxCrossEntropy()
+    model = kind(layers, input_shape=(3,), dtype=np.float64)
+    found = trained_gradient(model, loss, X, Y)
+    return np.allclose(found, differences(model, loss, X, Y), rtol=1e-5, atol=1e-8)
+
+
+def report_of(layers, kind=Sequential, loss=None):
+    return check_gradients(kind(layers, input_shape=(3,)), loss or SoftmaxCrossEntropy(), X, Y)
+
+
+HARM = [
+    (lambda: [Dense(4), Tanh(), Halve(), Dense(2)], "1.Tanh.x", "2.Halve", "1.Tanh", "out"),
+    (lambda: [Dense(4), Tanh(), Flatten(), Halve(), Dense(2)], "1.Tanh.x", "3.Halve", "1.", "out"),
+    (
+        lambda: [Dense(4), KeepsInATuple(), Halve(), Dense(2)],
+        "1.KeepsInATuple.x",
+        "2.Halve",
+        "1.KeepsInATuple",
+        "cache",
+    ),
+]
+
+
+@pytest.mark.parametrize(("layers", "culprit", "by", "keeper", "kept_as"), HARM)
+def test_a_layer_that_writes_into_what_another_keeps_is_found_and_both_are_named(
+    layers, culprit, by, keeper, kept_as
+):
+    assert not is_right(layers())
+    report = report_of(layers())
+    assert not report.ok
+    assert report.culprit.name == culprit
+    line = Halve.forward.__code__.co_firstlineno
+    assert re.search(
+        rf"forward of {by} \(test_walk\.py:{line}\) changes in place an array that {keeper}\S* "
+        rf"keeps as {kept_as}, and needs in backward\. Write x = x \* m there, not x \*= m, or "
+        r"begin with x = x\.copy\(\)\.",
+        report.diagnosis,
+    )
+    assert "each layer alone, on copies of all arrays, is right" in report.diagnosis
+    assert report.diagnosis in str(report)
+
+
+def test_the_line_that_is_advised_mends_it():
+    class Mended(Halve):
+        def forward(self, x, training=True):
+            x = x * 0.5
+            return x
+
+    assert report_of([Dense(4), Tanh(), Mended(), Dense(2)]).ok
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda relu: [Dense(4), relu(), Dense(2)],
+        lambda relu: [Dense(4), ReLU(), Halve(), Dense(2)],
+        lambda relu: [Dense(4), Halve(), Tanh(), Dense(2)],
+        lambda relu: [Dense(4), Tanh(), HalveGradient(), Dense(2)],
+        lambda relu: [Dense(4), Tanh(), Dense(2), Halve()],
+        lambda relu: [Dense(4), HalveGradient(), KeepsDout(), Tanh(), Dense(2)],
+        lambda relu: [Dense(4), relu(), Dense(3), relu(), Dense(2)],
+    ],
+)
+def test_a_layer_that_works_in_place_without_harm_is_right(layers, in_place_relu):
+    assert is_right(layers(in_place_relu))
+    report = report_of(layers(in_place_relu))
+    assert report.ok, report
+
+
+def test_large_networks_too():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 100)), np.arange(4)
+    model = Sequential([Dense(100), Tanh(), Halve(), Dense(10)], input_shape=(100,))
+    report = check_gradients(model, SoftmaxCrossEntropy(), x, y)
+    assert report.culprit.name == "1.Tanh.x"
+    assert "2.Halve" in report.diagnosis
+
+
+class WritesIntoP(SoftmaxCrossEntropy):
+    def backward(self, p, y):
+        p[...] = super().backward(p, y)
+        return p
+
+
+class SpoilsP(MeanSquaredError):
+    """Its forward leaves other numbers to its backward."""
+
+    def forward(self, p, y):
+        p -= y
+        return float((p**2).mean())
+
+    def backward(self, p, y):
+        return 2 * (p - y) / p.size
+
+
+def test_a_loss_that_writes_into_what_the_last_layer_keeps_is_named():
+    assert not is_right([Dense(2), Tanh()], loss=WritesIntoP())
+    report = report_of([Dense(2), Tanh()], loss=WritesIntoP())
+    assert report.culprit.name == "1.Tanh.x"
+    assert "backward of WritesIntoP" in report.diagnosis
+    assert "begin with p = p.copy()" in report.diagnosis
+
+
+def test_a_loss_that_spoils_p_for_itself_is_named():
+    y = np.random.default_rng(1).normal(size=(5, 2))
+    model = Sequential([Dense(2)], input_shape=(3,))
+    report = check_gradients(model, SpoilsP(), X, y)
+    assert report.culprit.name == "loss.p"
+    assert "forward of SpoilsP" in report.diagnosis
+
+
+# Models of one's own
+
+
+class Residual(Sequential):
+    """Right: adds its input to its output."""
+
+    def forward(self, x, training=True):
+        return super().forward(x, training) + np.asarray(x)
+
+    def input_gradient(self, dp):
+        return super().input_gradient(dp) + dp
+
+
+class DoublesBackward(Residual):
+    def backward(self, dp):
+        super().backward(2 * dp)
+
+
+class ForgetsItsInput(Residual):
+    def input_gradient(self, dp):
+        return super().input_gradient(dp) - dp
+
+
+class SkipsALayer(Sequential):
+    def backward(self, dp):
+        self.layers[2].parameter_gradients(dp)
+        self.layers[0].parameter_gradients(self.layers[2].input_gradient(dp))
+
+
+def square():
+    return [Dense(3), Tanh(), Dense(3)]
+
+
+def test_a_right_model_of_ones_own_passes():
+    assert is_right(square(), Residual)
+    assert report_of(square(), Residual).ok
+
+
+@pytest.mark.parametrize(
+    ("kind", "culprit", "method"),
+    [
+        (DoublesBackward, "2.Dense.W", DoublesBackward.backward),
+        (ForgetsItsInput, "0.Dense.x", ForgetsItsInput.input_gradient),
+        (SkipsALayer, "0.Dense.W", SkipsALayer.backward),
+    ],
+)
+def test_a_wrong_model_of_ones_own_is_blamed_and_not_its_layers(kind, culprit, method):
+    report = report_of(square(), kind)
+    assert report.culprit.name == culprit
+    line = method.__code__.co_firstlineno
+    assert f"{kind.__name__}.{method.__name__} (test_walk.py:{line})" in report.diagnosis
+    assert "but not its layer" in report.diagnosis
+
+
+def test_a_wrong_layer_in_a_model_of_ones_own_is_blamed_itself():
+    class Flipped(Dense):
+        def parameter_gradients(self, dout):
+            super().parameter_gradients(-dout)
+
+    report = report_of([Dense(3), Tanh(), Flipped(3)], Residual)
+    assert report.culprit.name == "2.Flipped.W"
+    assert "by parameter_gradients" in report.diagnosis
+    assert "Exactly right but for its sign." in report.diagnosis
+
+
+# The halves of backward
+
+
+class OtherHalf(Dense):
+    """Its backward is right; what input_gradient gives alone is not."""
+
+    def backward(self, dout):
+        self.parameter_gradients(dout)
+        return dout @ self.W.T
+
+    def input_gradient(self, dout):
+        return -dout @ self.W.T
+
+
+def test_where_backward_is_right_and_input_gradient_alone_is_not_it_is_named():
+    report = report_of([Dense(4), Tanh(), OtherHalf(2)])
+    assert report.culprit.name == "2.OtherHalf.x"
+    line = OtherHalf.input_gradient.__code__.co_firstlineno
+    assert f"by input_gradient (test_walk.py:{line})" in report.diagnosis
+    assert "Exactly right but for its sign." in report.diagnosis
+
+
+class CountsCalls(Dense):
+    def __init__(self, units):
+        super().__init__(units)
+        self.calls = []
+
+    def parameter_gradients(self, dout):
+        self.calls.append("parameter_gradients")
+        super().parameter_gradients(dout)
+
+
+def test_the_checker_leaves_no_trace_on_the_model():
+    model = Sequential([CountsCalls(4), Softmax()], input_shape=(3,))
+    before = [dict(vars(layer)) for layer in model.layers]
+    assert check_gradients(model, CrossEntropy(), X, Y).ok
+    assert [dict(vars(layer)) for layer in model.layers] == before
+    assert model.layers[0].calls == []
