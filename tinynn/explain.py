@@ -167,8 +167,8 @@ def explain_step(
     AGAIN same batch: loss 0.6931 -> 0.6444, down 0.0488. The slope promised 0.1 |grad|^2 = 0.0500.
     """
     x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "explain_step")
-    model = copy.deepcopy(model)
-    optimizer = copy.deepcopy(checks.instance(optimizer, Optimizer, "optimizer"))
+    checks.instance(optimizer, Optimizer, "optimizer")
+    model, optimizer = copy.deepcopy((model, optimizer))  # together: they belong to each other
     if not model.params.size:
         raise ValueError("explain_step: the model has no parameters, so that no step changes it.")
     x = x.astype(model.dtype)

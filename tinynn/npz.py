@@ -16,7 +16,7 @@ import struct
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import inf, prod
 from pathlib import Path
@@ -250,8 +250,7 @@ def refuse_no_place(path: PathLike) -> None:
         raise FileNotFoundError(errno.ENOENT, told, str(folder))
 
 
-@contextmanager
-def whole_file(path: PathLike) -> Iterator[IO[bytes]]:
+def whole_file(path: PathLike) -> AbstractContextManager[IO[bytes]]:
     """Open a temporary file beside `path`, which takes that place at the end, seen on the disk.
 
     Whoever opens the path finds the old file or the new one, whole. Raises OSError if it cannot be
@@ -269,6 +268,12 @@ def whole_file(path: PathLike) -> Iterator[IO[bytes]]:
     if path.exists() and not path.is_file():  # an administrator could
         told = "This is a device or a pipe, and no file is put in its place"
         raise OSError(errno.EINVAL, told, str(path))
+    return _replacing(path)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Do what `whole_file` says, of a path where a file can stand."""
     unique = f"{os.getpid()}.{threading.get_ident()}"
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     try:

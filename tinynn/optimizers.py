@@ -43,7 +43,6 @@ class Optimizer(Configured, ABC):
     _owner: Owner | None = None  # of the vectors that it has stepped; None: no model's, so far
     _asked: tuple[Any, int, float] = (None, 0, 0.0)  # a schedule, its last t, and its answer
 
-    @checks.door
     def __init__(self, learning_rate: Rate) -> None:
         self.learning_rate = learning_rate
         self.t = 0
@@ -124,6 +123,7 @@ class SGD(Optimizer):
     remembers = ("velocity",)
     hyperparameters = {**Optimizer.hyperparameters, "momentum": checks.decay}  # noqa: RUF012
 
+    @checks.door
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.0) -> None:
         super().__init__(learning_rate)
         self.momentum = momentum
@@ -167,6 +167,7 @@ class Adam(Optimizer):
         "epsilon": checks.scale,
     }
 
+    @checks.door
     def __init__(
         self,
         learning_rate: Rate = 1e-3,
