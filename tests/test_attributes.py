@@ -441,7 +441,6 @@ ABSENT = [
     (network, "predicts", "Sequential has no predicts. Did you mean predict?"),
     (lambda: Adam(), "zero_grad", "Adam has no zero_grad. Each backward overwrites model.grads"),
     (lambda: Adam(), "lr", "Adam has no lr. Did you mean learning_rate?"),
-    (lambda: Checkpoint("a"), "file", "Checkpoint has no file yet: a method of it sets"),
     (trainer, "x", "Trainer has no x yet: a method of it sets that."),
     (trainer, "predict", "Trainer has no predict. Write trainer.model.predict(x)."),
 ]

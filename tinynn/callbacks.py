@@ -8,7 +8,7 @@ import errno
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,9 @@ class CSVLogger(Callback):
 
     observes = True
 
+    file = Path()  # where path led when training began: the program may change its folder
+    columns: Sequence[str] = ()
+    last_row = b""  # as it was written
     complete = True  # whether all rows so far are in the file
 
     def __init__(self, path: PathLike) -> None:
@@ -113,7 +116,7 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, trainer: "Trainer") -> None:
         refuse_no_place(self.path)
-        self.file = Path(self.path).absolute()  # the same, if the program changes its folder
+        self.file = Path(self.path).absolute()
         rows = trainer.history.epochs  # of earlier epochs, if there were any
         self.columns = self._columns(trainer, rows)
         self.last_row = self._text(rows[-1:])
@@ -214,6 +217,7 @@ class ProgressBar(Callback):
 
     observes = True
     bar: Any = None  # of the epoch that is under way
+    works = True
 
     def on_train_begin(self, trainer: "Trainer") -> None:
         self.works = True
@@ -367,6 +371,7 @@ class Checkpoint(Callback):
     """
 
     observes = True
+    file = Path()  # where path led when training began
 
     def __init__(
         self, path: PathLike, every_epochs: int = 1, every_steps: int | None = None
@@ -383,7 +388,7 @@ class Checkpoint(Callback):
 
     def on_train_begin(self, trainer: "Trainer") -> None:
         refuse_no_place(self.path)
-        self.file = Path(self.path).absolute()  # the same, if the program changes its folder
+        self.file = Path(self.path).absolute()
         own = os.path.realpath(self.file) in trainer.own_files
         if self.file.exists() and not (
             own or (trainer.resumed and is_of_this_run(trainer, self.file))
