@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tinynn import Layer, Sequential, checks
 
@@ -34,7 +35,12 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Round otherwise, here and in the programs that tests start."""
+    """One BLAS thread: beside other busy programs two would wait for each other, for minutes.
+
+    Programs that tests start have as many as the machine gives them. With --rounding, round
+    otherwise, here and in these programs.
+    """
+    threadpool_limits(1, user_api="blas")
     if config.getoption("rounding"):
         if config.getoption("renew_texts"):
             raise pytest.UsageError(

@@ -30,6 +30,7 @@ def compare(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_stale_text_fails_until_it_is_renewed_and_then_only_it_has_changed(compare, tmp_path):
     kept = {name: (tmp_path / "texts" / name).read_text() for name in NAMES}
     for name, right in zip(

@@ -65,6 +65,7 @@ def test_log_has_one_row_an_epoch_with_the_promised_columns(sample_run):
     assert all(row["learning_rate"] == "0.001" for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.outcome
 def test_the_weights_of_the_epoch_that_did_best_on_the_images_held_out_are_kept(
     run_example, tmp_path

@@ -15,10 +15,12 @@ LESSONS = Path(__file__).parents[3] / "examples/lessons"
 
 
 def pytest_collection_modifyitems(items):
-    """What a test says of a lesson is said of the outcome of its trainings."""
+    """What a test says of a lesson is said of the outcome of its trainings; lesson 9 takes long."""
     for item in items:
         if "lesson" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.outcome)
+            if "09" in item.nodeid:
+                item.add_marker(pytest.mark.slow)
 
 
 def prose(path):
