@@ -256,7 +256,7 @@ def test_a_rate_that_a_callback_sets_in_a_number_of_numpys_resumes_to_the_same_b
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("learning_rate", np.nan), ("learning_rate", 0), ("learning_rate", -1.0),
+        ("learning_rate", np.nan), ("learning_rate", -1.0),
         ("learning_rate", "0.1"), ("learning_rate", None), ("learning_rate", np.array([0.1])),
         ("learning_rate", True), ("learning_rate", 10**400), ("learning_rate", SGD),
         ("beta1", 1.0), ("beta2", np.float32(1)), ("beta1", np.nan), ("epsilon", 0),
@@ -970,3 +970,185 @@ def test_functions_are_compared_without_byte_code_under_another_python(tmp_path,
         fit(callbacks=[Applies(holding(2, second))], epochs=2, path=path, resume=True)
     with pytest.raises(ValueError, match=r"function\.holds"):
         fit(callbacks=[Applies(holding(3, second))], epochs=3, path=path, resume=True)
+
+
+# What a reader found
+
+
+class Scaled(Optimizer):
+    """An own optimizer with an array, and NumPy's numbers in a tuple, for hyper-parameters."""
+
+    def __init__(self, learning_rate=0.01, scales=None, betas=()):
+        super().__init__(learning_rate)
+        self.scales = scales
+        self.betas = betas
+
+    def update(self, params, grads, rate):
+        params -= np.float32(rate) * self.scales * self.betas[0] * grads
+
+
+@pytest.mark.parametrize("at", [3, STEPS, STEPS + 2])
+def test_arrays_among_hyper_parameters_are_resumed(tmp_path, at):
+    def make():
+        return Scaled(0.1, np.linspace(0.5, 1, 51, dtype=np.float32), (np.float32(0.5), 0.9))
+
+    whole = outcome(fit(make))
+    assert outcome(stopped_and_resumed(tmp_path / "run.npz", at, make=make)) == whole
+
+
+def test_a_schedule_that_takes_anothers_place_in_mid_training_is_refused(tmp_path):
+    class Swap(Callback):
+        def on_epoch_begin(self, trainer):
+            if trainer.epoch == 2:
+                trainer.optimizer.learning_rate = lambda t: 0.02
+
+    with pytest.raises(ValueError, match=r"learning_rate: a function of t against another one"):
+        fit(lambda: Adam(falling_to_zero), [Swap], path=tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize("at", [3, STEPS, STEPS + 2])
+def test_a_schedule_that_is_wrapped_when_training_begins_is_resumed(tmp_path, at):
+    class Wraps(Callback):
+        def on_train_begin(self, trainer):
+            inner = falling_to_zero
+            trainer.optimizer.learning_rate = lambda t: 0.5 * inner(t)
+
+    def make():
+        return Adam(falling_to_zero)
+
+    whole = outcome(fit(make, [Wraps]))
+    assert outcome(stopped_and_resumed(tmp_path / "run.npz", at, [Wraps], make=make)) == whole
+
+
+def test_an_optimizer_steps_no_second_model_of_the_same_pickle():
+    pickled = pickle.dumps(Sequential([Dense(3), Softmax()], (4,)))
+    optimizer = Adam()
+    Trainer(pickle.loads(pickled), CrossEntropy(), optimizer).fit(X, Y, 1, BATCH)
+    with pytest.raises(ValueError, match="Make a new optimizer for a new model"):
+        Trainer(pickle.loads(pickled), CrossEntropy(), optimizer).fit(X, Y, 1, BATCH)
+
+
+class HoldsData(Callback):
+    def __init__(self, x, y, names=(), writer=None):
+        self.x = x
+        self.y = y
+        self.names = names
+        self.writer = writer
+
+
+def test_a_callback_with_data_of_its_own_costs_a_checkpoint_nothing(tmp_path):
+    def callback(last):
+        x = np.zeros((4000, 100), np.float32)
+        x[-1] = last
+        return HoldsData(x, [x[:, 0]], names=[], writer=open)
+
+    path = tmp_path / "run.npz"
+    fit(callbacks=[callback(1)], epochs=1, path=path)
+    assert path.stat().st_size < 30_000
+    fit(callbacks=[callback(1)], epochs=2, path=path, resume=True)
+    with pytest.raises(ValueError, match=r"callbacks\[0\]\.x\.sha256"):
+        fit(callbacks=[callback(2)], epochs=3, path=path, resume=True)
+
+
+def test_a_callback_may_hold_objects_and_collect_in_a_list(tmp_path):
+    class Records(Callback):
+        def __init__(self, into, model, folder):
+            self.into = into
+            self.model_given = self.model = model
+            self.folder = folder
+
+        def on_epoch_end(self, trainer):
+            self.into.append(trainer.epoch)
+
+    model = Sequential([Dense(1)], (2,))
+    for epochs in (2, 3):
+        callback = Records([], model, Path("a"))
+        resume = epochs == 3
+        fit(callbacks=[callback], epochs=epochs, path=tmp_path / "run.npz", resume=resume)
+
+
+def test_a_name_with_a_dot_is_a_name_of_a_figure(tmp_path):
+    class Writes(Callback):
+        def on_epoch_end(self, trainer):
+            trainer.history.epochs[-1]["mAP@0.5 (100%25)"] = 0.25
+
+    fit(callbacks=[Writes], epochs=1, path=tmp_path / "run.npz")
+    trainer = fit(callbacks=[Writes], epochs=2, path=tmp_path / "run.npz", resume=True)
+    assert trainer.history["mAP@0.5 (100%25)"] == [0.25, 0.25]
+
+
+@pytest.mark.parametrize("at", [3, 3 * STEPS, 3 * STEPS + 1])
+def test_a_rate_that_falls_to_0_at_the_end_is_no_mistake(tmp_path, at):
+    class Linear(Callback):
+        def on_epoch_end(self, trainer):
+            trainer.optimizer.learning_rate = np.array(0.01 * (1 - trainer.epoch / trainer.epochs))
+
+    whole = fit(callbacks=[Linear])
+    assert whole.optimizer.learning_rate == 0
+    assert type(whole.optimizer.learning_rate) is float
+    assert outcome(stopped_and_resumed(tmp_path / "run.npz", at, [Linear])) == outcome(whole)
+    with pytest.raises(ValueError, match="learning_rate must be a positive number"):
+        Adam(0)
+
+
+def test_a_table_that_ends_where_another_callback_stops_trains_with_a_checkpoint_too(tmp_path):
+    stop, table = Stop(), [0.01] * 7
+    stop.at = 7
+    trainer = fit(lambda: Adam(lambda t: table[t - 1]), [stop], path=tmp_path / "run.npz")
+    assert trainer.step == 7
+
+
+def test_a_function_whose_names_have_no_value_yet_can_be_told(tmp_path):
+    class Applies(Callback):
+        def __init__(self, function):
+            self.function = function
+
+    def function(x):
+        return later(x)
+
+    fit(callbacks=[Applies(function)], epochs=1, path=tmp_path / "run.npz")
+    later = abs
+    assert function(-1) == 1
+
+
+class Mu(SGD):
+    """Keeps a number of its own, of which no checkpoint knows."""
+
+    def update(self, params, grads, rate):
+        self.mu = 0.5 * getattr(self, "mu", 1.0) + float(np.abs(grads).mean())
+        params -= np.float32(rate * self.mu) * grads
+
+
+class MuKept(Mu):
+    def state(self):
+        return {**super().state(), "mu": getattr(self, "mu", 1.0)}
+
+    def load_state(self, state):
+        self.mu = state["mu"]
+        super().load_state({name: value for name, value in state.items() if name != "mu"})
+
+
+def test_an_optimizers_number_that_would_be_lost_is_warned_of_and_one_that_is_kept_resumed(
+    tmp_path,
+):
+    with pytest.warns(UserWarning, match="Mu has numbers of its own that change in training") as w:
+        fit(Mu, path=tmp_path / "mu.npz")
+    assert len(w) == 1
+    whole = outcome(fit(MuKept))
+    assert outcome(stopped_and_resumed(tmp_path / "run.npz", 7, make=MuKept)) == whole
+
+
+def test_rows_whose_keys_are_in_another_order_come_back_so(tmp_path):
+    first, second = Keeps(), Keeps()
+    first.kept = [{"b": 1, "a": 2}, {"a": 3, "b": 4}] * 40
+    fit(callbacks=[first], epochs=1, path=tmp_path / "run.npz")
+    fit(callbacks=[second], epochs=2, path=tmp_path / "run.npz", resume=True)
+    assert [list(row) for row in second.kept] == [["b", "a"], ["a", "b"]] * 40
+
+
+@pytest.mark.parametrize("kept", [{"\0": 1}, {"\ud800": 1}, 10**5000], ids=["nul", "half", "long"])
+def test_what_no_text_can_hold_is_refused_in_words(tmp_path, kept):
+    keeps = Keeps()
+    keeps.kept = kept
+    with pytest.raises(ValueError, match=r"Keeps\.state\(\)\.kept"):
+        fit(callbacks=[keeps], path=tmp_path / "run.npz")

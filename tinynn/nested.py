@@ -18,6 +18,7 @@ from tinynn.parameters import Array
 PLAIN = (bool, int, float, str, type(None))
 # what stands for a value that JSON does not know: {"a tuple": [...]}, or {kind: name of its array}
 KINDS = ("array", "a scalar", "floats", "integers", "a tuple", "a table")
+LONGEST_INTEGER = 10_000  # bits; Python writes no longer ones
 LONG = 64  # longer lists of numbers become arrays, and those of dictionaries a column for each key
 
 
@@ -33,7 +34,7 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     {'state.best.1': array([1., 1.])}
     """
     kind = type(value)
-    if kind in PLAIN:
+    if kind in PLAIN and not (kind is int and value.bit_length() > LONGEST_INTEGER):
         return value
     if isinstance(value, np.generic) or kind is np.ndarray:
         if value.dtype.kind not in "biuf" or not value.dtype.isnative or value.dtype.itemsize > 8:
@@ -42,8 +43,12 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
         return {"array" if kind is np.ndarray else "a scalar": name}
     if kind is dict:
         for key in value:
-            if type(key) is not str or "." in key or (len(value) == 1 and key in KINDS):
-                raise ValueError(f"{name} has the key {key!r}, which a file could not tell apart.")
+            plain = type(key) is str and key.isprintable() and "." not in key
+            if not plain or (len(value) == 1 and key in KINDS):
+                raise ValueError(
+                    f"{name} has the key {key!r}, which a file could not tell apart: keys are "
+                    "texts without a dot."
+                )
         return {key: encode(item, f"{name}.{key}", arrays) for key, item in value.items()}
     if kind is tuple:
         return {"a tuple": [encode(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]}
@@ -56,10 +61,13 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
                 except OverflowError:  # whole numbers beyond 64 bits, which JSON can hold
                     break
         if len(value) >= LONG and all(type(item) is dict and item for item in value):
-            return {"a table": encode(_columns(value), name, arrays)}
+            table = _columns(value)
+            if all(list(row) == [key for key in table[1] if key in row] for row in value):
+                return {"a table": encode(table, name, arrays)}
         return [encode(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
+    told = "a very long number" if kind is int else f"{value!r:.100}"
     raise ValueError(
-        f"{name} is {value!r:.100}, a {kind.__name__}: it could not come back from a file as it "
+        f"{name} is {told}, a {kind.__name__}: it could not come back from a file as it "
         "is. Files give back numbers, texts, arrays, and of these lists, tuples and dict. Keep one "
         f"of them, and make it a {kind.__name__} again when it is read."
     )

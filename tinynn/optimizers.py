@@ -26,9 +26,9 @@ class Optimizer(Configured, ABC):
     """The contract: an `update(params, grads, rate)`, and the names of the vectors it remembers.
 
     learning_rate: a positive number, or a function of the step count t that returns one, or 0; a
-    ValueError is raised for anything else. Hyper-parameters may be set at any time, and are checked
-    whenever they are. An optimizer belongs to the model that it steps first: its moments, t and a
-    schedule would be wrong for another.
+    ValueError is raised for anything else. Hyper-parameters may be set at any time, a learning rate
+    also to 0, and are checked whenever they are. An optimizer belongs to the model that it steps
+    first: its moments, t and a schedule would be wrong for another.
 
     >>> def halve_every_1000(t):
     ...     return 0.1 * 0.5 ** (t // 1000)
@@ -41,10 +41,11 @@ class Optimizer(Configured, ABC):
     # bring a step to another precision
     hyperparameters: Mapping[str, Callable[[str, Any], Any]] = {"learning_rate": checks.rate}
     _owner: Owner | None = None  # of the vectors that it has stepped; None: no model's, so far
+    _unpickled = False  # since its last step
     _asked: tuple[Any, int, float] = (None, 0, 0.0)  # a schedule, its last t, and its answer
 
     def __init__(self, learning_rate: Rate) -> None:
-        self.learning_rate = learning_rate
+        self.learning_rate: Rate = checks.first_rate(learning_rate)
         self.t = 0
         self.memory: dict[str, Array] = {}
 
@@ -74,7 +75,7 @@ class Optimizer(Configured, ABC):
         rate = self.rate(self.t + 1)  # before anything changes: a function of t may raise
         if not self.memory:
             self.memory = {name: np.zeros_like(params) for name in self.remembers}
-        self._owner = self._owner or owner_of(params)
+        self._owner, self._unpickled = owner_of(params) or self._owner, False
         self.t += 1
         sweep_subnormals(self.memory.values(), self.t)  # tiny numbers are slow: see vectors.py
         self.update(params, grads, rate)
@@ -85,9 +86,15 @@ class Optimizer(Configured, ABC):
 
     def refuse_another_models(self, params: Array) -> None:
         """Raise ValueError if these are another model's than those that it has stepped."""
-        owner = owner_of(params)
-        if owner and self._owner and owner is not self._owner and owner != self._owner:
+        ours, theirs = self._owner, owner_of(params)
+        if ours is None or theirs is None or ours is theirs:
+            return
+        if not (self._unpickled and ours.mark == theirs.mark):
             raise checks.another_model(type(self).__name__, self.t)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Where it was pickled apart from its model, it finds that again at its next step."""
+        self.__dict__.update(state, _unpickled=True)
 
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on: t, and a copy of each vector."""

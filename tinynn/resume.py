@@ -28,6 +28,8 @@ from tinynn.settings import (
     SCHEDULE,
     changed_settings,
     environment,
+    functions_of,
+    loose_state,
     run_settings,
     schedule_of,
     taking_part,
@@ -42,6 +44,7 @@ STATE = {
     "epoch", "step", "sums", "recent_losses", "grads", "history", "optimizer", "hyperparameters",
     "schedule", "callbacks", "settings", "environment",
 }  # fmt: skip
+HAVE_ARRAYS = {"optimizer", "hyperparameters", "callbacks", "grads"}
 LARGEST = sys.float_info.max
 # what training writes into a row of the history; callbacks may add figures of their own
 FIGURES = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"}
@@ -52,6 +55,13 @@ def begin(trainer: "Trainer") -> None:
     trainer.settings = run_settings(trainer)
     trainer.schedule = schedule_of(trainer, None)
     trainer.architecture = trainer.model.config()
+    trainer.functions, trainer.loose = {}, None
+
+
+def begun(trainer: "Trainer") -> None:
+    """Note what callbacks have set when training began, and set again when it is resumed."""
+    trainer.functions = functions_of(trainer.optimizer)
+    trainer.loose = loose_state(trainer.optimizer)
 
 
 def training_state(trainer: "Trainer") -> dict[str, Any]:
@@ -69,7 +79,7 @@ def training_state(trainer: "Trainer") -> dict[str, Any]:
         # at an epoch's last step callbacks are still to be told of its end, and look at these
         "grads": model.grads.copy() if trainer.sums.samples == trainer.samples else None,
         "history": [
-            {name: checks.python_number(figure) for name, figure in row.items()}
+            {_escaped(name): checks.python_number(figure) for name, figure in row.items()}
             for row in trainer.history.epochs
         ],
         "optimizer": optimizer.state(),
@@ -92,6 +102,15 @@ def _state_of(callback: Any) -> dict[str, Any]:
     return state
 
 
+def _escaped(name: str) -> str:
+    """Return the name of a figure, such as top.5, as a key that a file can have."""
+    return name.replace("%", "%25").replace(".", "%2E")
+
+
+def _unescaped(name: str) -> str:
+    return name.replace("%2E", ".").replace("%25", "%")
+
+
 def refuse_what_would_be_lost(trainer: "Trainer") -> None:
     """Raise ValueError for what has been set since training began and could not be resumed."""
     for row in trainer.history.epochs[-1:]:
@@ -105,11 +124,20 @@ def refuse_what_would_be_lost(trainer: "Trainer") -> None:
     unlike += changed_settings(trainer, trainer.settings or {})
     if unlike:
         told = (
-            "Training began with other settings than it has now, and could not be resumed so (at "
-            "the start against now). Keep what changes in a callback's state(), or set it before "
-            "fit:"
+            "Settings have changed since training began, and a checkpoint could not keep that (at "
+            "the start against now). Of an optimizer numbers are kept, of a callback what its "
+            "state() returns; a loss' and a layer's arguments, and functions, have to stay:"
         )
         raise ValueError("\n  ".join([told, *unlike]))
+    if trainer.loose is not None and loose_state(trainer.optimizer) != trainer.loose:
+        kind = type(trainer.optimizer).__name__
+        warnings.warn(
+            f"{kind} has numbers of its own that change in training, and no checkpoint keeps them: "
+            "a run that is resumed may end with other bits. Keep vectors in self.memory, by the "
+            "names in `remembers`, or return all that matters in state() and load_state().",
+            stacklevel=2,
+        )
+        trainer.loose = None  # it is said once
 
 
 @dataclass(frozen=True)
@@ -144,7 +172,7 @@ def restore(trainer: "Trainer", path: PathLike) -> Restored:
             "version of tinynn wrote it, go on with that."
         )
     try:
-        json.dumps({name: state[name] for name in STATE - {"optimizer", "callbacks", "grads"}})
+        json.dumps({name: state[name] for name in STATE - HAVE_ARRAYS})
     except TypeError as error:
         raise ModelFormatError(
             f"{path} has an array that is no optimizer's and no callback's."
@@ -185,7 +213,9 @@ def restore(trainer: "Trainer", path: PathLike) -> Restored:
     restored.put_back(trainer)
     trainer.sums = type(trainer.sums)(**state["sums"])
     trainer.epoch, trainer.step = state["epoch"], state["step"]
-    trainer.history.epochs[:] = state["history"]
+    trainer.history.epochs[:] = [
+        {_unescaped(name): figure for name, figure in row.items()} for row in state["history"]
+    ]
     trainer.recent_losses = state["recent_losses"]
     if state["grads"] is not None:
         trainer.model.grads = state["grads"]
@@ -255,7 +285,7 @@ def _check_state(trainer: "Trainer", state: Mapping[str, Any], params: Array) ->
 
 def _check_optimizer(trainer: "Trainer", state: Mapping[str, Any], params: Array) -> None:
     ours = trainer.optimizer.config()
-    twin = type(trainer.optimizer)(**ours)
+    twin = copy.copy(trainer.optimizer)  # which gets other vectors, and leaves these as they are
     twin.load_state(state["optimizer"])
     for name, vector in twin.memory.items():
         if vector.shape != params.shape or vector.dtype != params.dtype:

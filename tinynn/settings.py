@@ -14,6 +14,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration import Configured, differences, plain
 from tinynn.functions import one_hot
+from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.vectors import blas_pools
 
@@ -50,20 +51,52 @@ def changed_settings(trainer: "Trainer", settings: dict[str, Any]) -> list[str]:
     """Return a line for each setting that is another than when training began.
 
     It would be lost on resuming. Not so an optimizer's numbers, which checkpoints keep, and what a
-    callback with a `state` of its own has changed of itself. What functions hold may grow.
+    callback with a `state` of its own has changed of itself. Lists, and what functions hold, may
+    grow: they are mostly records.
     """
-    then, now = _without_functions(_but_data(settings)), _without_functions(_descriptions(trainer))
-    if callable(trainer.optimizer.learning_rate) and trainer.schedule is None:
-        rate = then["optimizer"]["learning_rate"]
-        return [f"optimizer.learning_rate: {rate} against {SCHEDULE}"]
+    rate = trainer.optimizer.learning_rate
+    if callable(rate) and trainer.schedule is None:
+        return [
+            f"optimizer.learning_rate: {settings['optimizer']['learning_rate']} against {SCHEDULE}"
+        ]
+    for name, function in trainer.functions.items():  # as they were after on_train_begin
+        now = getattr(trainer.optimizer, name)
+        if callable(now) and now is not function:
+            return [f"optimizer.{name}: a function of t against another one"]
+    then, now = _but_data(settings), _descriptions(trainer)
     callbacks = taking_part(trainer)
     for told in (then, now):
         told["optimizer"] = told["optimizer"]["class"]
+        told["loss"] = _numbers_and_texts(told["loss"])
         told["callbacks"] = [
-            description["class"] if callback.state() else description
+            description["class"] if callback.state() else _numbers_and_texts(description)
             for callback, description in zip(callbacks, told["callbacks"], strict=False)
         ]
     return differences(then, now)
+
+
+def _numbers_and_texts(description: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in description.items() if not isinstance(v, (dict, list))}
+
+
+def functions_of(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the hyper-parameters of an optimizer that are functions."""
+    return {name: value for name, value in optimizer.config().items() if callable(value)}
+
+
+def loose_state(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the numbers and arrays of an optimizer that no checkpoint keeps, arrays by checksum.
+
+    None at all where its class has a `state` of its own, which may keep them.
+    """
+    if type(optimizer).state is not Optimizer.state:
+        return {}
+    kept = {"t", "memory", "_unpickled", *optimizer.config()}
+    return {
+        name: checksum(np.atleast_1d(value)) if isinstance(value, np.ndarray) else value
+        for name, value in vars(optimizer).items()
+        if name not in kept and isinstance(value, (int, float, np.ndarray))
+    }
 
 
 def taking_part(trainer: "Trainer") -> list[Any]:
@@ -87,11 +120,25 @@ def _descriptions(trainer: "Trainer") -> dict[str, Any]:
 def _description(thing: Configured) -> dict[str, Any]:
     kind = type(thing).__name__
     config = {
-        name: _function(value) if callable(value) else plain(value, kind)
-        for name, value in thing.config().items()
-        if name != "path"
+        name: _argument(value, kind) for name, value in thing.config().items() if name != "path"
     }
     return {"class": kind, **config}
+
+
+def _argument(value: Any, kind: str) -> Any:
+    """Return what can be told of an argument: of an array a checksum, of an object its class."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return data_told(value)
+    if callable(value):
+        return _function(value)
+    if isinstance(value, (list, tuple)):
+        return {type(value).__name__: [_argument(item, kind) for item in value]}
+    if type(value) is dict and all(type(key) is str for key in value):
+        return {key: _argument(item, kind) for key, item in value.items()}
+    try:
+        return plain(value, kind)
+    except ValueError:
+        return {"object": type(value).__name__}
 
 
 def _but_data(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,8 +160,15 @@ class AskedSchedule:
         self.function = function
         self.first, self.epochs = first, trainer.epochs
         self.last = max(last, first - 1)
-        steps = range(first, min(self.last, first + MOST_RATES - 1) + 1)
-        self.rates: Array = np.array([checks.asked_rate(function, t) for t in steps], np.float64)
+        rates = []
+        for t in range(first, min(self.last, first + MOST_RATES - 1) + 1):
+            try:
+                rates.append(checks.asked_rate(function, t))
+            except (
+                ValueError
+            ):  # it is told if the run comes to that step: others may stop it before
+                break
+        self.rates: Array = np.array(rates, np.float64)
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint keeps: some of the answers, and a digest of all up to there."""
@@ -184,22 +238,12 @@ def _function(function: Any) -> dict[str, Any]:
 
 def _without_code(value: Any) -> Any:
     """Return settings without the byte code of functions: another Python has another."""
-    return _only(value, {"function", "holds"})
-
-
-def _without_functions(value: Any) -> Any:
-    """Return settings with functions told by their names alone."""
-    return _only(value, {"function"})
-
-
-def _only(value: Any, kept: set[str]) -> Any:
-    """Return settings with only some of what is told of each function."""
     if isinstance(value, list):
-        return [_only(item, kept) for item in value]
+        return [_without_code(item) for item in value]
     if not isinstance(value, dict):
         return value
-    names = kept if value.keys() == {"function", "code", "holds"} else value.keys()
-    return {name: _only(item, kept) for name, item in value.items() if name in names}
+    names = value.keys() - ({"code"} if value.keys() == {"function", "code", "holds"} else set())
+    return {name: _without_code(item) for name, item in value.items() if name in names}
 
 
 def _told(thing: Any, depth: int, with_code: bool) -> Any:
@@ -227,7 +271,11 @@ def _told(thing: Any, depth: int, with_code: bool) -> Any:
     for name in ("func", "args", "keywords"):  # of functools.partial
         parts.append(told(getattr(thing, name, None)))
     cells = getattr(thing, "__closure__", None) or ()
-    parts.append([told(cell.cell_contents) for cell in cells])
+    for cell in cells:
+        try:
+            parts.append(told(cell.cell_contents))
+        except ValueError:  # a name that has no value yet
+            parts.append("empty")
     if not isinstance(thing, type):
         parts.append(told(getattr(thing, "__dict__", None)))
         parts.append(told(vars(type(thing)).get("__call__")))

@@ -24,7 +24,7 @@ from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
-from tinynn.resume import batch_before, begin, restore
+from tinynn.resume import batch_before, begin, begun, restore
 from tinynn.settings import AskedSchedule
 
 
@@ -106,6 +106,8 @@ class Trainer(Guarded):
         self.settings: dict[str, Any] | None = None
         self.schedule: AskedSchedule | None = None
         self.architecture: dict[str, Any] = {}
+        self.functions: dict[str, Any] = {}
+        self.loose: dict[str, Any] | None = None
         self.checkpoint, self.own_files = "", set[str]()  # the last, in words; all, by path
         self.validation: tuple[Array, Array] | None = None
         self.callbacks: list[Callback] = []
@@ -145,6 +147,7 @@ class Trainer(Guarded):
         self.callbacks = sorted(callbacks, key=lambda callback: callback.turn(self))
         self.sums, self.epoch, self.stop = Sums(), len(self.history.epochs), False
         self.resumed, self.checkpoint, restored = resume_from is not None, "", None
+        self.settings = None
         self.epochs = epochs if self.resumed else self.epoch + epochs
         if resume_from is not None:
             restored = restore(self, resume_from)
@@ -156,6 +159,8 @@ class Trainer(Guarded):
         self._tell("on_train_begin")
         if restored is not None:
             restored.put_back(self)
+        if self.settings is not None:
+            begun(self)
         while not (self.stop or self.finished):
             with np.errstate(all="ignore"):  # each step looks for NaN and infinity by itself
                 self._run_epoch()

@@ -37,15 +37,27 @@ def decay(name: str, value: Any) -> float:
     return float(value)
 
 
+def first_rate(value: Any) -> Any:
+    """The learning rate that an optimizer is made with: not 0, which would teach it nothing."""
+    if not callable(value):
+        scale("learning_rate", python_number(value))
+    return value
+
+
 def rate(name: str, value: Any) -> Any:
-    """A learning rate: a positive number, or a function of t; whether it returns one is seen later.
+    """A learning rate: a number, 0 or more, or a function of t; what it returns is seen later.
 
     >>> rate("learning_rate", np.float32(0.5))
     0.5
     """
     if isinstance(value, type):
         raise ValueError(f"{name} is the class {value.__name__}; make one: {value.__name__}(...).")
-    return value if callable(value) else scale(name, value)
+    if callable(value):
+        return value
+    number = _number(python_number(value))
+    if not 0 <= number < np.inf:
+        raise ValueError(f"{name} must be a positive number, or 0, got {value!r}.")
+    return number
 
 
 def asked_rate(schedule: Callable[[int], Any], t: int) -> float:
@@ -71,7 +83,8 @@ def python_number(value: Any) -> Any:
     >>> python_number(np.float32(0.5)), python_number("text")
     (0.5, 'text')
     """
-    return value.item() if isinstance(value, np.generic) else value
+    single = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim)
+    return value.item() if single else value
 
 
 def _number(value: Any) -> float:
