@@ -39,6 +39,7 @@ LAYERING = [
     "npz",
     "nested",
     "storage",
+    "fingerprints",
     "settings",
     "resume",
     "divergence",

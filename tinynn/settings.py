@@ -1,19 +1,18 @@
 """What decides how a training ends: a resumed run compares it with that of the run it goes on with.
 
 Whatever can be compared by what it does, is: data by their numbers, a schedule by the rates that it
-returns. A function that a callback holds can only be told by its code, and by what it holds.
+returns. What is told of data and functions stands in fingerprints.py.
 """
 
 import platform
 from collections.abc import Mapping
-from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynn import checks
 from tinynn.configuration import Configured, differences, plain
-from tinynn.functions import one_hot
+from tinynn.fingerprints import checksum, data_told, function_told, unlike_data
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.vectors import blas_pools
@@ -43,7 +42,7 @@ def unlike_settings(theirs: dict[str, Any], trainer: "Trainer", same_python: boo
     unlike = differences(*told) if same_python else differences(*map(_without_code, told))
     ours = _data(trainer)
     for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
-        unlike += _unlike_data(name, theirs["data"].get(name), ours.get(name))
+        unlike += unlike_data(name, theirs["data"].get(name), ours.get(name))
     return unlike
 
 
@@ -130,7 +129,7 @@ def _argument(value: Any, kind: str) -> Any:
     if isinstance(value, np.ndarray) and value.ndim:
         return data_told(value)
     if callable(value):
-        return _function(value)
+        return function_told(value)
     if isinstance(value, (list, tuple)):
         return {type(value).__name__: [_argument(item, kind) for item in value]}
     if type(value) is dict and all(type(key) is str for key in value):
@@ -226,16 +225,6 @@ def schedule_of(trainer: "Trainer", theirs: Mapping[str, Any] | None) -> AskedSc
     return AskedSchedule(trainer, theirs["first"], last)
 
 
-# Functions, by what can be told of them
-
-
-def _function(function: Any) -> dict[str, Any]:
-    """Return a function's name and digests of its code and of what it holds."""
-    name = getattr(function, "__name__", type(function).__name__)
-    code, holds = (_digest(repr(_told(function, 6, with_code))) for with_code in (True, False))
-    return {"function": name, "code": code, "holds": holds}
-
-
 def _without_code(value: Any) -> Any:
     """Return settings without the byte code of functions: another Python has another."""
     if isinstance(value, list):
@@ -246,106 +235,9 @@ def _without_code(value: Any) -> Any:
     return {name: _without_code(item) for name, item in value.items() if name in names}
 
 
-def _told(thing: Any, depth: int, with_code: bool) -> Any:
-    """Return what can be told of a value, or of a function and all it holds, in texts that stay."""
-
-    def told(part: Any) -> Any:
-        return _told(part, depth - 1, with_code)
-
-    kind = type(thing).__name__
-    if thing is None or isinstance(thing, (bool, int, float, str, bytes)):
-        return thing
-    if isinstance(thing, np.generic | np.ndarray):
-        return kind, checksum(np.atleast_1d(thing))
-    if not depth:
-        return kind
-    if isinstance(thing, (list, tuple)):
-        return kind, [told(item) for item in thing]
-    if isinstance(thing, Mapping):
-        return kind, [(str(key), told(item)) for key, item in thing.items()]
-    if isinstance(thing, CodeType):
-        return (thing.co_code.hex(), thing.co_names, told(thing.co_consts)) if with_code else ()
-    parts: list[Any] = [kind, getattr(thing, "__qualname__", "")]
-    for name in ("__code__", "__defaults__", "__kwdefaults__", "__func__", "__self__"):
-        parts.append(told(getattr(thing, name, None)))
-    for name in ("func", "args", "keywords"):  # of functools.partial
-        parts.append(told(getattr(thing, name, None)))
-    cells = getattr(thing, "__closure__", None) or ()
-    for cell in cells:
-        try:
-            parts.append(told(cell.cell_contents))
-        except ValueError:  # a name that has no value yet
-            parts.append("empty")
-    if not isinstance(thing, type):
-        parts.append(told(getattr(thing, "__dict__", None)))
-        parts.append(told(vars(type(thing)).get("__call__")))
-    return parts
-
-
-# Data
-
-
 def _data(trainer: "Trainer") -> dict[str, Array]:
     names = ("x", "y", "validation x", "validation y")
     return dict(zip(names, (trainer.x, trainer.y, *(trainer.validation or ())), strict=False))
-
-
-def data_told(array: Array) -> dict[str, Any]:
-    """Return an array's shape, dtype, and a checksum of both and of its numbers."""
-    return {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": checksum(array)}
-
-
-def _unlike_data(name: str, theirs: Mapping[str, Any] | None, ours: Array | None) -> list[str]:
-    """Say in at most one line how an array differs from that of the checkpoint's run."""
-    if theirs is None or ours is None:
-        return [f"data: {name}: {'none' if theirs is None else 'some'} against "
-                f"{'none' if ours is None else 'some'}"]  # fmt: skip
-    told = data_told(ours)
-    if told == theirs:
-        return []
-    dtype, shape = np.dtype(theirs["dtype"]), tuple(theirs["shape"])
-    line = f"data: {name}: {dtype} {shape} against {ours.dtype} {ours.shape}"
-    for array, words in _other_forms(ours, dtype, shape):
-        if array.shape == shape and checksum(array.astype(dtype)) == theirs["sha256"]:
-            return [
-                f"{line}, the same in another form. Write {words.format(name=name.split()[-1])}."
-            ]
-    if (dtype, shape) == (ours.dtype, ours.shape):
-        return [f"data: {name}: other numbers, or in another order ({dtype} {shape})"]
-    return [f"{line}, and other numbers"]
-
-
-def _other_forms(array: Array, dtype: "np.dtype[Any]", shape: Any) -> list[tuple[Array, str]]:
-    """Return the same data in other forms, and how to write each."""
-    forms = [(array, f"{{name}}.astype(np.{dtype})")]
-    if array.size and array.shape != shape and np.prod(shape) == array.size:
-        forms.append((array.reshape(shape), f"{{name}}.reshape({shape})"))
-    if array.ndim == 2 and len(shape) == 1:
-        forms.append((array.argmax(axis=1), "{name}.argmax(axis=1), the classes of one-hot rows"))
-    classes = array.ndim == 1 and array.dtype.kind in "iu" and len(shape) == 2
-    if classes and array.min() >= 0 and array.max() < shape[1]:
-        forms.append((one_hot(array, shape[1]), f"one_hot({{name}}, {shape[1]})"))
-    if array.dtype == np.uint8 and dtype.kind == "f":
-        forms.append((np.divide(array, 255, dtype=np.float32), "scale_pixels({name})"))
-    return forms
-
-
-def checksum(*arrays: Array) -> str:
-    """Return a SHA-256 of shapes, dtypes and contents; reads in pieces, copies no whole array."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.shape} {array.dtype.str};".encode())
-        for start in range(0, len(array), 4096):
-            digest.update(np.ascontiguousarray(array[start : start + 4096]).data)
-    return digest.hexdigest()
-
-
-def _digest(text: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 # The machine
