@@ -390,18 +390,23 @@ def test_classes_in_the_place_of_predictions_are_refused(loss, method):
 
 
 @pytest.mark.parametrize("method", ["forward", "backward"])
-@pytest.mark.parametrize(
-    ("loss", "p"),
-    [
-        (CrossEntropy(), probabilities(3, 4)),
-        (SoftmaxCrossEntropy(), np.random.default_rng(0).normal(size=(3, 4))),
-    ],
-)
+@pytest.mark.parametrize("loss", CLASSIFIERS)
 @pytest.mark.parametrize("dtype", [bool, int, np.float32])
-def test_one_hot_rows_in_the_place_of_predictions_are_refused(loss, p, dtype, method):
+def test_scores_in_the_place_of_answers_to_one_hot_rows_are_refused(loss, dtype, method):
+    scores = np.random.default_rng(0).normal(size=(3, 4))
     with pytest.raises(ValueError) as error:
-        getattr(loss, method)(np.eye(4, dtype=dtype)[[0, 1, 3]], p)
+        getattr(loss, method)(np.eye(4, dtype=dtype)[[0, 1, 3]], scores)
     assert str(error.value).endswith(ORDER)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_predictions_that_are_quite_sure_are_compared_with_soft_answers(dtype):
+    """An own softmax without a floor says 0 and 1; a training must not end for that."""
+    sure, y = np.eye(2, dtype=dtype), [[0.9, 0.1], [0.25, 0.75]]
+    expected = 0.35 / 2 * CAP  # what each answer gives to the class that p excludes
+    assert CrossEntropy().forward(sure, y) == pytest.approx(expected, rel=1e-6)
+    slope = [[-0.45, -0.05e30], [-0.125e30, -0.375]]
+    np.testing.assert_allclose(CrossEntropy().backward(sure, y), slope, rtol=1e-5)
 
 
 def test_predictions_that_are_quite_sure_are_no_answers():

@@ -235,7 +235,6 @@ REAL = np.random.default_rng(0).dirichlet(np.ones(4), 8)
         (Y, REAL),
         (np.array(Y), REAL.astype(np.float32)),
         (Y, np.log(REAL)),  # scores
-        (one_hot(Y, 4), REAL),
         (one_hot(Y, 4), np.log(REAL)),
         (one_hot(Y, 4).astype(int), REAL),
     ],
@@ -252,6 +251,15 @@ def test_the_way_out_for_shares_of_classes_against_classes():
     with pytest.raises(ValueError, match=r"give y.argmax\(axis=1\)"):
         accuracy(P, soft)
     assert accuracy(P, soft.argmax(axis=1)) == accuracy(scores(P), soft) == 4 / 8
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_prediction_that_is_quite_sure_is_compared_with_shares(dtype):
+    """A softmax may round to 0 and 1: floats, as a model returns them, are no answers."""
+    sure = np.eye(2, dtype=dtype)
+    assert accuracy(sure, [[0.95, 0.05], [0.05, 0.95]]) == 1
+    assert accuracy(sure, [[0.95, 0.05], [0.95, 0.05]]) == 0.5
+    assert confusion_matrix(sure, [[0.95, 0.05], [0.95, 0.05]], 2).tolist() == [[1, 1], [0, 0]]
 
 
 def test_scores_are_no_answers_and_other_widths_are_not_compared():

@@ -95,12 +95,12 @@ def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Ar
             hint = f" Use {name}.astype(int)." if each.dtype.kind == "f" else ""
             raise ValueError(f"{caller}: classes are whole numbers, got {each.dtype}.{hint}")
     if y.ndim == 2 and not one_hot_rows(y):
-        if p.ndim == 1 or one_hot_rows(p):
+        if p.ndim == 1 or (p.dtype.kind in "biu" and one_hot_rows(p)):  # a model returns floats
             raise ValueError(
                 f"{caller}: p holds classes, and the rows of y are not one-hot. {ORDER} If y does "
                 "hold shares of classes, give y.argmax(axis=1)."
             )
-        class_targets(p.shape, y, caller)  # shares
+        class_targets(p.shape, y, caller, p)  # shares
     if p.ndim == 2:
         refuse_unscored(p, caller)
     return p, y
