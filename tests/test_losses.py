@@ -416,3 +416,23 @@ def test_predictions_that_are_quite_sure_are_no_answers():
         assert CrossEntropy().forward(sure, y) == pytest.approx(expected)
     nearly = np.array([[1.0, 0.0], [0.5, 0.5]])  # one row is one-hot, and one is not
     assert CrossEntropy().forward(nearly, [[0.5, 0.5], [0.5, 0.5]]) > 0
+
+
+# By hand: lists, as they are typed
+
+
+@pytest.mark.parametrize("form", [list, tuple, lambda rows: np.array(rows)])
+def test_what_is_typed_by_hand_is_an_array(form):
+    masked = form([[0, 1, -math.inf]])
+    second = math.e / (1 + math.e)  # softmax of 0 and 1
+    assert SoftmaxCrossEntropy().forward(masked, [0]) == pytest.approx(math.log(1 + math.e))
+    assert SoftmaxCrossEntropy().backward(masked, [0])[0] == pytest.approx([-second, second, 0])
+    assert CrossEntropy().forward(form([[0.5, 0.5]]), [0]) == pytest.approx(math.log(2))
+    assert CrossEntropy().backward(form([[0.5, 0.5]]), [0]).tolist() == [[-2, 0]]
+    assert MeanSquaredError().forward(form([[3], [1]]), [[1], [1]]) == 2
+    assert MeanSquaredError().backward(form([[3], [1]]), [[1], [1]]).tolist() == [[2], [0]]
+
+
+@pytest.mark.parametrize("y", [[1, 1, 1, 1], [[0, 1]] * 4])
+def test_the_mean_of_losses_whose_sum_is_too_large_is_a_number(y):
+    assert SoftmaxCrossEntropy().forward(np.array([[1e308, 0.0]] * 4), y) == 1e308

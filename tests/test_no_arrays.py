@@ -14,17 +14,20 @@ from tinynn import (
     MeanSquaredError,
     Sequential,
     Softmax,
+    SoftmaxCrossEntropy,
     Trainer,
     accuracy,
     check_gradients,
     confusion_matrix,
     diagnose,
     explain_step,
+    log_softmax,
     minibatches,
     one_hot,
     per_class_report,
     plots,
     scale_pixels,
+    softmax,
     stratified_split,
 )
 
@@ -90,6 +93,10 @@ DOORS = {
         np.zeros((12, 2, 2)), P, "abc", y=thing
     ),
     "confusion": lambda thing: plots.confusion(thing, "abc"),
+    "loss p": lambda thing: SoftmaxCrossEntropy().forward(thing, Y),
+    "loss of numbers, p": lambda thing: MeanSquaredError().forward(thing, X),
+    "softmax": softmax,
+    "log_softmax": log_softmax,
 }
 THINGS = {
     "masked": (
@@ -134,7 +141,7 @@ def test_what_is_no_array_is_refused_with_the_line_to_write(door, thing):
     assert MODEL.params.tobytes() == before
 
 
-@pytest.mark.parametrize("door", ["fit x", "accuracy p", "confusion_matrix p", "prediction_grid p"])
+@pytest.mark.parametrize("door", ["fit x", "accuracy p", "loss p", "softmax", "prediction_grid p"])
 def test_the_traceback_ends_at_the_door(door):
     with pytest.raises(ValueError) as error:
         DOORS[door](Sparse())
@@ -147,8 +154,6 @@ def test_the_traceback_ends_at_the_door(door):
 def test_masked_predictions_are_refused_by_losses_and_matrices_too(loss):
     with pytest.raises(ValueError, match="p is a masked array, 1 of whose 36"):
         loss.forward(np.ma.masked_equal(P, P.max()), one_hot(Y, 3))
-    with pytest.warns(PendingDeprecationWarning), pytest.raises(ValueError, match="got a matrix"):
-        loss.forward(np.matrix(P), one_hot(Y, 3))
 
 
 def test_a_masked_array_that_hides_nothing_is_its_numbers():

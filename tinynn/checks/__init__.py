@@ -14,6 +14,7 @@ from tinynn.checks.answers import (
     probabilities,
     repeats,
     same_shape,
+    scores,
     targets,
     vector,
 )
@@ -126,6 +127,7 @@ __all__ = [
     "sample_shape",
     "scale",
     "scored",
+    "scores",
     "shape_after",
     "should_rise",
     "softmax_once",

@@ -14,14 +14,15 @@ from tinynn.parameters import Array, Shape
 ORDER = "Are p and y swapped? The prediction comes first, then the answer."
 
 
-def _array(p: Any, loss: str) -> Array:
-    """Predictions: an array, as a model returns them."""
-    if type(p) is not np.ndarray:
-        array(p, "p")  # or it would be a masked array
-        if not isinstance(p, np.ndarray) or isinstance(p, np.matrix):
-            kind = type(p).__name__
-            raise ValueError(f"{loss} expects p as an array, got a {kind}. Write np.array(p).")
-    return p
+@door
+def scores(z: npt.ArrayLike, caller: str) -> Array:
+    """Real scores (..., C), of 1 class or more."""
+    z = numbers(array(z, "z"), f"{caller} expects scores, which are numbers")
+    if not z.ndim or not z.shape[-1]:
+        raise ValueError(
+            f"{caller} expects rows of scores (..., C), of 1 class or more, got shape {z.shape}."
+        )
+    return z
 
 
 def pixels(images: npt.ArrayLike) -> Array:
@@ -141,20 +142,21 @@ def one_hot_rows(rows: Array) -> bool:
 
 
 @door
-def class_shares(p: Array, y: npt.ArrayLike, loss: str) -> tuple[Any, Any]:
-    """Which entries of predictions p (B, C) the answer is about, and what it says, in p's dtype.
+def class_shares(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, Any, Any]:
+    """Predictions p (B, C); which entries the answer is about, and what it says, in p's dtype.
 
     Of classes (B,) these are one a sample, with a share of 1; of rows (B, C) they are all.
 
-    >>> at, share = class_shares(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
+    >>> p, at, share = class_shares(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
     >>> at, float(share)
     ((array([0, 1]), array([2, 0])), 1.0)
     """
-    y = class_targets(_array(p, loss).shape, y, loss, p)
+    p = numbers(array(p, "p"), f"{loss} expects p as numbers")
+    y = class_targets(p.shape, y, loss, p)
     dtype = np.result_type(p, np.float32)
     if y.ndim == 1:
-        return (np.arange(len(y)), y), dtype.type(1)
-    return ..., y.astype(dtype, copy=False)
+        return p, (np.arange(len(y)), y), dtype.type(1)
+    return p, ..., y.astype(dtype, copy=False)
 
 
 def probabilities(p: Array) -> None:
@@ -193,10 +195,11 @@ def not_saturated(p: Array, loss: str) -> None:
 
 
 @door
-def targets(p: Array, y: npt.ArrayLike) -> Array:
-    """The answer to predictions p of any shape: numbers in the same shape and precision."""
-    y = same_shape(_array(p, "MeanSquaredError").shape, y)
-    return y.astype(np.result_type(p, np.float32), copy=False)
+def targets(p: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
+    """Predictions p of any shape, and the answer: numbers in the same shape and precision."""
+    p = numbers(array(p, "p"), "MeanSquaredError expects p as numbers")
+    y = same_shape(p.shape, y)
+    return p, y.astype(np.result_type(p, np.float32), copy=False)
 
 
 def same_shape(p_shape: Shape, y: npt.ArrayLike) -> Array:
