@@ -436,3 +436,4 @@ def test_what_is_typed_by_hand_is_an_array(form):
 @pytest.mark.parametrize("y", [[1, 1, 1, 1], [[0, 1]] * 4])
 def test_the_mean_of_losses_whose_sum_is_too_large_is_a_number(y):
     assert SoftmaxCrossEntropy().forward(np.array([[1e308, 0.0]] * 4), y) == 1e308
+    assert MeanSquaredError().forward(np.full((4, 2), 1e154), np.zeros((4, 2))) == 1e154**2
