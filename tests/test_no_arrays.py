@@ -110,6 +110,11 @@ THINGS = {
         "filled(",
     ),
     "sparse": (Sparse, "is a sparse Sparse", ".toarray()"),
+    "sparse rows": (
+        lambda: [Sparse()] * 12,
+        "[0] is a sparse Sparse",
+        "Write np.vstack([row.toarray() for row in ",
+    ),
     "dictionary": (lambda: {"x": X, "y": Y}, "is a dict with the keys 'x', 'y'", ".values())"),
     "set": (lambda: {1, 2}, "is a set, which has no order", "list("),
     "generator": (lambda: (row for row in X), "is a generator", "Write list("),
@@ -148,6 +153,25 @@ def test_the_traceback_ends_at_the_door(door):
     package = Path(tinynn.__file__).parent
     found = traceback.extract_tb(error.value.__traceback__)
     assert sum(package in Path(frame.filename).parents for frame in found) <= 2
+
+
+@pytest.mark.parametrize("thing", THINGS)
+def test_what_is_to_be_written_for_validation_data_is_python(thing):
+    """`validation x` is a name for readers; Python knows x."""
+    make, _, remedy = THINGS[thing]
+    with pytest.raises(ValueError) as error:
+        DOORS["fit, validation x"](make())
+    said, rest = str(error.value).split("validation x", 1)
+    assert (said, "validation" in rest) == ("", False)
+    assert remedy in rest
+
+
+def test_of_many_bytes_a_few_are_shown():
+    for y in (bytes(10_000), "7" * 10_000):
+        with pytest.raises(ValueError) as error:
+            RUN.fit(X, y, 1)
+        assert len(str(error.value)) < 200
+        assert "..." in str(error.value)
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), MeanSquaredError()])

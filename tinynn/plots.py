@@ -104,6 +104,7 @@ def prediction_grid(
             f"prediction_grid expects p as probabilities (N, C), got {p.shape}. Give it what "
             "model.predict returns."
         )
+    names = checks.class_names(names, "prediction_grid", p.shape[1])
     if not len(images):
         raise ValueError("prediction_grid needs 1 image or more, got none.")
     if len(images) != len(p) or (answers is not None and len(answers) != len(p)):
@@ -142,7 +143,9 @@ def prediction_grid(
 
 
 @checks.door
-def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None) -> "Figure":
+def confusion(
+    matrix: npt.ArrayLike, names: Sequence[str], path: PathLike | None = None
+) -> "Figure":
     """Draw a confusion matrix: a row for each true class, coloured by the share of that row.
 
     matrix: counts (C, C), from `tinynn.confusion_matrix`. names: C of them. Raises ValueError for
@@ -152,6 +155,7 @@ def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None)
     >>> figure.axes[0].get_xlabel()
     'predicted class'
     """
+    names = checks.class_names(names, "confusion")
     matrix = checks.counts(matrix, len(names), "confusion")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # (C, C)
     size = 2.5 + 0.62 * len(names)

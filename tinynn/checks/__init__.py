@@ -56,6 +56,7 @@ from tinynn.checks.networks import (
 )
 from tinynn.checks.predictions import (
     NoNumbers,
+    class_names,
     compared,
     counts,
     masked_answer,
@@ -84,6 +85,7 @@ __all__ = [
     "assignable",
     "batch",
     "better_than_guessing",
+    "class_names",
     "class_shares",
     "class_targets",
     "compared",
