@@ -348,7 +348,21 @@ def test_counts_may_be_lists_and_small_integers():
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_an_answer_that_is_nan_is_named(metric):
-    with pytest.raises(ValueError, match=r"y\[1\] is nan: leave out samples"):
+    with pytest.raises(ValueError, match=r"y\[1\] is nan\.$"):
         METRICS[metric]([0, 1], [0, math.nan])
-    with pytest.raises(ValueError, match=r"p\[0\] is inf"):
+    with pytest.raises(ValueError, match=r"p\[0\] is inf\.$"):
         METRICS[metric]([math.inf, 1], [0, 1])
+    with pytest.raises(ValueError, match=r"p\[0\] is 0\.9\..* give \(p > 0\.5\)\.astype\(int\)\.$"):
+        METRICS[metric]([0.9, 0.2], [1, 0])  # cut to whole numbers, all would be 0
+    with pytest.raises(ValueError, match=r"Use p\.astype\(int\)\.$"):
+        METRICS[metric]([1.0, 0.0], [1, 0])
+
+
+@pytest.mark.parametrize("kind", [float, object])
+def test_labels_that_are_no_whole_numbers_are_not_to_be_cut(kind):
+    with pytest.raises(ValueError, match=r"y\[1\] is nan\.$"):
+        one_hot(np.array([0, math.nan], kind), 2)
+    with pytest.raises(ValueError, match=r"y\[0\] is 0\.5\.$"):
+        one_hot(np.array([0.5, 1], kind), 2)
+    with pytest.raises(ValueError, match=r"Use y\.astype\(int\)\.$"):
+        one_hot(np.array([0, 1], kind).astype(kind), 2)

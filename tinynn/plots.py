@@ -50,6 +50,11 @@ def learning_curves(
     columns = [_columns(run) for run in runs]
     if not columns or not all(run.get("epoch") for run in columns):
         raise ValueError("learning_curves needs one run or more, each with an epoch or more.")
+    if labels is not None and (isinstance(labels, str) or len(labels) != len(runs)):
+        raise ValueError(
+            f"learning_curves expects labels, a list with a text for each of the {len(runs)} runs, "
+            f"got {labels!r}."
+        )
     names = labels or [_label(run, i, len(runs)) for i, run in enumerate(runs)]
     figures = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
     figure = blank(6.4, 3.6 * len(figures))

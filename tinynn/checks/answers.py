@@ -53,6 +53,22 @@ def vector(values: npt.ArrayLike, expectation: str) -> Array:
     return made
 
 
+def as_whole(values: Array, name: str) -> str:
+    """The line that makes classes (N,) of floats, or which of them is no whole number.
+
+    >>> as_whole(np.array([0.0, 1.0]), "y"), as_whole(np.array([0.0, np.nan]), "y")
+    (' Use y.astype(int).', ' y[1] is nan.')
+    """
+    with np.errstate(invalid="ignore"):
+        odd = values % 1 != 0  # of NaN and infinity too
+    if not odd.any():
+        return f" Use {name}.astype(int)."
+    at = int(odd.argmax())
+    hint = " If these are probabilities of class 1, give (p > 0.5).astype(int)."
+    between = name == "p" and values.min() >= 0 and values.max() <= 1
+    return f" {name}[{at}] is {values[at]:.4g}.{hint if between else ''}"
+
+
 @door
 def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     """Classes (N,): whole numbers from 0 to classes - 1.
@@ -66,9 +82,9 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     count("classes", classes)
     y = array(y, "y")
     if y.ndim != 1 or y.dtype.kind not in "iu":
-        hint = " Use y.astype(int)." if y.ndim == 1 and y.dtype.kind in "bf" else ""
+        hint = as_whole(y, "y") if y.ndim == 1 and y.dtype.kind in "bf" else ""
         if y.ndim == 1 and y.dtype == object and all(isinstance(each, Real) for each in y):
-            hint = " Use y.astype(int)."
+            hint = as_whole(y.astype(float), "y")
         elif y.ndim == 1 and y.dtype.kind in "OSU":
             hint = " Number them: names, y = np.unique(y, return_inverse=True)."
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.answers import ORDER, class_targets, one_hot_rows
+from tinynn.checks.answers import ORDER, as_whole, class_targets, one_hot_rows
 from tinynn.checks.arguments import array, numbers, shortened
 from tinynn.parameters import Array
 
@@ -96,10 +96,7 @@ def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Ar
         if each.ndim == 2:
             numbers(each, f"{caller} expects rows of numbers")
         elif each.dtype.kind not in "biu":
-            hint = f" Use {name}.astype(int)." if each.dtype.kind == "f" else ""
-            if hint and not np.isfinite(each).all():
-                at = int((~np.isfinite(each)).argmax())
-                hint = f" {name}[{at}] is {each[at]}: leave out samples without an answer."
+            hint = as_whole(each, name) if each.dtype.kind == "f" else ""
             raise ValueError(f"{caller}: classes are whole numbers, got {each.dtype}.{hint}")
     if y.ndim == 2 and not one_hot_rows(y):
         if p.ndim == 1 or (p.dtype.kind in "biu" and one_hot_rows(p)):  # a model returns floats
