@@ -177,3 +177,10 @@ def test_rows_without_a_largest_number_have_no_softmax_and_become_nan(function, 
     found = function(np.array([row, [0.0, 0.0]]))
     assert np.isnan(found[0]).all()
     assert np.isfinite(found[1]).all()
+
+
+@pytest.mark.parametrize("function", [softmax, log_softmax])
+@pytest.mark.parametrize("z", [3.0, [], np.zeros((2, 0)), ["a", "b"], np.array([1j, 2])])
+def test_what_has_no_scores_in_rows_is_refused_in_words(function, z):
+    with pytest.raises(ValueError, match=f"^{function.__name__} expects .*scores"):
+        function(z)

@@ -390,18 +390,23 @@ def test_classes_in_the_place_of_predictions_are_refused(loss, method):
 
 
 @pytest.mark.parametrize("method", ["forward", "backward"])
-@pytest.mark.parametrize(
-    ("loss", "p"),
-    [
-        (CrossEntropy(), probabilities(3, 4)),
-        (SoftmaxCrossEntropy(), np.random.default_rng(0).normal(size=(3, 4))),
-    ],
-)
+@pytest.mark.parametrize("loss", CLASSIFIERS)
 @pytest.mark.parametrize("dtype", [bool, int, np.float32])
-def test_one_hot_rows_in_the_place_of_predictions_are_refused(loss, p, dtype, method):
+def test_scores_in_the_place_of_answers_to_one_hot_rows_are_refused(loss, dtype, method):
+    scores = np.random.default_rng(0).normal(size=(3, 4))
     with pytest.raises(ValueError) as error:
-        getattr(loss, method)(np.eye(4, dtype=dtype)[[0, 1, 3]], p)
+        getattr(loss, method)(np.eye(4, dtype=dtype)[[0, 1, 3]], scores)
     assert str(error.value).endswith(ORDER)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_predictions_that_are_quite_sure_are_compared_with_soft_answers(dtype):
+    """An own softmax without a floor says 0 and 1; a training must not end for that."""
+    sure, y = np.eye(2, dtype=dtype), [[0.9, 0.1], [0.25, 0.75]]
+    expected = 0.35 / 2 * CAP  # what each answer gives to the class that p excludes
+    assert CrossEntropy().forward(sure, y) == pytest.approx(expected, rel=1e-6)
+    slope = [[-0.45, -0.05e30], [-0.125e30, -0.375]]
+    np.testing.assert_allclose(CrossEntropy().backward(sure, y), slope, rtol=1e-5)
 
 
 def test_predictions_that_are_quite_sure_are_no_answers():
@@ -411,3 +416,24 @@ def test_predictions_that_are_quite_sure_are_no_answers():
         assert CrossEntropy().forward(sure, y) == pytest.approx(expected)
     nearly = np.array([[1.0, 0.0], [0.5, 0.5]])  # one row is one-hot, and one is not
     assert CrossEntropy().forward(nearly, [[0.5, 0.5], [0.5, 0.5]]) > 0
+
+
+# By hand: lists, as they are typed
+
+
+@pytest.mark.parametrize("form", [list, tuple, lambda rows: np.array(rows)])
+def test_what_is_typed_by_hand_is_an_array(form):
+    masked = form([[0, 1, -math.inf]])
+    second = math.e / (1 + math.e)  # softmax of 0 and 1
+    assert SoftmaxCrossEntropy().forward(masked, [0]) == pytest.approx(math.log(1 + math.e))
+    assert SoftmaxCrossEntropy().backward(masked, [0])[0] == pytest.approx([-second, second, 0])
+    assert CrossEntropy().forward(form([[0.5, 0.5]]), [0]) == pytest.approx(math.log(2))
+    assert CrossEntropy().backward(form([[0.5, 0.5]]), [0]).tolist() == [[-2, 0]]
+    assert MeanSquaredError().forward(form([[3], [1]]), [[1], [1]]) == 2
+    assert MeanSquaredError().backward(form([[3], [1]]), [[1], [1]]).tolist() == [[2], [0]]
+
+
+@pytest.mark.parametrize("y", [[1, 1, 1, 1], [[0, 1]] * 4])
+def test_the_mean_of_losses_whose_sum_is_too_large_is_a_number(y):
+    assert SoftmaxCrossEntropy().forward(np.array([[1e308, 0.0]] * 4), y) == 1e308
+    assert MeanSquaredError().forward(np.full((4, 2), 1e154), np.zeros((4, 2))) == 1e154**2

@@ -1,5 +1,6 @@
 """Protects the figures by which people judge a classifier, and the texts that show them."""
 
+import math
 import tracemalloc
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynn import accuracy, confusion_matrix, one_hot, per_class_report
+from tinynn import accuracy, confusion_matrix, one_hot, per_class_report, plots
 from tinynn.metrics import format_confusion, most_confused
 
 # Eight samples, worked by hand: class 2 is never predicted, class 3 never occurs.
@@ -235,7 +236,6 @@ REAL = np.random.default_rng(0).dirichlet(np.ones(4), 8)
         (Y, REAL),
         (np.array(Y), REAL.astype(np.float32)),
         (Y, np.log(REAL)),  # scores
-        (one_hot(Y, 4), REAL),
         (one_hot(Y, 4), np.log(REAL)),
         (one_hot(Y, 4).astype(int), REAL),
     ],
@@ -254,6 +254,15 @@ def test_the_way_out_for_shares_of_classes_against_classes():
     assert accuracy(P, soft.argmax(axis=1)) == accuracy(scores(P), soft) == 4 / 8
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_prediction_that_is_quite_sure_is_compared_with_shares(dtype):
+    """A softmax may round to 0 and 1: floats, as a model returns them, are no answers."""
+    sure = np.eye(2, dtype=dtype)
+    assert accuracy(sure, [[0.95, 0.05], [0.05, 0.95]]) == 1
+    assert accuracy(sure, [[0.95, 0.05], [0.95, 0.05]]) == 0.5
+    assert confusion_matrix(sure, [[0.95, 0.05], [0.95, 0.05]], 2).tolist() == [[1, 1], [0, 0]]
+
+
 def test_scores_are_no_answers_and_other_widths_are_not_compared():
     with pytest.raises(ValueError, match="rows of y must not be negative and must sum to 1"):
         accuracy(REAL, 2 * REAL)
@@ -269,3 +278,91 @@ def test_a_report_on_20000_classes_takes_no_square_of_them():
     tracemalloc.stop()
     assert peak < 50e6  # a matrix of 20,000 by 20,000 counts takes 3.2 GB
     assert [report.scores[i].f1 for i in (0, 5, 6, 19_999)] == [1, 0, 0, 1]
+
+
+# Names and counts that do not fit
+
+NAMED = {
+    "most_confused": lambda names: most_confused(np.eye(2, dtype=int), names),
+    "format_confusion": lambda names: format_confusion(np.eye(2, dtype=int), names),
+    "per_class_report": lambda names: per_class_report([0, 1], [0, 1], names),
+    "confusion": lambda names: plots.confusion(np.eye(2, dtype=int), names),
+    "prediction_grid": lambda names: plots.prediction_grid(np.zeros((2, 4, 4)), np.eye(2), names),
+}
+
+
+@pytest.mark.parametrize("caller", NAMED)
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: None, "got None."),
+        (lambda: 2, "got 2."),
+        (lambda: {0: "a", 1: "b"}, "got dict. Write list(names) for its keys, list(names.value"),
+        (lambda: {"a", "b"}, "got set. It has no order"),
+        (lambda: (name for name in "ab"), "got generator. Write list(names)."),
+        (lambda: b"ab", "got bytes."),
+        (lambda: range(2), "but names[0] is 0. Write [str(name) for name in names]."),
+        (lambda: ["a", 1], "but names[1] is 1. Write [str(name) for name in names]."),
+        (lambda: np.array([["a", "b"]]), "got an array of shape (1, 2). Write names.ravel()."),
+        (lambda: [], "and 0 names."),
+    ],
+)
+def test_what_are_no_names_is_refused_in_words(caller, make, said):
+    with pytest.raises(ValueError) as error:
+        NAMED[caller](make())
+    assert str(error.value).startswith(f"{caller} expects names, a list of texts, one for each")
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("caller", NAMED)
+@pytest.mark.parametrize("names", ["ab", ("a", "b"), np.array(["a", "b"])])
+def test_names_are_any_sequence_of_texts(caller, names):
+    NAMED[caller](names)
+
+
+@pytest.mark.parametrize("function", [most_confused, format_confusion])
+@pytest.mark.parametrize(
+    ("matrix", "said"),
+    [
+        (np.eye(3, dtype=int), "for 2 names; got (3, 3) of int64."),
+        ([1, 2], "for 2 names; got (2,) of int64."),
+        ([[1, -1], [0, 1]], "got (2, 2) of int64, some below 0."),
+        ([[0.5, 0.5], [0, 1]], "got (2, 2) of float64."),
+        ([[1, math.nan], [0, 1]], "got (2, 2) of float64, some NaN or infinite."),
+        (None, "matrix is None."),
+    ],
+)
+def test_what_is_no_matrix_of_counts_is_refused_in_words(function, matrix, said):
+    with pytest.raises(ValueError) as error:
+        function(matrix, ["a", "b"])
+    assert said in str(error.value)
+
+
+def test_counts_may_be_lists_and_small_integers():
+    assert format_confusion([[5, 2], [1, 9]], "ab").splitlines()[1].split() == ["0", "a", "5", "2"]
+    small = np.array([[0, 200], [100, 0]], np.uint8)  # whose sum no byte holds
+    assert most_confused(small, "ab") == ["a and b: 300 (a taken for b 200, b taken for a 100)"]
+    with pytest.raises(ValueError, match="count must be a whole number of 1 or more, got 0"):
+        most_confused(small, "ab", count=0)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_answer_that_is_nan_is_named(metric):
+    with pytest.raises(ValueError, match=r"y\[1\] is nan\.$"):
+        METRICS[metric]([0, 1], [0, math.nan])
+    with pytest.raises(ValueError, match=r"p\[0\] is inf\.$"):
+        METRICS[metric]([math.inf, 1], [0, 1])
+    with pytest.raises(ValueError, match=r"p\[0\] is 0\.9\..* give \(p > 0\.5\)\.astype\(int\)\.$"):
+        METRICS[metric]([0.9, 0.2], [1, 0])  # cut to whole numbers, all would be 0
+    with pytest.raises(ValueError, match=r"Use p\.astype\(int\)\.$"):
+        METRICS[metric]([1.0, 0.0], [1, 0])
+
+
+@pytest.mark.parametrize("kind", [float, object])
+def test_labels_that_are_no_whole_numbers_are_not_to_be_cut(kind):
+    with pytest.raises(ValueError, match=r"y\[1\] is nan\.$"):
+        one_hot(np.array([0, math.nan], kind), 2)
+    with pytest.raises(ValueError, match=r"y\[0\] is 0\.5\.$"):
+        one_hot(np.array([0.5, 1], kind), 2)
+    with pytest.raises(ValueError, match=r"Use y\.astype\(int\)\.$"):
+        one_hot(np.array([0, 1], kind).astype(kind), 2)

@@ -14,17 +14,20 @@ from tinynn import (
     MeanSquaredError,
     Sequential,
     Softmax,
+    SoftmaxCrossEntropy,
     Trainer,
     accuracy,
     check_gradients,
     confusion_matrix,
     diagnose,
     explain_step,
+    log_softmax,
     minibatches,
     one_hot,
     per_class_report,
     plots,
     scale_pixels,
+    softmax,
     stratified_split,
 )
 
@@ -90,6 +93,10 @@ DOORS = {
         np.zeros((12, 2, 2)), P, "abc", y=thing
     ),
     "confusion": lambda thing: plots.confusion(thing, "abc"),
+    "loss p": lambda thing: SoftmaxCrossEntropy().forward(thing, Y),
+    "loss of numbers, p": lambda thing: MeanSquaredError().forward(thing, X),
+    "softmax": softmax,
+    "log_softmax": log_softmax,
 }
 THINGS = {
     "masked": (
@@ -103,6 +110,11 @@ THINGS = {
         "filled(",
     ),
     "sparse": (Sparse, "is a sparse Sparse", ".toarray()"),
+    "sparse rows": (
+        lambda: [Sparse()] * 12,
+        "[0] is a sparse Sparse",
+        "Write np.vstack([row.toarray() for row in ",
+    ),
     "dictionary": (lambda: {"x": X, "y": Y}, "is a dict with the keys 'x', 'y'", ".values())"),
     "set": (lambda: {1, 2}, "is a set, which has no order", "list("),
     "generator": (lambda: (row for row in X), "is a generator", "Write list("),
@@ -134,7 +146,7 @@ def test_what_is_no_array_is_refused_with_the_line_to_write(door, thing):
     assert MODEL.params.tobytes() == before
 
 
-@pytest.mark.parametrize("door", ["fit x", "accuracy p", "confusion_matrix p", "prediction_grid p"])
+@pytest.mark.parametrize("door", ["fit x", "accuracy p", "loss p", "softmax", "prediction_grid p"])
 def test_the_traceback_ends_at_the_door(door):
     with pytest.raises(ValueError) as error:
         DOORS[door](Sparse())
@@ -143,12 +155,29 @@ def test_the_traceback_ends_at_the_door(door):
     assert sum(package in Path(frame.filename).parents for frame in found) <= 2
 
 
+@pytest.mark.parametrize("thing", THINGS)
+def test_what_is_to_be_written_for_validation_data_is_python(thing):
+    """`validation x` is a name for readers; Python knows x."""
+    make, _, remedy = THINGS[thing]
+    with pytest.raises(ValueError) as error:
+        DOORS["fit, validation x"](make())
+    said, rest = str(error.value).split("validation x", 1)
+    assert (said, "validation" in rest) == ("", False)
+    assert remedy in rest
+
+
+def test_of_many_bytes_a_few_are_shown():
+    for y in (bytes(10_000), "7" * 10_000):
+        with pytest.raises(ValueError) as error:
+            RUN.fit(X, y, 1)
+        assert len(str(error.value)) < 200
+        assert "..." in str(error.value)
+
+
 @pytest.mark.parametrize("loss", [CrossEntropy(), MeanSquaredError()])
 def test_masked_predictions_are_refused_by_losses_and_matrices_too(loss):
     with pytest.raises(ValueError, match="p is a masked array, 1 of whose 36"):
         loss.forward(np.ma.masked_equal(P, P.max()), one_hot(Y, 3))
-    with pytest.warns(PendingDeprecationWarning), pytest.raises(ValueError, match="got a matrix"):
-        loss.forward(np.matrix(P), one_hot(Y, 3))
 
 
 def test_a_masked_array_that_hides_nothing_is_its_numbers():

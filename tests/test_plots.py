@@ -318,8 +318,8 @@ def test_curves_refuse_what_has_no_epochs(tmp_path):
 
 
 def test_curves_refuse_labels_for_another_number_of_runs():
-    for labels in (["one"], ["one", "two", "three"]):
-        with pytest.raises(ValueError):
+    for labels in (["one"], ["one", "two", "three"], "ab"):
+        with pytest.raises(ValueError, match="a text for each of the 2 runs, got"):
             plots.learning_curves(FULL, BARE, labels=labels)
 
 

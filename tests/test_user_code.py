@@ -25,6 +25,7 @@ from tinynn import (
     CSVLogger,
     Dense,
     EarlyStopping,
+    Layer,
     Loss,
     Optimizer,
     ReLU,
@@ -1152,3 +1153,26 @@ def test_what_no_text_can_hold_is_refused_in_words(tmp_path, kept):
     keeps.kept = kept
     with pytest.raises(ValueError, match=r"Keeps\.state\(\)\.kept"):
         fit(callbacks=[keeps], path=tmp_path / "run.npz")
+
+
+def test_an_own_softmax_that_is_quite_sure_trains_on_soft_answers():
+    """Without a floor it says exactly 0 and 1, which are no answers in the place of predictions."""
+
+    class Shares(Layer):
+        def forward(self, x, training=True):
+            e = np.exp(x - x.max(axis=1, keepdims=True))
+            self.p = e / e.sum(axis=1, keepdims=True)
+            return self.p
+
+        def input_gradient(self, dout):
+            return self.p * (dout - (dout * self.p).sum(axis=1, keepdims=True))
+
+    model = Sequential([Dense(2), Shares()], input_shape=(2,))
+    x, y = np.array([[1, -1], [-1, 1]]), np.array([[0.99, 0.01], [0.01, 0.99]])
+    trainer = Trainer(model, CrossEntropy(), SGD(1e-9))
+    model.layers[0].W[:] = [[500, -500], [-500, 500]]
+    history = trainer.fit(x, y, epochs=2, batch_size=1, validation_data=(2 * x, y))
+    assert set(model.predict(x).ravel().tolist()) == {0, 1}
+    expected = pytest.approx(0.3 * np.log(10))  # a hundredth of -log(1e-30)
+    assert history["loss"] == [expected] * 2
+    assert history["accuracy"] == history["val_accuracy"] == [1, 1]

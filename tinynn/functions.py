@@ -39,7 +39,7 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> Array:
     return rows
 
 
-def softmax(z: Array) -> Array:
+def softmax(z: npt.ArrayLike) -> Array:
     """Turn each row of scores into probabilities: p_j = exp(z_j) / sum_k exp(z_k).
 
     z: (..., C), real scores. Returns the same shape and, of floats, the same dtype; the last axis
@@ -47,18 +47,19 @@ def softmax(z: Array) -> Array:
     Subtracting a constant from a row changes nothing in the quotient, so the row's maximum is
     subtracted first: exp can then no longer overflow. (Goodfellow, Bengio and Courville, Deep
     Learning, 2016, section 4.1.) A score of -inf, as of a class that is masked, gives exactly 0. A
-    row of -inf alone, or with +inf or NaN, has no softmax: it becomes NaN.
+    row of -inf alone, or with +inf or NaN, has no softmax: it becomes NaN. Raises ValueError for
+    what are no numbers, and for rows of none.
 
     >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    e: Array = np.exp(_shifted(z))  # (..., C), the largest is 1
+    e: Array = np.exp(_shifted(checks.scores(z, "softmax")))  # (..., C), the largest is 1
     e /= e.sum(axis=-1, keepdims=True)
     return e
 
 
-def log_softmax(z: Array) -> Array:
+def log_softmax(z: npt.ArrayLike) -> Array:
     """Return the logarithm of `softmax(z)`, exact also where the probability itself would be 0.
 
     z: (..., C). Returns the same shape and dtype: log p_j = (z_j - m) - log sum_k exp(z_k - m),
@@ -68,7 +69,7 @@ def log_softmax(z: Array) -> Array:
     >>> log_softmax(np.array([[1000.0, 0.0]]))
     array([[    0., -1000.]])
     """
-    shifted = _shifted(z)
+    shifted = _shifted(checks.scores(z, "log_softmax"))
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
 
@@ -76,7 +77,6 @@ def log_softmax(z: Array) -> Array:
 @np.errstate(over="ignore")  # a gap of 6e38 is infinite in float32, and its exp is 0
 def _shifted(z: Array) -> Array:
     """Return each row of scores less its maximum, as floats: (..., C), at most 0."""
-    z = np.asarray(z)
     floats = z.astype(np.result_type(z, np.float32), copy=False)  # integers become floats
     shifted: Array = floats - floats.max(axis=-1, keepdims=True)
     return shifted

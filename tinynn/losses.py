@@ -1,6 +1,7 @@
 """How wrong is the prediction p: one number for a batch, and its slope with respect to p.
 
 Losses hold no state: forward(p, y) is the number, backward(p, y) its gradient dp, shaped like p.
+p and y are arrays, or what becomes one, such as a list of rows.
 The prediction comes first, then the answer.
 The loss is a mean over the batch, and the 1/B of that mean enters there, in dp, once: nothing
 further down divides again. Sums are taken in float64: float32 would lose digits over many numbers.
@@ -52,12 +53,13 @@ class MeanSquaredError(Loss):
            [0.]])
     """
 
-    def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        gap = np.subtract(p, checks.targets(p, y), dtype=np.float64)
-        return float(np.square(gap).mean())
+    def forward(self, p: npt.ArrayLike, y: npt.ArrayLike) -> float:
+        gap = np.subtract(*checks.targets(p, y), dtype=np.float64)
+        return float(np.sum(np.square(gap) / gap.size))  # the sum may be too large, the mean not
 
-    def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        dp: Array = (p - checks.targets(p, y)) * (2 / p.size)
+    def backward(self, p: npt.ArrayLike, y: npt.ArrayLike) -> Array:
+        p, y = checks.targets(p, y)
+        dp: Array = (p - y) * (2 / p.size)
         return dp  # (B, C)
 
 
@@ -82,14 +84,14 @@ class CrossEntropy(Loss):
 
     classifies = True
 
-    def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        at, share = checks.class_shares(p, y, "CrossEntropy")
-        checks.probabilities(p, y)
+    def forward(self, p: npt.ArrayLike, y: npt.ArrayLike) -> float:
+        p, at, share = checks.class_shares(p, y, "CrossEntropy")
+        checks.probabilities(p)
         return float(-np.sum(share * np.log(np.maximum(p[at], 1e-30)), dtype=np.float64) / len(p))
 
-    def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        at, share = checks.class_shares(p, y, "CrossEntropy")
-        checks.probabilities(p, y)
+    def backward(self, p: npt.ArrayLike, y: npt.ArrayLike) -> Array:
+        p, at, share = checks.class_shares(p, y, "CrossEntropy")
+        checks.probabilities(p)
         dp = np.zeros(p.shape, share.dtype)  # (B, C)
         dp[at] = -share / np.maximum(p[at], 1e-30) / len(p)
         return dp
@@ -112,14 +114,14 @@ class SoftmaxCrossEntropy(Loss):
 
     classifies = True
 
-    def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        at, share = checks.class_shares(p, y, "SoftmaxCrossEntropy")
+    def forward(self, p: npt.ArrayLike, y: npt.ArrayLike) -> float:
+        p, at, share = checks.class_shares(p, y, "SoftmaxCrossEntropy")
         log_p = log_softmax(p.astype(np.float64))[at]  # float32 cannot hold every gap
         log_p[share == 0] = 0  # else 0 * -inf, of a class that is masked
-        return float(-np.sum(share * log_p) / len(p))
+        return float(-np.sum(share * (log_p / len(p))))  # the sum may be too large, the mean not
 
-    def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        at, share = checks.class_shares(p, y, "SoftmaxCrossEntropy")
+    def backward(self, p: npt.ArrayLike, y: npt.ArrayLike) -> Array:
+        p, at, share = checks.class_shares(p, y, "SoftmaxCrossEntropy")
         dp = softmax(p)  # (B, C)
         dp[at] -= share
         return dp / len(p)

@@ -56,15 +56,19 @@ def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
     return np.bincount(y * classes + p, minlength=classes**2).reshape(classes, classes)
 
 
-def most_confused(matrix: Array, names: Sequence[str], count: int = 5) -> list[str]:
+@checks.door
+def most_confused(matrix: npt.ArrayLike, names: Sequence[str], count: int = 5) -> list[str]:
     """Name the pairs of classes that are mixed up most often, in either direction, worst first.
 
     matrix: counts (C, C), from `confusion_matrix`. names: C of them. count: 5 pairs at most; those
-    never mixed up are left out.
+    never mixed up are left out. Raises ValueError for what is no such matrix, or other names.
 
     >>> most_confused(np.array([[5, 2, 0], [1, 9, 0], [0, 0, 3]]), ["cat", "dog", "cow"])
     ['cat and dog: 3 (cat taken for dog 2, dog taken for cat 1)']
     """
+    names = checks.class_names(names, "most_confused")
+    matrix = checks.counts(matrix, len(names), "most_confused")
+    count = checks.count("count", count)
     both = np.triu(matrix + matrix.T, k=1)  # (C, C), each pair once
     pairs = [divmod(int(k), len(names)) for k in np.argsort(-both, axis=None, kind="stable")]
     return [
@@ -75,14 +79,19 @@ def most_confused(matrix: Array, names: Sequence[str], count: int = 5) -> list[s
     ]
 
 
-def format_confusion(matrix: Array, names: Sequence[str]) -> str:
+@checks.door
+def format_confusion(matrix: npt.ArrayLike, names: Sequence[str]) -> str:
     """Lay a confusion matrix out as text: rows are true classes, columns what they were taken for.
+
+    Raises ValueError for what is no matrix of counts (C, C), or not C names.
 
     >>> print(format_confusion(np.array([[5, 2], [1, 9]]), ["cat", "dog"]))
     true     0    1
     0 cat    5    2
     1 dog    1    9
     """
+    names = checks.class_names(names, "format_confusion")
+    matrix = checks.counts(matrix, len(names), "format_confusion")
     labels = [f"{i} {name}" for i, name in enumerate(names)]
     width, cell = max(len(label) for label in labels), max(5, len(str(matrix.max())) + 1)
     head = "true".ljust(width) + "".join(f"{j:>{cell}}" for j in range(len(names)))
@@ -136,8 +145,7 @@ def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -
     cat        1.000   0.500  0.667        2
     dog        0.667   1.000  0.800        2
     """
-    if isinstance(names, int):
-        raise ValueError(f"per_class_report expects a name for each class, got {names}.")
+    names = checks.class_names(names, "per_class_report")
     p, y = _both_classes(p, y, len(names), "per_class_report")
     counts = [np.bincount(c, minlength=len(names)).tolist() for c in (p[p == y], p, y)]  # C each
     scores = []

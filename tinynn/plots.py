@@ -50,6 +50,11 @@ def learning_curves(
     columns = [_columns(run) for run in runs]
     if not columns or not all(run.get("epoch") for run in columns):
         raise ValueError("learning_curves needs one run or more, each with an epoch or more.")
+    if labels is not None and (isinstance(labels, str) or len(labels) != len(runs)):
+        raise ValueError(
+            f"learning_curves expects labels, a list with a text for each of the {len(runs)} runs, "
+            f"got {labels!r}."
+        )
     names = labels or [_label(run, i, len(runs)) for i, run in enumerate(runs)]
     figures = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
     figure = blank(6.4, 3.6 * len(figures))
@@ -104,6 +109,7 @@ def prediction_grid(
             f"prediction_grid expects p as probabilities (N, C), got {p.shape}. Give it what "
             "model.predict returns."
         )
+    names = checks.class_names(names, "prediction_grid", p.shape[1])
     if not len(images):
         raise ValueError("prediction_grid needs 1 image or more, got none.")
     if len(images) != len(p) or (answers is not None and len(answers) != len(p)):
@@ -142,7 +148,9 @@ def prediction_grid(
 
 
 @checks.door
-def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None) -> "Figure":
+def confusion(
+    matrix: npt.ArrayLike, names: Sequence[str], path: PathLike | None = None
+) -> "Figure":
     """Draw a confusion matrix: a row for each true class, coloured by the share of that row.
 
     matrix: counts (C, C), from `tinynn.confusion_matrix`. names: C of them. Raises ValueError for
@@ -152,6 +160,7 @@ def confusion(matrix: Array, names: Sequence[str], path: PathLike | None = None)
     >>> figure.axes[0].get_xlabel()
     'predicted class'
     """
+    names = checks.class_names(names, "confusion")
     matrix = checks.counts(matrix, len(names), "confusion")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # (C, C)
     size = 2.5 + 0.62 * len(names)

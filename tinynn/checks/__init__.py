@@ -14,6 +14,7 @@ from tinynn.checks.answers import (
     probabilities,
     repeats,
     same_shape,
+    scores,
     targets,
     vector,
 )
@@ -56,6 +57,7 @@ from tinynn.checks.networks import (
 )
 from tinynn.checks.predictions import (
     NoNumbers,
+    class_names,
     compared,
     counts,
     masked_answer,
@@ -84,6 +86,7 @@ __all__ = [
     "assignable",
     "batch",
     "better_than_guessing",
+    "class_names",
     "class_shares",
     "class_targets",
     "compared",
@@ -128,6 +131,7 @@ __all__ = [
     "sample_shape",
     "scale",
     "scored",
+    "scores",
     "shape_after",
     "should_rise",
     "softmax_once",

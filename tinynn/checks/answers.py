@@ -14,14 +14,15 @@ from tinynn.parameters import Array, Shape
 ORDER = "Are p and y swapped? The prediction comes first, then the answer."
 
 
-def _array(p: Any, loss: str) -> Array:
-    """Predictions: an array, as a model returns them."""
-    if type(p) is not np.ndarray:
-        array(p, "p")  # or it would be a masked array
-        if not isinstance(p, np.ndarray) or isinstance(p, np.matrix):
-            kind = type(p).__name__
-            raise ValueError(f"{loss} expects p as an array, got a {kind}. Write np.array(p).")
-    return p
+@door
+def scores(z: npt.ArrayLike, caller: str) -> Array:
+    """Real scores (..., C), of 1 class or more."""
+    z = numbers(array(z, "z"), f"{caller} expects scores, which are numbers")
+    if not z.ndim or not z.shape[-1]:
+        raise ValueError(
+            f"{caller} expects rows of scores (..., C), of 1 class or more, got shape {z.shape}."
+        )
+    return z
 
 
 def pixels(images: npt.ArrayLike) -> Array:
@@ -52,6 +53,22 @@ def vector(values: npt.ArrayLike, expectation: str) -> Array:
     return made
 
 
+def as_whole(values: Array, name: str) -> str:
+    """The line that makes classes (N,) of floats, or which of them is no whole number.
+
+    >>> as_whole(np.array([0.0, 1.0]), "y"), as_whole(np.array([0.0, np.nan]), "y")
+    (' Use y.astype(int).', ' y[1] is nan.')
+    """
+    with np.errstate(invalid="ignore"):
+        odd = values % 1 != 0  # of NaN and infinity too
+    if not odd.any():
+        return f" Use {name}.astype(int)."
+    at = int(odd.argmax())
+    hint = " If these are probabilities of class 1, give (p > 0.5).astype(int)."
+    between = name == "p" and values.min() >= 0 and values.max() <= 1
+    return f" {name}[{at}] is {values[at]:.4g}.{hint if between else ''}"
+
+
 @door
 def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     """Classes (N,): whole numbers from 0 to classes - 1.
@@ -65,9 +82,9 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     count("classes", classes)
     y = array(y, "y")
     if y.ndim != 1 or y.dtype.kind not in "iu":
-        hint = " Use y.astype(int)." if y.ndim == 1 and y.dtype.kind in "bf" else ""
+        hint = as_whole(y, "y") if y.ndim == 1 and y.dtype.kind in "bf" else ""
         if y.ndim == 1 and y.dtype == object and all(isinstance(each, Real) for each in y):
-            hint = " Use y.astype(int)."
+            hint = as_whole(y.astype(float), "y")
         elif y.ndim == 1 and y.dtype.kind in "OSU":
             hint = " Number them: names, y = np.unique(y, return_inverse=True)."
         raise ValueError(
@@ -135,32 +152,33 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
 
 
 def one_hot_rows(rows: Array) -> bool:
-    """Whether each row has a single 1, and 0 elsewhere: surely an answer."""
+    """Whether each row has a single 1, and 0 elsewhere: an answer, or a model that is sure."""
     ones = rows == 1
     return bool((ones.sum(axis=1) == 1).all() and (ones | (rows == 0)).all())
 
 
 @door
-def class_shares(p: Array, y: npt.ArrayLike, loss: str) -> tuple[Any, Any]:
-    """Which entries of predictions p (B, C) the answer is about, and what it says, in p's dtype.
+def class_shares(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, Any, Any]:
+    """Predictions p (B, C); which entries the answer is about, and what it says, in p's dtype.
 
     Of classes (B,) these are one a sample, with a share of 1; of rows (B, C) they are all.
 
-    >>> at, share = class_shares(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
+    >>> p, at, share = class_shares(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
     >>> at, float(share)
     ((array([0, 1]), array([2, 0])), 1.0)
     """
-    y = class_targets(_array(p, loss).shape, y, loss, p)
+    p = numbers(array(p, "p"), f"{loss} expects p as numbers")
+    y = class_targets(p.shape, y, loss, p)
     dtype = np.result_type(p, np.float32)
     if y.ndim == 1:
-        return (np.arange(len(y)), y), dtype.type(1)
-    return ..., y.astype(dtype, copy=False)
+        return p, (np.arange(len(y)), y), dtype.type(1)
+    return p, ..., y.astype(dtype, copy=False)
 
 
-def probabilities(p: Array, y: npt.ArrayLike) -> None:
-    """Rows (B, C), each of numbers from 0 up that sum to 1; not the answer, in place of y."""
-    sums, least = p.sum(axis=-1), p.min()  # (B,)
-    if not (np.abs(sums - 1).max() < 1e-3 and least >= 0):  # so written, NaN is wrong too
+def probabilities(p: Array) -> None:
+    """Rows (B, C), each of numbers from 0 up that sum to 1; a model that is sure gives 0 and 1."""
+    sums = p.sum(axis=-1)  # (B,)
+    if not (np.abs(sums - 1).max() < 1e-3 and p.min() >= 0):  # so written, NaN is wrong too
         row = int((~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)).argmax())
         remedy = "End the model with Softmax(), or use SoftmaxCrossEntropy()."
         if np.isnan(p).any():
@@ -169,8 +187,6 @@ def probabilities(p: Array, y: npt.ArrayLike) -> None:
             f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
             f"its smallest is {p[row].min():.4g}. {remedy}"
         )
-    if least == 0 and np.ndim(y) == 2 and one_hot_rows(p) and not one_hot_rows(np.asarray(y)):
-        raise ValueError(f"CrossEntropy: each row of p is one-hot, and those of y are not. {ORDER}")
 
 
 def repeats(layer: Any, x: Array, out: Array) -> None:
@@ -195,10 +211,11 @@ def not_saturated(p: Array, loss: str) -> None:
 
 
 @door
-def targets(p: Array, y: npt.ArrayLike) -> Array:
-    """The answer to predictions p of any shape: numbers in the same shape and precision."""
-    y = same_shape(_array(p, "MeanSquaredError").shape, y)
-    return y.astype(np.result_type(p, np.float32), copy=False)
+def targets(p: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
+    """Predictions p of any shape, and the answer: numbers in the same shape and precision."""
+    p = numbers(array(p, "p"), "MeanSquaredError expects p as numbers")
+    y = same_shape(p.shape, y)
+    return p, y.astype(np.result_type(p, np.float32), copy=False)
 
 
 def same_shape(p_shape: Shape, y: npt.ArrayLike) -> Array:

@@ -236,13 +236,10 @@ def array(values: Any, name: str) -> Array:
         for i, each in enumerate(values):
             if isinstance(each, np.ndarray):
                 _refuse_masked(each, name, f"[{i}]")
+            else:
+                _refuse_sparse(each, name, f"[{i}]")
     _refuse_masked(values, name)
-    if hasattr(values, "toarray") or hasattr(values, "todense"):
-        method = "toarray" if hasattr(values, "toarray") else "todense"
-        raise ValueError(
-            f"{name} is a sparse {type(values).__name__}, but a network takes all the numbers, the "
-            f"zeros too. Write {name}.{method}()."
-        )
+    _refuse_sparse(values, name)
     try:
         made = np.asarray(values)
     except ValueError:  # what NumPy says of it is hard to read
@@ -269,6 +266,28 @@ def _regular(values: Sequence[Any]) -> bool:
         return False
 
 
+def _refuse_sparse(values: Any, name: str, at: str = "") -> None:
+    """Numbers that are all there: of a sparse matrix NumPy makes one object."""
+    method = next((known for known in ("toarray", "todense") if hasattr(values, known)), None)
+    if method:
+        x = name.split()[-1]  # of "validation x"
+        remedy = f"np.vstack([row.{method}() for row in {x}])" if at else f"{x}.{method}()"
+        raise ValueError(
+            f"{name}{at} is a sparse {type(values).__name__}, but a network takes all the numbers, "
+            f"the zeros too. Write {remedy}."
+        )
+
+
+def shortened(value: Any) -> str:
+    """What Python writes for a value, in 60 characters at most.
+
+    >>> shortened(b"a" * 100)
+    "b'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..."
+    """
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _refuse_masked(values: Any, name: str, at: str = "") -> None:
     """Numbers that are all there: under a mask stands anything."""
     masked = isinstance(values, np.ndarray) and hasattr(values, "filled")
@@ -277,17 +296,18 @@ def _refuse_masked(values: Any, name: str, at: str = "") -> None:
         raise ValueError(
             f"{name}{at} is a masked array, {hidden:,} of whose {values.size:,} numbers are masked:"
             " what lies under the mask would be taken for numbers. Put in what is missing, "
-            f"{name}{at}.filled(...), for instance with the mean, or leave those samples out."
+            f"{name.split()[-1]}{at}.filled(...), for instance with the mean, or leave those "
+            "samples out."
         )
 
 
 def _no_array(values: Any, name: str) -> str:
     """What was given in place of an array, and the line that makes one."""
-    kind = type(values).__name__
+    kind, name = type(values).__name__, name.split()[-1]  # of "validation x"
     if values is None:
         return 'None. Forgot "return" in the function that makes it?'
     if isinstance(values, (str, bytes, os.PathLike)):
-        return f"{values!r}. If that is a file, read it first, as by np.load."
+        return f"{shortened(values)}. If that is a file, read it first, as by np.load."
     if isinstance(values, Mapping):
         keys = ", ".join(repr(key) for key in [*values][:5])
         return (
@@ -307,12 +327,13 @@ def _no_array(values: Any, name: str) -> str:
 
 def _table(columns: list[Any], table: Array, name: str) -> str:
     """Which columns of a table hold no numbers, and what to do with them."""
+    full, name = name, name.split()[-1]  # of "validation x"
     texts = [c for c, column in zip(columns, table.T, strict=True) if not all(map(_is, column))]
     if not texts:
-        return f"{name} is a table of numbers of several kinds. Write {name}.astype(float)."
+        return f"{full} is a table of numbers of several kinds. Write {name}.astype(float)."
     told = ", ".join(map(repr, texts[:5])) + (", ..." if len(texts) > 5 else "")
     return (
-        f"{name} is a table in which not all are numbers: column {told}. Leave such columns out, "
+        f"{full} is a table in which not all are numbers: column {told}. Leave such columns out, "
         f"{name}.drop(columns=[{told}]), or put a number in place of each text: "
         f"np.unique(column, return_inverse=True)[1], and of what is missing: {name}.fillna(...)."
     )

@@ -1,10 +1,14 @@
 """What a model says: whether these are numbers, and whether it can be compared with answers."""
 
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.answers import ORDER, class_targets, one_hot_rows
-from tinynn.checks.arguments import array, numbers
+from tinynn.checks.answers import ORDER, as_whole, class_targets, one_hot_rows
+from tinynn.checks.arguments import array, numbers, shortened
 from tinynn.parameters import Array
 
 DIVERGED = (
@@ -92,26 +96,67 @@ def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Ar
         if each.ndim == 2:
             numbers(each, f"{caller} expects rows of numbers")
         elif each.dtype.kind not in "biu":
-            hint = f" Use {name}.astype(int)." if each.dtype.kind == "f" else ""
+            hint = as_whole(each, name) if each.dtype.kind == "f" else ""
             raise ValueError(f"{caller}: classes are whole numbers, got {each.dtype}.{hint}")
     if y.ndim == 2 and not one_hot_rows(y):
-        if p.ndim == 1 or one_hot_rows(p):
+        if p.ndim == 1 or (p.dtype.kind in "biu" and one_hot_rows(p)):  # a model returns floats
             raise ValueError(
                 f"{caller}: p holds classes, and the rows of y are not one-hot. {ORDER} If y does "
                 "hold shares of classes, give y.argmax(axis=1)."
             )
-        class_targets(p.shape, y, caller)  # shares
+        class_targets(p.shape, y, caller, p)  # shares
     if p.ndim == 2:
         refuse_unscored(p, caller)
     return p, y
 
 
 def counts(matrix: npt.ArrayLike, classes: int, caller: str) -> Array:
-    """A confusion matrix (C, C): how often each class was taken for each."""
+    """A confusion matrix (C, C), as int64: how often each class was taken for each."""
     matrix = array(matrix, "matrix")
-    if matrix.shape != (classes, classes) or matrix.dtype.kind not in "biu":
+    kind, odd = matrix.dtype.kind, ""
+    if kind == "f" and not np.isfinite(matrix).all():
+        odd = ", some NaN or infinite"
+    elif kind in "if" and (matrix < 0).any():
+        odd = ", some below 0"
+    if matrix.shape != (classes, classes) or kind not in "biu" or odd:
         raise ValueError(
             f"{caller} expects the counts ({classes}, {classes}) that confusion_matrix(p, y, "
-            f"{classes}) returns, for {classes} names; got {matrix.shape} of {matrix.dtype}."
+            f"{classes}) returns, for {classes} names; got {matrix.shape} of {matrix.dtype}"
+            f"{odd}."
         )
-    return matrix
+    return matrix.astype(np.int64)
+
+
+def class_names(names: Any, caller: str, classes: int = 0) -> list[str]:
+    """A name for each class, in order; classes: how many there are, where that is known.
+
+    >>> class_names(range(3), "per_class_report")
+    Traceback (most recent call last):
+        ...
+    ValueError: per_class_report expects names, a list of texts, one for each class, but names[0] is
+        0. Write [str(name) for name in names].
+    """
+    expects = f"{caller} expects names, a list of texts, one for each class"
+    listed = names.ndim == 1 if isinstance(names, np.ndarray) else hasattr(names, "__getitem__")
+    if not listed or isinstance(names, (bytes, Mapping)):
+        got = shortened(names) if names is None or isinstance(names, Real) else type(names).__name__
+        hint = ""
+        if isinstance(names, Mapping):
+            hint = " Write list(names) for its keys, list(names.values()) for its values."
+        elif isinstance(names, np.ndarray):
+            got, hint = f"an array of shape {names.shape}", " Write names.ravel()."
+        elif isinstance(names, (set, frozenset)):
+            hint = " It has no order: keep a list from the start."
+        elif isinstance(names, Iterable) and not isinstance(names, bytes):
+            hint = " Write list(names)."
+        raise ValueError(f"{expects}, got {got}.{hint}")
+    for i, name in enumerate(names):
+        if not isinstance(name, str):
+            raise ValueError(
+                f"{expects}, but names[{i}] is {shortened(name)}. Write [str(name) for name in "
+                "names]."
+            )
+    if not len(names) or (classes and len(names) != classes):
+        many = f"{classes} classes" if classes else "1 class or more"
+        raise ValueError(f"{expects}: there are {many}, and {len(names)} names.")
+    return [str(name) for name in names]
