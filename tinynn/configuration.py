@@ -15,14 +15,14 @@ from tinynn import checks
 
 
 class Guarded:
-    """Something whose attributes are those that something reads: others are refused when set.
+    """Something that refuses, when set, what looks like an attribute of it and is not.
 
     >>> class Clip(Guarded):
     ...     limit = 1.0
-    >>> Clip().limits = 5
+    >>> Clip().limt = 5
     Traceback (most recent call last):
         ...
-    ValueError: Clip has no limits, so nothing would read it. Did you mean limit?
+    ValueError: tinynn reads no limt of Clip. Did you mean limit?
     """
 
     _fixed: frozenset[str] = frozenset()  # attributes that may no longer be set
@@ -35,7 +35,13 @@ class Guarded:
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
-        """Say what is meant, or missing; called for what is not there."""
+        """Say what is meant, or missing; called for what is not there.
+
+        A class behind this one, as in `class Mine(Callback, Delegate)`, is asked first.
+        """
+        behind = getattr(super(), "__getattr__", None)
+        if behind:
+            return behind(name)
         return checks.absent(self, name)
 
 
