@@ -286,3 +286,116 @@ def test_a_layer_that_says_by_itself_how_it_is_copied_is_asked(way):
     twin = way(model)
     assert twin.layers[0].lock is not model.layers[0].lock
     assert np.array_equal(twin.predict(np.ones((5, 4))), model.predict(np.ones((5, 4))))
+
+
+class WithAHandle(Own):
+    """The idiom of Python's manual: all that the class above keeps, without one thing."""
+
+    def __init__(self):
+        import threading
+
+        self.handle = threading.Lock()
+
+    def keep(self, x):
+        self.x = x
+
+    def __getstate__(self):
+        return {k: v for k, v in super().__getstate__().items() if k != "handle"}
+
+
+class NetworkWithAHandle(Sequential):
+    def __init__(self, *args, **kwargs):
+        import threading
+
+        super().__init__(*args, **kwargs)
+        self.handle = threading.Lock()
+
+    def __getstate__(self):
+        return {k: v for k, v in super().__getstate__().items() if k != "handle"}
+
+
+class CopiedByPickle(Own):
+    def keep(self, x):
+        self.x = x
+
+    def __deepcopy__(self, memo):
+        return back(self)
+
+
+@pytest.mark.parametrize("way", [back, copy.deepcopy, copy.copy])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Sequential([WithAHandle(), Dense(2)], input_shape=(4,)),
+        lambda: NetworkWithAHandle([Dense(2)], input_shape=(4,)),
+        lambda: NetworkWithAHandle([WithAHandle(), Dense(2)], input_shape=(4,)),
+        lambda: Sequential([CopiedByPickle(), Dense(2)], input_shape=(4,)),
+    ],
+)
+def test_a_state_of_ones_own_may_begin_with_that_of_the_class_above(make, way):
+    model = make()
+    x = data(5)
+    p = model.forward(x)
+    assert not holds_data(model)
+    twin = way(model)
+    assert not hasattr(twin, "handle")
+    assert not hasattr(twin.layers[0], "handle")
+    assert np.array_equal(twin.forward(x), p)
+    twin.backward(np.ones_like(p))
+    model.backward(np.ones_like(p))
+    assert np.array_equal(twin.grads, model.grads)
+
+
+def test_a_copy_has_what_a_batch_left_also_by_a_state_of_ones_own():
+    model = Sequential([WithAHandle(), Dense(2)], input_shape=(4,))
+    p = model.forward(data(5))
+    twin = copy.deepcopy(model)
+    assert np.array_equal(twin.layers[0].x, model.layers[0].x)
+    twin.backward(np.ones_like(p))
+
+
+class Context:
+    def __init__(self):
+        self.x = None
+        self.count = 0
+
+
+class KeepsInAContext(Own):
+    def __init__(self):
+        self.ctx = Context()
+
+    def keep(self, x):
+        self.ctx.x = x
+        self.ctx.count += 1
+
+
+def test_an_object_made_by_the_constructor_travels_without_the_batch_in_it():
+    model = Sequential([KeepsInAContext(), Dense(2)], input_shape=(4,))
+    model.forward(data())
+    ctx = model.layers[0].ctx
+    assert not holds_data(model)
+    twin = back(model).layers[0]
+    assert (type(twin.ctx), twin.ctx.x, twin.ctx.count) == (Context, None, 1)
+    assert model.layers[0].ctx is ctx
+    assert ctx.x.shape == (500, 4)
+
+
+class Countings(Own):
+    least = 0
+
+    def keep(self, x):
+        if (x % 1).any() or (x < self.least).any():
+            raise ValueError("whole numbers alone")
+        self.x = x
+
+
+class FromOne(Countings):
+    least = 1
+
+
+@pytest.mark.parametrize("kind", [Countings, FromOne])
+def test_a_layer_that_takes_whole_numbers_alone_travels_without_its_batch(kind):
+    model = Sequential([kind(), Dense(2)], input_shape=(4,))
+    model.forward(np.full((500, 4), 12345))
+    assert len(pickle.dumps(model)) < 6000
+    assert not hasattr(back(model).layers[0], "x")

@@ -766,3 +766,146 @@ def test_comparing_with_a_broken_file_raises_what_loading_it_raises(path, tmp_pa
     path.write_bytes(b"")
     with pytest.raises(ModelFormatError):
         compare_models(small_model(), path)
+
+
+# What a constructor keeps must make the same layer again
+
+
+class Passes(Layer):
+    """Passes x on; its constructors are what the tests are about."""
+
+    def forward(self, x, training=True):
+        return x
+
+    def input_gradient(self, dout):
+        return dout
+
+
+class AnyNumber(Passes):
+    def __init__(self, *sizes):
+        self.sizes = sizes
+
+
+class Hands(Passes):
+    def __init__(self, *args):
+        self.first = args
+
+
+class AnyName(Passes):
+    def __init__(self, **options):
+        self.options = options
+
+
+class ByPlace(Passes):
+    def __init__(self, a, /):
+        self.a = a
+
+
+class Doubles(Passes):
+    def __init__(self, a, b=1):
+        self.a, self.b = a * 2, b
+
+
+class OnceOnly(Passes):
+    def __init__(self, a):
+        if a > 1:
+            raise KeyError("a is 1 at most")
+        self.a = a * 2
+
+
+class Keeps(Passes):
+    def __init__(self, a):
+        self.a = a
+
+
+class MakesWhole(Passes):
+    """What it keeps changed comes back the same: a whole number, a tuple, a number in a range."""
+
+    def __init__(self, size, pair, share):
+        self.size, self.pair, self.share = int(size), tuple(pair), min(share, 1.0)
+
+
+SCATTERED = np.arange(20.0).reshape(4, 5)[:, ::2]
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (AnyNumber(1, 2), r"0\.AnyNumber: its constructor takes \*sizes, .*Take one list"),
+        (Hands(1, 2), r"0\.Hands: its constructor takes \*args, .*Take one list"),
+        (AnyName(a=1), r"0\.AnyName: its constructor takes \*\*options, .*Name each"),
+        (ByPlace(1), r"0\.ByPlace: its constructor takes a by its place alone.*Leave out the /"),
+        (Doubles(3), r"0\.Doubles keeps another a than .*a: 6 against 12.*self\.a = a"),
+        (OnceOnly(1), r"0\.OnceOnly cannot be built again .*a is 1 at most"),
+        (Keeps([].append), r"0\.Keeps: a: append is a method of an object, \[\]"),
+        (Keeps([np.random.default_rng(0).normal]), r"0\.Keeps: a: normal is a method of an object"),
+        (Keeps(SCATTERED), r"0\.Keeps: a: .*np\.ascontiguousarray"),
+        (Keeps({"k": SCATTERED}), r"0\.Keeps: a: .*np\.ascontiguousarray"),
+    ],
+)
+def test_a_layer_that_a_file_would_make_another_of_is_refused_before_writing(tmp_path, layer, said):
+    file = tmp_path / "model.npz"
+    with pytest.raises(ValueError, match=said):
+        save_model(Sequential([layer, Dense(2)], input_shape=(3,)), file)
+    assert not file.exists()
+
+
+def test_a_layer_that_a_file_would_make_another_of_can_be_kept_in_a_checkpoint(tmp_path):
+    model = Sequential([AnyNumber(1, 2), Dense(2)], input_shape=(3,))
+    save_checkpoint(model, {}, tmp_path / "run.npz")
+    assert np.array_equal(load_checkpoint(tmp_path / "run.npz", model)[0], model.params)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        MakesWhole(2.0, [1, 2], 7),
+        Keeps(np.hypot),
+        Keeps(len),
+        Keeps([np.tanh, float("nan"), None]),
+        Doubles(0),
+        Keeps(np.eye(3)),
+    ],
+)
+def test_a_layer_that_a_file_makes_again_is_saved(tmp_path, layer):
+    model = Sequential([layer, Dense(2)], input_shape=(3,))
+    save_model(model, tmp_path / "model.npz")
+    twin = load_model(tmp_path / "model.npz", [type(layer), np.hypot, len, np.tanh])
+    assert compare_models(model, twin).identical
+
+
+class Project(Passes):
+    """x @ C, which BLAS adds up in an order that the order in memory decides."""
+
+    def __init__(self, C):
+        self.C = C
+
+    def output_shape(self, input_shape):
+        return (self.C.shape[1],)
+
+    def forward(self, x, training=True):
+        return (x @ self.C).astype(x.dtype)
+
+    def input_gradient(self, dout):
+        return dout @ self.C.T
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_of_a_layer_keeps_its_order_in_memory(tmp_path, order):
+    C = np.asarray(np.random.default_rng(0).normal(size=(97, 31)), order=order)
+    model = Sequential([Project(C)], input_shape=(97,), dtype=np.float64)
+    save_model(model, tmp_path / "model.npz")
+    twin = load_model(tmp_path / "model.npz", [Project])
+    assert twin.layers[0].C.flags.c_contiguous == (order == "C")
+    assert twin.layers[0].C.flags.f_contiguous == (order == "F")
+    assert np.array_equal(twin.layers[0].C, C)
+    x = np.random.default_rng(1).normal(size=(53, 97))
+    assert model.predict(x).tobytes() == twin.predict(x).tobytes()
+    assert compare_models(model, twin, [Project]).identical
+    assert ("order" in model.config()["layers"][0]["config"]["C"]) == (order == "F")
+
+
+def test_another_order_in_memory_is_a_difference():
+    C = np.random.default_rng(0).normal(size=(4, 3))
+    a, b = (Sequential([Project(np.asarray(C, order=o))], input_shape=(4,)) for o in "CF")
+    assert str(compare_models(a, b)).count("order: None against F") == 1

@@ -4,9 +4,11 @@ A constructor keeps its arguments unchanged under their own names; that is the w
 a layer rebuildable from a file, and lets a resumed run compare itself with the one it goes on with.
 """
 
+import copy
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,14 @@ from tinynn import checks
 
 
 class Guarded:
-    """Something whose attributes are those that something reads: others are refused when set.
+    """Something that refuses, when set, what looks like an attribute of it and is not.
 
     >>> class Clip(Guarded):
     ...     limit = 1.0
-    >>> Clip().limits = 5
+    >>> Clip().limt = 5
     Traceback (most recent call last):
         ...
-    ValueError: Clip has no limits, so nothing would read it. Did you mean limit?
+    ValueError: tinynn reads no limt of Clip. Did you mean limit?
     """
 
     _fixed: frozenset[str] = frozenset()  # attributes that may no longer be set
@@ -35,7 +37,13 @@ class Guarded:
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
-        """Say what is meant, or missing; called for what is not there."""
+        """Say what is meant, or missing; called for what is not there.
+
+        A class behind this one, as in `class Mine(Callback, Delegate)`, is asked first.
+        """
+        behind = getattr(super(), "__getattr__", None)
+        if behind:
+            return behind(name)
         return checks.absent(self, name)
 
 
@@ -79,9 +87,88 @@ def arguments(kind: type) -> tuple[str, ...]:
     return tuple(signature(kind).parameters)
 
 
+def refuse_other_twin(thing: Configured, where: str) -> None:
+    """Raise ValueError, with `where` in it, if its `config()` in a file would make another thing.
+
+    So it is of a constructor that cannot be called by names, or that keeps an argument changed;
+    and of arguments that are more than a file holds.
+
+    >>> class Grow(Configured):
+    ...     def __init__(self, by):
+    ...         self.by = 2 * by
+    >>> refuse_other_twin(Grow(3), "0.Grow")
+    Traceback (most recent call last):
+        ...
+    ValueError: 0.Grow keeps another by than it is given, so a file would make another of it: by: 6
+        against 12. Write self.by = by there, and give what is made of it another name.
+    """
+    _refuse_nameless(type(thing), where)
+    config = thing.config()
+    told = {}
+    for name, value in config.items():
+        _refuse_more_than_values(value, f"{where}: {name}")
+        told[name] = plain(value, f"{where}: {name}")
+    kind: Any = type(thing)
+    try:
+        twin = kind(**copy.deepcopy(config)).config()
+    except Exception as error:  # of any kind: a constructor of the user's own
+        raise ValueError(
+            f"{where} cannot be built again from the arguments that it keeps: {error!r}. Does its "
+            "constructor keep them as they are given?"
+        ) from error
+    for name, value in twin.items():
+        unlike = differences(told[name], plain(value, f"{where}: {name}"), name)
+        if unlike:
+            raise ValueError(
+                f"{where} keeps another {name} than it is given, so a file would make another of "
+                f"it: {unlike[0]}. Write self.{name} = {name} there, and give what is made of it "
+                "another name."
+            )
+
+
+def _refuse_nameless(kind: type, where: str) -> None:
+    """Refuse a constructor that a file, which has arguments by their names, could not call."""
+    from inspect import Parameter, signature
+
+    rest = {
+        Parameter.VAR_POSITIONAL: "Take one list: def __init__(self, {name}).",
+        Parameter.VAR_KEYWORD: "Name each, or take one dictionary: def __init__(self, {name}).",
+        Parameter.POSITIONAL_ONLY: "Leave out the / in its def __init__.",
+    }
+    for name, parameter in signature(kind).parameters.items():
+        if parameter.kind in rest:
+            last = parameter.kind is Parameter.POSITIONAL_ONLY
+            shown = f"{name} by its place alone" if last else str(parameter)
+            raise ValueError(
+                f"{where}: its constructor takes {shown}, but a file gives each argument by its "
+                f"name. {rest[parameter.kind].format(name=name)}"
+            )
+
+
+def _refuse_more_than_values(value: Any, where: str) -> None:
+    """Refuse methods of objects, and arrays that lie scattered in memory; also in lists."""
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            _refuse_more_than_values(item, where)
+    owner = getattr(value, "__self__", None) if callable(value) else None
+    if owner is not None and not isinstance(owner, (type, ModuleType)):
+        raise ValueError(
+            f"{where}: {value.__name__} is a method of an object, {owner!r:.60}, and a file has "
+            "functions by their names alone. Give it a function: def f(...)."
+        )
+    if isinstance(value, np.ndarray) and not (value.flags.c_contiguous or value.flags.f_contiguous):
+        raise ValueError(
+            f"{where}: this array is a part of another, with gaps in memory that a file has not, "
+            "and products with it may round otherwise. Give it np.ascontiguousarray(...)."
+        )
+
+
 # What JSON has not is written as a dictionary with these keys, and read as what it was.
 PLAIN = (bool, int, float, str, type(None), dict, list, tuple, np.ndarray)
-CODES = ({"function"}, {"tuple"}, {"dictionary"}, {"array", "dtype", "shape"})
+ARRAY = {"array", "dtype", "shape"}
+CODES = ({"function"}, {"tuple"}, {"dictionary"}, ARRAY, {*ARRAY, "order"})
 
 
 def plain(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
@@ -113,7 +200,9 @@ def plain(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
         items = [plain(item, where, known) for item in value]
         return items if isinstance(value, list) else {"tuple": items}
     if isinstance(value, np.ndarray) and _is_simple(value.dtype):
-        return {"array": value.tolist(), "dtype": value.dtype.str, "shape": list(value.shape)}
+        told = {"array": value.tolist(), "dtype": value.dtype.str, "shape": list(value.shape)}
+        columns = value.flags.f_contiguous and not value.flags.c_contiguous
+        return {**told, "order": "F"} if columns else told  # products may round by the order
     if callable(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
         if known is not None and known.setdefault(value.__name__, value) != value:
             raise ValueError(
@@ -177,7 +266,8 @@ def restored(value: Any, known: Mapping[str, Any]) -> Any:
     dtype = np.dtype(str(value["dtype"]))
     if not _is_simple(dtype):
         raise ValueError(f"An array of {dtype} is none that a configuration has.")
-    return np.array(value["array"], dtype).reshape(value["shape"])
+    array = np.array(value["array"], dtype).reshape(value["shape"])
+    return np.asarray(array, order=value.get("order"))
 
 
 def named(name: str, known: Mapping[str, Any]) -> Any:
@@ -207,7 +297,8 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
     ['units: 3 against 4']
     """
     code, other = (_is_coded(value) and {*value} for value in (ours, theirs))
-    if code != other or code == {"tuple"}:
+    both = code and other and "array" in code & other
+    if (code != other and not both) or code == {"tuple"}:
         ours, theirs = _as_once(ours), _as_once(theirs)
     if isinstance(ours, dict) and isinstance(theirs, dict):
         names = [*ours, *(name for name in theirs if name not in ours)]

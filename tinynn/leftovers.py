@@ -7,7 +7,9 @@ stays, and a Generator, whenever they were made.
 
 import copy
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,9 @@ import numpy as np
 from tinynn.parameters import Shape
 
 OF_A_MODEL = ("_params", "_grads", "_awaited")  # its vectors, made anew; of what batch it is
+# What the two samples are filled with: a layer may know whole numbers alone, or none below 1.
+FILLS = (0.5, 1, 0, 2, -1)
+COPIED: ContextVar[Any] = ContextVar("COPIED", default=None)  # what is being copied: see below
 
 
 class Portable:
@@ -30,19 +35,32 @@ class Portable:
     _input_shape: Shape | None = None  # of a sample, once it is built
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle: what a batch left behind does not travel."""
+        """For pickle: what a batch left behind does not travel. In a copy it does."""
+        if COPIED.get() is self:
+            return {k: v for k, v in vars(self).items() if k not in OF_A_MODEL[:2]}
         return {k: v for k, v in without_batch(self).items() if k not in OF_A_MODEL}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """Copy all, also what a backward that is still to come needs."""
         kind: Any = type(self)
         twin = memo[id(self)] = kind.__new__(kind)
-        own = not kind.__getstate__.__module__.startswith("tinynn.")  # then the user knows best
-        state = dict(self.__getstate__() if own else vars(self))
-        for name in OF_A_MODEL[:2]:
-            state.pop(name, None)
+        with _copied(self):  # by a method of the user's own, if there is one
+            state = {k: v for k, v in self.__getstate__().items() if k not in OF_A_MODEL[:2]}
         getattr(twin, "__setstate__", twin.__dict__.update)(copy.deepcopy(state, memo))
         return twin
+
+
+@contextmanager
+def _copied(thing: Portable) -> Iterator[None]:
+    """Let `thing.__getstate__()` tell all: whoever is asked for a copy is not to ask for another.
+
+    A __getstate__ of the user's own may call that of Portable, which makes a copy.
+    """
+    token = COPIED.set(thing)
+    try:
+        yield
+    finally:
+        COPIED.reset(token)
 
 
 def without_batch(thing: Any) -> dict[str, Any]:
@@ -59,28 +77,57 @@ def without_batch(thing: Any) -> dict[str, Any]:
     state = dict(vars(thing))
     if thing._input_shape is None:  # it was never built, and what it takes is not known
         return state
-    twin, seen = copy.deepcopy(thing), []
+    seen = next(filter(None, (_after_two_and_three(thing, fill) for fill in FILLS)), None)
+    if seen is None:
+        return state
     at_build = vars(thing).get("_at_build", vars(thing))
-    dtype = next((view.dtype for view in vars(thing).get("_views", {}).values()), np.float32)
-    for size in (2, 3):
-        try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                twin.forward(np.full((size, *thing._input_shape), 0.5, dtype))
-        except Exception:  # of any kind: a layer of the user's own, which takes other numbers
-            return state
-        seen.append({name: _shapes(v, name not in at_build) for name, v in vars(twin).items()})
     two, three = seen
     for name, value in vars(thing).items():
         if two.get(name) == three.get(name):
             continue
-        if isinstance(value, dict):
+        if _is_holder(thing, name, value):
+            state[name] = kept = copy.copy(value)
+            for k in vars(value):
+                if two[name].get(k) != three[name].get(k):
+                    vars(kept)[k] = None
+        elif isinstance(value, dict):
             state[name] = {k: v for k, v in value.items() if two[name].get(k) == three[name].get(k)}
         elif name in at_build:
             state[name] = [] if isinstance(value, list) else None
         else:
             del state[name]
     return state
+
+
+def _after_two_and_three(thing: Any, fill: float) -> list[dict[str, Any]] | None:
+    """Return the shapes that a copy of a layer keeps of two samples, and of three.
+
+    None if it does not take samples of this number.
+    """
+    with _copied(thing):
+        twin, seen = copy.deepcopy(thing), []
+    at_build = vars(thing).get("_at_build", vars(thing))
+    dtype = next((view.dtype for view in vars(thing).get("_views", {}).values()), np.float32)
+    for size in (2, 3):
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                twin.forward(np.full((size, *thing._input_shape), fill, dtype))
+        except Exception:  # of any kind: a layer of the user's own, which takes other numbers
+            return None
+        kept = {n: vars(v) if _is_holder(twin, n, v) else v for n, v in vars(twin).items()}
+        seen.append({name: _shapes(value, name not in at_build) for name, value in kept.items()})
+    return seen
+
+
+def _is_holder(thing: Any, name: str, value: Any) -> bool:
+    """Whether this is an object that a layer made for itself when it was built.
+
+    What a constructor was given may be shared with others, and goes along as it is.
+    """
+    own = name in vars(thing).get("_at_build", ()) and name not in thing._fixed
+    others = (Portable, np.ndarray, dict, list, tuple)
+    return own and hasattr(value, "__dict__") and not isinstance(value, others)
 
 
 def _shapes(value: Any, made_by_forward: bool) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
-from tinynn.configuration import differences, printable
+from tinynn.configuration import differences, printable, refuse_other_twin
 from tinynn.model import Sequential, layers_of_config, walk_shapes
 from tinynn.nested import count_values, decode, encode
 from tinynn.npz import ModelFormatError, NpzFile, PathLike, write_npz
@@ -37,7 +37,7 @@ def save_model(model: Sequential, path: PathLike) -> None:
     """Write the model's architecture and weights to `path`, replacing what stood there.
 
     Raises OSError if the path cannot be written, ValueError if a layer's configuration cannot, or
-    for what is no model or no path.
+    would make another layer, and for what is no model or no path.
 
     >>> import tempfile
     >>> from tinynn import Dense
@@ -48,6 +48,8 @@ def save_model(model: Sequential, path: PathLike) -> None:
     True
     """
     checks.instance(model, Sequential, "model", "The model comes first: save_model(model, path).")
+    for layer in model.layers:
+        refuse_other_twin(layer, layer.name)
     write_npz(path, _model_arrays(model))
 
 

@@ -1,23 +1,17 @@
 """Attributes of layers, losses, optimizers, callbacks, models: which there are, and which not.
 
-A name that nothing reads would be set in vain, and a name that is not there is mostly one that
-another library has. Both are told what is meant instead.
+A name that tinynn does not read is mostly one that another library has, or a slip: both are told
+what is meant instead. What a class or a function of the user's own keeps for itself is its affair.
 """
 
+import sys
 from collections.abc import Iterator
-from difflib import get_close_matches
-from opcode import opmap
-from types import CodeType, FunctionType, MethodType
+from difflib import SequenceMatcher, get_close_matches
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
-from weakref import WeakKeyDictionary
 
-# What a class of the user's own may read attributes by, without naming them.
-BY_ANY_NAME = {"setattr", "getattr", "vars", "__dict__", "__setattr__", "__getattribute__", "eval"}
-# What a layer's methods of these names read is read while a model is built, and never after.
-BUILDING = {"__init__", "output_shape", "parameter_shapes", "initialize"}
-METHODS = (FunctionType, MethodType)
-STORE = opmap["STORE_ATTR"]
-NAMES: "WeakKeyDictionary[type, set[str]]" = WeakKeyDictionary()  # what the methods of each keep
+from tinynn.checks.door import PACKAGE
 
 FROZEN = (
     "Nothing can be frozen yet. In a callback's on_gradients, from the first step on, write "
@@ -68,6 +62,10 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "betas": "Write beta1 and beta2.",
         "rho": "Write momentum or beta2.",
         "param_groups": "All parameters have one learning_rate.",
+        "weight_decay": (
+            "There is none. In a callback's on_gradients, write trainer.model.grads += decay * "
+            "trainer.model.params."
+        ),
         **dict.fromkeys(("apply_gradients", "minimize", "apply"), "Write step(params, grads)."),
         **dict.fromkeys(("state_dict", "get_config"), "Write state(), or config()."),
         "load_state_dict": "Write load_state(state).",
@@ -100,26 +98,71 @@ OF_PARAMETERS = {
 
 
 def assignable(thing: Any, name: str, value: Any) -> ValueError | None:
-    """An attribute that may be set: one that something reads, and that is not settled already.
+    """An attribute that may be set: one that something may read, and that is not settled already.
+
+    Refused are names of other libraries and slips; and, of tinynn's own classes, all others that
+    are set from outside, but for those of the Trainer, on which callbacks may leave each other
+    notes. What a method of a thing itself sets, or a function that has it as its first argument,
+    is not refused.
 
     >>> from tinynn import SGD
     >>> print(assignable(SGD(), "lr", 0.1))
-    SGD has no lr, so nothing would read it. Did you mean learning_rate?
+    tinynn reads no lr of SGD. Did you mean learning_rate?
     """
     if name in thing._fixed:
         return _settled(thing, name, value)
     kind = type(thing)
-    declared = any(name in vars(base) for base in kind.__mro__)
-    if declared or name in NAMES.get(kind, ()):
+    if name.startswith("_") or name in _annotated(kind) or _in_classes(kind, name):
         return None
-    NAMES[kind] = _kept(kind)  # anew: a class may have got another method since
-    own = [method for method in vars(thing).values() if isinstance(method, METHODS)]
-    if BY_ANY_NAME & NAMES[kind] or name in NAMES[kind].union(*map(_names_in, own)):
+    inside, by_ours, by_part = _setter(thing, sys._getframe(1))
+    hint = "" if inside and (by_ours or not _ours(kind)) else _elsewhere(thing, name)
+    hint = hint or ("" if inside else _slip(name, _settable(thing)))
+    if not hint and _ours(kind) and "Trainer" not in _kinds(thing) and not (inside or by_part):
+        hint = f"For a note of your own, write _{name}."
+    if not hint or _kept(thing, name):
         return None
-    hint = _elsewhere(thing, name) or _near(thing, name)
-    if not hint:
-        hint = f"If a method of yours reads it, declare it in that class: {name} = None."
-    return ValueError(f"{_label(thing)} has no {name}, so nothing would read it. {hint}")
+    return ValueError(f"tinynn reads no {name} of {_label(thing)}. {hint}")
+
+
+def _setter(thing: Any, frame: FrameType | None) -> tuple[bool, bool, bool]:
+    """Who sets an attribute of a thing: code that is called on it? tinynn's? a layer, callback ...?
+
+    The first is so of a function whose first argument the thing is, and of one within such a one.
+    """
+    while frame and frame.f_code.co_name in ("assignable", "__setattr__"):
+        frame = frame.f_back
+    if not frame:
+        return True, True, True
+    code, known = frame.f_code, frame.f_locals
+    first = known.get(code.co_varnames[0]) if code.co_argcount else None
+    around = [known.get(name) for name in code.co_freevars]
+    inside = any(one is thing for one in (first, *around))
+    return inside, _is_ours(code), any(map(_kinds, (first, *around)))
+
+
+def _is_ours(code: CodeType) -> bool:
+    return PACKAGE in Path(code.co_filename).parents
+
+
+def _ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "tinynn"
+
+
+def _in_classes(kind: type, name: str) -> bool:
+    return any(name in vars(base) for base in kind.__mro__)
+
+
+def _settable(thing: Any) -> set[str]:
+    """The names that are there to be set from outside."""
+    from inspect import signature
+
+    kind = type(thing)
+    names = {*signature(kind).parameters, *_annotated(kind), *getattr(thing, "_views", ())}
+    for base in kind.__mro__:
+        names |= {n for n, v in vars(base).items() if getattr(v, "fset", not hasattr(v, "__get__"))}
+    if "Trainer" in _kinds(thing):
+        names.add("stop")
+    return {name for name in names if not name.startswith("_")}
 
 
 def absent(thing: Any, name: str) -> Any:
@@ -142,11 +185,17 @@ def absent(thing: Any, name: str) -> Any:
 
 def _why_absent(thing: Any, name: str) -> str:
     layer = "Layer" in _kinds(thing)
-    shapes = _names_in(getattr(type(thing), "parameter_shapes", None)) if layer else set()
-    if layer and not thing.built and (name in shapes or name in _annotated(type(thing))):
+    shapes = _codes_of(getattr(type(thing), "parameter_shapes", None)) if layer else ()
+    awaited = any(name in code.co_names or name in _texts(code) for code in shapes)
+    if layer and not thing.built and (awaited or name in _annotated(type(thing))):
         return " yet: Sequential gives a layer its parameters."
     hint = _elsewhere(thing, name)
-    if not hint and any(name in _set_in(m) for b in type(thing).__mro__ for m in vars(b).values()):
+    if not hint and any(
+        _sets(code, name)
+        for base in type(thing).__mro__
+        for method in vars(base).values()
+        for code in _codes_of(method)
+    ):
         return ". Call forward first?" if layer else " yet: a method of it sets that."
     hint = hint or _near(thing, name)
     return f". {hint}" if hint else "."
@@ -186,6 +235,25 @@ def _near(thing: Any, name: str) -> str:
     return f"Did you mean {there[close[0]]}?" if close else ""
 
 
+def _slip(name: str, names: set[str]) -> str:
+    """A name that is surely meant: the same letters, or all but one or two.
+
+    Not where it goes on after the other, as for a list of these, or another of these.
+
+    >>> _slip("initialiser", {"units", "initializer"}), _slip("losses", {"loss"})
+    ('Did you mean initializer?', '')
+    """
+    for known in sorted(names):
+        a, b = name.lower(), known.lower()
+        more = a.removeprefix(b) if a.startswith(b) else ""
+        if known.startswith("_") or more.strip("_" + b[-1]):
+            continue
+        letters = len(a) > 3 and sorted(a) == sorted(b)
+        if a == b or letters or SequenceMatcher(None, a, b).ratio() >= 0.8:
+            return f"Did you mean {known}?"
+    return ""
+
+
 def _settled(thing: Any, name: str, value: Any) -> ValueError | None:
     """What a model was built by: no longer to be changed, unless nothing of its build depends."""
     if "Layer" not in _kinds(thing):
@@ -200,8 +268,7 @@ def _settled(thing: Any, name: str, value: Any) -> ValueError | None:
     if thing.parameters():
         do += f" To set weights: model.layers[{thing.position}].{next(iter(thing.parameters()))} ="
         do += " ..."
-    after = _mentioned(type(thing), BUILDING)
-    if name in ("position", "built") or not (name in after or after & BY_ANY_NAME):
+    if name in ("position", "built") or _ours(type(thing)):
         return ValueError(
             f"{thing.name} was built, and {name} is read only then: set now, it changes nothing. "
             f"{do}"
@@ -232,74 +299,37 @@ def _annotated(kind: type) -> set[str]:
     return {name for base in kind.__mro__ for name in getattr(base, "__annotations__", ())}
 
 
-def _mentioned(kind: type, apart: set[str]) -> set[str]:
-    """Names that the methods of a class and those above it mention, but for those set apart."""
-    found = _annotated(kind)
-    for base in kind.__mro__:
-        ours = base.__module__.partition(".")[0] == "tinynn"
-        for key, thing in vars(base).items():
-            if key not in apart:
-                found |= _names_in(thing) - (BY_ANY_NAME if ours else set())
-    return found
+def _kept(thing: Any, name: str) -> bool:
+    """Whether a method of a thing sets an attribute; one of the user's own, or mentions it."""
+    methods = [method for base in type(thing).__mro__ for method in vars(base).values()]
+    return any(
+        _sets(code, name) if _is_ours(code) else name in code.co_names or name in _texts(code)
+        for method in [*methods, *vars(thing).values()]
+        for code in _codes_of(method)
+    )
 
 
-def _kept(kind: type) -> set[str]:
-    """Names that the methods of a class set, as far as they can be read.
-
-    Of a class of the user's own, all that they mention: it may set them in ways of its own.
-    """
-    found = _annotated(kind)
-    for base in kind.__mro__:
-        ours = base.__module__.partition(".")[0] == "tinynn"
-        for thing in vars(base).values():
-            found |= _set_in(thing) if ours else _names_in(thing)
-    return found
+def _codes_of(thing: Any) -> Iterator[CodeType]:
+    """The code of a method, or property, and of the functions within."""
+    for function in (getattr(thing, "fget", thing), getattr(thing, "fset", None)):
+        function = getattr(function, "__wrapped__", getattr(function, "__func__", function))
+        waiting = [getattr(function, "__code__", None)]
+        for code in waiting:
+            if isinstance(code, CodeType):
+                yield code
+                waiting += code.co_consts
 
 
-def _names_in(thing: Any) -> set[str]:
-    """Names, and texts that are names, in the code of a method."""
-    found: set[str] = set()
-    for code in _codes(thing):
-        found.update(code.co_names)
-        found.update(text for text in code.co_consts if isinstance(text, str))
-    return found
+def _texts(code: CodeType) -> set[Any]:
+    """The texts in a code, also where a dictionary's keys are one constant."""
+    rows = [const if isinstance(const, tuple) else (const,) for const in code.co_consts]
+    return {text for row in rows for text in row if isinstance(text, str)}
 
 
-def _set_in(thing: Any) -> set[str]:
-    """Names of attributes that the code of a method sets: what STORE_ATTR's numbers stand for."""
-    return {
-        code.co_names[number]
-        for code in _codes(thing)
-        for instruction, number in zip(code.co_code[::2], code.co_code[1::2], strict=True)
-        if instruction == STORE and number < len(code.co_names)
-    }
-
-
-def _codes(thing: Any) -> Iterator[CodeType]:
-    """The code of a function, of what it is wrapped in, and of all functions within."""
-    waiting, seen = [thing], set[int]()
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen or isinstance(part, type):
-            continue
-        seen.add(id(part))
-        if isinstance(part, CodeType):
-            yield part
-            waiting += [code for code in part.co_consts if isinstance(code, CodeType)]
-            continue
-        if isinstance(part, (staticmethod, classmethod, MethodType)):
-            waiting.append(part.__func__)
-        if isinstance(part, property):
-            waiting += [part.fget, part.fset, part.fdel]
-        if isinstance(part, FunctionType):
-            cells = [cell.cell_contents for cell in part.__closure__ or () if _filled(cell)]
-            waiting += [part.__code__, *filter(callable, cells)]
-        if hasattr(type(part), "__get__") or callable(part):  # a decorator of any kind
-            waiting += [v for v in getattr(part, "__dict__", {}).values() if callable(v)]
-
-
-def _filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
+def _sets(code: CodeType, name: str) -> bool:
+    """Whether a code sets an attribute of that name."""
+    if name not in code.co_names:
         return False
+    from dis import get_instructions
+
+    return any(i.opname == "STORE_ATTR" and i.argval == name for i in get_instructions(code))
