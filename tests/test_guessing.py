@@ -11,6 +11,7 @@ from tinynn import (
     Adam,
     CrossEntropy,
     Dense,
+    Doctor,
     Loss,
     MeanSquaredError,
     ReLU,
@@ -20,6 +21,7 @@ from tinynn import (
     Trainer,
     TrainingDiverged,
     checks,
+    diagnose,
 )
 from tinynn.guessing import MOST, Guess, best_guess
 
@@ -96,6 +98,44 @@ def test_of_soft_rows_it_is_the_entropy_of_their_mean():
     y = np.array([[0.8, 0.2], [0.4, 0.6]])
     guess = best_guess(model(2, Softmax()), CrossEntropy(), y)
     assert guess.loss == pytest.approx(-0.6 * np.log(0.6) - 0.4 * np.log(0.4))
+
+
+@pytest.mark.parametrize(
+    ("loss", "last"), [(CrossEntropy(), [Softmax]), (SoftmaxCrossEntropy(), [])]
+)
+def test_the_floor_of_soft_rows_is_their_own_entropy_and_of_hard_ones_0(loss, last):
+    net = model(2, *[kind() for kind in last])
+    y = np.array([[0.9, 0.1], [0.1, 0.9]] * 4)
+    guess = best_guess(net, loss, y)
+    assert guess.loss == pytest.approx(np.log(2))
+    assert guess.floor == pytest.approx(-0.9 * np.log(0.9) - 0.1 * np.log(0.1))
+    assert best_guess(net, loss, np.eye(2)).floor == pytest.approx(0, abs=1e-12)
+    assert best_guess(net, loss, np.array([0, 1])).floor == 0
+    assert best_guess(net, loss, y[::2]).loss == np.inf  # all rows are the same
+
+
+class Remembers(Loss):
+    """Each call makes the next ones larger, as an average over batches does."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def forward(self, p, y):
+        self.calls += 1
+        return float(np.mean((p - y) ** 2) * (1 + self.calls))
+
+    def backward(self, p, y):
+        return 2 * (p - y) / p.size * (1 + self.calls)
+
+
+def test_a_loss_with_a_memory_is_left_as_it_is_by_who_looks():
+    loss, net, y = Remembers(), model(), RNG.normal(size=(40, 1))
+    best_guess(net, loss, y)
+    diagnose(net, loss, X[:40], y)
+    assert loss.calls == 0
+    Trainer(net, loss, SGD(0.01)).fit(X[:40], y, 2, 20, callbacks=[doctor := Doctor()])
+    assert doctor.report().chart.looks
+    assert loss.calls == 4  # once a step
 
 
 def test_a_class_that_does_not_occur_changes_nothing():

@@ -274,9 +274,14 @@ LIMITS = {  # what is changed: which judgement, its level, how: just within the 
         "fading", "problem", later(1 / 101), both(later(1 / 101), guessed()),
     ),
     "a rare class": ("imbalance", "problem", rare(0.01, 0.92), rare(0.01, 0.94)),
+    "a rare class that is found, where the loss is that of guessing": (
+        "imbalance", "problem",
+        both(rare(0.01, 0.99, said=9), last_row(accuracy=0.9911)),
+        both(rare(0.01, 0.99, said=5), last_row(accuracy=0.9909)),
+    ),
     "a share of four in five": ("imbalance", "problem", rare(0.201), rare(0.199)),
     "the loss of guessing": ("stuck", "problem", guessed(0.92), guessed(0.94)),
-    "no more right than by guessing": ("stuck", "problem", guessed(right=0.21), guessed(right=0.2)),
+    "no more right than by guessing": ("stuck", "problem", guessed(right=0.2), guessed(right=0.18)),
     "a class that training lacks": (
         "absent", "problem",
         chart_of(held_out=([50] * 9 + [0], [50] * 9 + [0])),
@@ -506,6 +511,17 @@ def test_a_rare_class_is_no_matter_of_shuffled_labels():
     rare(0.01, said=6)(chart)
     (problem,) = judged(chart).problems
     assert problem.title == "The classes are imbalanced, and nothing else is learnt."
+
+
+@pytest.mark.parametrize(("loss", "level"), [(0.872, "fine"), (0.8951, "problem")])
+def test_soft_targets_are_judged_by_what_is_above_their_own_entropy(loss, level):
+    """The least loss of 0.8 + 0.02 and nine times 0.02 is 0.8669; guessing, of 99 to 1, 0.8951."""
+    chart = healthy()
+    rare(0.01)(chart)
+    chart.guess = dataclasses.replace(chart.guess, loss=0.8951, floor=0.8669)
+    last_row(loss=loss, accuracy=0.99)(chart)
+    assert chart.against_guessing == pytest.approx((loss - 0.8669) / (0.8951 - 0.8669))
+    assert said(chart, "imbalance").level == said(chart, "stuck").level == level
 
 
 def test_a_common_class_of_seven_in_ten_is_no_imbalance():

@@ -1,5 +1,6 @@
 """What fit, evaluate, and all that look at a step are given: data over which no step stumbles."""
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -162,7 +163,7 @@ def one_step(
     """
     softmax_once(instance(model, network, "model"), instance(loss, losses, "loss"))
     x, y = _sound(model, loss, x, y, caller)
-    twin = model.astype(dtype or model.dtype)
+    twin, loss = model.astype(dtype or model.dtype), copy.deepcopy(loss)  # it may have a memory
     with np.errstate(all="ignore"):
         p = twin.forward(x[:32])
         if not scored(p, loss.classifies):
@@ -214,6 +215,7 @@ def _few(x: Array) -> Array:
 
 def _try(model: Any, loss: Any, x: Array, y: Array) -> float:
     """Return the loss of some samples, or raise what the first step would."""
+    loss = copy.deepcopy(loss)  # it may have a memory
     with np.errstate(all="ignore"):
         p = model.predict(x)
         value = loss.forward(p, y) if scored(p, loss.classifies) else np.nan
