@@ -335,6 +335,15 @@ def test_divergence_of_inputs_that_are_not_scaled_names_x_before_a_rate_that_is_
     assert "y scaled" not in advice
 
 
+def test_divergence_of_equal_targets_far_from_0_names_y_and_a_line_that_survives_them():
+    advice = told(X, np.full((300, 1), 1e6), 0.1)
+    assert advice.startswith(
+        "  Try y scaled to mean 0 and standard deviation 1, std = y.std(axis=0)"
+    )
+    assert "np.where(std, std, 1), which you undo" in advice
+    assert "y is 1e+06 to 1e+06" in advice
+
+
 def test_divergence_of_a_huge_rate_names_the_rate_first_and_no_data_that_are_scaled():
     advice = told(X, SCALED, 1e10)
     assert advice.startswith("  Try a smaller learning rate (now 1e+10); or clip")

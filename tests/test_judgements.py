@@ -614,6 +614,45 @@ def test_targets_that_are_all_equal_are_no_matter_of_guessing():
     assert judged(chart).problems == []
 
 
+@pytest.mark.parametrize(
+    ("mean", "loss", "level"),
+    [
+        (9.9, 98.0, "unknown"),
+        (10.1, 98.0, "problem"),
+        (1e6, 0.9e12, "problem"),
+        (-1e6, 3.0, "unknown"),
+    ],
+)
+def test_targets_that_are_all_equal_and_far_from_0_are_named_until_they_are_learnt(
+    mean, loss, level
+):
+    chart = numbers()
+    chart.guess = Guess(np.inf, np.full(1, mean), 0, np.zeros(1))
+    both(losses(*[mean**2] * 10), last_row(loss=loss))(chart)
+    finding = said(chart, "targets")
+    assert finding.level == level
+    if level == "problem":
+        assert finding.title == "The targets are all equal, and not scaled."
+        assert not judged(chart).healthy
+
+
+def test_the_advised_line_survives_a_column_that_is_constant():
+    x = y = np.array([[1.0, 7.0], [3.0, 7.0]])
+    chart = numbers()
+    both(looks(size=50.0), chart_of(constant_columns=True))(chart)
+    chart.guess = Guess(1e6, np.array([1e5, 7.0]), 0, np.array([1e3, 0.0]))
+    line = re.search(r"std = x.*1\)", said(chart, "inputs").remedy)[0]
+    names = {"x": x, "y": y, "np": np}
+    exec(line + "\n" + chart.guess.scaling, names)
+    for scaled in (names["x"], names["y"]):
+        assert scaled.tolist() == [[-1, 0], [1, 0]]
+    both(stands(0.99e6))(chart)
+    assert "std = np.where(std, std, 1)" in said(chart, "targets").remedy
+    chart.constant_columns, chart.guess = False, Guess(1e6, np.zeros(1), 0, np.full(1, 1e3))
+    assert "where" not in said(chart, "inputs").remedy + said(chart, "targets").remedy
+    assert chart.guess.scaling == "(y - y.mean(axis=0)) / y.std(axis=0)"
+
+
 def test_after_few_steps_it_is_too_early_to_tell():
     chart = healthy()
     guessed()(chart)

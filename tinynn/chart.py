@@ -24,8 +24,8 @@ class Chart:
     held_out: in validation data. held_out_size: the standard deviation of what the lowest layer
     with parameters gets of these. held_out_guess: what guessing as in training scores on their
     targets, with the mean and the standard deviation that they have if they are numbers. rate: the
-    optimizer's learning rate. steps_per_epoch: 0 before the first has ended. watched: a training;
-    False: one look at a model. broke_off: at which step a number was NaN or infinite, or 0.
+    optimizer's learning rate. steps_per_epoch: 0 before the first has ended. constant_columns:
+    whether x is a table in which some are. watched: a training; False: one look at a model. broke_off: at which step a number was NaN or infinite, or 0.
     """
 
     looks: list[Look] = field(default_factory=list)
@@ -40,6 +40,7 @@ class Chart:
     held_out_guess: Guess = field(default_factory=Guess)
     rate: float | None = None
     steps_per_epoch: int = 0
+    constant_columns: bool = False
     watched: bool = True
     broke_off: int = 0
 

@@ -180,6 +180,11 @@ def _some(data: Array) -> Array:
     return data[:: -(-len(data) // SAMPLES)]
 
 
+def _constant_columns(x: Array) -> bool:
+    """Whether x is a table (N, D) of which a column says the same of all, two or more."""
+    return x.ndim == 2 and len(x) > 1 and bool((x == x[0]).all(axis=0).any())
+
+
 def _counts(model: Sequential, x: Array, y: Array) -> tuple[list[int], list[int]]:
     """Count how often each class is right, and how often it is predicted."""
     p = model.predict(x)
@@ -226,7 +231,7 @@ def diagnose(
     model = copy.deepcopy(model)
     p = model.forward(x[chosen])
     chart = Chart([look_at(model, loss, x[chosen], y[chosen], step=1)], watched=False)
-    chart.guess = best_guess(model, loss, y)
+    chart.guess, chart.constant_columns = best_guess(model, loss, y), _constant_columns(x[chosen])
     if loss.classifies:
         chart.classes = p.shape[1]
         labels = classes_of(y)
@@ -275,6 +280,7 @@ class Doctor(Callback):
         trainer, chart = self.trainer, self.chart
         if trainer is None or not chart.looks:
             raise ValueError("The doctor has seen nothing yet: give it to Trainer.fit(callbacks=).")
+        chart.constant_columns = _constant_columns(_some(trainer.x))
         if not (np.isfinite(trainer.batch_loss) and all_finite(trainer)):
             chart.broke_off = trainer.step
         else:

@@ -56,7 +56,19 @@ class Guess:
         >>> Guess(1e10, np.array([2e5]), 0, np.array([1e5])).unscaled
         True
         """
-        return bool(self.std > 10 or (self.std > 0 and abs(self.mean) > 10 * max(self.std, 0.1)))
+        far = 10 * max(self.std, 0.1) if self.std > 0 else 10  # if all are equal, biases get there
+        return bool(self.std > 10 or (self.std >= 0 and abs(self.mean) > far))
+
+    @property
+    def scaling(self) -> str:
+        """The line that scales such targets; it is longer where a column has a std of 0.
+
+        >>> Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.0])).scaling
+        'std = y.std(axis=0); y = (y - y.mean(axis=0)) / np.where(std, std, 1)'
+        """
+        if self.stds.all():
+            return "(y - y.mean(axis=0)) / y.std(axis=0)"
+        return "std = y.std(axis=0); y = (y - y.mean(axis=0)) / np.where(std, std, 1)"
 
     @property
     def tiny(self) -> bool:

@@ -293,7 +293,7 @@ def better_than_guessing(
         if guess.unscaled or guess.tiny:
             cause = (
                 f"y has mean {guess.mean:.3g} and standard deviation {guess.std:.3g}: train on "
-                "(y - y.mean(axis=0)) / y.std(axis=0), and undo it on what the model predicts. "
+                f"{guess.scaling}, and undo it on what the model predicts. "
             )
         warnings.warn(  # the same words after each epoch, so that Python shows them once
             f"The loss is over twice what always predicting the mean of y gives, {guess.loss:.3g}, "
