@@ -524,6 +524,63 @@ def test_soft_targets_are_judged_by_what_is_above_their_own_entropy(loss, level)
     assert said(chart, "imbalance").level == said(chart, "stuck").level == level
 
 
+def slowly(*losses_of_epochs):
+    """The loss of epochs, of which the last four tell whether it falls."""
+
+    def change(chart):
+        row = chart.epochs[-1]
+        chart.epochs = [dict(row, epoch=i + 1, loss=v) for i, v in enumerate(losses_of_epochs)]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("right", "others", "level"),
+    [
+        (0.813, 130, "problem"),
+        (0.812, 130, "unknown"),
+        (0.85, 160, "unknown"),
+        (0.71, 120, "unknown"),
+    ],
+)
+def test_imbalance_is_told_only_where_the_common_class_is_what_is_said(right, others, level):
+    chart = healthy()
+    both(rare(0.15, 1.2, said=others), last_row(accuracy=right))(chart)
+    assert said(chart, "imbalance").level == level
+
+
+def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_no_matter_of_labels():
+    chart = healthy()
+    both(rare(0.2, said=250), last_row(accuracy=0.71), slowly(0.9, 0.8, 0.75, 0.7, 0.66))(chart)
+    (note,) = judged(chart).notes
+    assert judged(chart).problems == []
+    assert (note.name, note.title) == (
+        "stuck",
+        "It learns slowly, and is not yet better than guessing.",
+    )
+    assert "labels" not in note.cause
+    assert "Ten times the learning rate (0.01 -> 0.1)" in note.remedy
+    assert not judged(chart).healthy
+    slowly(0.9, 0.8, 0.7, 0.72, 0.66)(chart)
+    assert said(chart, "stuck").title == "Nothing is learnt."
+    both(slowly(0.9, 0.8, 0.7, 0.66), first(update={"W": 0.06}))(chart)
+    assert said(chart, "stuck").title == "Nothing is learnt."  # steps that large are not slow
+
+
+@pytest.mark.parametrize(
+    ("moved", "falls", "level"),
+    [(5e-3, False, "problem"), (9e-4, False, "fine"), (1.1e-3, False, "problem"),
+     (0.049, True, "fine"), (0.051, True, "problem")],
+)  # fmt: skip
+def test_batches_that_vary_are_no_steps_too_large(moved, falls, level):
+    chart = numbers()
+    both(losses(0.5, 2, 8, *[4.0] * 7), looks(update={"W": moved}))(chart)
+    slowly(4.3, 4.2, 4.1, 4.0 if falls else 4.15)(chart)
+    assert said(chart, "large_steps").level == level
+    if level == "fine":
+        assert "batches differ" in said(chart, "large_steps").title
+
+
 def test_a_common_class_of_seven_in_ten_is_no_imbalance():
     chart = healthy()
     rare(0.3)(chart)

@@ -25,7 +25,8 @@ class Chart:
     with parameters gets of these. held_out_guess: what guessing as in training scores on their
     targets, with the mean and the standard deviation that they have if they are numbers. rate: the
     optimizer's learning rate. steps_per_epoch: 0 before the first has ended. constant_columns:
-    whether x is a table in which some are. watched: a training; False: one look at a model. broke_off: at which step a number was NaN or infinite, or 0.
+    whether x is a table in which some are. watched: a training; False: one look at a model.
+    broke_off: at which step a number was NaN or infinite, or 0.
     """
 
     looks: list[Look] = field(default_factory=list)
@@ -61,6 +62,12 @@ class Chart:
     def above(self, loss: float) -> float:
         """Return how far a loss is above the least that there can be."""
         return float(loss) - self.guess.floor
+
+    @property
+    def falls(self) -> bool:
+        """Whether each of the last epochs, four or fewer, had a lower loss than the one before."""
+        losses = [row["loss"] for row in self.epochs[-4:]]
+        return len(losses) > 1 and all(later < before for before, later in pairwise(losses))
 
     @property
     def commonest(self) -> float:

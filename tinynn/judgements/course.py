@@ -40,6 +40,8 @@ def large_steps(chart: Chart) -> Finding:
         return Finding("large_steps", FINE, "no step looked at threw the loss back")
     before = [look for look in chart.looks if look.step < worst.step]
     moved = max(max(look.update.values(), default=0.0) for look in before)
+    if moved < (0.05 if chart.falls else 1e-3):
+        return Finding("large_steps", FINE, "batches differ in their loss, but steps are small")
     return Finding(
         "large_steps",
         PROBLEM,
