@@ -196,8 +196,8 @@ def test_a_hopeless_regression_is_warned_of_by_comparison_with_the_mean():
     guess = PRICES.var()
     assert run.trainer.history["loss"][-1] > 3 * guess
     text = (
-        f"The loss is over twice what always predicting the mean of y gives, {guess:.3g}, and at "
-        f"this pace it will not get there. y has mean {PRICES.mean():.3g} and standard deviation "
+        f"The loss is over twice what always predicting the mean of y gives, {guess:.3g}, and "
+        f"falls slowly, or not at all. y has mean {PRICES.mean():.3g} and standard deviation "
         f"{PRICES.std():.3g}: train on (y - y.mean(axis=0)) / y.std(axis=0), and undo it on what "
         "the model predicts. callbacks=[Doctor()] tells more."
     )
@@ -263,9 +263,12 @@ FAR = Guess(1.0, np.full(1, 50.0), 0, np.ones(1))
         (rows(3.0, 2.99), NUMBERS, 63, 0, 0),  # too early
         (rows(3.19, 3.0), NUMBERS, 64, 0, 1),  # in ten epochs it falls to 1.1
         (rows(3.21, 3.0), NUMBERS, 64, 0, 0),
-        (rows(3.11, 3.0), NUMBERS, 64, 20, 0),  # twenty are left
-        (rows(3.09, 3.0), NUMBERS, 64, 20, 1),
-        (rows(2.9, 3.0), NUMBERS, 64, 99, 1),  # it rises
+        (rows(*[4.0] * 20, 2.9), NUMBERS, 64, 20, 0),  # a tenth of 1.1 an epoch, twenty are left
+        (rows(*[3.0] * 40, 2.99), NUMBERS, 64, 20, 1),
+        (rows(*[3.0] * 39, 2.99), NUMBERS, 64, 40, 0),  # more than half are left
+        (rows(2.9, 3.0), NUMBERS, 64, 99, 0),
+        (rows(9.0, 7.0, 5.0, 2.9, 3.0), NUMBERS, 64, 3, 0),  # one epoch rises
+        (rows(2.9, 2.9, 2.9, 2.9, 3.0), NUMBERS, 64, 3, 1),
         (rows(3.0), NUMBERS, 64, 0, 0),  # nothing is known of the pace
         (rows(3.0), FAR, 64, 0, 1),
         (rows(3.0), FAR, 64, 1, 0),
@@ -293,6 +296,25 @@ def test_the_limit_for_classes_is_twice_the_loss_of_guessing_among_them(above, e
 
 
 # Validation targets
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_one_outlier_in_sixty_is_no_other_scale(which):
+    trainer = Trainer(model(), MeanSquaredError(), SGD(1e-9))
+    held = {"x": X[200:260].copy(), "y": SCALED[200:260].copy()}
+    held[which][3] = 3000
+    doctor = Doctor()
+    trainer.fit(
+        X[:200], SCALED[:200], 1, validation_data=(held["x"], held["y"]), callbacks=[doctor]
+    )
+    titles = [finding.title for finding in doctor.report().problems]
+    assert not any("otherwise" in title for title in titles), titles
+    held[which] *= 50
+    with pytest.warns(UserWarning, match=f"^{which} runs from"):
+        trainer.fit(
+            X[:200], SCALED[:200], 1, validation_data=(held["x"], held["y"]), callbacks=[doctor]
+        )
+    assert "otherwise" in " ".join(finding.title for finding in doctor.report().problems)
 
 
 def test_validation_targets_on_another_scale_are_warned_of():

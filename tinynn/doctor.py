@@ -297,10 +297,18 @@ class Doctor(Callback):
         model, chart, given = trainer.model, self.chart, x
         for layer in model.layers[: model.lowest]:
             given = layer.forward(given, training=False)
-        chart.held_out_size = float(given.std(dtype=float))
+        size, apart = float(given.std(dtype=float)), np.abs(given - np.median(given))
+        usual = float(given[apart <= np.quantile(apart, 0.95)].std(dtype=float))
+        chart.held_out_size = usual if size > 5 * usual > 0 else size  # a few outliers may rule it
         if chart.guess.answer is not None:
             own = best_guess(model, trainer.loss, y) if len(y) >= FEW else Guess()
-            chart.held_out_guess = replace(own, loss=cost(trainer.loss, chart.guess.answer, y))
+            own = replace(own, loss=cost(trainer.loss, chart.guess.answer, y))
+            if own.std > 0:  # of numbers, which a few outliers may rule
+                apart = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1)
+                usual = y[(apart <= np.quantile(apart, 0.95, axis=0)).all(axis=1)]
+                without = best_guess(model, trainer.loss, usual) if len(usual) >= FEW else own
+                own = replace(without, loss=np.inf) if own.std > 5 * without.std else own
+            chart.held_out_guess = own
         if chart.classes:
             chart.held_out = _counts(model, x, y)
 

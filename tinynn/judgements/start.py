@@ -71,8 +71,8 @@ def targets(chart: Chart) -> Finding:
             seen=f"all rows of y are the same, of mean {guess.mean:.4g}; the loss began at "
             f"{began:.3g}",
             cause="Usually another column was meant: where all answers are the same there is "
-            "nothing to learn. And a network starts out with outputs of about size 1, far from such "
-            "a number.",
+            "nothing to learn. And a network starts out with outputs of about size 1, far from "
+            "such a number.",
             remedy="Look at y. If it is what you mean: train on y - mean, with mean = "
             "y.mean(axis=0), and undo it on predictions, p + mean.",
         )
