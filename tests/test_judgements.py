@@ -321,9 +321,19 @@ OF_NUMBERS = {
     "targets that are all nearly equal": (
         "targets", "problem", targets_of(0.01, 0.9, loss=0.94), targets_of(0.01, 1.1, loss=0.94),
     ),
-    "tiny targets": ("targets", "problem", targets_of(0.051, loss=3), targets_of(0.049, loss=3)),
+    "tiny targets": ("targets", "problem", targets_of(0.26, loss=3), targets_of(0.24, loss=3)),
     "tiny targets that are learnt": (
         "targets", "problem", targets_of(1e-6, loss=1.9), targets_of(1e-6, loss=2.1),
+    ),
+    "targets that spread little, and validation is worse than the mean": (
+        "targets", "problem",
+        both(targets_of(0.2, 0.5, loss=0.04), last_row(val_loss=0.041)),  # learnt by heart
+        both(targets_of(0.2, 0.5, loss=0.06), last_row(val_loss=0.041)),
+    ),
+    "targets that spread little, and validation is better than the mean": (
+        "targets", "problem",
+        both(targets_of(0.2, 0.5, loss=0.4), last_row(val_loss=0.039)),
+        both(targets_of(0.2, 0.5, loss=0.4), last_row(val_loss=0.041)),
     ),
     "columns of different sizes": (
         "targets", "note",
@@ -356,6 +366,10 @@ OF_NUMBERS = {
     ),
     "validation no better than the mean of y": (
         "validation", "problem", last_row(val_loss=0.99), last_row(val_loss=1.01),
+    ),
+    "validation no better than the mean of y, where little is learnt": (
+        "validation", "problem",
+        last_row(loss=0.26, val_loss=1.01), last_row(loss=0.24, val_loss=1.01),
     ),
     "a loss thrown back": (
         "large_steps", "problem",
@@ -733,6 +747,21 @@ def test_a_network_as_good_as_the_mean_is_not_called_healthy_nor_a_problem():
         "  seen    after 3 epochs the loss is 0.96, the mean of y gives 1\n"
     )
     assert "which is no fault of the network" in report.notes[0].cause
+
+
+def test_a_small_spread_of_targets_is_the_cause_and_validation_follows():
+    chart = numbers()
+    both(targets_of(0.1, 0.5), last_row(loss=0.002, val_loss=0.025))(chart)
+    (problem,) = judged(chart).problems
+    assert problem.title == "The targets spread little."
+    assert problem.seen.startswith("y has standard deviation 0.1 and mean 0.5; the loss is 0.002")
+    assert "validation loss 0.025" in problem.seen
+    assert "validation" in [finding.name for finding in problem.follows]
+    assert "prepared in two ways" not in str(judged(chart))
+    chart.guess = dataclasses.replace(chart.guess, stds=np.full(11, 0.1))
+    assert said(chart, "targets").level == "fine"  # as of images
+    targets_of(1e-3, loss=3)(chart)
+    assert said(chart, "targets").title == "The targets are very small."
 
 
 def test_columns_of_an_image_may_differ_in_size():

@@ -71,6 +71,14 @@ class Guess:
         return "std = y.std(axis=0); y = (y - y.mean(axis=0)) / np.where(std, std, 1)"
 
     @property
+    def narrow(self) -> bool:
+        """Whether targets are numbers that differ less than what a network starts out with.
+
+        Those of more than ten columns are images, mostly, of which that is usual, unless tiny.
+        """
+        return bool(0 < self.std < 0.25 and self.stds.size <= 10) or self.tiny
+
+    @property
     def tiny(self) -> bool:
         """Whether targets are numbers far smaller than what a network starts out with."""
         return bool(np.hypot(self.std, self.mean) < 0.05)

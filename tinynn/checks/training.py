@@ -304,7 +304,7 @@ def better_than_guessing(
     )
     if not guess.classes and hopeless and steps >= ENOUGH:
         cause = "The learning rate may be too high or too low, or x not scaled: "
-        if guess.unscaled or guess.tiny:
+        if guess.unscaled or guess.narrow:
             cause = (
                 f"y has mean {guess.mean:.3g} and standard deviation {guess.std:.3g}: train on "
                 f"{guess.scaling}, and undo it on what the model predicts. "

@@ -159,7 +159,7 @@ def validation(chart: Chart) -> Finding:
     else:
         guess = chart.held_out_guess.loss
         beats = row["val_loss"] < guess < np.inf
-        fails = chart.against_guessing < 0.5 and guess < np.inf and not beats
+        fails = chart.against_guessing < 0.25 and guess < np.inf and not beats
         against = f"the mean of y {guess:.3g}"
     known = chart.held_out is not None if chart.classes else chart.held_out_guess.loss < np.inf
     if not known:

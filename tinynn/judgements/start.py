@@ -103,11 +103,15 @@ def targets(chart: Chart) -> Finding:
             "that are far too large.",
             remedy=remedy,
         )
-    if guess.tiny and chart.enough and ratio > 2:
+    row, held_out = chart.epochs[-1] if chart.epochs else {}, chart.held_out_guess.loss
+    fails = 0.05 < ratio < 0.93 and held_out <= row.get("val_loss", 0.0)
+    if guess.narrow and chart.enough and (ratio > 2 or fails):
+        if fails:
+            seen += f"; validation loss {row['val_loss']:.3g}, there it gives {held_out:.3g}"
         return Finding(
             "targets",
             PROBLEM,
-            "The targets are very small.",
+            "The targets are very small." if guess.tiny else "The targets spread little.",
             seen=seen,
             cause="A network starts out with outputs of about size 1, and steps change them by "
             "more than such targets differ.",
