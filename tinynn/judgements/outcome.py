@@ -64,7 +64,8 @@ def stuck(chart: Chart) -> Finding:
         return Finding("stuck", UNKNOWN, f"it is too early to tell, the loss still falls: {seen}")
     seen = f"after {len(chart.epochs)} epochs {seen}"
     large = chart.largest_step > 0.05
-    if chart.classes and chart.falls and not large and chart.against_guessing > 1.05:
+    slow = chart.falls and not large and chart.against_guessing > 1.05
+    if chart.commonest >= 0.8 and slow:  # or else the labels may be mixed
         tenfold = f" ({chart.rate:g} -> {10 * chart.rate:g})" if chart.rate else ""
         return Finding(
             "stuck",
