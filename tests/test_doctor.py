@@ -306,6 +306,18 @@ def test_one_look_is_enough_for_targets_that_are_not_scaled():
     assert diagnose(model, MeanSquaredError(), ROWS, PRICES / 1e5).problems == []
 
 
+def test_a_constant_column_of_a_table_is_seen_by_the_doctor_and_by_one_look():
+    x = np.column_stack([1000 * ROWS, np.ones(len(ROWS))])
+    y = (PRICES - PRICES.mean()) / PRICES.std()
+    model = Sequential([Dense(16), ReLU(), Dense(1)], input_shape=(4,))
+    doctor = Doctor()
+    Trainer(model, MeanSquaredError(), SGD(1e-12)).fit(x, y, 1, callbacks=[doctor])
+    for report in (doctor.report(), diagnose(model, MeanSquaredError(), x, y)):
+        assert "np.where(std, std, 1)" in report.problems[0].remedy
+    few = diagnose(model, MeanSquaredError(), x + ROWS[:, :1], y)
+    assert "np.where" not in few.problems[0].remedy
+
+
 def test_validation_targets_on_another_scale_are_noticed():
     y = (PRICES - PRICES.mean()) / PRICES.std()
     report = regression(y[:200], SGD(0.05), 9, ROWS[:200], (ROWS[200:], PRICES[200:])).report

@@ -11,6 +11,7 @@ from tinynn import (
     Adam,
     CrossEntropy,
     Dense,
+    Doctor,
     Loss,
     MeanSquaredError,
     ReLU,
@@ -20,6 +21,7 @@ from tinynn import (
     Trainer,
     TrainingDiverged,
     checks,
+    diagnose,
 )
 from tinynn.guessing import MOST, Guess, best_guess
 
@@ -98,6 +100,44 @@ def test_of_soft_rows_it_is_the_entropy_of_their_mean():
     assert guess.loss == pytest.approx(-0.6 * np.log(0.6) - 0.4 * np.log(0.4))
 
 
+@pytest.mark.parametrize(
+    ("loss", "last"), [(CrossEntropy(), [Softmax]), (SoftmaxCrossEntropy(), [])]
+)
+def test_the_floor_of_soft_rows_is_their_own_entropy_and_of_hard_ones_0(loss, last):
+    net = model(2, *[kind() for kind in last])
+    y = np.array([[0.9, 0.1], [0.1, 0.9]] * 4)
+    guess = best_guess(net, loss, y)
+    assert guess.loss == pytest.approx(np.log(2))
+    assert guess.floor == pytest.approx(-0.9 * np.log(0.9) - 0.1 * np.log(0.1))
+    assert best_guess(net, loss, np.eye(2)).floor == pytest.approx(0, abs=1e-12)
+    assert best_guess(net, loss, np.array([0, 1])).floor == 0
+    assert best_guess(net, loss, y[::2]).loss == np.inf  # all rows are the same
+
+
+class Remembers(Loss):
+    """Each call makes the next ones larger, as an average over batches does."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def forward(self, p, y):
+        self.calls += 1
+        return float(np.mean((p - y) ** 2) * (1 + self.calls))
+
+    def backward(self, p, y):
+        return 2 * (p - y) / p.size * (1 + self.calls)
+
+
+def test_a_loss_with_a_memory_is_left_as_it_is_by_who_looks():
+    loss, net, y = Remembers(), model(), RNG.normal(size=(40, 1))
+    best_guess(net, loss, y)
+    diagnose(net, loss, X[:40], y)
+    assert loss.calls == 0
+    Trainer(net, loss, SGD(0.01)).fit(X[:40], y, 2, 20, callbacks=[doctor := Doctor()])
+    assert doctor.report().chart.looks
+    assert loss.calls == 4  # once a step
+
+
 def test_a_class_that_does_not_occur_changes_nothing():
     for loss, last in ((CrossEntropy(), [Softmax()]), (SoftmaxCrossEntropy(), [])):
         guess = best_guess(model(3, *last), loss, np.array([0, 2]))
@@ -156,8 +196,8 @@ def test_a_hopeless_regression_is_warned_of_by_comparison_with_the_mean():
     guess = PRICES.var()
     assert run.trainer.history["loss"][-1] > 3 * guess
     text = (
-        f"The loss is over twice what always predicting the mean of y gives, {guess:.3g}, and at "
-        f"this pace it will not get there. y has mean {PRICES.mean():.3g} and standard deviation "
+        f"The loss is over twice what always predicting the mean of y gives, {guess:.3g}, and "
+        f"falls slowly, or not at all. y has mean {PRICES.mean():.3g} and standard deviation "
         f"{PRICES.std():.3g}: train on (y - y.mean(axis=0)) / y.std(axis=0), and undo it on what "
         "the model predicts. callbacks=[Doctor()] tells more."
     )
@@ -223,9 +263,12 @@ FAR = Guess(1.0, np.full(1, 50.0), 0, np.ones(1))
         (rows(3.0, 2.99), NUMBERS, 63, 0, 0),  # too early
         (rows(3.19, 3.0), NUMBERS, 64, 0, 1),  # in ten epochs it falls to 1.1
         (rows(3.21, 3.0), NUMBERS, 64, 0, 0),
-        (rows(3.11, 3.0), NUMBERS, 64, 20, 0),  # twenty are left
-        (rows(3.09, 3.0), NUMBERS, 64, 20, 1),
-        (rows(2.9, 3.0), NUMBERS, 64, 99, 1),  # it rises
+        (rows(*[4.0] * 20, 2.9), NUMBERS, 64, 20, 0),  # a tenth of 1.1 an epoch, twenty are left
+        (rows(*[3.0] * 40, 2.99), NUMBERS, 64, 20, 1),
+        (rows(*[3.0] * 39, 2.99), NUMBERS, 64, 40, 0),  # more than half are left
+        (rows(2.9, 3.0), NUMBERS, 64, 99, 0),
+        (rows(9.0, 7.0, 5.0, 2.9, 3.0), NUMBERS, 64, 3, 0),  # one epoch rises
+        (rows(2.9, 2.9, 2.9, 2.9, 3.0), NUMBERS, 64, 3, 1),
         (rows(3.0), NUMBERS, 64, 0, 0),  # nothing is known of the pace
         (rows(3.0), FAR, 64, 0, 1),
         (rows(3.0), FAR, 64, 1, 0),
@@ -253,6 +296,25 @@ def test_the_limit_for_classes_is_twice_the_loss_of_guessing_among_them(above, e
 
 
 # Validation targets
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_one_outlier_in_sixty_is_no_other_scale(which):
+    trainer = Trainer(model(), MeanSquaredError(), SGD(1e-9))
+    held = {"x": X[200:260].copy(), "y": SCALED[200:260].copy()}
+    held[which][3] = 3000
+    doctor = Doctor()
+    trainer.fit(
+        X[:200], SCALED[:200], 1, validation_data=(held["x"], held["y"]), callbacks=[doctor]
+    )
+    titles = [finding.title for finding in doctor.report().problems]
+    assert not any("otherwise" in title for title in titles), titles
+    held[which] *= 50
+    with pytest.warns(UserWarning, match=f"^{which} runs from"):
+        trainer.fit(
+            X[:200], SCALED[:200], 1, validation_data=(held["x"], held["y"]), callbacks=[doctor]
+        )
+    assert "otherwise" in " ".join(finding.title for finding in doctor.report().problems)
 
 
 def test_validation_targets_on_another_scale_are_warned_of():
@@ -293,6 +355,15 @@ def test_divergence_of_inputs_that_are_not_scaled_names_x_before_a_rate_that_is_
     advice = told(1e6 * X, SCALED, 1e-6)
     assert in_order(advice, "x scaled to about 0 to 1 (in this batch -", "smaller learning rate")
     assert "y scaled" not in advice
+
+
+def test_divergence_of_equal_targets_far_from_0_names_y_and_a_line_that_survives_them():
+    advice = told(X, np.full((300, 1), 1e6), 0.1)
+    assert advice.startswith(
+        "  Try y scaled to mean 0 and standard deviation 1, std = y.std(axis=0)"
+    )
+    assert "np.where(std, std, 1), which you undo" in advice
+    assert "y is 1e+06 to 1e+06" in advice
 
 
 def test_divergence_of_a_huge_rate_names_the_rate_first_and_no_data_that_are_scaled():

@@ -274,9 +274,14 @@ LIMITS = {  # what is changed: which judgement, its level, how: just within the 
         "fading", "problem", later(1 / 101), both(later(1 / 101), guessed()),
     ),
     "a rare class": ("imbalance", "problem", rare(0.01, 0.92), rare(0.01, 0.94)),
+    "a rare class that is found, where the loss is that of guessing": (
+        "imbalance", "problem",
+        both(rare(0.01, 0.99, said=9), last_row(accuracy=0.9911)),
+        both(rare(0.01, 0.99, said=5), last_row(accuracy=0.9909)),
+    ),
     "a share of four in five": ("imbalance", "problem", rare(0.201), rare(0.199)),
     "the loss of guessing": ("stuck", "problem", guessed(0.92), guessed(0.94)),
-    "no more right than by guessing": ("stuck", "problem", guessed(right=0.21), guessed(right=0.2)),
+    "no more right than by guessing": ("stuck", "problem", guessed(right=0.2), guessed(right=0.18)),
     "a class that training lacks": (
         "absent", "problem",
         chart_of(held_out=([50] * 9 + [0], [50] * 9 + [0])),
@@ -316,9 +321,19 @@ OF_NUMBERS = {
     "targets that are all nearly equal": (
         "targets", "problem", targets_of(0.01, 0.9, loss=0.94), targets_of(0.01, 1.1, loss=0.94),
     ),
-    "tiny targets": ("targets", "problem", targets_of(0.051, loss=3), targets_of(0.049, loss=3)),
+    "tiny targets": ("targets", "problem", targets_of(0.26, loss=3), targets_of(0.24, loss=3)),
     "tiny targets that are learnt": (
         "targets", "problem", targets_of(1e-6, loss=1.9), targets_of(1e-6, loss=2.1),
+    ),
+    "targets that spread little, and validation is worse than the mean": (
+        "targets", "problem",
+        both(targets_of(0.2, 0.5, loss=0.04), last_row(val_loss=0.041)),  # learnt by heart
+        both(targets_of(0.2, 0.5, loss=0.06), last_row(val_loss=0.041)),
+    ),
+    "targets that spread little, and validation is better than the mean": (
+        "targets", "problem",
+        both(targets_of(0.2, 0.5, loss=0.4), last_row(val_loss=0.039)),
+        both(targets_of(0.2, 0.5, loss=0.4), last_row(val_loss=0.041)),
     ),
     "columns of different sizes": (
         "targets", "note",
@@ -351,6 +366,10 @@ OF_NUMBERS = {
     ),
     "validation no better than the mean of y": (
         "validation", "problem", last_row(val_loss=0.99), last_row(val_loss=1.01),
+    ),
+    "validation no better than the mean of y, where little is learnt": (
+        "validation", "problem",
+        last_row(loss=0.26, val_loss=1.01), last_row(loss=0.24, val_loss=1.01),
     ),
     "a loss thrown back": (
         "large_steps", "problem",
@@ -508,6 +527,77 @@ def test_a_rare_class_is_no_matter_of_shuffled_labels():
     assert problem.title == "The classes are imbalanced, and nothing else is learnt."
 
 
+@pytest.mark.parametrize(("loss", "level"), [(0.872, "fine"), (0.8951, "problem")])
+def test_soft_targets_are_judged_by_what_is_above_their_own_entropy(loss, level):
+    """The least loss of 0.8 + 0.02 and nine times 0.02 is 0.8669; guessing, of 99 to 1, 0.8951."""
+    chart = healthy()
+    rare(0.01)(chart)
+    chart.guess = dataclasses.replace(chart.guess, loss=0.8951, floor=0.8669)
+    last_row(loss=loss, accuracy=0.99)(chart)
+    assert chart.against_guessing == pytest.approx((loss - 0.8669) / (0.8951 - 0.8669))
+    assert said(chart, "imbalance").level == said(chart, "stuck").level == level
+
+
+def slowly(*losses_of_epochs):
+    """The loss of epochs, of which the last four tell whether it falls."""
+
+    def change(chart):
+        row = chart.epochs[-1]
+        chart.epochs = [dict(row, epoch=i + 1, loss=v) for i, v in enumerate(losses_of_epochs)]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("right", "others", "level"),
+    [
+        (0.813, 130, "problem"),
+        (0.812, 130, "unknown"),
+        (0.85, 160, "unknown"),
+        (0.71, 120, "unknown"),
+    ],
+)
+def test_imbalance_is_told_only_where_the_common_class_is_what_is_said(right, others, level):
+    chart = healthy()
+    both(rare(0.15, 1.2, said=others), last_row(accuracy=right))(chart)
+    assert said(chart, "imbalance").level == level
+
+
+def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_no_matter_of_labels():
+    chart = healthy()
+    both(rare(0.2, said=250), last_row(accuracy=0.71), slowly(0.9, 0.8, 0.75, 0.7, 0.66))(chart)
+    (note,) = judged(chart).notes
+    assert judged(chart).problems == []
+    assert (note.name, note.title) == (
+        "stuck",
+        "It learns slowly, and is not yet better than guessing.",
+    )
+    assert "labels" not in note.cause
+    assert "Ten times the learning rate (0.01 -> 0.1)" in note.remedy
+    assert not judged(chart).healthy
+    chart.shares = [0.79, 0.21]  # or else the labels may be mixed
+    assert said(chart, "stuck").title == "Nothing is learnt."
+    chart.shares = [0.8, 0.2]
+    slowly(0.9, 0.8, 0.7, 0.72, 0.66)(chart)
+    assert said(chart, "stuck").title == "Nothing is learnt."
+    both(slowly(0.9, 0.8, 0.7, 0.66), first(update={"W": 0.06}))(chart)
+    assert said(chart, "stuck").title == "Nothing is learnt."  # steps that large are not slow
+
+
+@pytest.mark.parametrize(
+    ("moved", "falls", "level"),
+    [(5e-3, False, "problem"), (9e-4, False, "fine"), (1.1e-3, False, "problem"),
+     (0.049, True, "fine"), (0.051, True, "problem")],
+)  # fmt: skip
+def test_batches_that_vary_are_no_steps_too_large(moved, falls, level):
+    chart = numbers()
+    both(losses(0.5, 2, 8, *[4.0] * 7), looks(update={"W": moved}))(chart)
+    slowly(4.3, 4.2, 4.1, 4.0 if falls else 4.15)(chart)
+    assert said(chart, "large_steps").level == level
+    if level == "fine":
+        assert "batches differ" in said(chart, "large_steps").title
+
+
 def test_a_common_class_of_seven_in_ten_is_no_imbalance():
     chart = healthy()
     rare(0.3)(chart)
@@ -598,6 +688,45 @@ def test_targets_that_are_all_equal_are_no_matter_of_guessing():
     assert judged(chart).problems == []
 
 
+@pytest.mark.parametrize(
+    ("mean", "loss", "level"),
+    [
+        (9.9, 98.0, "unknown"),
+        (10.1, 98.0, "problem"),
+        (1e6, 0.9e12, "problem"),
+        (-1e6, 3.0, "unknown"),
+    ],
+)
+def test_targets_that_are_all_equal_and_far_from_0_are_named_until_they_are_learnt(
+    mean, loss, level
+):
+    chart = numbers()
+    chart.guess = Guess(np.inf, np.full(1, mean), 0, np.zeros(1))
+    both(losses(*[mean**2] * 10), last_row(loss=loss))(chart)
+    finding = said(chart, "targets")
+    assert finding.level == level
+    if level == "problem":
+        assert finding.title == "The targets are all equal, and not scaled."
+        assert not judged(chart).healthy
+
+
+def test_the_advised_line_survives_a_column_that_is_constant():
+    x = y = np.array([[1.0, 7.0], [3.0, 7.0]])
+    chart = numbers()
+    both(looks(size=50.0), chart_of(constant_columns=True))(chart)
+    chart.guess = Guess(1e6, np.array([1e5, 7.0]), 0, np.array([1e3, 0.0]))
+    line = re.search(r"std = x.*1\)", said(chart, "inputs").remedy)[0]
+    names = {"x": x, "y": y, "np": np}
+    exec(line + "\n" + chart.guess.scaling, names)
+    for scaled in (names["x"], names["y"]):
+        assert scaled.tolist() == [[-1, 0], [1, 0]]
+    both(stands(0.99e6))(chart)
+    assert "std = np.where(std, std, 1)" in said(chart, "targets").remedy
+    chart.constant_columns, chart.guess = False, Guess(1e6, np.zeros(1), 0, np.full(1, 1e3))
+    assert "where" not in said(chart, "inputs").remedy + said(chart, "targets").remedy
+    assert chart.guess.scaling == "(y - y.mean(axis=0)) / y.std(axis=0)"
+
+
 def test_after_few_steps_it_is_too_early_to_tell():
     chart = healthy()
     guessed()(chart)
@@ -621,6 +750,21 @@ def test_a_network_as_good_as_the_mean_is_not_called_healthy_nor_a_problem():
         "  seen    after 3 epochs the loss is 0.96, the mean of y gives 1\n"
     )
     assert "which is no fault of the network" in report.notes[0].cause
+
+
+def test_a_small_spread_of_targets_is_the_cause_and_validation_follows():
+    chart = numbers()
+    both(targets_of(0.1, 0.5), last_row(loss=0.002, val_loss=0.025))(chart)
+    (problem,) = judged(chart).problems
+    assert problem.title == "The targets spread little."
+    assert problem.seen.startswith("y has standard deviation 0.1 and mean 0.5; the loss is 0.002")
+    assert "validation loss 0.025" in problem.seen
+    assert "validation" in [finding.name for finding in problem.follows]
+    assert "prepared in two ways" not in str(judged(chart))
+    chart.guess = dataclasses.replace(chart.guess, stds=np.full(11, 0.1))
+    assert said(chart, "targets").level == "fine"  # as of images
+    targets_of(1e-3, loss=3)(chart)
+    assert said(chart, "targets").title == "The targets are very small."
 
 
 def test_columns_of_an_image_may_differ_in_size():

@@ -24,8 +24,9 @@ class Chart:
     held_out: in validation data. held_out_size: the standard deviation of what the lowest layer
     with parameters gets of these. held_out_guess: what guessing as in training scores on their
     targets, with the mean and the standard deviation that they have if they are numbers. rate: the
-    optimizer's learning rate. steps_per_epoch: 0 before the first has ended. watched: a training;
-    False: one look at a model. broke_off: at which step a number was NaN or infinite, or 0.
+    optimizer's learning rate. steps_per_epoch: 0 before the first has ended. constant_columns:
+    whether x is a table in which some are. watched: a training; False: one look at a model.
+    broke_off: at which step a number was NaN or infinite, or 0.
     """
 
     looks: list[Look] = field(default_factory=list)
@@ -40,6 +41,7 @@ class Chart:
     held_out_guess: Guess = field(default_factory=Guess)
     rate: float | None = None
     steps_per_epoch: int = 0
+    constant_columns: bool = False
     watched: bool = True
     broke_off: int = 0
 
@@ -50,8 +52,22 @@ class Chart:
 
     @property
     def against_guessing(self) -> float:
-        """The loss of the last epoch as a share of that of guessing; 0 where one is not known."""
-        return float(self.epochs[-1]["loss"]) / self.guessing if self.epochs else 0.0
+        """The loss of the last epoch as a share of that of guessing; 0 where one is not known.
+
+        Of soft targets no loss is below their own entropy: what is above it is compared.
+        """
+        last = self.epochs[-1]["loss"] if self.epochs else self.guess.floor
+        return self.above(last) / self.above(self.guessing)
+
+    def above(self, loss: float) -> float:
+        """Return how far a loss is above the least that there can be."""
+        return float(loss) - self.guess.floor
+
+    @property
+    def falls(self) -> bool:
+        """Whether each of the last epochs, four or fewer, had a lower loss than the one before."""
+        losses = [row["loss"] for row in self.epochs[-4:]]
+        return len(losses) > 1 and all(later < before for before, later in pairwise(losses))
 
     @property
     def commonest(self) -> float:
@@ -75,7 +91,8 @@ class Chart:
     def has_learnt(self) -> bool:
         """Whether the loss has fallen to half of what it was, and below guessing."""
         last = float(np.mean([look.loss for look in self.looks[-3:]]))
-        return last < 0.5 * self.looks[0].loss and not (self.at_guessing or self.broke_off)
+        fell = self.above(last) < 0.5 * self.above(self.looks[0].loss)
+        return fell and not (self.at_guessing or self.broke_off)
 
     @property
     def loss_at_guessing(self) -> bool:
@@ -91,7 +108,7 @@ class Chart:
         if not self.classes:
             return not row.get("val_loss", np.inf) < 0.93 * self.held_out_guess.loss < np.inf
         right = max(row["accuracy"], row.get("val_accuracy", 0))
-        return bool(right <= self.commonest + 0.1)
+        return bool(right <= self.commonest + 0.1 * (1 - self.commonest))
 
     @property
     def enough(self) -> bool:

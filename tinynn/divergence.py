@@ -65,7 +65,7 @@ def _remedies(trainer: "Trainer") -> list[str]:
         unscaled.append(f"x scaled to about 0 to 1 (in this batch {x.min():g} to {x.max():g})")
     if trainer.guess.unscaled:
         unscaled.append(
-            "y scaled to mean 0 and standard deviation 1, (y - y.mean(axis=0)) / y.std(axis=0), "
+            f"y scaled to mean 0 and standard deviation 1, {trainer.guess.scaling}, "
             "which you undo on what the model predicts "
             f"(in this batch y is {y.min():g} to {y.max():g})"
         )

@@ -180,6 +180,11 @@ def _some(data: Array) -> Array:
     return data[:: -(-len(data) // SAMPLES)]
 
 
+def _constant_columns(x: Array) -> bool:
+    """Whether x is a table (N, D) of which a column says the same of all, two or more."""
+    return x.ndim == 2 and len(x) > 1 and bool((x == x[0]).all(axis=0).any())
+
+
 def _counts(model: Sequential, x: Array, y: Array) -> tuple[list[int], list[int]]:
     """Count how often each class is right, and how often it is predicted."""
     p = model.predict(x)
@@ -226,7 +231,7 @@ def diagnose(
     model = copy.deepcopy(model)
     p = model.forward(x[chosen])
     chart = Chart([look_at(model, loss, x[chosen], y[chosen], step=1)], watched=False)
-    chart.guess = best_guess(model, loss, y)
+    chart.guess, chart.constant_columns = best_guess(model, loss, y), _constant_columns(x[chosen])
     if loss.classifies:
         chart.classes = p.shape[1]
         labels = classes_of(y)
@@ -275,6 +280,7 @@ class Doctor(Callback):
         trainer, chart = self.trainer, self.chart
         if trainer is None or not chart.looks:
             raise ValueError("The doctor has seen nothing yet: give it to Trainer.fit(callbacks=).")
+        chart.constant_columns = _constant_columns(_some(trainer.x))
         if not (np.isfinite(trainer.batch_loss) and all_finite(trainer)):
             chart.broke_off = trainer.step
         else:
@@ -291,10 +297,18 @@ class Doctor(Callback):
         model, chart, given = trainer.model, self.chart, x
         for layer in model.layers[: model.lowest]:
             given = layer.forward(given, training=False)
-        chart.held_out_size = float(given.std(dtype=float))
+        size, apart = float(given.std(dtype=float)), np.abs(given - np.median(given))
+        usual = float(given[apart <= np.quantile(apart, 0.95)].std(dtype=float))
+        chart.held_out_size = usual if size > 5 * usual > 0 else size  # a few outliers may rule it
         if chart.guess.answer is not None:
             own = best_guess(model, trainer.loss, y) if len(y) >= FEW else Guess()
-            chart.held_out_guess = replace(own, loss=cost(trainer.loss, chart.guess.answer, y))
+            own = replace(own, loss=cost(trainer.loss, chart.guess.answer, y))
+            if own.std > 0:  # of numbers, which a few outliers may rule
+                apart = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1)
+                usual = y[(apart <= np.quantile(apart, 0.95, axis=0)).all(axis=1)]
+                without = best_guess(model, trainer.loss, usual) if len(usual) >= FEW else own
+                own = replace(without, loss=np.inf) if own.std > 5 * without.std else own
+            chart.held_out_guess = own
         if chart.classes:
             chart.held_out = _counts(model, x, y)
 

@@ -5,6 +5,7 @@
 What this costs the loss itself tells, so that no loss needs a formula here. C classes.
 """
 
+import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,13 +24,15 @@ class Guess:
     loss: what it costs; infinite where it is not known, or where all answers are equal, so that
     there is nothing to beat. answer: as the model would return it, for one sample: probabilities
     or scores (C,), or the mean of the targets. classes: C, or 0 where targets are numbers. stds: of
-    these, the standard deviation of each number of a target.
+    these, the standard deviation of each number of a target. floor: the loss of one who says the
+    targets themselves, which is not 0 where these are soft.
     """
 
     loss: float = np.inf
     answer: Array | None = None
     classes: int = 0
     stds: Array = field(default_factory=lambda: np.empty(0))
+    floor: float = 0.0
 
     @property
     def std(self) -> float:
@@ -53,7 +56,27 @@ class Guess:
         >>> Guess(1e10, np.array([2e5]), 0, np.array([1e5])).unscaled
         True
         """
-        return bool(self.std > 10 or (self.std > 0 and abs(self.mean) > 10 * max(self.std, 0.1)))
+        far = 10 * max(self.std, 0.1) if self.std > 0 else 10  # if all are equal, biases get there
+        return bool(self.std > 10 or (self.std >= 0 and abs(self.mean) > far))
+
+    @property
+    def scaling(self) -> str:
+        """The line that scales such targets; it is longer where a column has a std of 0.
+
+        >>> Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.0])).scaling
+        'std = y.std(axis=0); y = (y - y.mean(axis=0)) / np.where(std, std, 1)'
+        """
+        if self.stds.all():
+            return "(y - y.mean(axis=0)) / y.std(axis=0)"
+        return "std = y.std(axis=0); y = (y - y.mean(axis=0)) / np.where(std, std, 1)"
+
+    @property
+    def narrow(self) -> bool:
+        """Whether targets are numbers that differ less than what a network starts out with.
+
+        Those of more than ten columns are images, mostly, of which that is usual, unless tiny.
+        """
+        return bool(0 < self.std < 0.25 and self.stds.size <= 10) or self.tiny
 
     @property
     def tiny(self) -> bool:
@@ -81,7 +104,14 @@ def best_guess(model: Sequential, loss: Loss, y: Array) -> Guess:
             isinstance(loss, CrossEntropy) or type(model.layers[-1]).__name__ == "Softmax"
         )
         answer = shares if probabilities else np.log(np.maximum(shares, 1e-30))  # (C,)
-        return Guess(cost(loss, answer, few), answer, shape[-1])
+        known, floor = cost(loss, answer, few), 0.0
+        if y.ndim > 1:
+            own = few.astype(float)
+            own = own if probabilities else np.log(np.maximum(own, 1e-30))
+            least = cost(loss, own, few, each=True)
+            floor = least if least < np.inf else 0.0
+        nothing = known - floor < 1e-6 * known  # to beat: all rows are the same
+        return Guess(np.inf if nothing else known, answer, shape[-1], floor=floor)
     if y.shape[1:] != shape or y.dtype.kind not in "biuf":  # a loss of the user's own
         return Guess()
     apart = few - few[0].astype(float)  # small, where all lie far from 0; 0, where all are equal
@@ -89,15 +119,22 @@ def best_guess(model: Sequential, loss: Loss, y: Array) -> Guess:
     return Guess(cost(loss, answer, few), answer, 0, apart.std(axis=0))
 
 
-def cost(loss: Loss, answer: Array, y: Array) -> float:
-    """Return the loss of one answer to all of y, or infinity where it cannot be beaten."""
-    rows = max(100_000 // max(answer.size, 1), 1)  # in pieces: the answers are many numbers
+def cost(loss: Loss, answer: Array, y: Array, each: bool = False) -> float:
+    """Return the loss of one answer to all of y, or infinity where it cannot be beaten.
+
+    each: the answer holds one for each of y. A copy of the loss is asked: it may have a memory.
+    """
+    loss = copy.deepcopy(loss)
+    rows = max(
+        100_000 // max(answer[0].size if each else answer.size, 1), 1
+    )  # in pieces: the answers are many numbers
     total = 0.0
     with np.errstate(all="ignore"):
         for start in range(0, len(y), rows):
             some = y[start : start + rows]
+            p = answer[start : start + rows] if each else np.repeat(answer[None], len(some), axis=0)
             try:
-                total += loss.forward(np.repeat(answer[None], len(some), axis=0), some) * len(some)
+                total += loss.forward(p, some) * len(some)
             except Exception:  # a loss of the user's own may refuse what no model of theirs says
                 return np.inf
     mean = float(total) / len(y)

@@ -199,7 +199,7 @@ class Trainer(Guarded):
             if self.stop and self.sums.samples < self.samples:
                 return  # in mid-epoch, which gets no row
         row = {"epoch": self.epoch, **self.sums.means()}
-        rows, left = [*self.history.epochs[-1:], row], self.epochs - self.epoch
+        rows, left = [*self.history.epochs, row], self.epochs - self.epoch
         checks.better_than_guessing(rows, self.guess, self.step, left)
         if self.validation is not None:
             try:

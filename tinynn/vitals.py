@@ -54,7 +54,8 @@ class Look:
 def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int) -> Look:
     """Look at a model that has just run forward on the batch (x, y); it is left as it is.
 
-    Layers of your own are copied, and run forward once more: they may change as they are used.
+    A loss, and layers of your own, are copied, and run forward once more: they may change as they
+    are used.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
@@ -64,6 +65,7 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
     >>> look.largest, look.labels, look.alike
     (3.0, [1, 1], [])
     """
+    loss = copy.deepcopy(loss)
     with np.errstate(all="ignore"):  # what overflows here is what the doctor is looking for
         layers, outs = [], [x.astype(model.dtype, copy=False)]
         for layer in model.layers:

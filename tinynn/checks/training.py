@@ -1,5 +1,6 @@
 """What fit, evaluate, and all that look at a step are given: data over which no step stumbles."""
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -162,7 +163,7 @@ def one_step(
     """
     softmax_once(instance(model, network, "model"), instance(loss, losses, "loss"))
     x, y = _sound(model, loss, x, y, caller)
-    twin = model.astype(dtype or model.dtype)
+    twin, loss = model.astype(dtype or model.dtype), copy.deepcopy(loss)  # it may have a memory
     with np.errstate(all="ignore"):
         p = twin.forward(x[:32])
         if not scored(p, loss.classifies):
@@ -212,8 +213,19 @@ def _few(x: Array) -> Array:
     return x[:: max(len(x) // 100, 1)]
 
 
+def _usual_size(few: Array) -> float:
+    """Return the mean |x| of what is not 0, without the largest twentieth: outliers tell no scale.
+
+    >>> _usual_size(np.array([0.0, 1.0, -1.0, 1.0, 3000.0]))
+    1.0
+    """
+    sizes = np.abs(few[few != 0], dtype=float)
+    return float(sizes[sizes <= np.quantile(sizes, 0.95)].mean()) if sizes.size else 0.0
+
+
 def _try(model: Any, loss: Any, x: Array, y: Array) -> float:
     """Return the loss of some samples, or raise what the first step would."""
+    loss = copy.deepcopy(loss)  # it may have a memory
     with np.errstate(all="ignore"):
         p = model.predict(x)
         value = loss.forward(p, y) if scored(p, loss.classifies) else np.nan
@@ -247,7 +259,7 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Arra
         both.append(("y", y, y_held))
     for name, data_given, held in both:
         with np.errstate(over="ignore"):  # of numbers near the largest there are
-            sizes = [float(np.abs(_few(each)).mean(dtype=float)) for each in (data_given, held)]
+            sizes = [_usual_size(_few(each)) for each in (data_given, held)]
         if max(sizes) > 20 * min(sizes) and (name == "x" or min(sizes)):
             ranges = [f"{each.min():.3g} to {each.max():.3g}" for each in (data_given, held)]
             warnings.warn(
@@ -269,11 +281,11 @@ def _equal(a: Array, b: Array) -> bool:
 def better_than_guessing(
     rows: Sequence[Mapping[str, Any]], guess: Any, steps: int, left: int
 ) -> None:
-    """The figures of an epoch, after those of the one before: a warning if they are hopeless.
+    """The figures of an epoch, after those of up to ten before: a warning if they are hopeless.
 
     guess: what is to be beaten. steps: taken so far. left: how many epochs are to come. Classes: if
-    guessing would have done twice as well. Numbers: if the mean of y would have, too, and at the
-    pace of this epoch neither those that are left nor ten would be enough to be as good.
+    guessing would have done twice as well. Numbers: if the mean of y would have, too, half of all
+    epochs are over, and at the pace of the last ten neither those left nor ten would be enough.
     """
     epoch, loss = rows[-1]["epoch"], rows[-1]["loss"]
     if guess.classes and loss > 2 * max(np.log(guess.classes), guess.loss):
@@ -284,17 +296,21 @@ def better_than_guessing(
             stacklevel=5,
         )
     slowest = guess.unscaled and not left  # of a first epoch nothing else is known
-    fall = rows[0]["loss"] - loss if len(rows) > 1 else (0 if slowest else np.inf)
-    hopeless = loss > 2 * guess.loss and loss - guess.loss > max(left, 10) * max(fall, 0)
+    rows = rows[-11:]  # of one epoch it would be chance whether the loss rises
+    fall = (rows[0]["loss"] - loss) / (len(rows) - 1) if len(rows) > 1 else np.inf
+    fall = 0 if slowest and len(rows) == 1 else fall
+    hopeless = (
+        left < epoch and loss > 2 * guess.loss and loss - guess.loss > max(left, 10) * max(fall, 0)
+    )
     if not guess.classes and hopeless and steps >= ENOUGH:
         cause = "The learning rate may be too high or too low, or x not scaled: "
-        if guess.unscaled or guess.tiny:
+        if guess.unscaled or guess.narrow:
             cause = (
                 f"y has mean {guess.mean:.3g} and standard deviation {guess.std:.3g}: train on "
-                "(y - y.mean(axis=0)) / y.std(axis=0), and undo it on what the model predicts. "
+                f"{guess.scaling}, and undo it on what the model predicts. "
             )
         warnings.warn(  # the same words after each epoch, so that Python shows them once
             f"The loss is over twice what always predicting the mean of y gives, {guess.loss:.3g}, "
-            f"and at this pace it will not get there. {cause}callbacks=[Doctor()] tells more.",
+            f"and falls slowly, or not at all. {cause}callbacks=[Doctor()] tells more.",
             stacklevel=5,
         )

@@ -32,13 +32,16 @@ def large_steps(chart: Chart) -> Finding:
         last = min(last, chart.epochs[-1]["loss"])
     if chart.classes:
         usual = max(first.loss, chart.guessing if chart.guessing < np.inf else 0.0)
-        thrown_back = worst.loss > 2 * usual and not last < 0.7 * usual
+        usual, now = chart.above(usual), chart.above(float(last))
+        thrown_back = chart.above(worst.loss) > 2 * usual and not now < 0.7 * usual
     else:
         thrown_back = worst.loss > 10 * first.loss and not last < 3 * first.loss
     if not thrown_back:
         return Finding("large_steps", FINE, "no step looked at threw the loss back")
     before = [look for look in chart.looks if look.step < worst.step]
     moved = max(max(look.update.values(), default=0.0) for look in before)
+    if moved < (0.05 if chart.falls else 1e-3):
+        return Finding("large_steps", FINE, "batches differ in their loss, but steps are small")
     return Finding(
         "large_steps",
         PROBLEM,
@@ -61,7 +64,9 @@ def small_steps(chart: Chart) -> Finding:
     if largest == 0:
         return Finding("small_steps", UNKNOWN, "the size of steps: nothing moves")
     fell = 1 - float(np.mean([look.loss for look in looks[-3:]])) / looks[0].loss
-    learnt = looks[0].loss < 0.5 * chart.guessing < np.inf  # before: there is little left to do
+    learnt = (
+        chart.above(looks[0].loss) < 0.5 * chart.above(chart.guessing) < np.inf
+    )  # before: there is little left to do
     slow = chart.loss_at_guessing and chart.enough
     far = chart.travelled > 0.1 if slow else largest >= 2e-5
     if far or learnt or fell > 0.2:

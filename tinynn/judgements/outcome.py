@@ -24,6 +24,8 @@ def imbalance(chart: Chart) -> Finding:
         return Finding("imbalance", UNKNOWN, f"after so few steps it is too early to tell: {seen}")
     row, times = chart.epochs[-1], round(share / (1 - share))
     others = sum(predicted) - predicted[major]
+    if others > (1 - share) * sum(predicted) or row["accuracy"] < share - (1 - share) / 4:
+        return Finding("imbalance", UNKNOWN, f"{seen}, which is not what it always says")
     return Finding(
         "imbalance",
         PROBLEM,
@@ -62,6 +64,17 @@ def stuck(chart: Chart) -> Finding:
         return Finding("stuck", UNKNOWN, f"it is too early to tell, the loss still falls: {seen}")
     seen = f"after {len(chart.epochs)} epochs {seen}"
     large = chart.largest_step > 0.05
+    slow = chart.falls and not large and chart.against_guessing > 1.05
+    if chart.commonest >= 0.8 and slow:  # or else the labels may be mixed
+        tenfold = f" ({chart.rate:g} -> {10 * chart.rate:g})" if chart.rate else ""
+        return Finding(
+            "stuck",
+            NOTE,
+            "It learns slowly, and is not yet better than guessing.",
+            seen=f"{seen}; it was {before:.4g} an epoch earlier",
+            cause="It is early, or the learning rate is low: the loss still falls in each epoch.",
+            remedy=f"More epochs. Ten times the learning rate{tenfold}, while the loss falls.",
+        )
     first = (
         f"One step moved weights by {chart.largest_step:.2g} times their size, 1e-4 to 1e-2 is "
         "usual: the learning rate may be too high. Or "
@@ -147,7 +160,7 @@ def validation(chart: Chart) -> Finding:
     else:
         guess = chart.held_out_guess.loss
         beats = row["val_loss"] < guess < np.inf
-        fails = chart.against_guessing < 0.5 and guess < np.inf and not beats
+        fails = chart.against_guessing < 0.25 and guess < np.inf and not beats
         against = f"the mean of y {guess:.3g}"
     known = chart.held_out is not None if chart.classes else chart.held_out_guess.loss < np.inf
     if not known:

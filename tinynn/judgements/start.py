@@ -11,9 +11,12 @@ def inputs(chart: Chart) -> Finding:
     largest = max(look.largest for look in chart.looks)
     size = max(look.size for look in chart.looks)
     mean = float(np.median([look.mean for look in chart.looks]))
+    table = "for a table with axis=0 in both"
+    if chart.constant_columns:
+        table = "for a table std = x.std(axis=0); x = (x - x.mean(axis=0)) / np.where(std, std, 1)"
     remedy = (
-        "scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers, for a table with "
-        "axis=0 in both. The same for validation and test data."
+        f"scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers, {table}. The same "
+        "for validation and test data."
     )
     if largest < 0.05:
         return Finding(
@@ -55,6 +58,24 @@ def targets(chart: Chart) -> Finding:
     guess, ratio = chart.guess, chart.against_guessing
     if chart.classes:
         return Finding("targets", FINE, f"targets are {chart.classes} classes")
+    began = chart.looks[0].loss
+    if (
+        guess.std == 0
+        and guess.unscaled
+        and not (chart.epochs and chart.epochs[-1]["loss"] < 0.01 * began)
+    ):
+        return Finding(
+            "targets",
+            PROBLEM,
+            "The targets are all equal, and not scaled.",
+            seen=f"all rows of y are the same, of mean {guess.mean:.4g}; the loss began at "
+            f"{began:.3g}",
+            cause="Usually another column was meant: where all answers are the same there is "
+            "nothing to learn. And a network starts out with outputs of about size 1, far from "
+            "such a number.",
+            remedy="Look at y. If it is what you mean: train on y - mean, with mean = "
+            "y.mean(axis=0), and undo it on predictions, p + mean.",
+        )
     if not guess.std > 0 or guess.loss == np.inf:
         return Finding("targets", UNKNOWN, "targets: their size; they are all equal, or not known")
     size = f"standard deviation {guess.std:.3g} and mean {guess.mean:.3g}"
@@ -67,6 +88,10 @@ def targets(chart: Chart) -> Finding:
         "(y - mean) / std, and undo it on predictions, p * std + mean. The same for validation "
         "targets, with the same two."
     )
+    if not guess.stds.all():
+        remedy = remedy.replace(
+            ": train on", ", and std = np.where(std, std, 1), as a column is constant: train on", 1
+        )
     if guess.unscaled and not (chart.epochs and ratio < 0.5):
         return Finding(
             "targets",
@@ -78,11 +103,15 @@ def targets(chart: Chart) -> Finding:
             "that are far too large.",
             remedy=remedy,
         )
-    if guess.tiny and chart.enough and ratio > 2:
+    row, held_out = chart.epochs[-1] if chart.epochs else {}, chart.held_out_guess.loss
+    fails = 0.05 < ratio < 0.93 and held_out <= row.get("val_loss", 0.0)
+    if guess.narrow and chart.enough and (ratio > 2 or fails):
+        if fails:
+            seen += f"; validation loss {row['val_loss']:.3g}, there it gives {held_out:.3g}"
         return Finding(
             "targets",
             PROBLEM,
-            "The targets are very small.",
+            "The targets are very small." if guess.tiny else "The targets spread little.",
             seen=seen,
             cause="A network starts out with outputs of about size 1, and steps change them by "
             "more than such targets differ.",
