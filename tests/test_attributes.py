@@ -110,6 +110,8 @@ def add_in_place(model):
         lambda model: model.layers.reverse(),
         lambda model: model.layers.sort(key=id),
         lambda model: setattr(model, "layers", [Dense(2)]),
+        lambda model: model.layers + [ReLU()],  # noqa: RUF005
+        lambda model: [ReLU()] + model.layers,  # noqa: RUF005
     ],
 )
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
@@ -130,6 +132,40 @@ def test_layers_read_like_any_sequence():
     assert model.layers.index(model.layers[2]) == 2
     assert next(reversed(model.layers)) is model.layers[-1]
     assert len(model.layers) == 4
+
+
+def test_the_layers_are_no_list_to_copy_and_may_be_added_to_a_tuple():
+    model, more = network(), ReLU()
+    assert model.layers + (more,) == (*model.layers, more)  # noqa: RUF005
+    with pytest.raises(ValueError, match=r"list\(model\.layers\).*copy\.deepcopy\(model\)"):
+        model.layers.copy()
+
+
+@pytest.mark.parametrize("name", ["layers", "input_shape", "dtype", "seed"])
+def test_what_a_model_is_made_of_cannot_be_deleted(name):
+    model = network()
+    with pytest.raises(ValueError, match=rf"model\.{name} cannot be deleted.*new Sequential"):
+        delattr(model, name)
+    assert hasattr(model, name)
+
+
+@pytest.mark.parametrize("name", ["units", "W", "db", "position"])
+def test_what_a_layer_is_made_of_cannot_be_deleted(name):
+    layer = network().layers[0]
+    with pytest.raises(ValueError, match=rf"0\.Dense\.{name} cannot be deleted"):
+        delattr(layer, name)
+    assert hasattr(layer, name)
+
+
+def test_what_a_batch_left_and_notes_can_be_deleted():
+    model = network()
+    model.forward(np.ones((2, 2)))
+    layer = model.layers[0]
+    layer._note = 1
+    del layer.x, layer._note
+    assert not hasattr(layer, "x")
+    with pytest.raises(AttributeError):
+        del layer.nowhere
 
 
 @pytest.mark.parametrize(

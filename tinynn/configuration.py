@@ -36,6 +36,12 @@ class Guarded:
                 raise error
         super().__setattr__(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        error = checks.deletable(self, name)
+        if error:
+            raise error
+        super().__delattr__(name)
+
     def __getattr__(self, name: str) -> Any:
         """Say what is meant, or missing; called for what is not there.
 

@@ -124,6 +124,17 @@ def assignable(thing: Any, name: str, value: Any) -> ValueError | None:
     return ValueError(f"tinynn reads no {name} of {_label(thing)}. {hint}")
 
 
+def deletable(thing: Any, name: str) -> ValueError | None:
+    """An attribute that may be deleted: none that a model was made of."""
+    if name not in thing._fixed and name not in vars(thing).get("_views", ()):
+        return None
+    whole = _label(thing) if "Layer" in _kinds(thing) else "model"
+    return ValueError(
+        f"{whole}.{name} cannot be deleted: the model was built with it. For another, make a new "
+        "Sequential."
+    )
+
+
 def _setter(thing: Any, frame: FrameType | None) -> tuple[bool, bool, bool]:
     """Who sets an attribute of a thing: code that is called on it? tinynn's? a layer, callback ...?
 
