@@ -545,6 +545,43 @@ def test_the_getattr_of_a_class_behind_is_asked():
     assert copy.deepcopy(pickle.loads(pickle.dumps(Both()))).colour == "red"
 
 
+class Inner(Delegate):
+    """It knows nothing before its constructor has run, as in copying."""
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["inner"], name)
+
+
+class CallbackOfAnother(Callback, Inner):
+    def __init__(self):
+        self.inner = SimpleNamespace(colour="blue")
+
+
+class LayerOfAnother(Layer, Inner):
+    def __init__(self):
+        self.inner = SimpleNamespace(colour="blue")
+
+    def forward(self, x, training=True):
+        return x
+
+    def input_gradient(self, dout):
+        return dout
+
+
+@pytest.mark.parametrize("kind", [CallbackOfAnother, LayerOfAnother])
+def test_a_class_that_asks_another_object_is_copied(kind):
+    thing = kind()
+    for twin in (thing, copy.copy(thing), copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
+        assert twin.colour == "blue"
+
+
+def test_a_callback_of_ones_own_may_be_handed_the_model():
+    callback = Both()
+    callback.model = callback.trainer = None
+    with pytest.raises(ValueError, match="Each event is given the trainer"):
+        EarlyStopping().model = None
+
+
 class ManyNames(Layer):
     """It keeps what other libraries call so, and what is nearly another name of it."""
 

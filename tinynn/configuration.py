@@ -48,7 +48,7 @@ class Guarded:
         A class behind this one, as in `class Mine(Callback, Delegate)`, is asked first.
         """
         behind = getattr(super(), "__getattr__", None)
-        if behind:
+        if behind and not name.startswith("__"):  # Python's own questions, in copying for instance
             return behind(name)
         return checks.absent(self, name)
 
