@@ -110,6 +110,8 @@ def add_in_place(model):
         lambda model: model.layers.reverse(),
         lambda model: model.layers.sort(key=id),
         lambda model: setattr(model, "layers", [Dense(2)]),
+        lambda model: model.layers + [ReLU()],  # noqa: RUF005
+        lambda model: [ReLU()] + model.layers,  # noqa: RUF005
     ],
 )
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
@@ -130,6 +132,40 @@ def test_layers_read_like_any_sequence():
     assert model.layers.index(model.layers[2]) == 2
     assert next(reversed(model.layers)) is model.layers[-1]
     assert len(model.layers) == 4
+
+
+def test_the_layers_are_no_list_to_copy_and_may_be_added_to_a_tuple():
+    model, more = network(), ReLU()
+    assert model.layers + (more,) == (*model.layers, more)  # noqa: RUF005
+    with pytest.raises(ValueError, match=r"list\(model\.layers\).*copy\.deepcopy\(model\)"):
+        model.layers.copy()
+
+
+@pytest.mark.parametrize("name", ["layers", "input_shape", "dtype", "seed"])
+def test_what_a_model_is_made_of_cannot_be_deleted(name):
+    model = network()
+    with pytest.raises(ValueError, match=rf"model\.{name} cannot be deleted.*new Sequential"):
+        delattr(model, name)
+    assert hasattr(model, name)
+
+
+@pytest.mark.parametrize("name", ["units", "W", "db", "position"])
+def test_what_a_layer_is_made_of_cannot_be_deleted(name):
+    layer = network().layers[0]
+    with pytest.raises(ValueError, match=rf"0\.Dense\.{name} cannot be deleted"):
+        delattr(layer, name)
+    assert hasattr(layer, name)
+
+
+def test_what_a_batch_left_and_notes_can_be_deleted():
+    model = network()
+    model.forward(np.ones((2, 2)))
+    layer = model.layers[0]
+    layer._note = 1
+    del layer.x, layer._note
+    assert not hasattr(layer, "x")
+    with pytest.raises(AttributeError):
+        del layer.nowhere
 
 
 @pytest.mark.parametrize(
@@ -507,6 +543,43 @@ def test_the_getattr_of_a_class_behind_is_asked():
     with pytest.raises(AttributeError, match="no color here"):
         Both().color  # noqa: B018
     assert copy.deepcopy(pickle.loads(pickle.dumps(Both()))).colour == "red"
+
+
+class Inner(Delegate):
+    """It knows nothing before its constructor has run, as in copying."""
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["inner"], name)
+
+
+class CallbackOfAnother(Callback, Inner):
+    def __init__(self):
+        self.inner = SimpleNamespace(colour="blue")
+
+
+class LayerOfAnother(Layer, Inner):
+    def __init__(self):
+        self.inner = SimpleNamespace(colour="blue")
+
+    def forward(self, x, training=True):
+        return x
+
+    def input_gradient(self, dout):
+        return dout
+
+
+@pytest.mark.parametrize("kind", [CallbackOfAnother, LayerOfAnother])
+def test_a_class_that_asks_another_object_is_copied(kind):
+    thing = kind()
+    for twin in (thing, copy.copy(thing), copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
+        assert twin.colour == "blue"
+
+
+def test_a_callback_of_ones_own_may_be_handed_the_model():
+    callback = Both()
+    callback.model = callback.trainer = None
+    with pytest.raises(ValueError, match="Each event is given the trainer"):
+        EarlyStopping().model = None
 
 
 class ManyNames(Layer):

@@ -399,3 +399,22 @@ def test_a_layer_that_takes_whole_numbers_alone_travels_without_its_batch(kind):
     model.forward(np.full((500, 4), 12345))
     assert len(pickle.dumps(model)) < 6000
     assert not hasattr(back(model).layers[0], "x")
+
+
+class StateIsATuple(Own):
+    def keep(self, x):
+        self.count = 3
+
+    def __getstate__(self):
+        return (1, super().__getstate__())
+
+    def __setstate__(self, state):
+        vars(self).update(state[1])
+
+
+@pytest.mark.parametrize("way", [back, copy.deepcopy])
+def test_a_state_of_ones_own_need_be_no_dictionary(way):
+    model = Sequential([StateIsATuple(), Dense(2)], input_shape=(4,))
+    p = model.forward(data(5))
+    assert way(model).layers[0].count == 3
+    assert np.array_equal(way(model).forward(data(5)), p)

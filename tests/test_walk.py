@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinynn import (
+    SGD,
     CrossEntropy,
     Dense,
     Flatten,
@@ -15,6 +16,7 @@ from tinynn import (
     Sequential,
     Softmax,
     SoftmaxCrossEntropy,
+    Trainer,
     check_gradients,
 )
 
@@ -162,6 +164,75 @@ def test_the_line_that_is_advised_mends_it():
             return x
 
     assert report_of([Dense(4), Tanh(), Mended(), Dense(2)]).ok
+
+
+class Clips(Layer):
+    """Writes into x by way of a function of NumPy's that is written in Python."""
+
+    def forward(self, x, training=True):
+        return np.clip(x, -1, 1, out=x)
+
+    def input_gradient(self, dout):
+        return dout
+
+
+def trained(layers):
+    model = Sequential(layers, input_shape=(3,))
+    run = Trainer(model, SoftmaxCrossEntropy(), SGD(0.1))
+    return run.fit(X.astype(np.float32), Y, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "line"),
+    [
+        (lambda: [Halve(), Dense(2)], "0.Halve", "x *= 0.5"),
+        (lambda: [Flatten(), Halve(), Dense(2)], "1.Halve", "x *= 0.5"),
+        (lambda: [Clips(), Dense(2)], "0.Clips", "return np.clip(x, -1, 1, out=x)"),
+    ],
+)
+@pytest.mark.parametrize(
+    "way",
+    [
+        report_of,
+        trained,
+        lambda layers: Sequential(layers, (3,)).predict(X.astype(np.float32)),
+        lambda layers: Sequential(layers, (3,), dtype=np.float64).forward(X),
+    ],
+)
+def test_a_layer_that_writes_into_the_data_is_named_with_its_line(make, name, line, way):
+    before = X.copy()
+    with pytest.raises(ValueError) as error:
+        way(make())
+    assert re.match(
+        rf"{name}\.forward \(test_walk\.py:\d+: {re.escape(line)}\) writes into the x that",
+        str(error.value),
+    )
+    assert "x = x * m there" in str(error.value)
+    assert np.array_equal(X, before)
+
+
+class Bare(Sequential):
+    """Its forward hands the data to the first layer as they are, which may then be changed."""
+
+    def forward(self, x, training=True):
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        self._awaited = x.shape
+        return x
+
+
+def test_the_checker_keeps_its_data_where_a_model_of_ones_own_would_change_them():
+    assert report_of([Halve(), Dense(2)], kind=Bare).ok
+
+
+class OwnMistake(Tanh):
+    def forward(self, x, training=True):
+        raise ValueError("a mistake of its own")
+
+
+def test_another_error_of_a_layer_stays_as_it_is():
+    with pytest.raises(ValueError, match=r"^a mistake of its own$"):
+        report_of([OwnMistake(), Dense(2)])
 
 
 @pytest.mark.parametrize(

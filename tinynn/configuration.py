@@ -36,13 +36,19 @@ class Guarded:
                 raise error
         super().__setattr__(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        error = checks.deletable(self, name)
+        if error:
+            raise error
+        super().__delattr__(name)
+
     def __getattr__(self, name: str) -> Any:
         """Say what is meant, or missing; called for what is not there.
 
         A class behind this one, as in `class Mine(Callback, Delegate)`, is asked first.
         """
         behind = getattr(super(), "__getattr__", None)
-        if behind:
+        if behind and not name.startswith("__"):  # Python's own questions, in copying for instance
             return behind(name)
         return checks.absent(self, name)
 

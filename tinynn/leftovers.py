@@ -45,7 +45,9 @@ class Portable:
         kind: Any = type(self)
         twin = memo[id(self)] = kind.__new__(kind)
         with _copied(self):  # by a method of the user's own, if there is one
-            state = {k: v for k, v in self.__getstate__().items() if k not in OF_A_MODEL[:2]}
+            state: Any = self.__getstate__()
+        if isinstance(state, dict):
+            state = {k: v for k, v in state.items() if k not in OF_A_MODEL[:2]}
         getattr(twin, "__setstate__", twin.__dict__.update)(copy.deepcopy(state, memo))
         return twin
 

@@ -118,7 +118,11 @@ class Sequential(Guarded, Portable):
         out = checks.batch(x, self.input_shape, "forward").astype(self.dtype, copy=False)
         for layer, shape in zip(self.layers, self.output_shapes, strict=True):
             batch_shape = (len(out), *shape)
-            out = layer.forward(out, training)
+            try:
+                out = layer.forward(out, training)
+            except ValueError as error:
+                checks.not_in_place(error, layer)
+                raise
             checks.returned(out, batch_shape, layer, "forward", self.dtype)
         if training:
             self._awaited = out.shape

@@ -41,11 +41,12 @@ class Optimizer(Configured, ABC):
     # bring a step to another precision
     hyperparameters: Mapping[str, Callable[[str, Any], Any]] = {"learning_rate": checks.rate}
     _owner: Owner | None = None  # of the vectors that it has stepped; None: no model's, so far
-    _unpickled = False  # since its last step
+    _unpickled = False
     _asked: tuple[Any, int, float] = (None, 0, 0.0)  # a schedule, its last t, and its answer
 
     def __init__(self, learning_rate: Rate) -> None:
         self.learning_rate: Rate = checks.first_rate(learning_rate)
+        self._unpickled = False  # since its last step
         self.t = 0
         self.memory: dict[str, Array] = {}
 

@@ -102,13 +102,18 @@ def listening(model: Sequential) -> Iterator[Heard]:
     for layer, ear in zip(model.layers, ears, strict=True):
         vars(layer).update(ear)
     try:
-        with handed(model.layers[0], np.copy):  # the data, which is no layer's to write into
+        with handed(model.layers[0], _kept_as_it_is):
             yield heard
     finally:
         for layer, own in zip(model.layers, before, strict=True):
             for method in METHODS:
                 del vars(layer)[method]
             vars(layer).update(own)
+
+
+def _kept_as_it_is(x: Array) -> Array:
+    """Return data that no layer can change: a model's own forward may have made them read-only."""
+    return x.copy() if x.flags.writeable else x
 
 
 @contextmanager

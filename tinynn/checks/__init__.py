@@ -38,7 +38,7 @@ from tinynn.checks.arguments import (
     scale,
     should_rise,
 )
-from tinynn.checks.attributes import absent, assignable
+from tinynn.checks.attributes import absent, assignable, deletable
 from tinynn.checks.door import door
 from tinynn.checks.networks import (
     another_model,
@@ -47,6 +47,7 @@ from tinynn.checks.networks import (
     flat,
     fresh_layers,
     memory,
+    not_in_place,
     output_gradient,
     own_classes,
     parameter_shapes,
@@ -94,6 +95,7 @@ __all__ = [
     "counts",
     "data",
     "decay",
+    "deletable",
     "dense",
     "door",
     "drawn",
@@ -110,6 +112,7 @@ __all__ = [
     "masked_answer",
     "memory",
     "monitored",
+    "not_in_place",
     "not_saturated",
     "one_step",
     "output_gradient",

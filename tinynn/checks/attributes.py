@@ -22,6 +22,7 @@ MODES = "There is no mode: write model.forward(x, training=False), or model.pred
 SAVED = "Write save_model(model, path), and load_model(path) to have it back."
 PARAMETERS = "Write model.params, one flat vector, or model.named_parameters()."
 GRADIENTS = "Write model.grads, one flat vector, or model.layers[i].dW."
+GIVEN = "Each event is given the trainer."
 FIT = "Write Trainer(model, loss, optimizer).fit(x, y, epochs=10)."
 EVALUATE = "Write Trainer(model, loss, optimizer).evaluate(x, y)."
 
@@ -72,7 +73,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "zero_grad": OVERWRITTEN,
     },
     "Callback": {
-        **dict.fromkeys(("model", "params", "trainer"), "Each event is given the trainer."),
+        **dict.fromkeys(("model", "params", "trainer"), GIVEN),
         **dict.fromkeys(
             ("restore_best_weights", "save_best_only"),
             "EarlyStopping always goes back to the best weights.",
@@ -100,10 +101,10 @@ OF_PARAMETERS = {
 def assignable(thing: Any, name: str, value: Any) -> ValueError | None:
     """An attribute that may be set: one that something may read, and that is not settled already.
 
-    Refused are names of other libraries and slips; and, of tinynn's own classes, all others that
-    are set from outside, but for those of the Trainer, on which callbacks may leave each other
-    notes. What a method of a thing itself sets, or a function that has it as its first argument,
-    is not refused.
+    Refused are names of other libraries and slips; and, of tinynn's own classes, all others that a
+    script sets, but for those of the Trainer. What a thing's own method keeps on it, or a function
+    that has it as its first argument, is its affair; and a callback, or another thing of tinynn's,
+    may leave notes on others.
 
     >>> from tinynn import SGD
     >>> print(assignable(SGD(), "lr", 0.1))
@@ -119,9 +120,20 @@ def assignable(thing: Any, name: str, value: Any) -> ValueError | None:
     hint = hint or ("" if inside else _slip(name, _settable(thing)))
     if not hint and _ours(kind) and "Trainer" not in _kinds(thing) and not (inside or by_part):
         hint = f"For a note of your own, write _{name}."
-    if not hint or _kept(thing, name):
+    if not hint or _kept(thing, name) or (hint == GIVEN and not _ours(kind)):
         return None
     return ValueError(f"tinynn reads no {name} of {_label(thing)}. {hint}")
+
+
+def deletable(thing: Any, name: str) -> ValueError | None:
+    """An attribute that may be deleted: none that a model was made of."""
+    if name not in thing._fixed and name not in vars(thing).get("_views", ()):
+        return None
+    whole = _label(thing) if "Layer" in _kinds(thing) else "model"
+    return ValueError(
+        f"{whole}.{name} cannot be deleted: the model was built with it. For another, make a new "
+        "Sequential."
+    )
 
 
 def _setter(thing: Any, frame: FrameType | None) -> tuple[bool, bool, bool]:

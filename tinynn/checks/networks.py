@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,17 @@ class Layers(tuple[Any, ...]):
 
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
     append = insert = extend = pop = remove = clear = reverse = sort = _refuse
+
+    def __add__(self, more: Any) -> Any:
+        return super().__add__(more) if isinstance(more, tuple) else self._refuse()
+
+    __radd__ = _refuse
+
+    def copy(self) -> Any:
+        raise ValueError(
+            "model.layers is a tuple, which has no copy(): a list of the same layers is "
+            "list(model.layers), and a copy of all, with their weights, copy.deepcopy(model)."
+        )
 
 
 def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
@@ -283,6 +296,28 @@ def returned(
             f"{layer.name}.{method} returned {array.dtype}, but {like} is {dtype}: {what} must be, "
             f"too. Is there a mask or a constant of {array.dtype}? Write mask.astype({like}.dtype)."
         )
+
+
+def not_in_place(error: ValueError, layer: Any) -> None:
+    """Raise an error that names the layer, if this is NumPy's own of a read-only array.
+
+    >>> from tinynn import ReLU
+    >>> not_in_place(ValueError("output array is read-only"), ReLU())
+    Traceback (most recent call last):
+        ...
+    ValueError: ReLU.forward writes into the x that it is given. It is the data of whoever calls,
+        and read-only. Write x = x * m there, not x *= m, or begin with x = x.copy().
+    """
+    if not str(error).endswith("is read-only"):
+        return
+    of_numpy = Path(np.__file__).parent
+    lines = [f for f in extract_tb(error.__traceback__) if of_numpy not in Path(f.filename).parents]
+    where = "".join(f" ({Path(f.filename).name}:{f.lineno}: {f.line})" for f in lines[-1:])
+    raise ValueError(
+        f"{layer.name}.forward{where} writes into the x that it is given. It is the data of "
+        "whoever calls, and read-only. Write x = x * m there, not x *= m, or begin with "
+        "x = x.copy()."
+    ) from error
 
 
 def output_gradient(
