@@ -133,17 +133,15 @@ class CSVLogger(Callback):
     def on_epoch_end(self, trainer: "Trainer") -> None:
         rows = trainer.history.epochs
         row = self._text(rows[-1:])
-        same_columns = self._columns(trainer, rows[-1:]) == self.columns
-        self._write(trainer, row if self.complete and same_columns else None)
+        self._write(trainer, row if self.complete and not self._new_columns(trainer) else None)
 
     def on_epoch_begin(self, trainer: "Trainer") -> None:
         self.on_train_end(trainer)
 
     def on_train_end(self, trainer: "Trainer") -> None:
-        last = trainer.history.epochs[-1:]
-        added = self._columns(trainer, last) != self.columns or self._text(last) != self.last_row
-        if added or not self.complete:  # by callbacks that stand behind this one
-            self._write(trainer, None)
+        changed = self._text(trainer.history.epochs[-1:]) != self.last_row
+        if changed or self._new_columns(trainer) or not self.complete:
+            self._write(trainer, None)  # what callbacks behind this one have added
 
     def _write(self, trainer: "Trainer", row: bytes | None) -> None:
         """Append a row, or bring the file to hold all rows; what cannot be written comes later."""
@@ -163,6 +161,9 @@ class CSVLogger(Callback):
                 stacklevel=2,
             )
         self.last_row = self._text(rows[-1:])
+
+    def _new_columns(self, trainer: "Trainer") -> set[str]:
+        return set(self._columns(trainer, trainer.history.epochs[-1:])) - set(self.columns)
 
     def _columns(self, trainer: "Trainer", rows: list[dict[str, Any]]) -> list[str]:
         """Return the names of the figures: what training measures, then what callbacks add."""

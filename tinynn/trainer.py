@@ -159,6 +159,7 @@ class Trainer(Guarded):
         self._tell("on_train_begin")
         if restored is not None:
             restored.put_back(self)
+            restored = None  # its vectors need not live on
         if self.settings is not None:
             begun(self)
         while not (self.stop or self.finished):
