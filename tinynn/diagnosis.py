@@ -10,38 +10,90 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.differences import Probe
 from tinynn.layers import Layer
 from tinynn.losses import Loss
 from tinynn.parameters import Array
+from tinynn.rows import Case, Comparison
 
 CLOSE = 1e-5  # relative; chance does not come that near
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that is known of one wrong gradient.
+    """One wrong gradient, in the case that it comes from. The patterns ask it what they must know.
 
-    key: "x" for a layer's input, "p" for the loss', or the parameter's name. gradient: what
-    backward gave. truth: the finite differences at the probes; nan where none could be taken. x,
-    out, dout: what the layer got and returned, and the gradient that came from above. before: the
-    gradient, and x, of the batch before. old and new: the layer's parameters before and after
-    backward. right: the keys of this layer's gradients that were found right so far. half: whether
-    backward is right, and only the half of it that is asked for dx alone is not.
+    known: the names of the rows that were found right so far.
     """
 
-    key: str
-    gradient: Array
-    probes: list[Probe]
-    truth: Array
-    x: Array
-    out: Array
-    dout: Array
-    before: tuple[Array, Array]
-    old: dict[str, Array]
-    new: dict[str, Array]
-    right: list[str]
-    half: bool = False
+    case: Case
+    found: Comparison
+    known: list[str]
+
+    @property
+    def name(self) -> str:
+        """Whose it is, and of what: "1.Dense.W"."""
+        return self.found.row.name
+
+    @property
+    def key(self) -> str:
+        """What it is of: "x", a layer's input; "p", the loss'; or the parameter's name."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def gradient(self) -> Array:
+        """What backward gave."""
+        return self.found.gradient
+
+    @property
+    def truth(self) -> Array:
+        """The finite differences at the probes; nan where none could be taken."""
+        return self.found.truth
+
+    @property
+    def x(self) -> Array:
+        """What the layer got."""
+        return self.case.walk.given(self.name)
+
+    @property
+    def out(self) -> Array:
+        """What the layer returned."""
+        return self.case.walk.returned_by(self.name)
+
+    @property
+    def dout(self) -> Array:
+        """The gradient that came from above."""
+        return self.case.walk.douts[self.case.walk.layers[self.name]]
+
+    @property
+    def before(self) -> tuple[Array, Array]:
+        """The gradient, and x, of the batch before."""
+        return self.case.before.gradients[self.name], self.case.before.given(self.name)
+
+    @property
+    def old(self) -> dict[str, Array]:
+        """The layer's parameters before backward."""
+        return self._of_layer(self.case.untouched.named_parameters())
+
+    @property
+    def new(self) -> dict[str, Array]:
+        """The layer's parameters after backward, which should not have changed them."""
+        return self._of_layer(self.case.walk.new)
+
+    def _of_layer(self, parameters: dict[str, Array]) -> dict[str, Array]:
+        owner = self.name.rpartition(".")[0]
+        split = {name: name.rpartition(".") for name in parameters}
+        return {key: parameters[name] for name, (who, _, key) in split.items() if who == owner}
+
+    @property
+    def right(self) -> list[str]:
+        """The keys of this layer's gradients that were found right so far."""
+        owner = self.name.rpartition(".")[0]
+        return [key for key in self.old if f"{owner}.{key}" in self.known]
+
+    @property
+    def half(self) -> bool:
+        """Whether backward is right, and only the half of it that is asked for dx alone is not."""
+        return self.gradient is not self.case.walk.gradients[self.name]
 
     @property
     def parameter(self) -> bool:
@@ -50,7 +102,7 @@ class Evidence:
 
     def asked(self, guess: Array) -> Array:
         """Return what a gradient says at the probes."""
-        return np.array([probe.slope(guess) for probe in self.probes])
+        return np.array([probe.slope(guess) for probe in self.found.probes])
 
     def agrees(self, guess: Array) -> bool:
         """Whether a guess at the right gradient is what the differences say."""
@@ -62,16 +114,18 @@ class Evidence:
 
     def entries(self) -> Array | None:
         """Return the truth shaped like the gradient, nan where nobody asked; of directions None."""
-        if self.probes[0].at is ...:
+        places = [probe.at for probe in self.found.probes]
+        if places[0] is ...:
             return None
         truth = np.full(self.gradient.shape, np.nan)
-        truth[tuple(np.transpose([probe.at for probe in self.probes]))] = self.truth
+        truth[tuple(np.transpose(places))] = self.truth
         return truth
 
 
-def suspect(owner: Layer | Loss, evidence: Evidence) -> str:
+def suspect(evidence: Evidence) -> str:
     """Say which method it is, where it is written, and what the numbers tell of the mistake."""
     text, guilty = pattern(evidence)
+    owner = evidence.case.owner(evidence.name)
     method = _method(owner, evidence.key, guilty, evidence.half)
     code = getattr(method, "__func__", method).__code__
     where = f"{Path(code.co_filename).name}:{code.co_firstlineno}"

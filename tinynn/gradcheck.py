@@ -20,14 +20,13 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.diagnosis import Evidence, suspect
-from tinynn.differences import Probe, directions, entries
+from tinynn.differences import directions, entries
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array
-from tinynn.rows import Case, GradientRow
-from tinynn.walk import Walk, between, gradients_alone, own_methods, own_walk, together
+from tinynn.rows import Case, Comparison, GradientRow
+from tinynn.walk import between, own_methods, own_walk, together
 
-LARGE = 10_000  # parameters: from here on directions, because every entry costs two forward passes
 DIRECTIONS = 8
 SAMPLE = 144  # entries, of an array that directions have shown to be wrong
 MOVE = 1e-3  # how far parameters go from a kink
@@ -148,98 +147,68 @@ def check_gradients(
 
 
 def _check(
-    model: Sequential,
-    loss: Loss,
-    x: Array,
-    y: Array,
-    tolerance: float,
-    seed: int,
+    model: Sequential, loss: Loss, x: Array, y: Array, tolerance: float, seed: int
 ) -> GradientReport:
-    """Compare at the model's own parameters."""
-    model = model.astype(np.float64)
-    alone = copy.deepcopy(model)  # for its layers one by one, if need be
-    counts = x.dtype.kind in "biu"
-    x = x.astype(np.float64)
+    """Compare at the model's own parameters, from the loss back."""
+    counts, x = x.dtype.kind in "biu", x.astype(np.float64)
     rng = np.random.default_rng(seed)
-    another = _another_batch(x, y, rng)
-    before = own_walk(model, loss, *another)
-    old = {name: view.copy() for name, view in model.named_parameters().items()}
-    now = own_walk(model, loss, x, y)
-    checks.not_saturated(now.p, type(loss).__name__)
-    for i, given in now.heard.given.items():
-        checks.repeats(model.layers[i], given, now.heard.outs[i])
-
-    small = model.params.size < LARGE
-    size = max(abs(loss.forward(now.p.copy(), y)), 1.0)
-    noise = 10 * np.finfo(np.float64).eps * size / (1e-5 if small else 1e-4)  # of the differences
-    case = Case(model, loss, x, y, now, tolerance, noise)
+    case = _case(model, loss, x, y, tolerance, rng)
     rows: list[GradientRow] = []
-    suspects, fed, right = [], False, dict[str, Array]()
-    for name, gradient in now.gradients.items():
-        i, key = now.layers[name], name.rpartition(".")[2]
-        scale = _scale(name, case.array(name))
-        probes = entries(scale) if small else directions(scale, DIRECTIONS, rng)
-        row, found = case.compare(name, probes, gradient)
-        half = row.ok and not np.allclose(now.others.get(name, gradient), gradient)
-        if half:  # then backward is not what input_gradient is
-            gradient = now.others[name]
-            row, found = case.compare(name, probes, gradient)
-        if row.skipped and key == "x" and counts and i <= model.lowest:
-            continue
-        rows.append(replace(row, fed=fed and not row.ok))
-        if rows[-1].verdict != "WRONG":
-            continue
-        fed = name not in old
-        if not right:
-            gradients_alone(alone, loss, *another)
-            right = gradients_alone(alone, loss, x, y)
-        if own_methods(model) and case.right_alone(name, probes, gradient):
-            suspects.append(between(model, now, name))
-        elif not half and case.compare(name, probes, right[name])[0].ok:
-            suspects.append(together(model, now, name))
-        else:
-            if not small:
-                sample = entries(scale, SAMPLE, rng)
-                look = case.compare(name, sample, gradient)
-                if not look[0].ok:  # else what is wrong lies between, and the directions know of it
-                    probes, found = sample, look[1]
+    suspects: list[str] = []
+    fed = False
+    for name in case.walk.gradients:
+        found = _compare(case, name, rng)
+        of_data = name.endswith(".x") and case.walk.layers[name] <= case.model.lowest
+        if found.row.skipped and of_data and counts:
+            continue  # numbers of words: the loss jumps from one to the next
+        row = replace(found.row, fed=fed and not found.row.ok)
+        rows.append(row)
+        if row.verdict == "WRONG":
+            fed = name not in case.model.named_parameters()
             known = [row.name for row in rows if row.ok]
-            evidence = _evidence(case, name, gradient, probes, found, before, old, known, half)
-            owner = model.layers[i] if i < len(model.layers) else loss
-            suspects.append(suspect(owner, evidence))
-    most_skipped = 0.01 if small else 0.1
+            suspects.append(_suspect(Evidence(case, found, known), rng))
+    most_skipped = 0.01 if case.small else 0.1
     return GradientReport(tuple(rows), most_skipped, "\n".join(suspects))
 
 
-def _evidence(
-    case: Case,
-    name: str,
-    gradient: Array,
-    probes: list[Probe],
-    truth: Array,
-    before: Walk,
-    old: dict[str, Array],
-    known: list[str],
-    half: bool,
-) -> Evidence:
-    """Gather what is known of a wrong gradient. known: the rows that were found right."""
-    walk, i = case.walk, case.walk.layers[name]
-    owner, _, key = name.rpartition(".")
-    keys = list(case.model.layers[i].parameters()) if i < len(case.model.layers) else []
-    return Evidence(
-        key=key,
-        gradient=gradient,
-        probes=probes,
-        truth=truth,
-        x=walk.heard.given.get(i, walk.p),
-        out=walk.heard.outs.get(i, walk.p),
-        dout=walk.douts[i],
-        before=(before.gradients[name], before.heard.given.get(i, before.p)),
-        old={k: old[f"{owner}.{k}"] for k in keys},
-        new={k: walk.new[f"{owner}.{k}"] for k in keys},
-        right=[k for k in keys if f"{owner}.{k}" in known],
-        half=half,
-    )
+def _case(
+    model: Sequential, loss: Loss, x: Array, y: Array, tolerance: float, rng: "np.random.Generator"
+) -> Case:
+    """Let a copy take a step at another batch, then at this one, which must be fit to check."""
+    model = model.astype(np.float64)
+    untouched = copy.deepcopy(model)
+    before = own_walk(model, loss, *_another_batch(x, y, rng))
+    walk = own_walk(model, loss, x, y)
+    checks.not_saturated(walk.p, type(loss).__name__)
+    for i, given in walk.heard.given.items():
+        checks.repeats(model.layers[i], given, walk.heard.outs[i])
+    return Case(model, loss, walk, before, untouched, tolerance)
+
+
+def _compare(case: Case, name: str, rng: "np.random.Generator") -> Comparison:
+    """Compare what backward gave; where that is right, what `input_gradient` alone gave, too."""
+    scale = _scale(name, case.array(name))
+    probes = entries(scale) if case.small else directions(scale, DIRECTIONS, rng)
+    gradient = case.walk.gradients[name]
+    other = case.walk.others.get(name, gradient)
+    found = case.compare(name, probes, gradient)
+    same = np.allclose(other, gradient)
+    return found if same or not found.row.ok else case.compare(name, probes, other)
+
+
+def _suspect(evidence: Evidence, rng: "np.random.Generator") -> str:
+    """Say what is to blame: the model's own methods, layers that meet, or one of them alone."""
+    case, found, name = evidence.case, evidence.found, evidence.name
+    if own_methods(case.model) and case.right_alone(found):
+        return between(case.model, case.walk, name)
+    if not evidence.half and case.compare(name, found.probes, case.alone[name]).row.ok:
+        return together(case.model, case.walk, name)
+    if not case.small:
+        sample = entries(_scale(name, case.array(name)), SAMPLE, rng)
+        look = case.compare(name, sample, found.gradient)
+        if not look.row.ok:  # else what is wrong lies between, and the directions know of it
+            evidence = replace(evidence, found=look)
+    return suspect(evidence)
 
 
 def _another_batch(x: Array, y: Array, rng: "np.random.Generator") -> tuple[Array, Array]:

@@ -3,17 +3,22 @@
 A row of the checker's report is its worst entry, or direction.
 """
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from tinynn.differences import Measurement, Probe, loss_from, slopes, switches
+from tinynn.layers import Layer
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Shape
-from tinynn.walk import Walk, handed
+from tinynn.walk import Walk, gradients_alone, handed
+
+LARGE = 10_000  # parameters: from here on directions, because every entry costs two forward passes
 
 
 @dataclass(frozen=True)
@@ -49,24 +54,60 @@ class GradientRow:
 
 
 @dataclass(frozen=True)
-class Case:
-    """A model at a batch, the step that it took there, and how near is near enough.
+class Comparison:
+    """One array's gradient beside finite differences, and the row that this makes.
 
-    noise: how far two numbers may be apart by the rounding of the loss alone.
+    gradient: what backward gave. probes: where was asked. truth: the differences there, nan where
+    none could be taken.
+    """
+
+    row: GradientRow
+    gradient: Array
+    probes: list[Probe]
+    truth: Array
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, the steps that it took at two batches, and how near is near enough.
+
+    walk: the step to be checked. before: the one before it, at another batch. untouched: a copy of
+    the model from before both.
     """
 
     model: Sequential
     loss: Loss
-    x: Array
-    y: Array
     walk: Walk
+    before: Walk
+    untouched: Sequential
     tolerance: float
-    noise: float
+
+    @property
+    def small(self) -> bool:
+        """Whether every entry can be asked, and not only some directions."""
+        return self.model.params.size < LARGE
+
+    @cached_property
+    def noise(self) -> float:
+        """How far a gradient and a difference may be apart by the rounding of the loss alone."""
+        size = max(abs(self.loss.forward(self.walk.p.copy(), self.walk.y)), 1.0)
+        return 10 * float(np.finfo(np.float64).eps) * size / (1e-5 if self.small else 1e-4)
+
+    @cached_property
+    def alone(self) -> dict[str, Array]:
+        """The gradients that the layers give one by one, each on copies of all arrays."""
+        model = copy.deepcopy(self.untouched)
+        gradients_alone(model, self.loss, self.before.x, self.before.y)
+        return gradients_alone(model, self.loss, self.walk.x, self.walk.y)
+
+    def owner(self, name: str) -> Layer | Loss:
+        """Return the layer, or the loss, that a row's gradient comes from."""
+        i = self.walk.layers[name]
+        return self.model.layers[i] if i < len(self.model.layers) else self.loss
 
     def given(self, name: str) -> Array:
         """Return what the layer of a row, or the loss, was given."""
-        i = self.walk.layers[name]
-        return self.x if i == 0 else self.walk.heard.given.get(i, self.walk.p)
+        return self.walk.x if self.walk.layers[name] == 0 else self.walk.given(name)
 
     def array(self, name: str) -> Array:
         """Return the array that a row is of."""
@@ -81,20 +122,24 @@ class Case:
         """
         model, i, given = self.model, self.walk.layers[name], self.given(name)
         if name == "loss.p" or getattr(model.forward, "__func__", None) is Sequential.forward:
-            yield loss_from(model, self.loss, given, self.y, i)
+            yield loss_from(model, self.loss, given, self.walk.y, i)
             return
         between = name not in model.named_parameters() and i > 0
         with (
             handed(model.layers[0], np.copy),
             handed(model.layers[i], lambda _: given.copy()) if between else nullcontext(),
         ):
-            yield lambda: (self.loss.forward(model.forward(self.x), self.y), switches(model))
+            yield lambda: (
+                self.loss.forward(model.forward(self.walk.x), self.walk.y),
+                switches(model),
+            )
 
-    def right_alone(self, name: str, probes: list[Probe], gradient: Array) -> bool:
+    def right_alone(self, found: Comparison) -> bool:
         """Whether a layer gave the right gradient for the dout that it got, wherever that is from.
 
         A layer that was not asked at all did nothing wrong.
         """
+        name = found.row.name
         i, heard = self.walk.layers[name], self.walk.heard
         if i == len(self.model.layers):
             return False
@@ -105,39 +150,53 @@ class Case:
         def measure() -> tuple[float, bytes]:
             return float(np.vdot(layer.forward(given.copy()), dout)), switches(self.model)
 
-        gave = self.walk.returned[i] if name not in self.model.named_parameters() else gradient
-        return self.compare(name, probes, gave, measure)[0].ok
+        of_x = name not in self.model.named_parameters()
+        gave = self.walk.returned[i] if of_x else found.gradient
+        return self.compare(name, found.probes, gave, measure).row.ok
 
     def compare(
         self, name: str, probes: list[Probe], gradient: Array, instead: Measurement | None = None
-    ) -> tuple[GradientRow, Array]:
-        """Judge one array by its worst probe; also return the differences, nan where skipped."""
-        array, tolerance, noise = self.array(name), self.tolerance, self.noise
-        backward = np.array([probe.slope(gradient) for probe in probes])
+    ) -> Comparison:
+        """Compare an array's gradient with finite differences, of the loss or what is instead."""
+        array = self.array(name)
+        claimed = np.array([probe.slope(gradient) for probe in probes])
         with self.measured(name) as measure:
-            differences = slopes(array, probes, backward, tolerance, noise, instead or measure)
-        compared = ~np.isnan(differences)
-        numeric = np.where(compared, differences, backward)
-        finite = np.isfinite(backward)
-        size = np.where(finite, np.maximum(abs(backward), abs(numeric)), 0)
-        scale = np.maximum(size, 1e-3 * size.max())
-        floor = max(noise / tolerance, 1e-300)  # with it, what differs by the noise or less passes
-        errors = np.full(backward.shape, np.inf)  # what stays where backward is not a finite number
-        apart = abs(backward - numeric)
-        np.divide(apart, np.maximum(scale, floor), out=errors, where=finite)
+            measure = instead or measure
+            truth = slopes(array, probes, claimed, self.tolerance, self.noise, measure)
+        return Comparison(self._row(name, probes, claimed, truth), gradient, probes, truth)
+
+    def _row(self, name: str, probes: list[Probe], claimed: Array, truth: Array) -> GradientRow:
+        """Judge one array by its worst probe."""
+        compared = ~np.isnan(truth)
+        numeric = np.where(compared, truth, claimed)
+        # with this floor, what differs by the noise or less passes
+        errors = _relative_errors(claimed, numeric, self.noise / self.tolerance)
         at = int(errors.argmax())
         error, checked = float(errors[at]), int(compared.sum())
-        if tolerance < error < np.inf:
-            error = float(apart[at] / scale[at])
-        row = GradientRow(
+        if error > self.tolerance:
+            error = float(_relative_errors(claimed, numeric)[at])
+        return GradientRow(
             name=name,
-            shape=array.shape,
-            ok=error <= tolerance and checked > 0,
+            shape=self.array(name).shape,
+            ok=error <= self.tolerance and checked > 0,
             error=error if checked else np.nan,
             at=probes[at].name,
-            backward=float(backward[at]),
+            backward=float(claimed[at]),
             differences=float(numeric[at]) if checked else np.nan,
             checked=checked,
             skipped=compared.size - checked,
         )
-        return row, differences
+
+
+def _relative_errors(a: Array, n: Array, floor: float = 0.0) -> Array:
+    """Return |a - n| / max(|a|, |n|, 1e-3 of the largest, floor); inf where a is not finite.
+
+    >>> _relative_errors(np.array([2.0, 0.0, np.nan]), np.array([1.0, 0.001, 0.0]))
+    array([0.5, 0.5, inf])
+    """
+    finite = np.isfinite(a)
+    size = np.where(finite, np.maximum(abs(a), abs(n)), 0)
+    scale = np.maximum(size, max(1e-3 * size.max(), floor, 1e-300))
+    errors = np.full(a.shape, np.inf)
+    np.divide(abs(a - n), scale, out=errors, where=finite)
+    return errors

@@ -133,13 +133,15 @@ def handed(layer: Layer, change: Callable[[Array], Array]) -> Iterator[None]:
 class Walk:
     """One step of a model: what passed by each layer, and every gradient that came of it.
 
-    heard: of the step. douts: what each layer got from above. returned: its dx. gradients: by the
-    names of the rows of a report, from the loss back: what the step computed, and below it what
-    `input_gradient` did. others: of the same names, what `input_gradient` computed where the step
-    did so too. layers: for each name, its layer's position. new: the parameters after backward,
-    which should not have changed them.
+    x and y: the batch that it was taken at. heard: of the step. douts: what each layer got from
+    above. returned: its dx. gradients: by the names of the rows of a report, from the loss back:
+    what the step computed, and below it what `input_gradient` did. others: of the same names, what
+    `input_gradient` computed where the step did so too. layers: for each name, its layer's
+    position. new: the parameters after backward, which should not have changed them.
     """
 
+    x: Array
+    y: Array
     heard: Heard
     p: Array
     douts: dict[int, Array]
@@ -148,6 +150,14 @@ class Walk:
     others: dict[str, Array]
     layers: dict[str, int]
     new: dict[str, Array]
+
+    def given(self, name: str) -> Array:
+        """Return what the layer of a row, or the loss, got."""
+        return self.heard.given.get(self.layers[name], self.p)
+
+    def returned_by(self, name: str) -> Array:
+        """Return what the layer of a row returned; for the loss, what it got."""
+        return self.heard.outs.get(self.layers[name], self.p)
 
 
 def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
@@ -183,7 +193,7 @@ def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
         layers.update(dict.fromkeys(found, i))
     step.changes.extend(below.changes)
     douts = {**below.douts, **step.douts}
-    return Walk(step, p, douts, returned, gradients, others, layers, new)
+    return Walk(x, y, step, p, douts, returned, gradients, others, layers, new)
 
 
 def gradients_alone(model: Sequential, loss: Loss, x: Array, y: Array) -> dict[str, Array]:
