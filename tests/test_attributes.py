@@ -173,7 +173,7 @@ def test_what_a_batch_left_and_notes_can_be_deleted():
     [
         ("input_shape", (5,)),
         ("output_shapes", [(9,)]),
-        ("lowest", 2),
+        ("streams", None),
         ("seed", 7),
         ("dtype", np.float64),
     ],
@@ -254,13 +254,13 @@ REFUSED = [
     (lambda: network().layers[0], "weight", "Did you mean W?"),
     (lambda: network().layers[0], "kernel", "Did you mean W?"),
     (lambda: network().layers[0], "bias", "Did you mean b?"),
-    (lambda: network().layers[0], "trainable", "Nothing can be frozen yet."),
-    (lambda: Flatten(), "trainable", "Nothing can be frozen yet."),
+    (lambda: network().layers[0], "requires_grad", "Did you mean trainable?"),
+    (lambda: Flatten(), "frozen", "Did you mean trainable?"),
     (lambda: network().layers[0], "unit", "Did you mean units?"),
     (lambda: network().layers[0], "initialiser", "Did you mean initializer?"),
     (lambda: scaled().layers[0], "weight", "Its parameters are gain."),
     (lambda: scaled().layers[0], "gian", "Did you mean gain?"),
-    (network, "trainable", "Nothing can be frozen yet."),
+    (network, "trainable", "Layers are frozen one by one: model.layers[i].trainable = False."),
     (network, "parameters", "Write model.params"),
     (network, "gards", "Did you mean grads?"),
     (lambda: SGD(), "lr", "Did you mean learning_rate?"),
@@ -634,11 +634,11 @@ def test_an_argument_that_a_function_reads_in_forward_can_be_set():
 
 class Freezer(Callback):
     def on_train_begin(self, trainer):
-        trainer.model.layers[0].trainable = False
+        trainer.model.layers[0].requires_grad = False
 
 
 def test_a_callback_that_sets_what_another_library_has_is_told():
-    with pytest.raises(ValueError, match=r"no trainable of 0\.Dense\. Nothing can be frozen yet"):
+    with pytest.raises(ValueError, match=r"no requires_grad of 0\.Dense\. Did you mean trainable"):
         fit(trainer(), Freezer())
 
 

@@ -29,6 +29,7 @@ LAYERING = [
     "functions",
     "initializers",
     "leftovers",
+    "streams",
     "layers",
     "losses",
     "model",
@@ -38,6 +39,7 @@ LAYERING = [
     "batches",
     "npz",
     "nested",
+    "lost_state",
     "storage",
     "fingerprints",
     "settings",
@@ -182,8 +184,8 @@ def test_the_counter_of_lines_counts_code_alone():
 
 def test_the_core_is_read_in_one_sitting():
     lines = {module: code_lines(path_of(module).read_text(encoding="utf-8")) for module in CORE}
-    assert sum(lines.values()) <= 735, lines
-    assert max(lines.values()) <= 175, lines
+    assert sum(lines.values()) <= 780, lines
+    assert max(lines.values()) <= 190, lines
     readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
     assert f"| {sum(lines.values())} lines |" in readme
 

@@ -18,6 +18,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.divergence import all_finite, diverged
+from tinynn.lost_state import refuse_lost_state, refuse_stateful
 from tinynn.npz import PathLike, refuse_no_place
 from tinynn.resume import is_of_this_run, refuse_what_would_be_lost, training_state
 from tinynn.storage import check_state, save_checkpoint
@@ -290,6 +291,7 @@ class EarlyStopping(Callback):
         self.best = np.inf  # of the figure, with its sign turned if it should rise
         self.best_epoch = 0
         self.best_params: Any = None
+        self.best_buffers: Any = None
         self.waited = 0
 
     def turn(self, trainer: "Trainer") -> int:
@@ -316,6 +318,7 @@ class EarlyStopping(Callback):
         if value < self.best:
             self.best, self.best_epoch, self.waited = value, trainer.epoch, 0
             self.best_params = trainer.model.params.copy()
+            self.best_buffers = trainer.model.buffers.copy()
         else:
             self.waited += 1
         if self.waited >= self.patience:
@@ -333,25 +336,35 @@ class EarlyStopping(Callback):
     def on_train_end(self, trainer: "Trainer") -> None:
         if not trainer.sums.samples and self.best_params is not None:
             trainer.model.params = self.best_params
+            trainer.model.buffers = self.best_buffers
 
     def state(self) -> dict[str, Any]:
         kept = {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
-        return kept if self.best_params is None else {**kept, "best_params": self.best_params}
+        if self.best_params is None:
+            return kept
+        return {**kept, "best_params": self.best_params, "best_buffers": self.best_buffers}
 
     def load_state(self, state: dict[str, Any]) -> None:
         best_params = state.get("best_params")
+        none = None if best_params is None else best_params[:0]  # versions before knew no buffers
+        best_buffers = state.get("best_buffers", none)
         checks.count("best_epoch", state["best_epoch"], least=0)
         checks.count("waited", state["waited"], least=0)
-        if not isinstance(state["best"], float) or not (
-            best_params is None
-            or (isinstance(best_params, np.ndarray) and np.isfinite(best_params).all())
+        if not isinstance(state["best"], float) or not all(
+            best_params is None or (isinstance(vector, np.ndarray) and np.isfinite(vector).all())
+            for vector in (best_params, best_buffers)
         ):
-            raise ValueError("The best figure should be a number, the weights an array.")
+            raise ValueError("The best figure should be a number, weights and buffers arrays.")
         self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self.waited, self.best_params = state["waited"], best_params
+        self.waited = state["waited"]
+        self.best_params, self.best_buffers = best_params, best_buffers
 
     def check(self, trainer: "Trainer") -> None:
-        if self.best_params is not None and self.best_params.shape != trainer.model.params.shape:
+        model = trainer.model
+        if self.best_params is not None and (
+            self.best_params.shape != model.params.shape
+            or self.best_buffers.shape != model.buffers.shape
+        ):
             raise ValueError(f"EarlyStopping kept the weights of another model: {self}.")
 
 
@@ -399,6 +412,7 @@ class Checkpoint(Callback):
                 "that run by resume_from=, give Checkpoint another path, or move the file away."
             )
         check_state(training_state(trainer))  # now, not after hours of training
+        refuse_stateful(trainer.model, trainer.x)
 
     def on_step_end(self, trainer: "Trainer") -> None:
         if trainer.schedule:
@@ -420,6 +434,7 @@ class Checkpoint(Callback):
         now = f"epoch {trainer.epoch}, step {trainer.step}"
         if not all_finite(trainer):
             raise diverged(trainer)  # rather than replace a good checkpoint by this
+        refuse_lost_state(trainer.model, trainer.batch[0])
         try:
             save_checkpoint(trainer.model, training_state(trainer), self.file)
         except OSError as error:

@@ -93,6 +93,25 @@ def arguments(kind: type) -> tuple[str, ...]:
     return tuple(signature(kind).parameters)
 
 
+def with_defaults(config: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Return what a file says of a thing, with what its class takes by now and did not then.
+
+    >>> class Leaky(Configured):
+    ...     def __init__(self, slope=0.1, bias=0.0):
+    ...         self.slope, self.bias = slope, bias
+    >>> with_defaults({"slope": 0.3}, Leaky)
+    {'slope': 0.3, 'bias': 0.0}
+    """
+    from inspect import signature
+
+    gained = {
+        name: parameter.default
+        for name, parameter in signature(kind).parameters.items()
+        if name not in config and parameter.default is not parameter.empty
+    }
+    return {**config, **gained}
+
+
 def refuse_other_twin(thing: Configured, where: str) -> None:
     """Raise ValueError, with `where` in it, if its `config()` in a file would make another thing.
 

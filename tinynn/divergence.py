@@ -4,6 +4,7 @@ A loss that is not a number says nothing about its cause. So the batch is put th
 more, layer by layer, until the first array that is not finite.
 """
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,12 +31,12 @@ class TrainingDiverged(ArithmeticError):
 
 
 def all_finite(trainer: "Trainer") -> bool:
-    """Whether all parameters are numbers, and all that the optimizer remembers.
+    """Whether all parameters and buffers are numbers, and all that the optimizer remembers.
 
     Adam's squares of gradients are the first to leave the range of numbers; divided by infinity,
     every step is 0, and training stands still without a word.
     """
-    vectors = (trainer.model.params, *trainer.optimizer.memory.values())
+    vectors = (trainer.model.params, trainer.model.buffers, *trainer.optimizer.memory.values())
     return all(np.isfinite(vector).all() for vector in vectors)
 
 
@@ -86,12 +87,16 @@ def _first_not_finite(trainer: "Trainer") -> str:
     if not np.isfinite(model.params).all():
         return _first_broken_parameter(model)
     held_out = (trainer.validation,) if trainer.validation is not None else ()
+    twin = copy.deepcopy(model)  # which draws what the model drew, and may write its own buffers
     for (x, y), data in zip(
         (trainer.batch, *held_out), ("", " for the validation data"), strict=False
     ):
-        out = np.asarray(x, model.dtype)
-        for layer in model.layers:
-            out = layer.forward(out, training=False)
+        out = np.array(x, model.dtype)  # a copy: a layer may work in place
+        for layer, its_twin in zip(model.layers, twin.layers, strict=True):
+            for name, view in layer.buffers().items():
+                if not np.isfinite(view).all():
+                    return f"{layer.name}.{name}, {_count(view)} of its numbers"
+            out = its_twin.forward(out, training=not data)
             if not checks.scored(out, trainer.loss.classifies):
                 return f"what {layer.name} returns{data}, {_count(out)} of its numbers"
         masked = checks.masked_answer(out, y) if trainer.loss.classifies else ""

@@ -26,7 +26,7 @@ from tinynn.model import Sequential
 from tinynn.npz import PathLike
 from tinynn.parameters import Array
 from tinynn.plots import COLOURS, blank, saved
-from tinynn.vitals import look_at, never_open, weights
+from tinynn.vitals import first_with_parameters, look_at, never_open, weights
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
@@ -295,7 +295,7 @@ class Doctor(Callback):
     def _ask(self, trainer: "Trainer", x: Array, y: Array) -> None:
         """See of validation data how they are scaled, what guessing scores, what is predicted."""
         model, chart, given = trainer.model, self.chart, x
-        for layer in model.layers[: model.lowest]:
+        for layer in model.layers[: first_with_parameters(model)]:
             given = layer.forward(given, training=False)
         size, apart = float(given.std(dtype=float)), np.abs(given - np.median(given))
         usual = float(given[apart <= np.quantile(apart, 0.95)].std(dtype=float))

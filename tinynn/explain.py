@@ -153,8 +153,8 @@ def explain_step(
     """Take one training step on a copy of model and optimizer, and tell every number of it.
 
     x: (B, *input_shape). y: as the loss wants it. Nothing that is passed in changes: called twice,
-    it says the same. So that the two losses compare, a layer that draws random numbers draws the
-    same ones for both, if its Generator is its own attribute; else the page says that it did not.
+    it says the same. So that the two losses compare, a layer that draws random numbers from its
+    stream draws the same ones for both; of one that draws elsewhere the page says if it did not.
     Raises ValueError for data that do not fit.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
@@ -172,6 +172,8 @@ def explain_step(
     if not model.params.size:
         raise ValueError("explain_step: the model has no parameters, so that no step changes it.")
     x = x.astype(model.dtype)
+    model.streams.before_forward()  # to the step that comes next
+    model.grads[:] = 0  # as those stay of layers that are not trained
     still, moved = copy.deepcopy(model), copy.deepcopy(model)  # random layers draw the same in each
 
     forward = [Row("x", "given", x)]
@@ -185,15 +187,19 @@ def explain_step(
     known = LOSSES if y.ndim == 1 else LOSSES_OF_ROWS
     loss_equation, its_gradient = known.get(type(loss), (OWN, OWN))
     backward = [Row("loss", its_gradient, loss.backward(p, y))]
-    for layer in reversed(model.layers[model.lowest + 1 :]):
-        dx = layer.backward(backward[-1].array.copy())
+    first = model.first_trainable
+    for layer in reversed(model.layers[first + 1 :]):
+        dout = backward[-1].array.copy()
+        dx = layer.backward(dout) if layer.trainable else layer.input_gradient(dout)
         backward.append(Row(layer.name, BACKWARD.get(type(layer), OWN), dx))
-    model.layers[model.lowest].parameter_gradients(backward[-1].array.copy())
+    if model.layers[first].trainable:
+        model.layers[first].parameter_gradients(backward[-1].array.copy())
 
     gradients = {
         f"{layer.name}.{name}": getattr(layer, f"d{name}").copy()
         for layer in model.layers
         for name in layer.parameters()
+        if layer.trainable
     }
     optimizer.step(model.params, model.grads)
     old, new = still.named_parameters(), model.named_parameters()
@@ -216,7 +222,7 @@ def explain_step(
         loss_equation=loss_equation,
         sample_losses=each,
         backward=tuple(backward),
-        updates=tuple(Update(name, old[name], gradients[name], new[name]) for name in new),
+        updates=tuple(Update(name, old[name], gradients[name], new[name]) for name in gradients),
         loss_after=loss.forward(moved.forward(x), y),
         promised=float(-(model.grads @ step)),
         again=f"same batch{same}",

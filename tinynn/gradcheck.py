@@ -25,7 +25,7 @@ from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array
 from tinynn.rows import Case, Comparison, GradientRow
-from tinynn.walk import between, own_methods, own_walk, together
+from tinynn.walk import between, own_methods, own_walk, together, way_back
 
 DIRECTIONS = 8
 SAMPLE = 144  # entries, of an array that directions have shown to be wrong
@@ -158,7 +158,7 @@ def _check(
     fed = False
     for name in case.walk.gradients:
         found = _compare(case, name, rng)
-        of_data = name.endswith(".x") and case.walk.layers[name] <= case.model.lowest
+        of_data = name.endswith(".x") and case.walk.layers[name] <= case.model.first_trainable
         if found.row.skipped and of_data and counts:
             continue  # numbers of words: the loss jumps from one to the next
         row = replace(found.row, fed=fed and not found.row.ok)
@@ -176,13 +176,15 @@ def _case(
 ) -> Case:
     """Let a copy take a step at another batch, then at this one, which must be fit to check."""
     model = model.astype(np.float64)
-    untouched = copy.deepcopy(model)
+    model.streams.before_forward()  # to the step that comes next
+    untouched, go_back = copy.deepcopy(model), way_back(model)
     before = own_walk(model, loss, *_another_batch(x, y, rng))
     walk = own_walk(model, loss, x, y)
     checks.not_saturated(walk.p, type(loss).__name__)
     for i, given in walk.heard.given.items():
+        go_back()
         checks.repeats(model.layers[i], given, walk.heard.outs[i])
-    return Case(model, loss, walk, before, untouched, tolerance)
+    return Case(model, loss, go_back, walk, before, untouched, tolerance)
 
 
 def _compare(case: Case, name: str, rng: "np.random.Generator") -> Comparison:

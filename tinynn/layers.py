@@ -20,17 +20,23 @@ from tinynn.functions import softmax
 from tinynn.initializers import he_normal
 from tinynn.leftovers import Portable
 from tinynn.parameters import Array, HasParameters, Shape
+from tinynn.streams import Streams
 
 
 class Layer(HasParameters, Configured, Portable, ABC):
     """The contract. A layer must have `forward` and `input_gradient`; one with parameters has more.
 
     What Sequential calls, in this order:
-    `output_shape(input_shape)` and `parameter_shapes(input_shape)`: shapes of one sample, known
-    before any data is seen (default: the same shape, no parameters);
-    `initialize(rng)`: fills the parameters, which are attributes of the layer by now;
+    `output_shape(input_shape)`, `parameter_shapes(input_shape)` and `buffer_shapes(input_shape)`:
+    shapes of one sample, known before any data is seen (default: the same shape, no parameters, no
+    buffers);
+    `initialize(rng)`: fills parameters and buffers, which are attributes of the layer by now;
     `forward(x, training)`, then `parameter_gradients(dout)` and `input_gradient(dout)`. Backward is
-    in two halves because the lowest layer needs no dx, and the slope of x alone no dW.
+    in two halves because the first trainable layer needs no dx, and the slope of x alone no dW.
+
+    A buffer is an array that is kept and saved, but not trained, such as a running mean. Forward
+    with `training=True` may write it, and nothing else does. Random numbers come from `stream()`.
+    Where `trainable` is set to False, training changes neither parameters nor buffers.
 
     What both return has the dtype of what they got: the model's. A mask of another is brought to it
     by `mask.astype(x.dtype)`. With `training=False` forward stores nothing on the layer. A
@@ -47,6 +53,8 @@ class Layer(HasParameters, Configured, Portable, ABC):
     array([[2., 2., 2.]])
     """
 
+    _streams: Streams | None = None  # of the model
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one sample after this layer, or raise a ValueError at a misfit."""
         return input_shape
@@ -55,8 +63,22 @@ class Layer(HasParameters, Configured, Portable, ABC):
         """Return the shapes of the parameters by name, such as {"W": (784, 512), "b": (512,)}."""
         return {}
 
+    def buffer_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        """Return the shapes of the buffers by name, such as {"running_mean": (64,)}."""
+        return {}
+
     def initialize(self, rng: "np.random.Generator") -> None:
-        """Fill the parameters, which are zero before, from `rng`."""
+        """Fill the parameters, which are zero before, from `rng`; and the buffers."""
+
+    def stream(self) -> "np.random.Generator":
+        """Return the random numbers of this layer in this step, each time from their beginning.
+
+        They follow from the model's seed, the layer's position and `model.step`, so that they need
+        not be saved. Raises ValueError for a layer in no model.
+        """
+        if self._streams is None or self.position is None:
+            raise checks.in_no_model(self.name)
+        return self._streams.of(self.position)
 
     @abstractmethod
     def forward(self, x: Array, training: bool = True) -> Array:
@@ -75,8 +97,9 @@ class Layer(HasParameters, Configured, Portable, ABC):
         self.parameter_gradients(dout)
         return self.input_gradient(dout)
 
-    def settle(self, input_shape: Shape) -> None:
+    def settle(self, input_shape: Shape, streams: Streams) -> None:
         """Remember how it was built: from now on what decided its shapes stays as it is."""
+        self._streams = streams
         self._input_shape, self._at_build = input_shape, frozenset(vars(self))
         self.built = True
         self._fixed = frozenset((*arguments(type(self)), "position", "built"))

@@ -16,7 +16,8 @@ import numpy as np
 
 from tinynn.parameters import Shape
 
-OF_A_MODEL = ("_params", "_grads", "_awaited")  # its vectors, made anew; of what batch it is
+VECTORS = frozenset({"_params", "_grads", "_buffers"})  # of a model, made anew
+OF_A_MODEL = VECTORS | {"_awaited"}  # of what batch it is
 # What the two samples are filled with: a layer may know whole numbers alone, or none below 1.
 FILLS = (0.5, 1, 0, 2, -1)
 COPIED: ContextVar[Any] = ContextVar("COPIED", default=None)  # what is being copied: see below
@@ -37,7 +38,7 @@ class Portable:
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: what a batch left behind does not travel. In a copy it does."""
         if COPIED.get() is self:
-            return {k: v for k, v in vars(self).items() if k not in OF_A_MODEL[:2]}
+            return {k: v for k, v in vars(self).items() if k not in VECTORS}
         return {k: v for k, v in without_batch(self).items() if k not in OF_A_MODEL}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
@@ -47,7 +48,7 @@ class Portable:
         with _copied(self):  # by a method of the user's own, if there is one
             state: Any = self.__getstate__()
         if isinstance(state, dict):
-            state = {k: v for k, v in state.items() if k not in OF_A_MODEL[:2]}
+            state = {k: v for k, v in state.items() if k not in VECTORS}
         getattr(twin, "__setstate__", twin.__dict__.update)(copy.deepcopy(state, memo))
         return twin
 

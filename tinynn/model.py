@@ -1,4 +1,4 @@
-"""Sequential: layers in a row, over one flat vector of parameters and one of gradients.
+"""Sequential: layers in a row, over a flat vector each of parameters, gradients and buffers.
 
     x -> layers[0] -> layers[1] -> ... -> layers[-1] -> p          forward
          layers[0] <- layers[1] <- ... <- layers[-1] <- dp         backward
@@ -19,10 +19,11 @@ from tinynn.configuration import Guarded, named, plain, restored
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
 from tinynn.leftovers import Portable
-from tinynn.parameters import Array, Owner, Shape, copy_into, flat_vector
+from tinynn.parameters import Array, Owner, Shape, copy_into, flat_vector, frozen_in
+from tinynn.streams import Streams
 
 # what can no longer be set once a model is built
-FIXED = frozenset({"layers", "input_shape", "output_shapes", "lowest", "seed", "dtype"})
+FIXED = frozenset({"layers", "input_shape", "output_shapes", "seed", "streams", "dtype"})
 
 
 class Sequential(Guarded, Portable):
@@ -33,9 +34,9 @@ class Sequential(Guarded, Portable):
     float64 for gradient checks. Raises ValueError, naming the layer by its position, if a layer
     does not fit the one before.
 
-    `params` and `grads` are each one contiguous vector, and layer.W, layer.dW and so on are views
-    of them for ever: what is assigned to any of these is copied in. `lowest` is the position of the
-    lowest layer that has parameters.
+    `params`, `grads` and `buffers` (what layers keep but do not train, such as a running mean) are
+    each one contiguous vector, and layer.W, layer.dW and so on are views of them for ever: what is
+    assigned to any of these is copied in.
 
     >>> from tinynn import Dense, ReLU, Softmax
     >>> model = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(3,), seed=1)
@@ -57,30 +58,33 @@ class Sequential(Guarded, Portable):
         self.input_shape = self._input_shape = checks.sample_shape(input_shape)
         self.seed = checks.count("seed", seed, least=0)
         self.dtype = checks.precision(dtype)
-        self._owner = Owner()  # of the two vectors
+        self._owner = Owner()  # of the vectors
+        self.streams = Streams(self.seed)
         self._awaited: Shape | None = None  # of dp, for the batch that layers remember
 
-        self.output_shapes, self._shapes = walk_shapes(self.layers, self.input_shape)
+        shapes = walk_shapes(self.layers, self.input_shape)
+        self.output_shapes, self._shapes, self._buffer_shapes = shapes
         # each layer, with the shape of a sample before it, which is that of its dx (and one shape
         # more than there are layers)
         self._way = list(zip(self.layers, [self.input_shape, *self.output_shapes], strict=False))
         self._allocate()
-        self.lowest = min((i for i, one in enumerate(self.layers) if one.parameters()), default=0)
         # A spawn key makes independent streams of one seed: (0,) for weights, and in trainer.py
         # (1, epoch) for the order of an epoch.
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
         for layer, shape in self._way:  # only now: a failure above leaves them free to try again
-            layer.settle(shape)
+            layer.settle(shape, self.streams)
         self._fixed = FIXED
 
     def _allocate(self) -> None:
-        """Make both vectors and hand each layer its views; what a layer holds is carried over."""
+        """Make the vectors and hand each layer its views; what a layer holds is carried over."""
+        self._owner.parts = self.layers
         self._params, params = flat_vector(self._shapes, self.dtype, self._owner)
         self._grads, grads = flat_vector(self._shapes, self.dtype, self._owner)
+        self._buffers, buffers = flat_vector(self._buffer_shapes, self.dtype)
         for layer in self.layers:
-            layer.adopt(params, grads)
+            layer.adopt(params, grads, buffers)
 
     @property
     def params(self) -> Array:
@@ -100,13 +104,41 @@ class Sequential(Guarded, Portable):
     def grads(self, value: Array) -> None:
         copy_into(self._grads, value, "grads")
 
+    @property
+    def buffers(self) -> Array:
+        """All buffers, one flat vector, empty in most models; what is assigned is copied in."""
+        return self._buffers
+
+    @buffers.setter
+    def buffers(self, value: Array) -> None:
+        copy_into(self._buffers, value, "buffers")
+
+    @property
+    def step(self) -> int:
+        """Which random numbers layers draw: one more with the first forward after a backward.
+
+        Only a forward with `training=True` counts. What is assigned is the step of the next one.
+        """
+        return self.streams.step
+
+    @step.setter
+    def step(self, value: int) -> None:
+        self.streams.go_to(checks.count("step", value, least=0))
+
+    @property
+    def first_trainable(self) -> int:
+        """The position of the first layer with parameters that are trained; 0 if there is none."""
+        return next((i for i, one in enumerate(self.layers) if one._names and one.trainable), 0)
+
     def named_parameters(self) -> dict[str, Array]:
         """Return the view of each array of parameters by its name, such as "1.Dense.W"."""
         return {
-            f"{layer.name}.{key}": view
-            for layer in self.layers
-            for key, view in layer.parameters().items()
+            f"{one.name}.{key}": v for one in self.layers for key, v in one.parameters().items()
         }
+
+    def named_buffers(self) -> dict[str, Array]:
+        """Return the view of each buffer by its name, such as "1.BatchNorm.running_mean"."""
+        return {f"{one.name}.{key}": v for one in self.layers for key, v in one.buffers().items()}
 
     def forward(self, x: npt.ArrayLike, training: bool = True) -> Array:
         """Return the output (B, ...) for a batch x (B, *input_shape).
@@ -116,14 +148,19 @@ class Sequential(Guarded, Portable):
         backward that is still to come stays valid.
         """
         out = checks.batch(x, self.input_shape, "forward").astype(self.dtype, copy=False)
+        if training:
+            self.streams.before_forward()
         for layer, shape in zip(self.layers, self.output_shapes, strict=True):
             batch_shape = (len(out), *shape)
+            frozen = [] if layer.trainable else [(v, v.copy()) for v in layer.buffers().values()]
             try:
                 out = layer.forward(out, training)
             except ValueError as error:
                 checks.not_in_place(error, layer)
                 raise
             checks.returned(out, batch_shape, layer, "forward", self.dtype)
+            for view, before in frozen:
+                view[...] = before
         if training:
             self._awaited = out.shape
         return out
@@ -131,13 +168,19 @@ class Sequential(Guarded, Portable):
     def backward(self, dp: npt.ArrayLike) -> None:
         """Write all gradients into `grads`, from dp (B, ...), how the loss changes with p.
 
-        Stops at the lowest layer that has parameters: nobody needs dx below it.
+        Stops at the first layer that is trained: nobody needs dx below it. The gradients of layers
+        that are not trained are 0.
         """
         dout, size = checks.output_gradient(dp, self._awaited, self.dtype, "backward")
-        for layer, shape in reversed(self._way[self.lowest + 1 :]):
-            dout = layer.backward(dout)
+        self.streams.after_backward()
+        first = self.first_trainable
+        for layer, shape in reversed(self._way[first + 1 :]):
+            dout = layer.backward(dout) if layer.trainable else layer.input_gradient(dout)
             checks.returned(dout, (size, *shape), layer, "input_gradient", self.dtype)
-        self.layers[self.lowest].parameter_gradients(dout)
+        if self.layers[first].trainable:
+            self.layers[first].parameter_gradients(dout)
+        for frozen in frozen_in(self.grads):
+            self.grads[frozen] = 0
 
     def input_gradient(self, dp: npt.ArrayLike) -> Array:
         """Return dx (B, *input_shape), how the loss changes with the input; `grads` are kept.
@@ -162,14 +205,19 @@ class Sequential(Guarded, Portable):
         return out
 
     def summary(self) -> None:
-        """Print a table: each layer, the shape of a sample after it, and its parameters."""
+        """Print a table: each layer, the shape of a sample after it, its parameters and buffers."""
         width = max(14, *(len(layer.name) for layer in self.layers)) + 2
-        print(f"{'layer':<{width}}{'output shape':<16}{'parameters':>12}")
+        kinds = 1 + bool(self.buffers.size)  # parameters, and buffers where there are any
+        heads = "".join(f"{head:>12}" for head in ("parameters", "buffers")[:kinds])
+        print(f"{'layer':<{width}}{'output shape':<16}{heads}")
         print(f"{'input':<{width}}{self.input_shape}")
         for layer, shape in zip(self.layers, self.output_shapes, strict=True):
-            count = sum(view.size for view in layer.parameters().values())
-            print(f"{layer.name:<{width}}{shape!s:<16}{count:>12,}")
-        print(f"{'total':<{width}}{'':<16}{self.params.size:>12,}")
+            arrays = (layer.parameters(), layer.buffers())[:kinds]
+            sizes = "".join(f"{sum(v.size for v in views.values()):>12,}" for views in arrays)
+            frozen = "" if layer.trainable else "  frozen"
+            print(f"{layer.name:<{width}}{shape!s:<16}{sizes}{frozen}")
+        totals = "".join(f"{v.size:>12,}" for v in (self.params, self.buffers)[:kinds])
+        print(f"{'total':<{width}}{'':<16}{totals}")
 
     def config(self) -> dict[str, Any]:
         """Return what `from_config` rebuilds the model from, the weights aside, in JSON's types.
@@ -180,7 +228,8 @@ class Sequential(Guarded, Portable):
         entries = []
         for layer in self.layers:
             told = {k: plain(v, f"{layer.name}: {k}", known) for k, v in layer.config().items()}
-            entries.append({"layer": type(layer).__name__, "config": told})
+            frozen = {} if layer.trainable else {"trainable": False}
+            entries.append({"layer": type(layer).__name__, "config": told, **frozen})
         shape, dtype = list(self.input_shape), self.dtype.name
         return {"layers": entries, "input_shape": shape, "seed": self.seed, "dtype": dtype}
 
@@ -220,22 +269,23 @@ class Sequential(Guarded, Portable):
 
 def walk_shapes(
     layers: Iterable[Layer], input_shape: Shape
-) -> tuple[tuple[Shape, ...], dict[str, Shape]]:
-    """Tell layers their positions; return the shape of a sample after each, and all parameters'.
+) -> tuple[tuple[Shape, ...], dict[str, Shape], dict[str, Shape]]:
+    """Tell layers their positions; return shapes: of a sample after each, parameters, buffers.
 
     >>> from tinynn import Dense, Flatten
     >>> walk_shapes([Flatten(), Dense(3)], (2, 2))
-    (((4,), (3,)), {'1.Dense.W': (4, 3), '1.Dense.b': (3,)})
+    (((4,), (3,)), {'1.Dense.W': (4, 3), '1.Dense.b': (3,)}, {})
     """
-    outputs, parameters, shape = list[Shape](), {}, input_shape
+    outputs, parameters, buffers, shape = list[Shape](), {}, {}, input_shape
     for position, layer in enumerate(layers):
         layer.position = position
         outputs.append(checks.shape_after(layer.output_shape(shape), layer))
-        own = layer.parameter_shapes(shape)
-        checks.parameter_shapes(own, layer)
+        own, kept = layer.parameter_shapes(shape), layer.buffer_shapes(shape)
+        checks.parameter_shapes(own, kept, layer)
         parameters.update({f"{layer.name}.{key}": value for key, value in own.items()})
+        buffers.update({f"{layer.name}.{key}": value for key, value in kept.items()})
         shape = outputs[-1]
-    return tuple(outputs), parameters
+    return tuple(outputs), parameters, buffers
 
 
 def layers_of_config(
@@ -244,9 +294,9 @@ def layers_of_config(
     """Return fresh layers as a model's `config()` lists them; see `Sequential.from_config`."""
     known = checks.with_own({**LAYERS, **INITIALIZERS}, layers)
     classes = {name: t for name, t in known.items() if isinstance(t, type) and issubclass(t, Layer)}
-    return [
-        named(entry["layer"], classes)(
-            **{name: restored(value, known) for name, value in entry["config"].items()}
-        )
-        for entry in config["layers"]
-    ]
+    built = list[Layer]()
+    for entry in config["layers"]:
+        arguments = {name: restored(value, known) for name, value in entry["config"].items()}
+        built.append(named(entry["layer"], classes)(**arguments))
+        built[-1].trainable = entry.get("trainable", True)
+    return built

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.configuration import Configured
-from tinynn.parameters import Array, Owner, owner_of
+from tinynn.parameters import Array, Owner, frozen_in, owner_of
 from tinynn.vectors import in_halves, sweep_subnormals
 
 Rate: TypeAlias = float | Callable[[int], float]
@@ -69,6 +69,8 @@ class Optimizer(Configured, ABC):
     def step(self, params: Array, grads: Array) -> None:
         """Change `params` in place by one step. Both are flat vectors of one length and dtype.
 
+        What belongs to a layer that is not trainable stays, and what is remembered of it.
+
         Raises ValueError for vectors of another length, or another model's, than those before.
         """
         checks.same_length(params, grads, self.memory, type(self).__name__)
@@ -79,7 +81,12 @@ class Optimizer(Configured, ABC):
         self._owner, self._unpickled = owner_of(params) or self._owner, False
         self.t += 1
         sweep_subnormals(self.memory.values(), self.t)  # tiny numbers are slow: see vectors.py
+        vectors = (params, *self.memory.values())
+        frozen = [vector[place] for place in frozen_in(params) for vector in vectors]
+        before = [part.copy() for part in frozen]
         self.update(params, grads, rate)
+        for part, numbers in zip(frozen, before, strict=True):
+            part[...] = numbers
 
     @abstractmethod
     def update(self, params: Array, grads: Array, rate: float) -> None:

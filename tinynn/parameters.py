@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from math import prod
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,10 @@ class Owner:
     """Which model a vector belongs to, so that an optimizer can tell models of one size apart.
 
     A copy of a model has another; a copy of a model and its optimizer, made together, keeps the two
-    together. By the mark two that were pickled apart find each other again.
+    together. By the mark two that were pickled apart find each other again. parts: the layers.
     """
+
+    parts: "tuple[HasParameters, ...]" = ()
 
     def __init__(self) -> None:
         self.mark = os.urandom(8)
@@ -35,16 +37,57 @@ class Owner:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Owner":
         return Owner()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: an optimizer takes no layers along."""
+        return {"mark": self.mark}
+
+
+class Span(NamedTuple):
+    """One array's place in a flat vector: its name, where, how many axes, whether trained."""
+
+    name: str
+    place: slice
+    axes: int
+    trainable: bool
+
 
 class _Memory(np.ndarray):
     """The memory in which a model's vector lies: `vector.base`, which knows whose it is."""
 
     owner: Owner | None = None
+    shapes: Mapping[str, Shape] = MappingProxyType({})
 
 
 def owner_of(vector: Array) -> Owner | None:
     """Return whose vector this is; None for one that no model made."""
     return getattr(vector.base, "owner", None)
+
+
+def layout_of(vector: Array) -> list[Span]:
+    """Return which arrays lie in a vector, in their order; one that no model made is one span.
+
+    >>> layout_of(np.zeros(3))
+    [Span(name='', place=slice(0, 3, None), axes=1, trainable=True)]
+    """
+    owner, spans, start = owner_of(vector), list[Span](), 0
+    if owner is None:
+        return [Span("", slice(0, vector.size), 1, True)]
+    trainable = {
+        f"{part.name}.{key}": part.trainable for part in owner.parts for key in part._names
+    }
+    for name, shape in cast(_Memory, vector.base).shapes.items():
+        place = slice(start, start + prod(shape))
+        spans.append(Span(name, place, len(shape), trainable[name]))
+        start = place.stop
+    return spans
+
+
+def frozen_in(vector: Array) -> list[slice]:
+    """Return where in a vector the arrays lie that no step may change: those of frozen layers."""
+    owner = owner_of(vector)
+    if owner is None or all(part.trainable for part in owner.parts):
+        return []
+    return [span.place for span in layout_of(vector) if not span.trainable]
 
 
 def flat_vector(
@@ -59,7 +102,7 @@ def flat_vector(
     """
     memory = _Memory(sum(map(prod, shapes.values())), dtype)
     memory.fill(0)
-    memory.owner = owner
+    memory.owner, memory.shapes = owner, dict(shapes)
     vector = memory.view(np.ndarray)  # (P,), P parameters in all
     views, start = {}, 0
     for name, shape in shapes.items():
@@ -93,7 +136,7 @@ class HasParameters:
 
     >>> thing = HasParameters()
     >>> params, views = flat_vector({"HasParameters.W": (2,)}, np.float32)
-    >>> thing.adopt(views, flat_vector({"HasParameters.W": (2,)}, np.float32)[1])
+    >>> thing.adopt(views, flat_vector({"HasParameters.W": (2,)}, np.float32)[1], {})
     >>> thing.W = [5, 6]  # is copied into the vector
     >>> params
     array([5., 6.], dtype=float32)
@@ -101,8 +144,10 @@ class HasParameters:
 
     position: int | None = None  # in model.layers
     built = False  # whether a model owns it
+    trainable = True  # whether a step of training may change its parameters and buffers
     _names: tuple[str, ...] = ()  # of the parameters
-    _views: Mapping[str, Array] = MappingProxyType({})  # of these and their gradients
+    _buffer_names: tuple[str, ...] = ()
+    _views: Mapping[str, Array] = MappingProxyType({})  # of parameters, their gradients, buffers
 
     @property
     def name(self) -> str:
@@ -114,20 +159,32 @@ class HasParameters:
         """Return the view of each parameter by its name, such as {"W": ..., "b": ...}."""
         return {name: self._views[name] for name in self._names}
 
-    def adopt(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
+    def buffers(self) -> dict[str, Array]:
+        """Return the view of each buffer by its name, such as {"running_mean": ...}."""
+        return {name: self._views[name] for name in self._buffer_names}
+
+    def adopt(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        buffers: Mapping[str, Array],
+    ) -> None:
         """Take this layer's views, W, dW and so on, out of the model's; keep the old numbers."""
         prefix = f"{self.name}."
-        names = tuple(n.removeprefix(prefix) for n in params if n.startswith(prefix))
-        views = {name: params[prefix + name] for name in names}
-        views.update({f"d{name}": grads[prefix + name] for name in names})
+        own = {n.removeprefix(prefix): view for n, view in params.items() if n.startswith(prefix)}
+        kept = {n.removeprefix(prefix): view for n, view in buffers.items() if n.startswith(prefix)}
+        views = {**own, **{f"d{name}": grads[prefix + name] for name in own}, **kept}
         if self.built:
             for name, old in self._views.items():
                 copy_into(views[name], old, f"{self.name}.{name}")
-        self.__dict__.update(views, _views=views, _names=names)  # __setattr__ would copy, not bind
+        # __setattr__ would copy, not bind
+        self.__dict__.update(views, _views=views, _names=(*own,), _buffer_names=(*kept,))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Copy what is assigned to a parameter or gradient into its view; nothing is rebound."""
+        """Copy what is assigned to a parameter, gradient or buffer into its view."""
         if name in self._views:
             copy_into(self._views[name], value, f"{self.name}.{name}")
+        elif name == "trainable" and not isinstance(value, bool):
+            raise ValueError(f"{self.name}.trainable is True or False, got {value!r}.")
         else:
             super().__setattr__(name, value)

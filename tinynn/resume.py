@@ -21,6 +21,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.batches import minibatches
 from tinynn.configuration import differences
+from tinynn.model import Sequential
 from tinynn.nested import comes_back
 from tinynn.npz import ModelFormatError, PathLike
 from tinynn.parameters import Array
@@ -35,14 +36,15 @@ from tinynn.settings import (
     taking_part,
     unlike_settings,
 )
-from tinynn.storage import load_checkpoint
+from tinynn.storage import load_checkpoint, structure
+from tinynn.streams import Streams
 
 if TYPE_CHECKING:  # for the annotations alone: these functions stand above the trainer
     from tinynn.trainer import Trainer
 
 STATE = {
     "epoch", "step", "sums", "recent_losses", "grads", "history", "optimizer", "hyperparameters",
-    "schedule", "callbacks", "settings", "environment",
+    "schedule", "callbacks", "settings", "environment", "model",
 }  # fmt: skip
 HAVE_ARRAYS = {"optimizer", "hyperparameters", "callbacks", "grads"}
 LARGEST = sys.float_info.max
@@ -54,7 +56,7 @@ def begin(trainer: "Trainer") -> None:
     """Note what a run begins with, for its checkpoints; before any callback can change it."""
     trainer.settings = run_settings(trainer)
     trainer.schedule = schedule_of(trainer, None)
-    trainer.architecture = trainer.model.config()
+    trainer.architecture = structure(trainer.model)
     trainer.functions, trainer.loose = {}, None
 
 
@@ -88,6 +90,7 @@ def training_state(trainer: "Trainer") -> dict[str, Any]:
         "callbacks": [_state_of(callback) for callback in taking_part(trainer)],
         "settings": trainer.settings,
         "environment": environment(),
+        "model": model.streams.state(),
     }
     _check_state(trainer, comes_back(state, "the training state"), model.params)
     return state
@@ -120,7 +123,7 @@ def refuse_what_would_be_lost(trainer: "Trainer") -> None:
                     f"history.epochs[-1][{name!r}] is {figure!r:.100}: the history holds numbers "
                     "and texts. Keep anything else in the callback's state()."
                 )
-    unlike = differences(trainer.architecture, trainer.model.config(), "model")
+    unlike = differences(trainer.architecture, structure(trainer.model), "model")
     unlike += changed_settings(trainer, trainer.settings or {})
     if unlike:
         told = (
@@ -147,13 +150,17 @@ class Restored:
     In the run that it goes on with they were told too, and what they then did is in the checkpoint.
     """
 
-    params: Array
+    model: Sequential
     optimizer: Mapping[str, Any]
     hyperparameters: Mapping[str, Any]
 
     def put_back(self, trainer: "Trainer") -> None:
         """Set the model and the optimizer as they were."""
-        trainer.model.params = self.params
+        model, now = trainer.model, self.model
+        model.params, model.buffers = now.params, now.buffers
+        model.streams.go_to(**now.streams.state())
+        for layer, twin in zip(model.layers, now.layers, strict=True):
+            layer.trainable = twin.trainable
         trainer.optimizer.load_state(self.optimizer)
         for name, value in self.hyperparameters.items():
             setattr(trainer.optimizer, name, value)
@@ -165,7 +172,9 @@ def restore(trainer: "Trainer", path: PathLike) -> Restored:
     Raises ValueError, naming each difference, if the run that wrote it had other settings. Another
     Python, NumPy, BLAS, processor or number of threads is a warning: the last bits may differ.
     """
-    params, state = load_checkpoint(path, trainer.model)
+    model, state = load_checkpoint(path, trainer.model)
+    if isinstance(state, dict):  # before version 2 of the format no layer drew random numbers
+        state.setdefault("model", Streams(0).state())
     if not isinstance(state, dict) or set(state) != STATE:
         raise ModelFormatError(
             f"{path} should hold a training state of {', '.join(sorted(STATE))}. If another "
@@ -194,7 +203,8 @@ def restore(trainer: "Trainer", path: PathLike) -> Restored:
             stacklevel=3,
         )
     try:
-        _check_state(trainer, state, params)
+        _check_state(trainer, state, model.params)
+        model.streams.go_to(**state["model"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelFormatError(f"{path} holds a training state that is unfit: {error}") from error
     if state["epoch"] > trainer.epochs:
@@ -209,7 +219,7 @@ def restore(trainer: "Trainer", path: PathLike) -> Restored:
             "\n  ".join([f"{path} comes from a run with other settings (its own first):", *unlike])
         )
     _restore_callbacks(trainer, state["callbacks"], path)
-    restored = Restored(params, state["optimizer"], state["hyperparameters"])
+    restored = Restored(model, state["optimizer"], state["hyperparameters"])
     restored.put_back(trainer)
     trainer.sums = type(trainer.sums)(**state["sums"])
     trainer.epoch, trainer.step = state["epoch"], state["step"]
@@ -221,7 +231,7 @@ def restore(trainer: "Trainer", path: PathLike) -> Restored:
         trainer.model.grads = state["grads"]
     trainer.batch_loss = (trainer.recent_losses or [np.nan])[-1]
     trainer.settings, trainer.schedule = state["settings"], schedule
-    trainer.architecture = trainer.model.config()
+    trainer.architecture = structure(trainer.model)
     trainer.checkpoint = f"{path}, of epoch {trainer.epoch}, step {trainer.step}"
     trainer.own_files.add(os.path.realpath(path))
     return restored
@@ -256,6 +266,9 @@ def _check_state(trainer: "Trainer", state: Mapping[str, Any], params: Array) ->
     _check_sums(trainer, state["sums"])
     if not all(_is_count(state[name]) for name in ("epoch", "step")):
         raise ValueError(f"epoch and step are {state['epoch']} and {state['step']}")
+    drawn = state["model"]
+    if not (_is_count(drawn["step"]) and type(drawn["stepped"]) is bool and len(drawn) == 2):
+        raise ValueError(f"the model's step is {drawn}")
     losses = state["recent_losses"]
     if not isinstance(losses, list) or not _are_numbers(*losses) or len(losses) > 5:
         raise ValueError(f"the losses before are {losses}")
@@ -293,7 +306,8 @@ def _check_optimizer(trainer: "Trainer", state: Mapping[str, Any], params: Array
         if not np.isfinite(vector).all():
             raise ValueError(f"{name} holds NaN or infinity")
     theirs = state["hyperparameters"]
-    if not _numbers(ours).keys() <= theirs.keys() <= ours.keys():
+    then = state["settings"]["optimizer"].keys()  # the class may have gained arguments since
+    if not _numbers(ours).keys() & then <= theirs.keys() <= ours.keys():
         raise ValueError(f"its hyper-parameters are {theirs}")
     for name, value in theirs.items():
         setattr(twin, name, value)  # refuses wrong ones

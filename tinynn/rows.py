@@ -4,7 +4,7 @@ A row of the checker's report is its worst entry, or direction.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,12 +71,13 @@ class Comparison:
 class Case:
     """A model, the steps that it took at two batches, and how near is near enough.
 
-    walk: the step to be checked. before: the one before it, at another batch. untouched: a copy of
-    the model from before both.
+    go_back: sets the model back to its step and buffers. walk: the step to be checked. before: the
+    one before it, at another batch. untouched: a copy of the model from before both.
     """
 
     model: Sequential
     loss: Loss
+    go_back: Callable[[], None]
     walk: Walk
     before: Walk
     untouched: Sequential
@@ -160,9 +161,14 @@ class Case:
         """Compare an array's gradient with finite differences, of the loss or what is instead."""
         array = self.array(name)
         claimed = np.array([probe.slope(gradient) for probe in probes])
-        with self.measured(name) as measure:
-            measure = instead or measure
-            truth = slopes(array, probes, claimed, self.tolerance, self.noise, measure)
+        with self.measured(name) as loss_there:
+            measure = instead or loss_there
+
+            def from_here() -> tuple[float, bytes]:
+                self.go_back()
+                return measure()
+
+            truth = slopes(array, probes, claimed, self.tolerance, self.noise, from_here)
         return Comparison(self._row(name, probes, claimed, truth), gradient, probes, truth)
 
     def _row(self, name: str, probes: list[Probe], claimed: Array, truth: Array) -> GradientRow:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynn import checks
-from tinynn.configuration import Configured, differences, plain
+from tinynn.configuration import Configured, differences, plain, with_defaults
 from tinynn.fingerprints import checksum, data_told, function_told, unlike_data
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
@@ -38,7 +38,7 @@ def unlike_settings(theirs: dict[str, Any], trainer: "Trainer", same_python: boo
 
     same_python: whether byte code can be compared.
     """
-    told = _but_data(theirs), _descriptions(trainer)
+    told = _as_now(_but_data(theirs), trainer), _descriptions(trainer)
     unlike = differences(*told) if same_python else differences(*map(_without_code, told))
     ours = _data(trainer)
     for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
@@ -65,6 +65,7 @@ def changed_settings(trainer: "Trainer", settings: dict[str, Any]) -> list[str]:
     then, now = _but_data(settings), _descriptions(trainer)
     callbacks = taking_part(trainer)
     for told in (then, now):
+        told["frozen"] = []  # which layers are trained may change, and checkpoints keep it
         told["optimizer"] = told["optimizer"]["class"]
         told["loss"] = _numbers_and_texts(told["loss"])
         told["callbacks"] = [
@@ -113,7 +114,30 @@ def _descriptions(trainer: "Trainer") -> dict[str, Any]:
         "seed": trainer.seed,
         "batch_size": trainer.batch_size,
         "callbacks": [_description(callback) for callback in taking_part(trainer)],
+        "frozen": [layer.name for layer in trainer.model.layers if not layer.trainable],
     }
+
+
+def _as_now(settings: dict[str, Any], trainer: "Trainer") -> dict[str, Any]:
+    """Return a checkpoint's settings with what classes have gained since as arguments."""
+    callbacks = zip(settings["callbacks"], taking_part(trainer), strict=False)
+    filled = [_filled(told, callback) for told, callback in callbacks]
+    return {
+        "frozen": [],
+        **settings,
+        "loss": _filled(settings["loss"], trainer.loss),
+        "optimizer": _filled(settings["optimizer"], trainer.optimizer),
+        "callbacks": [*filled, *settings["callbacks"][len(filled) :]],
+    }
+
+
+def _filled(told: Any, thing: Configured) -> Any:
+    kind = type(thing)
+    if not isinstance(told, dict) or told.get("class") != kind.__name__:
+        return told
+    now = with_defaults(told, kind)
+    now.pop("path", None)
+    return {k: v if k in told else _argument(v, kind.__name__) for k, v in now.items()}
 
 
 def _description(thing: Configured) -> dict[str, Any]:

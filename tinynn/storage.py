@@ -2,7 +2,7 @@
 
     format          the version of this layout, a whole number
     architecture    JSON: what Sequential.from_config rebuilds the model from
-    1.Dense.W ...   the parameters, by name
+    1.Dense.W ...   the parameters and buffers, by name
     training        JSON, in a checkpoint only: epoch, sums, history, settings, callbacks
     training.* ...  the arrays that belong to it, such as the optimizer's moments
 
@@ -19,13 +19,21 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
-from tinynn.configuration import differences, printable, refuse_other_twin
+from tinynn.configuration import (
+    differences,
+    plain,
+    printable,
+    refuse_other_twin,
+    with_defaults,
+)
+from tinynn.lost_state import refuse_lost_state
 from tinynn.model import Sequential, layers_of_config, walk_shapes
 from tinynn.nested import count_values, decode, encode
 from tinynn.npz import ModelFormatError, NpzFile, PathLike, write_npz
 from tinynn.parameters import Array, Shape
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 1 knew no buffers
 MODEL_TEXTS = ("format", "architecture")
 LONGEST_ARCHITECTURE = 2**17  # characters: a model of over a thousand layers
 LONGEST_TRAINING = 2**22  # characters, without arrays, in which long lists of numbers lie
@@ -37,7 +45,8 @@ def save_model(model: Sequential, path: PathLike) -> None:
     """Write the model's architecture and weights to `path`, replacing what stood there.
 
     Raises OSError if the path cannot be written, ValueError if a layer's configuration cannot, or
-    would make another layer, and for what is no model or no path.
+    would make another layer, if a layer of your own has state that no file would keep, and for what
+    is no model or no path.
 
     >>> import tempfile
     >>> from tinynn import Dense
@@ -50,6 +59,7 @@ def save_model(model: Sequential, path: PathLike) -> None:
     checks.instance(model, Sequential, "model", "The model comes first: save_model(model, path).")
     for layer in model.layers:
         refuse_other_twin(layer, layer.name)
+    refuse_lost_state(model)
     write_npz(path, _model_arrays(model))
 
 
@@ -100,8 +110,8 @@ def check_state(training: dict[str, Any]) -> dict[str, Array]:
     return {"training": np.array(text), **arrays}
 
 
-def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str, Any]]:
-    """Return the parameters, for `model`, and the training state that `save_checkpoint` wrote.
+def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict[str, Any]]:
+    """Return a copy of `model` with the file's numbers, and the training state beside them.
 
     The model itself is left as it is. Raises ValueError if the checkpoint is of another
     architecture, ModelFormatError and OSError as `load_model` does.
@@ -113,7 +123,7 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
                 "is a model, not a checkpoint: it holds no training state. Go on from the file "
                 "that Checkpoint wrote; this one is for load_model."
             )
-        unlike = differences(architecture, model.config())
+        unlike = differences(_as_now(architecture, model), structure(model))
         if unlike:
             lines = [f"{path} is of another model than this one (its own first):", *unlike]
             raise ValueError(printable("\n  ".join(lines)))
@@ -142,7 +152,34 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Array, dict[str,
             raise file.error("holds a training state nested too deep.") from error
         if unread:
             raise file.error(f"has an array that its training state does not name: {min(unread)}.")
-        return twin.params, training
+        for layer, entry in zip(twin.layers, architecture["layers"], strict=True):
+            layer.trainable = entry.get("trainable", True)
+        return twin, training
+
+
+def structure(model: Sequential) -> dict[str, Any]:
+    """Return a model's `config()`, whichever of its layers are trained at the moment."""
+    config = model.config()
+    for entry in config["layers"]:
+        entry.pop("trainable", None)
+    return config
+
+
+def _as_now(architecture: Any, model: Sequential) -> Any:
+    """Return a file's architecture as `structure` would tell it of the classes as they are now.
+
+    They may have gained arguments since it was written; which layers are trained does not matter.
+    """
+    try:
+        entries = [{k: v for k, v in e.items() if k != "trainable"} for e in architecture["layers"]]
+        for entry, layer in zip(entries, model.layers, strict=False):
+            if entry["layer"] == type(layer).__name__:
+                then, now = entry["config"], with_defaults(entry["config"], type(layer))
+                gained = {k: plain(now[k], layer.name) for k in now if k not in then}
+                entry["config"] = {**then, **gained}
+        return {**architecture, "layers": entries}
+    except (TypeError, KeyError, AttributeError):  # it is none: the comparison says so
+        return architecture
 
 
 @dataclass(frozen=True)
@@ -160,7 +197,7 @@ class ModelComparison:
 
     @property
     def identical(self) -> bool:
-        """Whether structure and every byte of every parameter are the same."""
+        """Whether structure and every byte of every parameter and buffer are the same."""
         return not self.differences
 
     def __str__(self) -> str:
@@ -179,7 +216,8 @@ def compare_models(
     """Compare structure and all weights of two models, each given as a model or as a file's path.
 
     layers: classes and initializers of your own that files need, as in `load_model`. Weights are
-    compared as bytes: -0.0 differs from 0.0. The seed that once drew them is not compared. Raises
+    compared as bytes, and so are buffers: -0.0 differs from 0.0. The seed that once drew them is
+    not compared. Raises
     what `load_model` raises.
 
     >>> from tinynn import Dense
@@ -194,10 +232,15 @@ def compare_models(
     a = a if isinstance(a, Sequential) else load_model(a, layers)
     b = b if isinstance(b, Sequential) else load_model(b, layers)
     unlike = differences({**a.config(), "seed": None}, {**b.config(), "seed": None})
-    weights, others = a.named_parameters(), b.named_parameters()
+    weights, others = _arrays(a), _arrays(b)
     for name in [*weights, *(name for name in others if name not in weights)]:
         unlike += _difference(name, weights.get(name), others.get(name))
-    return ModelComparison(len(weights), a.params.size, tuple(unlike))
+    return ModelComparison(len(weights), a.params.size + a.buffers.size, tuple(unlike))
+
+
+def _arrays(model: Sequential) -> dict[str, Array]:
+    """Return all arrays of a model that a file keeps, by name."""
+    return {**model.named_parameters(), **model.named_buffers()}
 
 
 def _difference(name: str, a: Array | None, b: Array | None) -> list[str]:
@@ -222,15 +265,15 @@ def _model_arrays(model: Sequential) -> dict[str, Array]:
             f"The architecture takes {len(architecture):,} characters; a file holds "
             f"{LONGEST_ARCHITECTURE:,} at most. Nothing was written."
         )
-    parameters = model.named_parameters()
-    for name, array in parameters.items():
+    arrays = _arrays(model)
+    for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ValueError(
                 f"{name} holds NaN or infinity: training has diverged, and nothing was written. Go "
                 "back to the last file that was saved, and try a smaller learning rate."
             )
     texts = {"format": np.array(FORMAT), "architecture": np.array(architecture)}
-    return {**texts, **parameters}
+    return {**texts, **arrays}
 
 
 def _architecture(file: NpzFile) -> Any:
@@ -242,9 +285,9 @@ def _architecture(file: NpzFile) -> Any:
     if declared.shape or declared.dtype.kind not in "iu":
         raise file.error(f"should give its format as one whole number, but holds {declared}.")
     version = int(file.read("format"))
-    if version != FORMAT:
+    if version not in READABLE:
         raise file.error(
-            f"has format {version}, this version of tinynn reads {FORMAT}. "
+            f"has format {version}, this version of tinynn reads {READABLE[0]} to {FORMAT}. "
             "If a newer tinynn saved it, update."
         )
     return _json(file, "architecture", LONGEST_ARCHITECTURE)
@@ -257,8 +300,8 @@ def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]
         rest = (tuple(architecture["input_shape"]), architecture["seed"], architecture["dtype"])
         if rest[2] not in ("float32", "float64"):
             raise ValueError(f"Its dtype should be float32 or float64, but is {rest[2]!r}.")
-        _, shapes = walk_shapes(built, rest[0])
-        _check_members(file, shapes, np.dtype(rest[2]), file.members)
+        _, shapes, buffers = walk_shapes(built, rest[0])
+        _check_members(file, shapes | buffers, np.dtype(rest[2]), file.members)
         model = Sequential(built, *rest)
     except ModelFormatError:
         raise
@@ -270,11 +313,11 @@ def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]
 
 
 def _fill(file: NpzFile, model: Sequential, names: Iterable[str]) -> None:
-    """Read a model's parameters, after making sure that `names` are exactly its own."""
-    parameters = model.named_parameters()
-    shapes = {name: view.shape for name, view in parameters.items()}
+    """Read a model's arrays, after making sure that `names` are exactly its own."""
+    arrays = _arrays(model)
+    shapes = {name: view.shape for name, view in arrays.items()}
     _check_members(file, shapes, model.dtype, names)
-    for name, view in parameters.items():
+    for name, view in arrays.items():
         file.read_into(name, view)
         if not np.isfinite(view).all():
             raise file.error(f"holds NaN or infinity in {name}: a model that diverged is no model.")

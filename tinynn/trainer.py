@@ -137,6 +137,7 @@ class Trainer(Guarded):
         Warns of bytes that were not scaled, of validation data that are training data or on another
         scale, and of a loss over twice that of guessing among the classes, or the mean of y.
         """
+        checks.something_trainable(self.model)
         self.x, self.y = checks.data(self.model, self.loss, x, y)
         self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
         self.guess = best_guess(self.model, self.loss, self.y)

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.layers import LAYERS, Dense
+from tinynn.layers import LAYERS, Dense, Layer
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
@@ -52,10 +52,9 @@ class Look:
 
 
 def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int) -> Look:
-    """Look at a model that has just run forward on the batch (x, y); it is left as it is.
+    """Look at a model at the batch (x, y), in its present step; it is left as it is.
 
-    A loss, and layers of your own, are copied, and run forward once more: they may change as they
-    are used.
+    The loss and the layers are copied, and run forward once more, as in training.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
@@ -70,22 +69,23 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
         layers, outs = [], [x.astype(model.dtype, copy=False)]
         for layer in model.layers:
             own = type(layer) not in LAYERS.values()
-            layers.append(copy.deepcopy(layer) if own else layer)
-            outs.append(layers[-1].forward(outs[-1].copy() if own else outs[-1], training=own))
-        p, given = outs[-1], outs[model.lowest]
+            layers.append(copy.deepcopy(layer) if own else _light_copy(layer))
+            outs.append(layers[-1].forward(outs[-1].copy() if own else outs[-1]))
+        first = first_with_parameters(model)
+        p, given = outs[-1], outs[first]
         largest, size = float(np.abs(given).max()), float(given.std(dtype=float))
         mean = float(given.mean(dtype=float))
         seen = Look(step, loss.forward(p, y), largest, size, mean)
         dout = loss.backward(p, y)
-        for i in reversed(range(model.lowest, len(model.layers))):
+        for i in reversed(range(first, len(model.layers))):
             layer, out = layers[i], outs[i + 1]
             if layer.parameters():
                 seen.spread[layer.name] = float(np.sqrt(out.var(axis=0, dtype=float).mean()))
                 seen.slope[layer.name] = len(x) * float(  # B times: undoes the 1/B of the mean
                     np.sqrt(np.mean(np.square(dout, dtype=float)))
                 )
-            if i > model.lowest:
-                own = layer is not model.layers[i]
+            if i > first:
+                own = type(layer) not in LAYERS.values()
                 dout = layer.backward(dout.copy()) if own else layer.input_gradient(dout)
     for layer, given, out in zip(layers, outs, outs[1:], strict=False):
         units = open_units(layer)
@@ -97,6 +97,19 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
         seen.labels = np.bincount(classes_of(np.asarray(y)), minlength=classes).tolist()
         seen.predicted = np.bincount(classes_of(p), minlength=classes).tolist()
     return seen
+
+
+def _light_copy(layer: Layer) -> Layer:
+    """Return a copy that shares the parameters, which forward does not change, and nothing else."""
+    twin: Layer = object.__new__(type(layer))
+    views = {**layer._views, **{name: view.copy() for name, view in layer.buffers().items()}}
+    vars(twin).update(vars(layer), _views=views, **{k: views[k] for k in layer.buffers()})
+    return twin
+
+
+def first_with_parameters(model: Sequential) -> int:
+    """Return the position of the first layer that has parameters; 0 if there is none."""
+    return next((i for i, layer in enumerate(model.layers) if layer.parameters()), 0)
 
 
 def never_open(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:

@@ -160,9 +160,23 @@ class Walk:
         return self.heard.outs.get(self.layers[name], self.p)
 
 
+def way_back(model: Sequential) -> Callable[[], None]:
+    """Return what sets a model to the step and the buffers that it has now.
+
+    Called before each forward it makes a model one function: with one draw of its random layers.
+    """
+    step, buffers = model.step, model.buffers.copy()
+
+    def go_back() -> None:
+        model.step, model.buffers = step, buffers
+
+    return go_back
+
+
 def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
-    """Take a step as training does, the update aside, then ask for dx. The parameters stay."""
-    params, last = model.params.copy(), len(model.layers)
+    """Take a step as training does, the update aside, then ask for dx. The model stays as it is."""
+    params, last, go_back = model.params.copy(), len(model.layers), way_back(model)
+    go_back()
     with listening(model) as step:
         out = model.forward(x)
         p = out.copy()
@@ -176,17 +190,21 @@ def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
     new = {name: view.copy() for name, view in model.named_parameters().items()}
     written = [
         {f"{layer.name}.{k}": getattr(layer, f"d{k}").copy() for k in layer.parameters()}
+        if layer.trainable
+        else {}
         for layer in model.layers
     ]
     model.params = params  # which a wrong backward may have changed
+    go_back()
     with listening(model) as below:
         dx = model.input_gradient(loss.backward(model.forward(x), y)).copy()
-    returned = {**below.dxs, **step.dxs}
+    go_back()
+    first, returned = model.first_trainable, {**below.dxs, **step.dxs}
     below.dxs[0] = dx
     gradients, layers = {"loss.p": step.douts[last]}, {"loss.p": last}
     others = {}
     for i, layer in reversed([*enumerate(model.layers)]):
-        of_x = [h.dxs[i] for h in (step, below) if i in h.dxs and (h is below or i > model.lowest)]
+        of_x = [h.dxs[i] for h in (step, below) if i in h.dxs and (h is below or i > first)]
         found = {**written[i], **({f"{layer.name}.x": of_x[0]} if i in step.given and of_x else {})}
         others.update({f"{layer.name}.x": of_x[-1]} if of_x else {})
         gradients.update(found)

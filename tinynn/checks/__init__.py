@@ -46,6 +46,7 @@ from tinynn.checks.networks import (
     drawn,
     flat,
     fresh_layers,
+    in_no_model,
     memory,
     not_in_place,
     output_gradient,
@@ -54,6 +55,7 @@ from tinynn.checks.networks import (
     returned,
     same_length,
     shape_after,
+    something_trainable,
     with_own,
 )
 from tinynn.checks.predictions import (
@@ -106,6 +108,7 @@ __all__ = [
     "fresh_layers",
     "generator",
     "held_out",
+    "in_no_model",
     "instance",
     "instances",
     "labels",
@@ -138,6 +141,7 @@ __all__ = [
     "shape_after",
     "should_rise",
     "softmax_once",
+    "something_trainable",
     "targets",
     "vector",
     "with_own",

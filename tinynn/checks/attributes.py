@@ -13,10 +13,7 @@ from typing import Any
 
 from tinynn.checks.door import PACKAGE
 
-FROZEN = (
-    "Nothing can be frozen yet. In a callback's on_gradients, from the first step on, write "
-    "model.layers[i].dW[...] = 0 for each array that shall stay."
-)
+FROZEN = "Layers are frozen one by one: model.layers[i].trainable = False."
 OVERWRITTEN = "Each backward overwrites model.grads: there is nothing to set to zero."
 MODES = "There is no mode: write model.forward(x, training=False), or model.predict(x)."
 SAVED = "Write save_model(model, path), and load_model(path) to have it back."
@@ -29,7 +26,7 @@ EVALUATE = "Write Trainer(model, loss, optimizer).evaluate(x, y)."
 # The names of other libraries, and what to write here.
 ELSEWHERE: dict[str, dict[str, str]] = {
     "Layer": {
-        **dict.fromkeys(("trainable", "requires_grad", "frozen"), FROZEN),
+        **dict.fromkeys(("requires_grad", "frozen"), "trainable"),
         **dict.fromkeys(("input_dim", "in_features"), "The layer before decides it."),
         **dict.fromkeys(("out_features", "output_dim"), "Write units."),
         "activation": "Put a layer after it: Dense(512), ReLU().",

@@ -1,5 +1,6 @@
 """Layers that make a network, and what goes through it: shapes that fit, forward and back."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -166,29 +167,56 @@ def _is_shape(shape: Any) -> bool:
     )
 
 
-def parameter_shapes(shapes: Any, layer: Any) -> None:
-    """Names and shapes of a layer's parameters: no other attribute has such a name, or will."""
-    if not isinstance(shapes, Mapping) or not all(map(_is_shape, shapes.values())):
-        hint = ' Forgot "return"?' if shapes is None else ""
-        raise ValueError(
-            f"{layer.name}.parameter_shapes returned {shapes!r}; it must return the shape of each "
-            f'parameter by its name, such as {{"W": (784, 512), "b": (512,)}}.{hint}'
-        )
-    early = [name for name in shapes if isinstance(vars(layer).get(name), (np.ndarray, list))]
-    if early and not layer.parameters():
+def parameter_shapes(shapes: Any, buffers: Any, layer: Any) -> None:
+    """Names and shapes of a layer's parameters and buffers: no other attribute has such a name."""
+    for told, kind, example in (
+        (shapes, "parameter", '{"W": (784, 512), "b": (512,)}'),
+        (buffers, "buffer", '{"running_mean": (512,)}'),
+    ):
+        if not isinstance(told, Mapping) or not all(map(_is_shape, told.values())):
+            hint = ' Forgot "return"?' if told is None else ""
+            raise ValueError(
+                f"{layer.name}.{kind}_shapes returned {told!r}; it must return the shape of each "
+                f"{kind} by its name, such as {example}.{hint}"
+            )
+    there = {*layer.parameters(), *layer.buffers()}  # of a first try, which failed
+    early = [name for name in (*shapes, *buffers) if _is_array_of(layer, name)]
+    if early and not there:
         raise ValueError(
             f"{layer.name} has no {early[0]} of its own before the model is built, but one was "
             f"assigned to it. Build the model first, then assign: model.layers[{layer.position}]."
-            f"{early[0]} = ..."
+            f"{early[0]} = ..., or fill it in initialize(self, rng)."
         )
-    taken = {*dir(layer), *(f"d{name}" for name in shapes)}
-    taken -= {*layer.parameters(), *(f"d{name}" for name in layer.parameters())}  # of a first try
-    for name in shapes:
-        if name in taken:
+    taken = {*dir(layer)} - {*there, *(f"d{name}" for name in layer.parameters())}
+    names = [*shapes, *(f"d{name}" for name in shapes), *buffers]
+    for name in names:
+        if name in taken or names.count(name) > 1:
+            kind = "buffer" if name in buffers else "parameter"
             raise ValueError(
-                f"{layer.name} has a parameter {name!r}, but something else of it has that name "
+                f"{layer.name} has a {kind} {name!r}, but something else of it has that name "
                 "already. Give one of them another name."
             )
+
+
+def _is_array_of(layer: Any, name: str) -> bool:
+    return isinstance(vars(layer).get(name), (np.ndarray, list))
+
+
+def something_trainable(model: Any) -> None:
+    """Warn of a training that can change nothing."""
+    if model.params.size and not any(one.trainable for one in model.layers if one.parameters()):
+        warnings.warn(
+            "All layers are frozen (trainable = False): training will change nothing.",
+            stacklevel=4,
+        )
+
+
+def in_no_model(layer: str) -> ValueError:
+    """The error for a layer that draws random numbers, and whose model is not known."""
+    return ValueError(
+        f"{layer} draws random numbers from its model's seed and step, but is in no model. Put it "
+        "into one, Sequential([...], input_shape=...), and call that."
+    )
 
 
 def drawn(W: Any, shape: Shape, layer: str) -> Any:
