@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.atomic import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.configuration import printable
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
-from tinynn.npz import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.parameters import Array
 from tinynn.trainer import History
 

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.atomic import PathLike
 from tinynn.batches import minibatches
 from tinynn.configuration import differences
 from tinynn.nested import comes_back
-from tinynn.npz import ModelFormatError, PathLike
+from tinynn.npz import ModelFormatError
 from tinynn.parameters import Array
 from tinynn.settings import (
     SCHEDULE,

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.atomic import PathLike
 from tinynn.configuration import differences, printable, refuse_other_twin
 from tinynn.model import Sequential, layers_of_config, walk_shapes
 from tinynn.nested import count_values, decode, encode
-from tinynn.npz import ModelFormatError, NpzFile, PathLike, write_npz
+from tinynn.npz import ModelFormatError, NpzFile, write_npz
 from tinynn.parameters import Array, Shape
 
 FORMAT = 1

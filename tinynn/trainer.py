@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.atomic import PathLike
 from tinynn.batches import minibatches
 from tinynn.callbacks import Callback, Checkpoint
 from tinynn.configuration import Guarded
@@ -21,7 +22,6 @@ from tinynn.guessing import Guess, best_guess
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
-from tinynn.npz import PathLike
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.resume import batch_before, begin, begun, restore
