@@ -19,7 +19,7 @@ from tinynn.configuration import Configured, arguments
 from tinynn.functions import softmax
 from tinynn.initializers import he_normal
 from tinynn.leftovers import Portable
-from tinynn.parameters import Array, HasParameters, Shape
+from tinynn.parameters import Array, Generator, HasParameters, Shape
 
 
 class Layer(HasParameters, Configured, Portable, ABC):
@@ -55,7 +55,7 @@ class Layer(HasParameters, Configured, Portable, ABC):
         """Return the shapes of the parameters by name, such as {"W": (784, 512), "b": (512,)}."""
         return {}
 
-    def initialize(self, rng: "np.random.Generator") -> None:
+    def initialize(self, rng: Generator) -> None:
         """Fill the parameters, which are zero before, from `rng`."""
 
     @abstractmethod
@@ -144,7 +144,7 @@ class Dense(Layer):
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         return {"W": (*input_shape, self.units), "b": (self.units,)}
 
-    def initialize(self, rng: "np.random.Generator") -> None:
+    def initialize(self, rng: Generator) -> None:
         drawn = self.initializer(self.W.shape, rng)
         self.W = checks.drawn(drawn, self.W.shape, self.name)  # is copied into the view
 

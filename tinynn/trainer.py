@@ -23,7 +23,7 @@ from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.optimizers import Optimizer
-from tinynn.parameters import Array
+from tinynn.parameters import Array, Generator
 from tinynn.resume import batch_before, begin, begun, restore
 from tinynn.settings import AskedSchedule
 
@@ -215,7 +215,7 @@ class Trainer(Guarded):
         self.sums = Sums()
         self._tell("on_epoch_end")
 
-    def order_of(self, epoch: int) -> "np.random.Generator":
+    def order_of(self, epoch: int) -> Generator:
         """Return what decides the order of the samples in an epoch, and nothing else."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, epoch)))
 

@@ -1,6 +1,7 @@
 """Layers that make a network, and what goes through it: shapes that fit, forward and back."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
 from math import prod
 from pathlib import Path
 from traceback import extract_tb
@@ -11,8 +12,6 @@ import numpy.typing as npt
 
 from tinynn.checks.arguments import array, count, numbers
 from tinynn.parameters import Array, Shape
-
-CO_VARARGS = 4  # of a code object: it takes *args
 
 
 class Layers(tuple[Any, ...]):
@@ -86,8 +85,13 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
 
 def _takes_training(forward: Any) -> bool:
     """Whether a method can be called as forward(x, training)."""
-    code = getattr(forward, "__code__", None)  # not of what is wrapped or built in
-    return code is None or code.co_argcount > 2 or bool(code.co_flags & CO_VARARGS)
+    try:
+        signature(forward, follow_wrapped=False).bind("x", True)  # a wrapper is what is called
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # what is built in has no signature to be read
+    return True
 
 
 def with_own(known: Mapping[str, Any], own: Iterable[Any]) -> dict[str, Any]:
