@@ -42,6 +42,7 @@ LAYERING = [
     "storage",
     "fingerprints",
     "settings",
+    "run",
     "resume",
     "divergence",
     "callbacks",

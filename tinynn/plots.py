@@ -19,7 +19,7 @@ from tinynn.configuration import printable
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.parameters import Array
-from tinynn.trainer import History
+from tinynn.run import History
 
 if TYPE_CHECKING:  # matplotlib takes a second to import: each function does so when it is called
     from matplotlib.figure import Figure

@@ -375,3 +375,18 @@ def memory(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> No
             f"{', '.join(state)}. Is it another optimizer's?"
         )
     count("the step count t of an optimizer's state", state["t"], least=0, most=2**53)
+
+
+def kept_vectors(memory: Mapping[str, Array], params: Array) -> None:
+    """What an optimizer keeps: finite numbers, one for each parameter, of its dtype.
+
+    >>> kept_vectors({"m": np.zeros(2)}, np.zeros(3))
+    Traceback (most recent call last):
+        ...
+    ValueError: m is float64 (2,)
+    """
+    for name, vector in memory.items():
+        if vector.shape != params.shape or vector.dtype != params.dtype:
+            raise ValueError(f"{name} is {vector.dtype} {vector.shape}")
+        if not np.isfinite(vector).all():
+            raise ValueError(f"{name} holds NaN or infinity")
