@@ -44,9 +44,9 @@ from tinynn import (
     datasets,
     plots,
 )
+from tinynn.atomic import whole_file
 from tinynn.datasets import CLASS_NAMES
 from tinynn.metrics import format_confusion, most_confused
-from tinynn.npz import whole_file
 from tinynn.parameters import Array
 
 PATIENCE = 15  # epochs

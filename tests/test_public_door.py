@@ -218,6 +218,14 @@ def test_importing_loads_nothing_heavy():
     assert not loaded & {"matplotlib", "requests", "tqdm", "PIL", "multiprocessing"}
 
 
+def test_what_numpy_loads_only_for_drawing_is_not_loaded_before():
+    """Some 30 ms: a quoted annotation is enough to save them (parameters.Generator)."""
+    code = "import sys, numpy; a = 'numpy.random' in sys.modules; import tinynn; " + (
+        "sys.exit(('numpy.random' in sys.modules) > a)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
 def test_type_checkers_are_told_that_it_is_typed():
     assert (Path(tinynn.__file__).parent / "py.typed").is_file()
 

@@ -6,10 +6,12 @@ oracle is a run that never stopped, a number worked by hand, or the words of a r
 
 import copy
 import csv
+import functools
 import os
 import pickle
 import warnings
 from collections import Counter, OrderedDict
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -1176,3 +1178,38 @@ def test_an_own_softmax_that_is_quite_sure_trains_on_soft_answers():
     expected = pytest.approx(0.3 * np.log(10))  # a hundredth of -log(1e-30)
     assert history["loss"] == [expected] * 2
     assert history["accuracy"] == history["val_accuracy"] == [1, 1]
+
+
+def without_wraps(forward):
+    return lambda self, *args: forward(self, *args)
+
+
+def for_one_argument(forward):
+    @functools.wraps(forward)
+    def called(self, x, training=True):
+        return forward(self, x)
+
+    return called
+
+
+@pytest.mark.parametrize(
+    ("forward", "fits"),
+    [
+        (lambda self, x, training=True: x, True),
+        (lambda self, x, train: x, True),
+        (lambda self, x, *rest: x, True),
+        (lambda self, x, training=True, mask=None: x, True),
+        (without_wraps(lambda self, x, training: x), True),
+        (for_one_argument(lambda self, x: x), True),
+        (functools.partialmethod(lambda self, scale, x, training: scale * x, 2.0), True),
+        (staticmethod(lambda x, training: x), True),
+        (lambda self, x: x, False),
+        (lambda self, x, *, training=True: x, False),
+        (lambda self, x, training, mask: x, False),
+    ],
+)
+def test_a_layer_of_ones_own_is_called_as_forward_x_training(forward, fits):
+    kind = type("Own", (Layer,), {"forward": forward, "input_gradient": lambda self, dout: dout})
+    refused = pytest.raises(ValueError, match=r"Own\.forward is called with two arguments")
+    with nullcontext() if fits else refused:
+        Sequential([kind()], input_shape=(3,)).predict(np.ones((2, 3)))

@@ -29,8 +29,9 @@ from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
 from tinynn.npz import ModelFormatError
 from tinynn.optimizers import SGD, Adam, Optimizer
+from tinynn.run import History
 from tinynn.storage import ModelComparison, compare_models, load_model, save_model
-from tinynn.trainer import History, Trainer
+from tinynn.trainer import Trainer
 
 __version__ = "0.1.0"
 

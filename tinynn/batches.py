@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.parameters import Array
+from tinynn.parameters import Array, Generator
 
 
-def stratified_split(
-    labels: npt.ArrayLike, size: int, rng: "np.random.Generator"
-) -> tuple[Array, Array]:
+def stratified_split(labels: npt.ArrayLike, size: int, rng: Generator) -> tuple[Array, Array]:
     """Draw `size` samples in which every class has its share; return the indices of rest and drawn.
 
     labels: classes (N,). size: 1 to N - 1. Each class gives size / N of its samples, rounded down;
@@ -40,7 +38,7 @@ def stratified_split(
 
 
 def minibatches(
-    x: Array, y: Array, batch_size: int, rng: "np.random.Generator", start: int = 0
+    x: Array, y: Array, batch_size: int, rng: Generator, start: int = 0
 ) -> Iterator[tuple[Array, Array]]:
     """Yield (x, y) in shuffled batches until every sample has come once: one epoch.
 

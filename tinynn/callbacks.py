@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.atomic import PathLike, refuse_no_place, whole_file
 from tinynn.configuration import Configured
 from tinynn.divergence import all_finite, diverged
 from tinynn.lost_state import refuse_lost_state, refuse_stateful
-from tinynn.npz import PathLike, refuse_no_place
 from tinynn.resume import is_of_this_run, refuse_what_would_be_lost, training_state
 from tinynn.storage import check_state, save_checkpoint
 
@@ -184,10 +184,13 @@ class CSVLogger(Callback):
     def _bring_to(self, log: bytes) -> None:
         """Let the file hold this log, of which it may hold more, less, or fewer columns by now."""
         found = self.file.read_bytes() if self.file.exists() else b""
-        if not log.startswith(found):
-            found = log if found.startswith(log) else b""
-            os.truncate(self.file, len(found))
-        self._append(log[len(found) :])
+        if log.startswith(found):
+            self._append(log[len(found) :])
+        elif found.startswith(log):
+            os.truncate(self.file, len(log))
+        else:  # with other columns
+            with whole_file(self.file) as file:
+                file.write(log)
 
     def _append(self, rows: bytes) -> None:
         """Write whole rows or none."""

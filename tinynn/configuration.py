@@ -244,7 +244,7 @@ def _is_coded(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() in CODES
 
 
-def _is_simple(dtype: "np.dtype[Any]") -> bool:
+def _is_simple(dtype: np.dtype[Any]) -> bool:
     """Whether an array of these numbers is exactly what its list is."""
     return dtype.kind in "biuf" and dtype.itemsize <= 8
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynn.losses import Loss
 from tinynn.model import Sequential
-from tinynn.parameters import Array
+from tinynn.parameters import Array, Generator
 
 Measurement: TypeAlias = Callable[[], tuple[float, bytes]]
 
@@ -83,7 +83,7 @@ def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Prob
     return probes
 
 
-def directions(scale: Array, count: int, rng: "np.random.Generator") -> list[Probe]:
+def directions(scale: Array, count: int, rng: Generator) -> list[Probe]:
     """Return random directions of norm 1: a wrong entry anywhere shows in every one of them."""
     probes = []
     for k in range(count):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.atomic import PathLike
 from tinynn.callbacks import Callback
 from tinynn.chart import FEW, Chart
 from tinynn.divergence import all_finite
@@ -23,7 +24,6 @@ from tinynn.judgements import EXPLAINS, FINE, JUDGEMENTS, NOTE, PROBLEM, UNKNOWN
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
-from tinynn.npz import PathLike
 from tinynn.parameters import Array
 from tinynn.plots import COLOURS, blank, saved
 from tinynn.vitals import first_with_parameters, look_at, never_open, weights

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.atomic import PathLike
 from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.model import Sequential
-from tinynn.npz import PathLike
 from tinynn.optimizers import SGD, Adam, Optimizer
 from tinynn.parameters import Array
 from tinynn.plots import blank, saved

@@ -50,7 +50,7 @@ def unlike_data(name: str, theirs: Mapping[str, Any] | None, ours: Array | None)
     return [f"{line}, and other numbers"]
 
 
-def _other_forms(array: Array, dtype: "np.dtype[Any]", shape: Any) -> list[tuple[Array, str]]:
+def _other_forms(array: Array, dtype: np.dtype[Any], shape: Any) -> list[tuple[Array, str]]:
     """Return the same data in other forms, and how to write each."""
     forms = [(array, f"{{name}}.astype(np.{dtype})")]
     if array.size and array.shape != shape and np.prod(shape) == array.size:

@@ -23,7 +23,7 @@ from tinynn.diagnosis import Evidence, suspect
 from tinynn.differences import directions, entries
 from tinynn.losses import Loss
 from tinynn.model import Sequential
-from tinynn.parameters import Array
+from tinynn.parameters import Array, Generator
 from tinynn.rows import Case, Comparison, GradientRow
 from tinynn.walk import between, own_methods, own_walk, together, way_back
 
@@ -172,7 +172,7 @@ def _check(
 
 
 def _case(
-    model: Sequential, loss: Loss, x: Array, y: Array, tolerance: float, rng: "np.random.Generator"
+    model: Sequential, loss: Loss, x: Array, y: Array, tolerance: float, rng: Generator
 ) -> Case:
     """Let a copy take a step at another batch, then at this one, which must be fit to check."""
     model = model.astype(np.float64)
@@ -187,7 +187,7 @@ def _case(
     return Case(model, loss, go_back, walk, before, untouched, tolerance)
 
 
-def _compare(case: Case, name: str, rng: "np.random.Generator") -> Comparison:
+def _compare(case: Case, name: str, rng: Generator) -> Comparison:
     """Compare what backward gave; where that is right, what `input_gradient` alone gave, too."""
     scale = _scale(name, case.array(name))
     probes = entries(scale) if case.small else directions(scale, DIRECTIONS, rng)
@@ -198,7 +198,7 @@ def _compare(case: Case, name: str, rng: "np.random.Generator") -> Comparison:
     return found if same or not found.row.ok else case.compare(name, probes, other)
 
 
-def _suspect(evidence: Evidence, rng: "np.random.Generator") -> str:
+def _suspect(evidence: Evidence, rng: Generator) -> str:
     """Say what is to blame: the model's own methods, layers that meet, or one of them alone."""
     case, found, name = evidence.case, evidence.found, evidence.name
     if own_methods(case.model) and case.right_alone(found):
@@ -213,7 +213,7 @@ def _suspect(evidence: Evidence, rng: "np.random.Generator") -> str:
     return suspect(evidence)
 
 
-def _another_batch(x: Array, y: Array, rng: "np.random.Generator") -> tuple[Array, Array]:
+def _another_batch(x: Array, y: Array, rng: Generator) -> tuple[Array, Array]:
     """Return a batch of the same size, with other numbers and the answers in another order.
 
     The numbers are the same in another order, and up to a tenth nearer to 0: all signs and ranges

@@ -11,10 +11,10 @@ from math import prod, sqrt
 
 import numpy as np
 
-from tinynn.parameters import Array, Shape
+from tinynn.parameters import Array, Generator, Shape
 
 
-def zeros(shape: Shape, rng: "np.random.Generator") -> Array:
+def zeros(shape: Shape, rng: Generator) -> Array:
     """All zeros: right for biases; for weights it would make all units of a layer alike for ever.
 
     >>> zeros((3,), np.random.default_rng(0))
@@ -23,7 +23,7 @@ def zeros(shape: Shape, rng: "np.random.Generator") -> Array:
     return np.zeros(shape)
 
 
-def glorot_uniform(shape: Shape, rng: "np.random.Generator") -> Array:
+def glorot_uniform(shape: Shape, rng: Generator) -> Array:
     """Uniform with Var(W) = 2 / (fan_in + fan_out), between what both ways ask for.
 
     1 / fan_in would keep the spread on the way forward, 1 / fan_out on the way back. shape:
@@ -39,7 +39,7 @@ def glorot_uniform(shape: Shape, rng: "np.random.Generator") -> Array:
     return rng.uniform(-limit, limit, shape)
 
 
-def he_normal(shape: Shape, rng: "np.random.Generator") -> Array:
+def he_normal(shape: Shape, rng: Generator) -> Array:
     """Normal with Var(W) = 2 / fan_in: the 2 makes up for the half that ReLU sets to zero.
 
     shape: (fan_in, fan_out). He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015,

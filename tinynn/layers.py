@@ -19,7 +19,7 @@ from tinynn.configuration import Configured, arguments
 from tinynn.functions import softmax
 from tinynn.initializers import he_normal
 from tinynn.leftovers import Portable
-from tinynn.parameters import Array, HasParameters, Shape
+from tinynn.parameters import Array, Generator, HasParameters, Shape
 from tinynn.streams import Streams
 
 
@@ -67,10 +67,10 @@ class Layer(HasParameters, Configured, Portable, ABC):
         """Return the shapes of the buffers by name, such as {"running_mean": (64,)}."""
         return {}
 
-    def initialize(self, rng: "np.random.Generator") -> None:
+    def initialize(self, rng: Generator) -> None:
         """Fill the parameters, which are zero before, from `rng`; and the buffers."""
 
-    def stream(self) -> "np.random.Generator":
+    def stream(self) -> Generator:
         """Return the random numbers of this layer in this step, each time from their beginning.
 
         They follow from the model's seed, the layer's position and `model.step`, so that they need
@@ -167,7 +167,7 @@ class Dense(Layer):
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         return {"W": (*input_shape, self.units), "b": (self.units,)}
 
-    def initialize(self, rng: "np.random.Generator") -> None:
+    def initialize(self, rng: Generator) -> None:
         drawn = self.initializer(self.W.shape, rng)
         self.W = checks.drawn(drawn, self.W.shape, self.name)  # is copied into the view
 

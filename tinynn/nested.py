@@ -8,6 +8,7 @@ or a run that goes on with it would round otherwise. What could not come back so
 """
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ PLAIN = (bool, int, float, str, type(None))
 # what stands for a value that JSON does not know: {"a tuple": [...]}, or {kind: name of its array}
 KINDS = ("array", "a scalar", "floats", "integers", "a tuple", "a table")
 LONGEST_INTEGER = 10_000  # bits; Python writes no longer ones
+LARGEST = sys.float_info.max
 LONG = 64  # longer lists of numbers become arrays, and those of dictionaries a column for each key
 
 
@@ -151,3 +153,21 @@ def comes_back(value: Any, name: str) -> Any:
     arrays: dict[str, Array] = {}
     text = json.dumps(encode(value, name, arrays))
     return decode(json.loads(text), name, lambda place: arrays[place].copy())
+
+
+def is_count(value: Any, most: float = 2**53) -> bool:
+    """Whether what a file holds is a whole number, 0 or more.
+
+    >>> is_count(3), is_count(3.0), is_count(True), is_count(-1)
+    (True, False, False, False)
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def are_numbers(*values: Any) -> bool:
+    """Whether what a file holds are finite numbers.
+
+    >>> are_numbers(1, 0.5), are_numbers(float("nan")), are_numbers("1")
+    (True, False, False)
+    """
+    return all(type(value) in (int, float) and abs(value) <= LARGEST for value in values)

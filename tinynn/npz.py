@@ -9,25 +9,20 @@ writes (nothing is ever evaluated or unpickled), and its size that of its header
 Then arrays are read to their last byte, which is where the zip format compares its checksum.
 """
 
-import errno
 import os
 import re
 import struct
-import threading
 import zipfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import inf, prod
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 import numpy as np
 
+from tinynn.atomic import PathLike, refuse_no_file, whole_file
 from tinynn.configuration import printable
 from tinynn.parameters import Array, Shape
-
-PathLike: TypeAlias = str | os.PathLike[str]
 
 MAGIC = b"\x93NUMPY\x01\x00"
 HEADER = re.compile(
@@ -220,81 +215,6 @@ class NpzFile:
                 f"{entry.file_size:,}."
             )
         return member
-
-
-def refuse_folder(path: PathLike) -> None:
-    """Raise ValueError for what is no path, IsADirectoryError for that of a folder."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise ValueError(f"A path is a text, such as 'model.npz', or a Path; got {path!r}.")
-    if Path(path).is_dir():
-        told = "This is a folder; give the path of a file in it"
-        raise IsADirectoryError(errno.EISDIR, told, str(path))
-
-
-def refuse_no_file(path: PathLike) -> None:
-    """Raise an OSError if no file stands at a path; it names those of this kind that are near."""
-    refuse_folder(path)
-    if not Path(path).exists():
-        folder, kind = Path(path).resolve().parent, Path(path).suffix
-        others = ", ".join(sorted(file.name for file in folder.glob(f"*{kind}"))[:5]) or "none"
-        told = f"There is no such file; the {kind} files in {folder} are: {others}"
-        raise FileNotFoundError(errno.ENOENT, told, str(path))
-
-
-def refuse_no_place(path: PathLike) -> None:
-    """Raise an OSError if no file can stand at a path: its folder is not there, or it is one."""
-    refuse_folder(path)
-    folder = Path(path).resolve().parent
-    if not folder.is_dir():
-        told = "There is no such folder: make it first, with Path(...).mkdir(parents=True)"
-        raise FileNotFoundError(errno.ENOENT, told, str(folder))
-
-
-def whole_file(path: PathLike) -> AbstractContextManager[IO[bytes]]:
-    """Open a temporary file beside `path`, which takes that place at the end, seen on the disk.
-
-    Whoever opens the path finds the old file or the new one, whole. Raises OSError if it cannot be
-    written. After that, or any exception within the block, the old file stands and no other stays.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with whole_file(f"{folder}/a.txt") as file:
-    ...         _ = file.write(b"all")
-    ...     Path(folder, "a.txt").read_bytes()
-    b'all'
-    """
-    refuse_no_place(path)
-    path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
-    if path.exists() and not path.is_file():  # an administrator could
-        told = "This is a device or a pipe, and no file is put in its place"
-        raise OSError(errno.EINVAL, told, str(path))
-    return _replacing(path)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Do what `whole_file` says, of a path where a file can stand."""
-    unique = f"{os.getpid()}.{threading.get_ident()}"
-    temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            if path.exists():  # what its owner keeps to himself stays so
-                temporary.chmod(path.stat().st_mode)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":  # the new name is on the disk only when its folder is
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                raise  # these two say that a drive knows no such thing: one shared with a guest
-        finally:
-            os.close(folder)
 
 
 def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:

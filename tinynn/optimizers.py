@@ -8,6 +8,7 @@ In the code w and g are parts of params and grads, and rate is the learning rate
 that no operation needs a new array.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -115,6 +116,22 @@ class Optimizer(Configured, ABC):
         self.t = int(state["t"])
         self.memory = {name: np.array(state[name]) for name in names}
         self._owner = None  # of the model that it steps next
+
+    def check_state(
+        self, state: Mapping[str, Any], numbers: Mapping[str, Any], params: Array
+    ) -> None:
+        """Raise ValueError unless a training of params can have left its `state()` so.
+
+        numbers: its hyper-parameters then, but for those that are functions.
+        """
+        twin = copy.copy(self)  # which gets other vectors, and leaves these as they are
+        twin.load_state(state)
+        checks.kept_vectors(twin.memory, params)
+        ours = self.config()
+        if not {k for k in ours if not callable(ours[k])} <= numbers.keys() <= ours.keys():
+            raise ValueError(f"its hyper-parameters are {numbers}")
+        for name, value in numbers.items():
+            setattr(twin, name, value)  # refuses wrong ones
 
 
 class SGD(Optimizer):

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
+Generator: TypeAlias = "np.random.Generator"  # in quotes: NumPy loads that part when one draws
 
 
 class Owner:

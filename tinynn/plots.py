@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.atomic import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.configuration import printable
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
-from tinynn.npz import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.parameters import Array
-from tinynn.trainer import History
+from tinynn.run import History
 
 if TYPE_CHECKING:  # matplotlib takes a second to import: each function does so when it is called
     from matplotlib.figure import Figure

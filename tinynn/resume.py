@@ -10,7 +10,6 @@ is refused while the run that wrote it still goes on.
 import copy
 import json
 import os
-import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,18 +18,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.atomic import PathLike
 from tinynn.batches import minibatches
 from tinynn.configuration import differences
 from tinynn.model import Sequential
-from tinynn.nested import comes_back
-from tinynn.npz import ModelFormatError, PathLike
+from tinynn.nested import are_numbers, comes_back, is_count
+from tinynn.npz import ModelFormatError
 from tinynn.parameters import Array
+from tinynn.run import History, Sums
 from tinynn.settings import (
     SCHEDULE,
+    AskedSchedule,
     changed_settings,
     environment,
     functions_of,
     loose_state,
+    numbers_of,
     run_settings,
     schedule_of,
     taking_part,
@@ -47,9 +50,6 @@ STATE = {
     "schedule", "callbacks", "settings", "environment", "model",
 }  # fmt: skip
 HAVE_ARRAYS = {"optimizer", "hyperparameters", "callbacks", "grads"}
-LARGEST = sys.float_info.max
-# what training writes into a row of the history; callbacks may add figures of their own
-FIGURES = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"}
 
 
 def begin(trainer: "Trainer") -> None:
@@ -85,7 +85,7 @@ def training_state(trainer: "Trainer") -> dict[str, Any]:
             for row in trainer.history.epochs
         ],
         "optimizer": optimizer.state(),
-        "hyperparameters": _numbers(optimizer.config()),  # as they are now: a callback may set them
+        "hyperparameters": numbers_of(optimizer),  # as they are now: a callback may set them
         "schedule": trainer.schedule.record() if trainer.schedule else None,
         "callbacks": [_state_of(callback) for callback in taking_part(trainer)],
         "settings": trainer.settings,
@@ -203,6 +203,7 @@ def restore(trainer: "Trainer", path: PathLike) -> Restored:
             stacklevel=3,
         )
     try:
+        state["hyperparameters"] = _with_gained(trainer, state)
         _check_state(trainer, state, model.params)
         model.streams.go_to(**state["model"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -221,11 +222,9 @@ def restore(trainer: "Trainer", path: PathLike) -> Restored:
     _restore_callbacks(trainer, state["callbacks"], path)
     restored = Restored(model, state["optimizer"], state["hyperparameters"])
     restored.put_back(trainer)
-    trainer.sums = type(trainer.sums)(**state["sums"])
+    trainer.sums = Sums.from_state(state["sums"])
     trainer.epoch, trainer.step = state["epoch"], state["step"]
-    trainer.history.epochs[:] = [
-        {_unescaped(name): figure for name, figure in row.items()} for row in state["history"]
-    ]
+    trainer.history.epochs[:] = _history(state).epochs
     trainer.recent_losses = state["recent_losses"]
     if state["grads"] is not None:
         trainer.model.grads = state["grads"]
@@ -261,84 +260,47 @@ def _unlike(trainer: "Trainer", state: Mapping[str, Any]) -> list[str]:
 
 
 def _check_state(trainer: "Trainer", state: Mapping[str, Any], params: Array) -> None:
-    """Raise an error, ValueError for one, unless a training could have had this state."""
-    _check_optimizer(trainer, state, params)
-    _check_sums(trainer, state["sums"])
-    if not all(_is_count(state[name]) for name in ("epoch", "step")):
+    """Raise an error, ValueError for one, unless a training could have had this state.
+
+    Whose part it is, checks it.
+    """
+    trainer.optimizer.check_state(state["optimizer"], state["hyperparameters"], params)
+    sums = Sums.from_state(state["sums"])
+    sums.check(trainer.samples, trainer.batch_size)
+    _check_place(state, params)
+    _history(state).check(epochs=state["epoch"] - bool(sums.samples))
+    if len(state["callbacks"]) != len(taking_part(trainer)):
+        raise ValueError(f"it has {len(state['callbacks'])} callbacks' states")
+    scheduled = state["settings"]["optimizer"]["learning_rate"] == SCHEDULE
+    AskedSchedule.check(state["schedule"], scheduled)
+
+
+def _check_place(state: Mapping[str, Any], params: Array) -> None:
+    """Raise ValueError unless a training can be where this state says it is."""
+    if not all(is_count(state[name]) for name in ("epoch", "step")):
         raise ValueError(f"epoch and step are {state['epoch']} and {state['step']}")
     drawn = state["model"]
-    if not (_is_count(drawn["step"]) and type(drawn["stepped"]) is bool and len(drawn) == 2):
+    if not (is_count(drawn["step"]) and type(drawn["stepped"]) is bool and len(drawn) == 2):
         raise ValueError(f"the model's step is {drawn}")
     losses = state["recent_losses"]
-    if not isinstance(losses, list) or not _are_numbers(*losses) or len(losses) > 5:
+    if not isinstance(losses, list) or not are_numbers(*losses) or len(losses) > 5:
         raise ValueError(f"the losses before are {losses}")
     if not (state["grads"] is None or getattr(state["grads"], "shape", None) == params.shape):
         raise ValueError("the gradients are no vector like the parameters")
-    for i, row in enumerate(state["history"], start=1):
-        if row["epoch"] != i or not _is_count(row["epoch"]):
-            raise ValueError("the history does not count its epochs from 1")
-        if not {"loss", "learning_rate", "seconds"} <= row.keys():
-            raise ValueError(f"the history's row {i} has {', '.join(row)}")
-        if not _are_numbers(*(row[name] for name in row.keys() & FIGURES)):
-            raise ValueError(f"the history's row {i} holds what is no finite number")
-    if len(state["history"]) != state["epoch"] - bool(state["sums"]["samples"]):
-        raise ValueError(f"it has {len(state['history'])} epochs' rows at {state['epoch']}")
-    if len(state["callbacks"]) != len(taking_part(trainer)):
-        raise ValueError(f"it has {len(state['callbacks'])} callbacks' states")
-    if state["schedule"] is not None and not (
-        all(_is_count(state["schedule"][name]) for name in ("first", "last", "epochs"))
-        and all(step.isdecimal() for step in state["schedule"]["asked"])
-        and all(len(answer) == 2 for answer in state["schedule"]["asked"].values())
-    ):
-        raise ValueError(f"its schedule is {state['schedule']!r:.100}")
-    scheduled = state["settings"]["optimizer"]["learning_rate"] == SCHEDULE
-    if scheduled != (state["schedule"] is not None):
-        raise ValueError(f"its schedule is {state['schedule']!r:.100}")
 
 
-def _check_optimizer(trainer: "Trainer", state: Mapping[str, Any], params: Array) -> None:
-    ours = trainer.optimizer.config()
-    twin = copy.copy(trainer.optimizer)  # which gets other vectors, and leaves these as they are
-    twin.load_state(state["optimizer"])
-    for name, vector in twin.memory.items():
-        if vector.shape != params.shape or vector.dtype != params.dtype:
-            raise ValueError(f"{name} is {vector.dtype} {vector.shape}")
-        if not np.isfinite(vector).all():
-            raise ValueError(f"{name} holds NaN or infinity")
-    theirs = state["hyperparameters"]
-    then = state["settings"]["optimizer"].keys()  # the class may have gained arguments since
-    if not _numbers(ours).keys() & then <= theirs.keys() <= ours.keys():
-        raise ValueError(f"its hyper-parameters are {theirs}")
-    for name, value in theirs.items():
-        setattr(twin, name, value)  # refuses wrong ones
+def _with_gained(trainer: "Trainer", state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state's hyper-parameters, and those that the optimizer's class has gained since."""
+    then, now = state["settings"]["optimizer"], trainer.optimizer.config()
+    gained = {k: v for k, v in now.items() if k not in then and not callable(v)}
+    return {**gained, **state["hyperparameters"]}
 
 
-def _check_sums(trainer: "Trainer", sums: Mapping[str, Any]) -> None:
-    if sums.keys() != asdict(trainer.sums).keys():
-        raise ValueError(f"the sums have {', '.join(sums)}")
-    if not _is_count(sums["samples"], most=trainer.samples):
-        raise ValueError(f"the sums are of {sums['samples']} samples")
-    if not _are_numbers(sums["loss"], sums["seconds"]):
-        raise ValueError(f"the sums are {sums}")
-    if not sums["samples"] and sums != asdict(type(trainer.sums)()):
-        raise ValueError(f"the sums of no samples are {sums}")
-    if sums["hits"] is not None and not _is_count(sums["hits"], most=sums["samples"]):
-        raise ValueError(f"of {sums['samples']} samples {sums['hits']} were right")
-    if sums["samples"] % trainer.batch_size and sums["samples"] != trainer.samples:
-        raise ValueError(f"{sums['samples']} samples are no whole number of batches")
-
-
-def _is_count(value: Any, most: float = 2**53) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
-
-
-def _are_numbers(*values: Any) -> bool:
-    return all(type(value) in (int, float) and abs(value) <= LARGEST for value in values)
-
-
-def _numbers(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hyper-parameters that are no functions."""
-    return {name: value for name, value in config.items() if not callable(value)}
+def _history(state: Mapping[str, Any]) -> History:
+    """Return the history that a state holds."""
+    return History(
+        [{_unescaped(name): figure for name, figure in row.items()} for row in state["history"]]
+    )
 
 
 def _restore_callbacks(trainer: "Trainer", memories: list[Any], path: PathLike) -> None:

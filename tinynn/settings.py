@@ -13,6 +13,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration import Configured, differences, plain, with_defaults
 from tinynn.fingerprints import checksum, data_told, function_told, unlike_data
+from tinynn.nested import is_count
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.vectors import blas_pools
@@ -82,6 +83,11 @@ def _numbers_and_texts(description: dict[str, Any]) -> dict[str, Any]:
 def functions_of(optimizer: Optimizer) -> dict[str, Any]:
     """Return the hyper-parameters of an optimizer that are functions."""
     return {name: value for name, value in optimizer.config().items() if callable(value)}
+
+
+def numbers_of(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the hyper-parameters of an optimizer that are no functions."""
+    return {name: value for name, value in optimizer.config().items() if not callable(value)}
 
 
 def loose_state(optimizer: Optimizer) -> dict[str, Any]:
@@ -200,6 +206,20 @@ class AskedSchedule:
             places.append(len(self.rates) - 1)
         asked = {str(self.first + i): self._answer(i) for i in places}
         return {"first": self.first, "last": self.last, "epochs": self.epochs, "asked": asked}
+
+    @staticmethod
+    def check(record: Any, scheduled: bool) -> None:
+        """Raise ValueError unless this is a `record`, or None where there was no schedule."""
+        fit = scheduled == (record is not None)
+        if record is not None:
+            fit = (
+                fit
+                and all(is_count(record[name]) for name in ("first", "last", "epochs"))
+                and all(step.isdecimal() for step in record["asked"])
+                and all(len(answer) == 2 for answer in record["asked"].values())
+            )
+        if not fit:
+            raise ValueError(f"its schedule is {record!r:.100}")
 
     def unlike(self, theirs: Mapping[str, Any]) -> list[str]:
         """Say in a line where its rates part from those of a checkpoint's `record`, if they do."""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.atomic import PathLike
 from tinynn.configuration import (
     differences,
     plain,
@@ -29,7 +30,7 @@ from tinynn.configuration import (
 from tinynn.lost_state import refuse_lost_state
 from tinynn.model import Sequential, layers_of_config, walk_shapes
 from tinynn.nested import count_values, decode, encode
-from tinynn.npz import ModelFormatError, NpzFile, PathLike, write_npz
+from tinynn.npz import ModelFormatError, NpzFile, write_npz
 from tinynn.parameters import Array, Shape
 
 FORMAT = 2

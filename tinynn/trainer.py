@@ -5,7 +5,6 @@ epoch:  shuffle -> [ batch -> forward -> loss -> backward -> on_gradients -> opt
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
@@ -13,62 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.atomic import PathLike
 from tinynn.batches import minibatches
 from tinynn.callbacks import Callback, Checkpoint
 from tinynn.configuration import Guarded
 from tinynn.divergence import all_finite, diverged
 from tinynn.guessing import Guess, best_guess
 from tinynn.losses import Loss
-from tinynn.metrics import classes_of
 from tinynn.model import Sequential
-from tinynn.npz import PathLike
 from tinynn.optimizers import Optimizer
-from tinynn.parameters import Array
+from tinynn.parameters import Array, Generator
 from tinynn.resume import batch_before, begin, begun, restore
+from tinynn.run import History, Sums
 from tinynn.settings import AskedSchedule
-
-
-@dataclass
-class History:
-    """What training measured: `epochs`, one dictionary per epoch, with the columns of the CSV.
-
-    epoch counts from 1; loss and accuracy are means over the epoch's training samples, each scored
-    before the step that learned from it; val_ figures are measured at its end; seconds are the
-    epoch's, validation included.
-
-    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
-    >>> history["loss"]
-    [0.5, 0.25]
-    """
-
-    epochs: list[dict[str, Any]] = field(default_factory=list)
-
-    def __getitem__(self, column: str) -> list[Any]:
-        """Return one column, an entry per epoch."""
-        return [row[column] for row in self.epochs]
-
-
-@dataclass
-class Sums:
-    """What has been added up so far, batch by batch; dividing by samples gives the means."""
-
-    loss: float = 0.0
-    hits: int | None = None  # samples whose class was predicted right, where there are classes
-    samples: int = 0
-    seconds: float = 0.0
-
-    def add(self, loss: float, p: Array, y: Array, classes: bool) -> None:
-        """Add a batch: its mean loss, and, if these are classes, how many were right."""
-        self.loss += loss * len(p)
-        self.samples += len(p)
-        if classes:
-            right = np.count_nonzero(classes_of(p) == classes_of(y))
-            self.hits = (self.hits or 0) + int(right)
-
-    def means(self) -> dict[str, float]:
-        """Return loss, and accuracy where there are classes."""
-        means = {"loss": self.loss / self.samples}
-        return means if self.hits is None else {**means, "accuracy": self.hits / self.samples}
 
 
 class Trainer(Guarded):
@@ -216,7 +172,7 @@ class Trainer(Guarded):
         self.sums = Sums()
         self._tell("on_epoch_end")
 
-    def order_of(self, epoch: int) -> "np.random.Generator":
+    def order_of(self, epoch: int) -> Generator:
         """Return what decides the order of the samples in an epoch, and nothing else."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, epoch)))
 

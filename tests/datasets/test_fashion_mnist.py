@@ -380,7 +380,7 @@ def wait_in_the_middle(mirror, half_sent):
 
 def wait_for_a_part(folder):
     began = perf_counter()
-    while not list(folder.glob(".*.part")):
+    while not list(folder.glob(".*.tmp")):
         assert perf_counter() - began < 20
         sleep(0.01)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.door import door
-from tinynn.parameters import Array, Shape
+from tinynn.parameters import Array, Generator, Shape
 
 NO_QUALITY = ("epoch", "learning_rate", "seconds")
 RISING = ("accuracy", "acc", "precision", "recall", "f1", "auc", "r2", "iou", "score", "scores")
@@ -168,7 +168,7 @@ def count(name: str, value: int, least: int = 1, most: int | None = None) -> int
 
 
 @door
-def generator(rng: Any) -> "np.random.Generator":
+def generator(rng: Any) -> Generator:
     """A source of random numbers, which is passed in: there is no global one.
 
     >>> generator(3)
@@ -177,7 +177,7 @@ def generator(rng: Any) -> "np.random.Generator":
     ValueError: rng must be a Generator, got 3. Write np.random.default_rng(3).
     """
     seed = rng if isinstance(rng, (int, np.integer)) else 0
-    known: np.random.Generator = instance(
+    known: Generator = instance(
         rng, np.random.Generator, "rng", f"Write np.random.default_rng({seed})."
     )
     return known

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
 from math import prod
 from pathlib import Path
 from traceback import extract_tb
@@ -12,8 +13,6 @@ import numpy.typing as npt
 
 from tinynn.checks.arguments import array, count, numbers
 from tinynn.parameters import Array, Shape
-
-CO_VARARGS = 4  # of a code object: it takes *args
 
 
 class Layers(tuple[Any, ...]):
@@ -87,8 +86,13 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
 
 def _takes_training(forward: Any) -> bool:
     """Whether a method can be called as forward(x, training)."""
-    code = getattr(forward, "__code__", None)  # not of what is wrapped or built in
-    return code is None or code.co_argcount > 2 or bool(code.co_flags & CO_VARARGS)
+    try:
+        signature(forward, follow_wrapped=False).bind("x", True)  # a wrapper is what is called
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # what is built in has no signature to be read
+    return True
 
 
 def with_own(known: Mapping[str, Any], own: Iterable[Any]) -> dict[str, Any]:
@@ -399,3 +403,18 @@ def memory(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> No
             f"{', '.join(state)}. Is it another optimizer's?"
         )
     count("the step count t of an optimizer's state", state["t"], least=0, most=2**53)
+
+
+def kept_vectors(memory: Mapping[str, Array], params: Array) -> None:
+    """What an optimizer keeps: finite numbers, one for each parameter, of its dtype.
+
+    >>> kept_vectors({"m": np.zeros(2)}, np.zeros(3))
+    Traceback (most recent call last):
+        ...
+    ValueError: m is float64 (2,)
+    """
+    for name, vector in memory.items():
+        if vector.shape != params.shape or vector.dtype != params.dtype:
+            raise ValueError(f"{name} is {vector.dtype} {vector.shape}")
+        if not np.isfinite(vector).all():
+            raise ValueError(f"{name} holds NaN or infinity")

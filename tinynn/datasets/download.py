@@ -1,9 +1,9 @@
 """Fetch one file from the first mirror that has it; only if its content is right does it stay.
 
-    mirror -> .name.PID.THREAD.part -> check -> name
+    mirror -> a temporary file -> check -> name
 
-The name is given in one move, to a whole and right file: whatever breaks off or is killed before
-that leaves no name behind, and what the next download finds of it, it removes.
+The name is given in one move, to a whole and right file (atomic.py): whatever breaks off or is
+killed before that leaves no name behind.
 """
 
 import os
@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from tinynn.atomic import whole_file
 from tinynn.configuration import printable
 
 if TYPE_CHECKING:
-    from socket import socket
-
     from requests import Response
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
@@ -51,29 +50,24 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
 
     seconds = seconds_allowed()
     path.parent.mkdir(parents=True, exist_ok=True)
-    unique = f"{os.getpid()}.{threading.get_ident()}"
-    temporary = path.with_name(f".{path.name}.{unique}.part")
     errors = (  # the last two: what urllib3 lets through of nonsense in a header
+        DownloadFailed,
         requests.RequestException,
         urllib3.exceptions.HTTPError,
         ValueError,
         OverflowError,
     )
     reasons = []
-    try:
-        for url in urls:
-            try:
-                _download(url, temporary, seconds)
-            except errors as error:
-                reasons.append(f"{url}: {printable(str(error))}")
-                continue
-            wrong = check(temporary)
-            if wrong is None:
-                temporary.replace(path)
-                return url
-            reasons.append(f"{url}: {wrong}")
-    finally:
-        temporary.unlink(missing_ok=True)
+    for url in urls:
+        try:
+            with whole_file(path) as file:
+                _download(url, file, seconds)
+                file.flush()
+                if wrong := check(Path(file.name)):
+                    raise DownloadFailed(wrong)
+            return url
+        except errors as error:
+            reasons.append(f"{url}: {printable(str(error))}")
     raise DownloadFailed("\n  ".join([f"{path.name} could not be downloaded:", *reasons]))
 
 
@@ -104,8 +98,6 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
             except BlockingIOError:
                 print(f"Another process downloads to {folder}: waiting for it.", file=sys.stderr)
                 fcntl.flock(handle, fcntl.LOCK_EX)
-            for leftover in folder.glob(".*.part"):  # its process was killed, or we would wait
-                leftover.unlink()
         yield
     finally:
         os.close(handle)
@@ -124,14 +116,18 @@ def seconds_allowed() -> float:
     raise ValueError(f"TINYNN_DOWNLOAD_SECONDS should be a positive number, got {text!r}.")
 
 
-def _download(url: str, path: Path, seconds: float) -> None:
-    """Stream one address into a file; raises the errors of requests and of urllib3 as they are."""
+def _download(url: str, file: IO[bytes], seconds: float) -> None:
+    """Download one address into a file within some seconds; if not, requests.Timeout is raised.
+
+    The time limits of requests hold for each byte anew, and none of them for the look-up of a name:
+    a server that sends one byte of its headers every second could go on for ever. So a thread waits
+    for it and not the caller. Once that one has gone on, what the thread gets has no file to go to:
+    it ends with the next block or try, or when the server hangs up, or with the program.
+    """
     import requests
-    from urllib3.exceptions import ProtocolError
-    from urllib3.response import BaseHTTPResponse
-    from urllib3.util import Retry
 
     deadline = monotonic() + seconds
+    failures: list[BaseException] = []
 
     def stop_when_late() -> None:
         if monotonic() >= deadline:
@@ -139,18 +135,37 @@ def _download(url: str, path: Path, seconds: float) -> None:
                 f"not done after {seconds:g} seconds. TINYNN_DOWNLOAD_SECONDS=... allows more."
             )
 
+    def transfer() -> None:
+        try:
+            _transfer(url, file, seconds, stop_when_late)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=transfer, name=f"download of {url}", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        stop_when_late()
+        thread.join(min(deadline - monotonic() + 0.001, 1))  # Windows hears Ctrl-C in between
+    if failures:
+        raise failures.pop()  # and not kept: it would keep the socket of a broken answer open
+
+
+def _transfer(
+    url: str, file: IO[bytes], seconds: float, stop_when_late: Callable[[], None]
+) -> None:
+    """Stream one address into a file; raises the errors of requests and of urllib3 as they are."""
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.exceptions import ProtocolError
+    from urllib3.response import BaseHTTPResponse
+    from urllib3.util import Retry
+
     class ShortRetry(Retry):
         """Waits as long as the server asks for, but nobody sits through an hour."""
 
         def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
             asked = super().get_retry_after(response)
-            return None if asked is None else min(asked, LONGEST_WAIT_SECONDS, self.left())
-
-        def get_backoff_time(self) -> float:
-            return min(super().get_backoff_time(), self.left())
-
-        def left(self) -> float:
-            return max(deadline - monotonic(), 0)
+            return None if asked is None else min(asked, LONGEST_WAIT_SECONDS)
 
         def increment(self, *args: Any, **kwargs: Any) -> "ShortRetry":
             stop_when_late()
@@ -159,68 +174,18 @@ def _download(url: str, path: Path, seconds: float) -> None:
     retry = ShortRetry(RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
     timeout = (min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds))
     as_it_is = {"Accept-Encoding": "identity"}  # .gz files are packed already
-    with requests.Session() as session, _hanging_up(deadline, stop_when_late) as adapter:
+    with requests.Session() as session:
         session.hooks["response"].append(_drop_body_of_redirection)
-        session.mount("https://", adapter(max_retries=retry))
-        session.mount("http://", adapter(max_retries=retry))
+        session.mount("https://", HTTPAdapter(max_retries=retry))
+        session.mount("http://", HTTPAdapter(max_retries=retry))
         while True:
             try:
                 with session.get(url, stream=True, timeout=timeout, headers=as_it_is) as response:
                     response.raise_for_status()
-                    _save(response, path)
-                    return stop_when_late()  # a body without a length just ends when we hang up
+                    return _save(response, file, stop_when_late)
             except ProtocolError as error:  # broken off in mid-body, where urllib3 gives up
                 retry = retry.increment("GET", url, error=error)
                 retry.sleep()
-
-
-@contextmanager
-def _hanging_up(deadline: float, stop_when_late: Callable[[], None]) -> Iterator[Any]:
-    """Give a class of requests' adapters all of whose connections break off at the deadline.
-
-    The time limits of requests hold for a single byte: a server that sends one every second, be it
-    of its headers, would go on for ever.
-    """
-    from socket import SHUT_RDWR
-
-    import requests
-    from requests.adapters import HTTPAdapter
-
-    handles: list[socket] = []  # second ones: TLS takes the first ones away
-
-    class PunctualAdapter(HTTPAdapter):
-        def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-            pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-
-            class PunctualConnection(type(pool).ConnectionCls):  # type: ignore[misc]
-                def _new_conn(self) -> "socket":
-                    made: socket = super()._new_conn()
-                    handles.append(made.dup())
-                    try:
-                        stop_when_late()  # or it was made after all others were hung up
-                    except requests.Timeout:
-                        made.close()
-                        raise
-                    return made
-
-            pool.ConnectionCls = PunctualConnection
-            return pool
-
-    def hang_up() -> None:
-        for handle in handles:
-            with suppress(OSError):  # it may have ended by itself
-                handle.shutdown(SHUT_RDWR)
-
-    timer = threading.Timer(min(deadline - monotonic(), threading.TIMEOUT_MAX), hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield PunctualAdapter
-    finally:
-        timer.cancel()
-        timer.join()
-        for handle in handles:
-            handle.close()
 
 
 def _drop_body_of_redirection(response: "Response", **settings: Any) -> None:
@@ -229,23 +194,21 @@ def _drop_body_of_redirection(response: "Response", **settings: Any) -> None:
         response.close()
 
 
-def _save(response: "Response", path: Path) -> None:
-    """Write a body to a file as it comes."""
+def _save(response: "Response", file: IO[bytes], stop_when_late: Callable[[], None]) -> None:
+    """Write a body to a file as it comes, in place of what a try before has left there."""
     from requests import HTTPError
     from tqdm import tqdm
 
     size, name = response.raw.length_remaining, response.url.rpartition("/")[2]
-    with (
-        path.open("wb") as file,
-        tqdm(total=size, desc=name, unit="B", unit_scale=True, leave=False, disable=None) as bar,
-    ):
+    file.seek(0)
+    file.truncate()
+    with tqdm(total=size, desc=name, unit="B", unit_scale=True, leave=False, disable=None) as bar:
         # read1 gives what has come, unpacks nothing, and does not wait for a whole block
         while block := response.raw.read1(2**16):
+            stop_when_late()
             file.write(block)
             if file.tell() > MOST_BYTES:
                 raise HTTPError(
                     f"sends more than {MOST_BYTES:,} bytes, which none of the files has"
                 )
             bar.update(len(block))
-        file.flush()
-        os.fsync(file.fileno())  # or the name might reach the disk before the content

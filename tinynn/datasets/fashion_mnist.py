@@ -15,8 +15,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tinynn.atomic import PathLike
 from tinynn.datasets.download import DownloadFailed, fetch, one_at_a_time
-from tinynn.datasets.idx import IDXFormatError, PathLike, idx_bytes, read_idx
+from tinynn.datasets.idx import IDXFormatError, idx_bytes, read_idx
 from tinynn.parameters import Array
 
 CLASS_NAMES = (

@@ -6,20 +6,16 @@
 All numbers are big-endian. Described at the foot of LeCun's MNIST page, yann.lecun.com/exdb/mnist.
 """
 
-import os
-import threading
 import zlib
 from io import BufferedIOBase
 from math import inf, prod
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from tinynn.atomic import PathLike, whole_file
 from tinynn.parameters import Array
-
-PathLike: TypeAlias = str | os.PathLike[str]
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CHUNK = 2**20  # bytes read at a time: memory is taken for what is there, not for what is declared
@@ -127,18 +123,9 @@ def write_idx(path: PathLike, array: npt.ArrayLike) -> None:
     import gzip
 
     data = idx_bytes(array)
-    path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
-    unique = f"{os.getpid()}.{threading.get_ident()}"
-    temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            # mtime=0: a time in the header would make two equal arrays two different files
-            file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        # mtime=0: a time in the header would make two equal arrays two different files
+        file.write(gzip.compress(data, mtime=0) if Path(path).suffix == ".gz" else data)
 
 
 def idx_bytes(array: npt.ArrayLike) -> bytes:

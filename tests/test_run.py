@@ -1,0 +1,110 @@
+"""Protects what each owner says of its part of a checkpoint: what no training wrote is told."""
+
+import numpy as np
+import pytest
+
+from tinynn import SGD, Adam, History
+from tinynn.run import Sums
+from tinynn.settings import AskedSchedule
+
+ROW = {"epoch": 1, "loss": 0.5, "learning_rate": 0.1, "seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{**ROW, "epoch": 2}], "does not count its epochs from 1"),
+        ([{**ROW, "epoch": True}], "does not count its epochs from 1"),
+        ([{**ROW, "epoch": 1.0}], "does not count its epochs from 1"),
+        ([{"epoch": 1, "loss": 0.5, "seconds": 1.0}], "row 1 has epoch, loss, seconds"),
+        ([ROW, {**ROW, "epoch": 2, "loss": np.inf}], "row 2 holds what is no finite number"),
+        ([{**ROW, "val_accuracy": "high"}], "row 1 holds what is no finite number"),
+        ([ROW, {**ROW, "epoch": 2}, {**ROW, "epoch": 3}], "3 epochs' rows, not 2"),
+        ([], "0 epochs' rows, not 2"),
+    ],
+)
+def test_a_history_that_no_training_wrote_is_told(rows, told):
+    with pytest.raises(ValueError, match=told):
+        History(rows).check(epochs=2)
+
+
+def test_a_history_may_hold_figures_of_a_callback_of_any_kind():
+    History([{**ROW, "accuracy": 1, "mood": "good", "gap": np.inf}]).check(epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("sums", "told"),
+    [
+        ({"samples": 4.0, "loss": 1.0}, "of 4.0 samples"),
+        ({"samples": 11, "loss": 1.0}, "of 11 samples"),
+        ({"samples": 4, "loss": np.nan}, "the sums are"),
+        ({"samples": 4, "seconds": "long"}, "the sums are"),
+        ({"samples": 0, "loss": 1.0}, "sums of no samples"),
+        ({"samples": 4, "hits": 5}, "of 4 samples 5 were right"),
+        ({"samples": 5}, "5 samples are no whole number of batches"),
+    ],
+)
+def test_sums_that_no_epoch_came_to_are_told(sums, told):
+    with pytest.raises(ValueError, match=told):
+        Sums(**sums).check(samples=10, batch_size=4)
+
+
+@pytest.mark.parametrize("samples", [0, 4, 8, 10])
+def test_sums_may_be_of_nothing_of_whole_batches_or_of_all(samples):
+    Sums(samples=samples).check(samples=10, batch_size=4)
+
+
+PARAMS = np.ones(3, np.float32)
+NUMBERS = {"learning_rate": 0.5, "momentum": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("state", "numbers", "told"),
+    [
+        ({"t": 1, "velocity": np.zeros(4, np.float32)}, NUMBERS, r"velocity is float32 \(4,\)"),
+        ({"t": 1, "velocity": np.zeros(3)}, NUMBERS, r"velocity is float64 \(3,\)"),
+        ({"t": 1, "velocity": PARAMS * np.nan}, NUMBERS, "velocity holds NaN"),
+        ({"t": 1, "velocity": PARAMS}, {"momentum": 0.9}, "hyper-parameters are"),
+        ({"t": 1, "velocity": PARAMS}, {**NUMBERS, "beta": 1}, "hyper-parameters are"),
+        ({"t": 1, "velocity": PARAMS}, {**NUMBERS, "momentum": 2.0}, "momentum"),
+        ({"t": 1, "m": PARAMS, "v": PARAMS}, NUMBERS, "another optimizer's"),
+    ],
+)
+def test_what_an_optimizer_never_had_is_told_and_it_stays_as_it_is(state, numbers, told):
+    optimizer = SGD(0.1, momentum=0.5)
+    optimizer.step(PARAMS.copy(), PARAMS)
+    before, config = optimizer.state(), optimizer.config()
+    with pytest.raises(ValueError, match=told):
+        optimizer.check_state(state, numbers, PARAMS)
+    assert optimizer.config() == config
+    assert optimizer.t == 1
+    assert np.array_equal(optimizer.state()["velocity"], before["velocity"])
+
+
+def test_what_an_optimizer_had_passes_also_where_its_rate_is_a_function():
+    optimizer = Adam(lambda t: 0.1 / t)
+    optimizer.step(PARAMS.copy(), PARAMS)
+    numbers = {"beta1": 0.5, "beta2": 0.9, "epsilon": 1e-8}
+    optimizer.check_state(optimizer.state(), numbers, PARAMS)
+    optimizer.check_state({"t": 0}, numbers, PARAMS)
+    assert optimizer.beta1 == 0.9
+
+
+RECORD = {"first": 1, "last": 9, "epochs": 3, "asked": {"1": [0.1, "a digest"]}}
+
+
+@pytest.mark.parametrize(
+    ("record", "scheduled"),
+    [
+        (None, True),
+        (RECORD, False),
+        ({**RECORD, "first": -1}, True),
+        ({**RECORD, "asked": {"one": [0.1, "a digest"]}}, True),
+        ({**RECORD, "asked": {"1": [0.1]}}, True),
+    ],
+)
+def test_a_schedule_that_was_never_asked_is_told(record, scheduled):
+    AskedSchedule.check(RECORD, scheduled=True)
+    AskedSchedule.check(None, scheduled=False)
+    with pytest.raises(ValueError, match="its schedule is"):
+        AskedSchedule.check(record, scheduled)
