@@ -18,6 +18,7 @@ CHECKS = [
     "checks.networks",
     "checks.answers",
     "checks.predictions",
+    "checks.weights",
     "checks.training",
     "checks",
 ]

@@ -86,7 +86,7 @@ def _first_not_finite(trainer: "Trainer") -> str:
     if not np.isfinite(model.params).all():
         return _first_broken_parameter(model)
     held_out = (trainer.validation,) if trainer.validation is not None else ()
-    for (x, y), data in zip(
+    for (x, y, *_), data in zip(
         (trainer.batch, *held_out), ("", " for the validation data"), strict=False
     ):
         out = np.asarray(x, model.dtype)

@@ -7,9 +7,10 @@ All in float64, on a copy (in float32 a difference has about two digits). Small 
 at every entry, large ones along random directions of norm 1, one array at a time.
 
 Where a step pushes a unit of ReLU over its kink, both slopes are right and no comparison is
-possible. Such a step is recognised by the boolean arrays that layers remember (ReLU's `open`),
-skipped, and counted. Where too many are, as for x = 0 and b = 0, whose z lie on the kink itself,
-all parameters are moved a little, and the report says so.
+possible. Such a step is skipped, and counted: the layer's `kink_mask` tells exactly which steps
+these are; of a layer without one a shorter step, or how sharply the loss bends, has to tell. Where
+too many are, as for x = 0 and b = 0, whose z lie on the kink itself, all parameters are moved a
+little, and the report says so.
 """
 
 import copy
@@ -110,6 +111,7 @@ def check_gradients(
     y: npt.ArrayLike,
     tolerance: float = 1e-6,
     seed: int = 0,
+    sample_weight: npt.ArrayLike | None = None,
 ) -> GradientReport:
     """Compare every gradient that backward gives for the batch (x, y) with finite differences.
 
@@ -126,8 +128,8 @@ def check_gradients(
     if nothing could be compared, and the report if over 1 % of all entries had to be skipped (of
     directions, which move all units at once, over a tenth), with parameters moved a little too.
     Integers in x may be numbers of something, words for instance: where the loss jumps over a step,
-    the row of that dx is left out. Raises ValueError for data that do not fit, and for a Softmax
-    before SoftmaxCrossEntropy.
+    the row of that dx is left out. sample_weight: None, or (B,), as `Trainer.fit` takes it. Raises
+    ValueError for data that do not fit, and for a Softmax before SoftmaxCrossEntropy.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(3), Softmax()], input_shape=(2,))
@@ -135,14 +137,16 @@ def check_gradients(
     >>> report.ok, [row.name for row in report.rows]
     (True, ['loss.p', '1.Softmax.x', '0.Dense.W', '0.Dense.b', '0.Dense.x'])
     """
-    x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "check_gradients", np.float64)
-    report = _check(model, loss, x, y, tolerance, seed)
+    x, *given = checks.one_step(
+        model, Sequential, loss, Loss, x, y, "check_gradients", np.float64, sample_weight
+    )
+    report = _check(model, loss, x, tuple(given), tolerance, seed)
     if report.ok:
         return report
     # Is it only here? At x = 0 and b = 0 all z lie on what may be a kink, or a bend of the slope.
     twin = model.astype(np.float64)
     twin.params += MOVE * np.random.default_rng(seed).normal(size=twin.params.size)
-    moved = _check(twin, loss, x, y, tolerance, seed)
+    moved = _check(twin, loss, x, tuple(given), tolerance, seed)
     better = moved.ok or (moved.culprit and not report.culprit)
     return replace(moved, moved=report.skipped) if better else report
 
@@ -151,26 +155,26 @@ def _check(
     model: Sequential,
     loss: Loss,
     x: Array,
-    y: Array,
+    y: tuple[Array, ...],
     tolerance: float,
     seed: int,
 ) -> GradientReport:
-    """Compare at the model's own parameters."""
+    """Compare at the model's own parameters. y: the answers, and weights if there are any."""
     model = model.astype(np.float64)
     alone = copy.deepcopy(model)  # for its layers one by one, if need be
     counts = x.dtype.kind in "biu"
     x = x.astype(np.float64)
     rng = np.random.default_rng(seed)
-    another = _another_batch(x, y, rng)
+    another = _another_batch(x, rng), *(each[::-1] for each in y)
     before = own_walk(model, loss, *another)
     old = {name: view.copy() for name, view in model.named_parameters().items()}
-    now = own_walk(model, loss, x, y)
-    checks.not_saturated(now.p, type(loss).__name__)
+    now = own_walk(model, loss, x, *y)
+    checks.not_saturated(now.p, loss)
     for i, given in now.heard.given.items():
         checks.repeats(model.layers[i], given, now.heard.outs[i])
 
     small = model.params.size < LARGE
-    size = max(abs(loss.forward(now.p.copy(), y)), 1.0)
+    size = max(abs(loss.forward(now.p.copy(), *y)), 1.0)
     noise = 10 * np.finfo(np.float64).eps * size / (1e-5 if small else 1e-4)  # of the differences
     case = Case(model, loss, x, y, now, tolerance, noise)
     rows: list[GradientRow] = []
@@ -192,7 +196,7 @@ def _check(
         fed = name not in old
         if not right:
             gradients_alone(alone, loss, *another)
-            right = gradients_alone(alone, loss, x, y)
+            right = gradients_alone(alone, loss, x, *y)
         if own_methods(model) and case.right_alone(name, probes, gradient):
             suspects.append(between(model, now, name))
         elif not half and case.compare(name, probes, right[name])[0].ok:
@@ -242,13 +246,13 @@ def _evidence(
     )
 
 
-def _another_batch(x: Array, y: Array, rng: "np.random.Generator") -> tuple[Array, Array]:
-    """Return a batch of the same size, with other numbers and the answers in another order.
+def _another_batch(x: Array, rng: "np.random.Generator") -> Array:
+    """Return samples, as many, with other numbers.
 
     The numbers are the same in another order, and up to a tenth nearer to 0: all signs and ranges
     stay, since a layer may know no others.
     """
-    return rng.permutation(x) * rng.uniform(0.9, 1, x.shape), y[::-1]
+    return rng.permutation(x) * rng.uniform(0.9, 1, x.shape)
 
 
 def _scale(name: str, array: Array) -> Array:

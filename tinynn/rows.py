@@ -3,13 +3,14 @@
 A row of the checker's report is its worst entry, or direction.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinynn.differences import Measurement, Probe, loss_from, slopes, switches
+from tinynn.differences import Measurement, Probe, loss_from, side, slopes
+from tinynn.layers import Layer
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Shape
@@ -52,13 +53,14 @@ class GradientRow:
 class Case:
     """A model at a batch, the step that it took there, and how near is near enough.
 
-    noise: how far two numbers may be apart by the rounding of the loss alone.
+    y: the answers, and weights of samples if there are any. noise: how far two numbers may be apart
+    by the rounding of the loss alone.
     """
 
     model: Sequential
     loss: Loss
     x: Array
-    y: Array
+    y: tuple[Array, ...]
     walk: Walk
     tolerance: float
     noise: float
@@ -84,11 +86,26 @@ class Case:
             yield loss_from(model, self.loss, given, self.y, i)
             return
         between = name not in model.named_parameters() and i > 0
-        with (
-            handed(model.layers[0], np.copy),
-            handed(model.layers[i], lambda _: given.copy()) if between else nullcontext(),
-        ):
-            yield lambda: (self.loss.forward(model.forward(self.x), self.y), switches(model))
+        sides: list[bytes] = []
+
+        def noted(layer: Layer) -> Callable[[Array], Array]:
+            def note(x: Array) -> Array:
+                sides.append(side(layer, x))
+                return x
+
+            return note
+
+        def measure() -> tuple[float, bytes]:
+            sides.clear()
+            return self.loss.forward(model.forward(self.x), *self.y), b"".join(sides)
+
+        with ExitStack() as stack:
+            for layer in model.layers:
+                stack.enter_context(handed(layer, noted(layer)))
+            stack.enter_context(handed(model.layers[0], np.copy))
+            if between:
+                stack.enter_context(handed(model.layers[i], lambda _: given.copy()))
+            yield measure
 
     def right_alone(self, name: str, probes: list[Probe], gradient: Array) -> bool:
         """Whether a layer gave the right gradient for the dout that it got, wherever that is from.
@@ -103,7 +120,8 @@ class Case:
         layer, given, dout = self.model.layers[i], self.given(name), self.walk.douts[i]
 
         def measure() -> tuple[float, bytes]:
-            return float(np.vdot(layer.forward(given.copy()), dout)), switches(self.model)
+            at = side(layer, given)
+            return float(np.vdot(layer.forward(given.copy()), dout)), at
 
         gave = self.walk.returned[i] if name not in self.model.named_parameters() else gradient
         return self.compare(name, probes, gave, measure)[0].ok

@@ -150,16 +150,19 @@ class Walk:
     new: dict[str, Array]
 
 
-def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
-    """Take a step as training does, the update aside, then ask for dx. The parameters stay."""
+def own_walk(model: Sequential, loss: Loss, x: Array, *y: Array) -> Walk:
+    """Take a step as training does, the update aside, then ask for dx. The parameters stay.
+
+    y: the answers, and weights of samples if there are any.
+    """
     params, last = model.params.copy(), len(model.layers)
     with listening(model) as step:
         out = model.forward(x)
         p = out.copy()
         step.kept[last, "p", 0] = out, out.tobytes()
-        loss.forward(out, y)
+        loss.forward(out, *y)
         step.look(loss, "forward")
-        dp = loss.backward(out, y)
+        dp = loss.backward(out, *y)
         step.look(loss, "backward")
         step.douts[last] = dp.copy()
         model.backward(dp)
@@ -170,7 +173,7 @@ def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
     ]
     model.params = params  # which a wrong backward may have changed
     with listening(model) as below:
-        dx = model.input_gradient(loss.backward(model.forward(x), y)).copy()
+        dx = model.input_gradient(loss.backward(model.forward(x), *y)).copy()
     returned = {**below.dxs, **step.dxs}
     below.dxs[0] = dx
     gradients, layers = {"loss.p": step.douts[last]}, {"loss.p": last}
@@ -186,14 +189,14 @@ def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
     return Walk(step, p, douts, returned, gradients, others, layers, new)
 
 
-def gradients_alone(model: Sequential, loss: Loss, x: Array, y: Array) -> dict[str, Array]:
+def gradients_alone(model: Sequential, loss: Loss, x: Array, *y: Array) -> dict[str, Array]:
     """Return the gradients that the layers give one after the other, each on copies."""
     arrays = [x]
     for layer, shape in zip(model.layers, model.output_shapes, strict=True):
         out = layer.forward(arrays[-1].copy())
         checks.returned(out, (len(x), *shape), layer, "forward")
         arrays.append(out.copy())
-    dout = loss.backward(arrays[-1].copy(), y).copy()
+    dout = loss.backward(arrays[-1].copy(), *y).copy()
     gradients = {"loss.p": dout}
     for layer, given in reversed([*zip(model.layers, arrays, strict=False)]):
         dout = layer.backward(dout.copy()).copy()

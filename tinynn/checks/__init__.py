@@ -44,8 +44,10 @@ from tinynn.checks.networks import (
     another_model,
     batch,
     drawn,
+    equations,
     flat,
     fresh_layers,
+    kink_mask,
     memory,
     not_in_place,
     output_gradient,
@@ -76,6 +78,7 @@ from tinynn.checks.training import (
     refuse_no_loss,
     softmax_once,
 )
+from tinynn.checks.weights import weights
 
 __all__ = [
     "NoNumbers",
@@ -99,6 +102,7 @@ __all__ = [
     "dense",
     "door",
     "drawn",
+    "equations",
     "figure",
     "first_rate",
     "fitting",
@@ -108,6 +112,7 @@ __all__ = [
     "held_out",
     "instance",
     "instances",
+    "kink_mask",
     "labels",
     "masked_answer",
     "memory",
@@ -140,5 +145,6 @@ __all__ = [
     "softmax_once",
     "targets",
     "vector",
+    "weights",
     "with_own",
 ]
