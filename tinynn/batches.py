@@ -38,13 +38,15 @@ def stratified_split(labels: npt.ArrayLike, size: int, rng: Generator) -> tuple[
 
 
 def minibatches(
-    x: Array, y: Array, batch_size: int, rng: Generator, start: int = 0
-) -> Iterator[tuple[Array, Array]]:
+    x: Array, y: Array, batch_size: int, rng: Generator, start: int = 0,
+    sample_weight: npt.ArrayLike | None = None,
+) -> Iterator[tuple[Array, ...]]:  # fmt: skip
     """Yield (x, y) in shuffled batches until every sample has come once: one epoch.
 
     x: (N, ...), y: (N, ...). batch_size: 1 or more; the last batch may be smaller. rng decides the
     order, by one draw, so that `start` > 0 goes on with the batch at which an epoch was left. Only
-    batches are copied, never the data set. Raises ValueError for lengths that differ, a batch
+    batches are copied, never the data set. sample_weight: None, or (N,); then each batch is
+    (x, y, weights). Raises ValueError for lengths that differ, a batch
     size under 1, or an rng that is no Generator.
 
     >>> x = np.arange(5)
@@ -53,10 +55,11 @@ def minibatches(
     >>> [xb.tolist() for xb, yb in minibatches(x, x % 2, 2, np.random.default_rng(0), start=1)]
     [[3, 0], [1]]
     """
-    x, y = checks.paired(x, y)
+    arrays = checks.paired(x, y, sample_weight)
     checks.count("batch_size", batch_size)
     checks.count("start", start, least=0)
     order = checks.generator(rng).permutation(len(x))  # (N,)
     firsts = range(start * batch_size, len(x), batch_size)
     # No `yield` here: it would put the checks above off until somebody asks for the first batch.
-    return ((x[i], y[i]) for i in (order[first : first + batch_size] for first in firsts))
+    parts = (order[first : first + batch_size] for first in firsts)
+    return (tuple(array[part] for array in arrays) for part in parts)

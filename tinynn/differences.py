@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinynn import checks
+from tinynn.layers import Layer
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Generator
@@ -21,29 +23,34 @@ from tinynn.parameters import Array, Generator
 Measurement: TypeAlias = Callable[[], tuple[float, bytes]]
 
 
-def loss_from(model: Sequential, loss: Loss, given: Array, y: Array, first: int) -> Measurement:
+def loss_from(
+    model: Sequential, loss: Loss, given: Array, y: tuple[Array, ...], first: int
+) -> Measurement:
     """Return what measures the loss, going on from what the layer `first` is given, as it is then.
 
-    The way is that of `Sequential.forward`: without copies between the layers.
+    The way is that of `Sequential.forward`: without copies between the layers. y: the answers, and
+    weights of samples if there are any.
     """
 
     def measure() -> tuple[float, bytes]:
-        p = given.copy()
+        p, sides = given.copy(), []
         for layer in model.layers[first:]:
+            sides.append(side(layer, p))
             p = layer.forward(p)
-        return loss.forward(p, y), switches(model)
+        return loss.forward(p, *y), b"".join(sides)
 
     return measure
 
 
-def switches(model: Sequential) -> bytes:
-    """Return all boolean arrays that layers remember: which piece of the function this is."""
-    return b"".join(
-        value.tobytes()
-        for layer in model.layers
-        for value in vars(layer).values()
-        if isinstance(value, np.ndarray) and value.dtype == bool
-    )
+def side(layer: Layer, x: Array) -> bytes:
+    """Return on which side of its kink each number that a layer gets lies; nothing without a kink.
+
+    >>> from tinynn import Dense, ReLU
+    >>> side(ReLU(), np.array([[-1.0, 2.0]])), side(Dense(2), np.array([[-1.0, 2.0]]))
+    (b'\\x00\\x01', b'')
+    """
+    mask = checks.kink_mask(layer.kink_mask(x), len(x), layer)
+    return b"" if mask is None else mask.tobytes()
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,8 @@ def finite_difference(
 ) -> tuple[float, float]:
     """Return the central difference, and by how much the slopes above and below differ.
 
-    measure: returns the loss and the switches now; here: the loss in between. Both are nan if a
-    switch differs between the two sides.
+    measure: returns the loss now, and on which sides of their kinks the layers' inputs lie; here:
+    the loss in between. Both are nan if the step crosses a kink.
 
     >>> w = np.array([3.0])
     >>> probe = Probe("entry (0,)", 0, np.ones(()), 1e-5)
@@ -108,11 +115,11 @@ def finite_difference(
     """
     kept = array[probe.at].copy()
     array[probe.at] = kept + h * probe.unit
-    above, switches_above = measure()
+    above, sides_above = measure()
     array[probe.at] = kept - h * probe.unit
-    below, switches_below = measure()
+    below, sides_below = measure()
     array[probe.at] = kept
-    if switches_above != switches_below:
+    if sides_above != sides_below:
         return np.nan, np.nan
     return (above - below) / (2 * h), abs((above - here) - (here - below)) / h
 

@@ -88,7 +88,7 @@ def _first_not_finite(trainer: "Trainer") -> str:
         return _first_broken_parameter(model)
     held_out = (trainer.validation,) if trainer.validation is not None else ()
     twin = copy.deepcopy(model)  # which draws what the model drew, and may write its own buffers
-    for (x, y), data in zip(
+    for (x, y, *_), data in zip(
         (trainer.batch, *held_out), ("", " for the validation data"), strict=False
     ):
         out = np.array(x, model.dtype)  # a copy: a layer may work in place

@@ -292,7 +292,7 @@ class Doctor(Callback):
                 self._ask(trainer, *map(_some, trainer.validation))
         return judged(chart)
 
-    def _ask(self, trainer: "Trainer", x: Array, y: Array) -> None:
+    def _ask(self, trainer: "Trainer", x: Array, y: Array, weights: Array | None = None) -> None:
         """See of validation data how they are scaled, what guessing scores, what is predicted."""
         model, chart, given = trainer.model, self.chart, x
         for layer in model.layers[: first_with_parameters(model)]:
@@ -301,8 +301,8 @@ class Doctor(Callback):
         usual = float(given[apart <= np.quantile(apart, 0.95)].std(dtype=float))
         chart.held_out_size = usual if size > 5 * usual > 0 else size  # a few outliers may rule it
         if chart.guess.answer is not None:
-            own = best_guess(model, trainer.loss, y) if len(y) >= FEW else Guess()
-            own = replace(own, loss=cost(trainer.loss, chart.guess.answer, y))
+            own = best_guess(model, trainer.loss, y, weights) if len(y) >= FEW else Guess()
+            own = replace(own, loss=cost(trainer.loss, chart.guess.answer, y, weights))
             if own.std > 0:  # of numbers, which a few outliers may rule
                 apart = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1)
                 usual = y[(apart <= np.quantile(apart, 0.95, axis=0)).all(axis=1)]
@@ -330,7 +330,7 @@ class Doctor(Callback):
         early = t < self.every and t & (t - 1) == 0  # a power of 2
         if not early and t % self.apart:
             return
-        self.chart.looks.append(look_at(trainer.model, trainer.loss, *trainer.batch, t))
+        self.chart.looks.append(look_at(trainer.model, trainer.loss, *trainer.batch, step=t))
         self.before = {name: W.copy() for name, W in weights(trainer.model).items()}
         if len(self.chart.looks) > MOST_LOOKS:
             self.apart *= 2

@@ -9,6 +9,7 @@ can be said of an array in a line.
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,10 +17,10 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.atomic import PathLike
-from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
-from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from tinynn.layers import Layer
+from tinynn.losses import Loss
 from tinynn.model import Sequential
-from tinynn.optimizers import SGD, Adam, Optimizer
+from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.plots import blank, saved
 from tinynn.vitals import open_units
@@ -31,29 +32,11 @@ LINES, COLUMNS = 40, 170  # of a screen
 CELLS = 4  # samples, and numbers of each, that have room for digits in a picture
 NAME, EQUATION, SHAPE, NUMBER, IN_TEXT = 14, 31, 11, 9, 16  # widths
 
-FORWARD: dict[type, str] = {
-    Flatten: "out = x, a sample in one row",
-    Dense: "out = x W + b",
-    ReLU: "out = max(x, 0)",
-    Softmax: "p = exp(x) / sum exp(x)",
-}
-BACKWARD: dict[type, str] = {
-    Flatten: "dx = dout, in x's shape",
-    Dense: "dx = dout W.T",
-    ReLU: "dx = dout where x > 0",
-    Softmax: "dx = p * (dout - sum(dout p))",
-}
-LOSSES: dict[type, tuple[str, str]] = {
-    CrossEntropy: ("L = mean of -log p[y]", "dp = -onehot(y) / p / B"),
-    SoftmaxCrossEntropy: ("L = mean of -log softmax(z)[y]", "dz = (softmax - onehot(y)) / B"),
-    MeanSquaredError: ("L = mean of (p - y)^2", "dp = 2 (p - y) / (B C)"),
-}
-LOSSES_OF_ROWS: dict[type, tuple[str, str]] = LOSSES | {  # y (B, C): one-hot, or shares of classes
-    CrossEntropy: ("L = mean of -sum y log p", "dp = -y / p / B"),
-    SoftmaxCrossEntropy: ("L = mean -sum y log softmax(z)", "dz = (softmax(z) - y) / B"),
-}
-OF_DENSE = "dW = x.T dout, db = sum(dout)"
 OWN = "(as this class has it)"  # of what a learner wrote, no equation is known
+# for each of a class's `equations` the methods that it is of
+LAYER = (("forward",), ("input_gradient", "backward"), ("parameter_gradients", "backward"))
+LOSS = (("forward",), ("backward",))
+STEP = (("update", "step"),) * 3
 
 
 class Row(NamedTuple):
@@ -84,7 +67,7 @@ class StepExplanation:
     whether the batch met the same network, or random layers drew anew. promised: by how much the
     loss would have fallen if it were a plane, minus the gradient times the step.
 
-    >>> from tinynn import CrossEntropy, Dense, Softmax
+    >>> from tinynn import SGD, CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
     >>> step = explain_step(model, CrossEntropy(), SGD(0.1), [[0.0]], [0])
     >>> step.backward[0].name, step.backward[0].array
@@ -157,7 +140,7 @@ def explain_step(
     stream draws the same ones for both; of one that draws elsewhere the page says if it did not.
     Raises ValueError for data that do not fit.
 
-    >>> from tinynn import CrossEntropy, Dense, Softmax
+    >>> from tinynn import SGD, CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
     >>> print(explain_step(model, CrossEntropy(), SGD(0.1), [[0.0]], [0]))
     One training step: 1 sample, 4 parameters, SGD 0.1 (on a copy: your model is unchanged)
@@ -179,19 +162,19 @@ def explain_step(
     forward = [Row("x", "given", x)]
     for layer in model.layers:
         out = layer.forward(forward[-1].array.copy())  # copies: a layer may work in place
-        equation = FORWARD.get(type(layer), OWN)
-        forward.append(Row(layer.name, equation, out, _closed(layer)))
+        equation = _told(layer, layer.equations, LAYER)[0]
+        note = _closed(layer, forward[-1].array, out)
+        forward.append(Row(layer.name, equation, out, note))
     p = forward[-1].array
     value = loss.forward(p, y)
     each = tuple(loss.forward(p[i : i + 1], y[i : i + 1]) for i in range(len(p)))
-    known = LOSSES if y.ndim == 1 else LOSSES_OF_ROWS
-    loss_equation, its_gradient = known.get(type(loss), (OWN, OWN))
-    backward = [Row("loss", its_gradient, loss.backward(p, y))]
+    loss_equation, its_gradient = _told_of_loss(loss, y)
+    backward = [Row("loss", its_gradient, np.asarray(loss.backward(p, y), model.dtype))]
     first = model.first_trainable
     for layer in reversed(model.layers[first + 1 :]):
         dout = backward[-1].array.copy()
         dx = layer.backward(dout) if layer.trainable else layer.input_gradient(dout)
-        backward.append(Row(layer.name, BACKWARD.get(type(layer), OWN), dx))
+        backward.append(Row(layer.name, _told(layer, layer.equations, LAYER)[1], dx))
     if model.layers[first].trainable:
         model.layers[first].parameter_gradients(backward[-1].array.copy())
 
@@ -207,10 +190,16 @@ def explain_step(
     moved.params = model.params
     again = loss.forward(still.forward(x), y)  # differs if a layer draws from elsewhere
     same = "" if np.isclose(again, value, 1e-4, equal_nan=True) else ", other random numbers"
-    short, rule, formula = _rule(optimizer)
-    kinds = {type(layer) for layer in model.layers if layer.parameters()}
-    of_some = f"Dense: {OF_DENSE};  " if Dense in kinds else ""
-    rule = f"{OF_DENSE},  {rule}" if kinds == {Dense} else f"{of_some}each array: {rule}"
+    short, rule, formula = _told(optimizer, optimizer.equations(optimizer.rate(optimizer.t)), STEP)
+    short = repr(optimizer) if short == OWN else short
+    formula = "" if formula == OWN else f"{formula} = "
+    with_own = [layer for layer in model.layers if layer.parameters()]
+    kinds = {type(one): _told(one, one.equations, LAYER)[2] for one in with_own}
+    if len({*kinds.values()}) == 1 and OWN not in kinds.values():
+        rule = f"{kinds.popitem()[1]},  {rule}"
+    else:
+        known = [f"{kind.__name__}: {told};  " for kind, told in kinds.items() if told != OWN]
+        rule = f"{''.join(known)}each array: {rule}"
     samples = f"{len(x)} sample{'s' if len(x) > 1 else ''}"
     title = f"One training step: {samples}, {model.params.size:,} parameters, {short}"
     return StepExplanation(
@@ -229,22 +218,50 @@ def explain_step(
     )
 
 
-def _rule(optimizer: Optimizer) -> tuple[str, str, str]:
-    """Return an optimizer's short name, its equation, and a formula for what the slope promises."""
-    rate = optimizer.rate(optimizer.t)
-    if type(optimizer) is SGD and optimizer.momentum:
-        rule = f"v <- {optimizer.momentum:g} v - {rate:g} dW,  W <- W + v"
-        return f"SGD {rate:g}, momentum {optimizer.momentum:g}", rule, ""
-    if type(optimizer) is SGD:
-        return f"SGD {rate:g}", f"W <- W - {rate:g} dW", f"{rate:g} |grad|^2 = "
-    if type(optimizer) is Adam:
-        return f"Adam {rate:g}", f"W <- W - {rate:g} m / (sqrt(v) + {optimizer.epsilon:g})", ""
-    return repr(optimizer), OWN, ""
+def _depth(thing: Any, name: str) -> int:
+    """Return where a name is defined: 0 on the object, 1 in its class, then in those above it."""
+    spaces = [vars(thing), *map(vars, type(thing).__mro__)]
+    return next(i for i, space in enumerate(spaces) if name in space)
 
 
-def _closed(layer: Layer) -> str:
+def _told(
+    thing: Any,
+    equations: tuple[str, ...],
+    methods: tuple[tuple[str, ...], ...],
+    by: str = "equations",
+) -> list[str]:
+    """Return the equation of each method, as its class tells it, or OWN where it tells of another.
+
+    methods: for each equation the names of those that do the work. One that a class below has
+    written anew, or that was set on the object, is no longer what the equation was written of. by:
+    the attribute that tells.
+
+    >>> from tinynn import ReLU
+    >>> class Leaky(ReLU):
+    ...     def input_gradient(self, dout):
+    ...         return dout * np.where(self.open, 1, 0.1)
+    >>> _told(Leaky(), Leaky.equations, (("forward",), ("input_gradient",)))
+    ['out = max(x, 0)', '(as this class has it)']
+    """
+    checks.equations(equations, thing, len(methods))
+    depth, told = _depth(thing, by), []
+    for equation, names in zip_longest(equations, methods, fillvalue=""):
+        anew = any(_depth(thing, name) < depth for name in names)
+        told.append(OWN if anew or not equation else str(equation))
+    return told
+
+
+def _told_of_loss(loss: Loss, y: Array) -> list[str]:
+    """Return the equations of a loss: those of classes, unless a class below tells others."""
+    by = "equations_of_classes"
+    if y.ndim == 1 and getattr(loss, by) and _depth(loss, by) <= _depth(loss, "equations"):
+        return _told(loss, loss.equations_of_classes, LOSS, by)
+    return _told(loss, loss.equations, LOSS)
+
+
+def _closed(layer: Layer, x: Array, out: Array) -> str:
     """Return how many of a ReLU's units let nothing pass, counted over the batch."""
-    units = open_units(layer)
+    units = open_units(layer, x, out)
     if units is None:
         return ""
     return f"{np.count_nonzero(~units):,} of {units.size:,} closed"
@@ -282,31 +299,33 @@ def _rows(parameter: Array) -> Array:
     return table.reshape(-1, table.shape[-1])
 
 
-def _widths(step: StepExplanation) -> tuple[int, int]:
-    """Return the widths of the columns of names and shapes: what is long pushes no other column."""
+def _widths(step: StepExplanation) -> tuple[int, int, int]:
+    """Return the widths of names, equations and shapes: what is long pushes no other column."""
     named = [(row.name, row.array) for row in step.forward]
     named += [(update.name, update.before) for update in step.updates]
     shape = max(len(_shape(array)) for _, array in named) + 1
-    return max(len(name) for name, _ in named) + 3, max(shape, SHAPE)
+    equations = [step.loss_equation, *(row.equation for row in (*step.forward, *step.backward))]
+    equation = max(*map(len, equations), EQUATION - 1) + 1
+    return max(len(name) for name, _ in named) + 3, equation, max(shape, SHAPE)
 
 
 def _in_numbers(step: StepExplanation) -> list[str]:
     """Return the page of a small network, number by number."""
-    name, shape = _widths(step)
+    name, equation, shape = _widths(step)
     name = max(name, NAME)
     width = max(_samples(row).shape[1] for row in step.forward) * NUMBER + 2
 
     def line(row: Row) -> str:
-        head = f"  {row.name}".ljust(name) + row.equation.ljust(EQUATION)
+        head = f"  {row.name}".ljust(name) + row.equation.ljust(equation)
         samples = (_numbers(sample).ljust(width) for sample in _samples(row))
         return f"{head}{_shape(row.array).ljust(shape)}{''.join(samples)}{row.note}"
 
     heads = "".join(f"   sample {i}".ljust(width) for i in range(1, len(step.sample_losses) + 1))
     losses = "".join(_numbers([value]).ljust(width) for value in step.sample_losses)
     total = _number(step.loss).ljust(shape)
-    lines = ["FORWARD".ljust(name + EQUATION) + "shape".ljust(shape) + heads]
+    lines = ["FORWARD".ljust(name + equation) + "shape".ljust(shape) + heads]
     lines += map(line, step.forward)
-    lines.append("LOSS".ljust(name) + step.loss_equation.ljust(EQUATION) + total + losses)
+    lines.append("LOSS".ljust(name) + step.loss_equation.ljust(equation) + total + losses)
     lines.append("BACKWARD".ljust(name) + "(d... = how L changes with ...)")
     lines += map(line, step.backward)
     width = max(_rows(update.before).shape[1] for update in step.updates) * NUMBER + 3
@@ -322,11 +341,11 @@ def _in_numbers(step: StepExplanation) -> list[str]:
 
 def _in_summary(step: StepExplanation) -> list[str]:
     """Return the page of a large network, a line for each array."""
-    name, shape = _widths(step)
+    name, equation, shape = _widths(step)
     corner = 3 * NUMBER
 
     def head(of: str, middle: str, lead: str = "") -> str:
-        return lead.ljust(shape) + f" {of}".ljust(name) + middle.ljust(EQUATION)
+        return lead.ljust(shape) + f" {of}".ljust(name) + middle.ljust(equation)
 
     def figures(table: Array) -> str:
         extent = _numbers([table.min(), table.mean(dtype=float), table.max()])

@@ -7,9 +7,10 @@ All in float64, on a copy (in float32 a difference has about two digits). Small 
 at every entry, large ones along random directions of norm 1, one array at a time.
 
 Where a step pushes a unit of ReLU over its kink, both slopes are right and no comparison is
-possible. Such a step is recognised by the boolean arrays that layers remember (ReLU's `open`),
-skipped, and counted. Where too many are, as for x = 0 and b = 0, whose z lie on the kink itself,
-all parameters are moved a little, and the report says so.
+possible. Such a step is skipped, and counted: the layer's `kink_mask` tells exactly which steps
+these are; of a layer without one a shorter step, or how sharply the loss bends, has to tell. Where
+too many are, as for x = 0 and b = 0, whose z lie on the kink itself, all parameters are moved a
+little, and the report says so.
 """
 
 import copy
@@ -109,6 +110,7 @@ def check_gradients(
     y: npt.ArrayLike,
     tolerance: float = 1e-6,
     seed: int = 0,
+    sample_weight: npt.ArrayLike | None = None,
 ) -> GradientReport:
     """Compare every gradient that backward gives for the batch (x, y) with finite differences.
 
@@ -125,8 +127,8 @@ def check_gradients(
     if nothing could be compared, and the report if over 1 % of all entries had to be skipped (of
     directions, which move all units at once, over a tenth), with parameters moved a little too.
     Integers in x may be numbers of something, words for instance: where the loss jumps over a step,
-    the row of that dx is left out. Raises ValueError for data that do not fit, and for a Softmax
-    before SoftmaxCrossEntropy.
+    the row of that dx is left out. sample_weight: None, or (B,), as `Trainer.fit` takes it. Raises
+    ValueError for data that do not fit, and for a Softmax before SoftmaxCrossEntropy.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(3), Softmax()], input_shape=(2,))
@@ -134,22 +136,29 @@ def check_gradients(
     >>> report.ok, [row.name for row in report.rows]
     (True, ['loss.p', '1.Softmax.x', '0.Dense.W', '0.Dense.b', '0.Dense.x'])
     """
-    x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "check_gradients", np.float64)
-    report = _check(model, loss, x, y, tolerance, seed)
+    x, *given = checks.one_step(
+        model, Sequential, loss, Loss, x, y, "check_gradients", np.float64, sample_weight
+    )
+    report = _check(model, loss, x, tuple(given), tolerance, seed)
     if report.ok:
         return report
     # Is it only here? At x = 0 and b = 0 all z lie on what may be a kink, or a bend of the slope.
     twin = model.astype(np.float64)
     twin.params += MOVE * np.random.default_rng(seed).normal(size=twin.params.size)
-    moved = _check(twin, loss, x, y, tolerance, seed)
+    moved = _check(twin, loss, x, tuple(given), tolerance, seed)
     better = moved.ok or (moved.culprit and not report.culprit)
     return replace(moved, moved=report.skipped) if better else report
 
 
 def _check(
-    model: Sequential, loss: Loss, x: Array, y: Array, tolerance: float, seed: int
+    model: Sequential,
+    loss: Loss,
+    x: Array,
+    y: tuple[Array, ...],
+    tolerance: float,
+    seed: int,
 ) -> GradientReport:
-    """Compare at the model's own parameters, from the loss back."""
+    """Compare at the model's own parameters, from the loss back. y: see Walk."""
     counts, x = x.dtype.kind in "biu", x.astype(np.float64)
     rng = np.random.default_rng(seed)
     case = _case(model, loss, x, y, tolerance, rng)
@@ -172,15 +181,20 @@ def _check(
 
 
 def _case(
-    model: Sequential, loss: Loss, x: Array, y: Array, tolerance: float, rng: Generator
+    model: Sequential,
+    loss: Loss,
+    x: Array,
+    y: tuple[Array, ...],
+    tolerance: float,
+    rng: Generator,
 ) -> Case:
     """Let a copy take a step at another batch, then at this one, which must be fit to check."""
     model = model.astype(np.float64)
     model.streams.before_forward()  # to the step that comes next
     untouched, go_back = copy.deepcopy(model), way_back(model)
-    before = own_walk(model, loss, *_another_batch(x, y, rng))
-    walk = own_walk(model, loss, x, y)
-    checks.not_saturated(walk.p, type(loss).__name__)
+    before = own_walk(model, loss, _another_batch(x, rng), *(each[::-1] for each in y))
+    walk = own_walk(model, loss, x, *y)
+    checks.not_saturated(walk.p, loss)
     for i, given in walk.heard.given.items():
         go_back()
         checks.repeats(model.layers[i], given, walk.heard.outs[i])
@@ -213,13 +227,13 @@ def _suspect(evidence: Evidence, rng: Generator) -> str:
     return suspect(evidence)
 
 
-def _another_batch(x: Array, y: Array, rng: Generator) -> tuple[Array, Array]:
-    """Return a batch of the same size, with other numbers and the answers in another order.
+def _another_batch(x: Array, rng: Generator) -> Array:
+    """Return samples, as many, with other numbers.
 
     The numbers are the same in another order, and up to a tenth nearer to 0: all signs and ranges
     stay, since a layer may know no others.
     """
-    return rng.permutation(x) * rng.uniform(0.9, 1, x.shape), y[::-1]
+    return rng.permutation(x) * rng.uniform(0.9, 1, x.shape)
 
 
 def _scale(name: str, array: Array) -> Array:

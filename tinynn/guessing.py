@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinynn.losses import CrossEntropy, Loss
+from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array
 
@@ -25,7 +25,8 @@ class Guess:
     there is nothing to beat. answer: as the model would return it, for one sample: probabilities
     or scores (C,), or the mean of the targets. classes: C, or 0 where targets are numbers. stds: of
     these, the standard deviation of each number of a target. floor: the loss of one who says the
-    targets themselves, which is not 0 where these are soft.
+    targets themselves, which is not 0 where these are soft. weight: the mean of the weights of all
+    samples, 1 without; the loss is that of the weighted samples, and so are answer and stds.
     """
 
     loss: float = np.inf
@@ -33,6 +34,7 @@ class Guess:
     classes: int = 0
     stds: Array = field(default_factory=lambda: np.empty(0))
     floor: float = 0.0
+    weight: float = 1.0
 
     @property
     def std(self) -> float:
@@ -84,8 +86,10 @@ class Guess:
         return bool(np.hypot(self.std, self.mean) < 0.05)
 
 
-def best_guess(model: Sequential, loss: Loss, y: Array) -> Guess:
+def best_guess(model: Sequential, loss: Loss, y: Array, weights: Array | None = None) -> Guess:
     """Return what guessing costs on the targets y (N, ...), which suit the model and the loss.
+
+    weights: of the samples (N,), if they have any.
 
     >>> from tinynn import Dense, MeanSquaredError
     >>> model = Sequential([Dense(1)], input_shape=(3,))
@@ -93,48 +97,75 @@ def best_guess(model: Sequential, loss: Loss, y: Array) -> Guess:
     1.0
     """
     shape = model.output_shapes[-1]
-    width = int(np.prod(shape, dtype=float)) if loss.classifies else y[0].size
-    few = y[:: -(-len(y) * width // MOST)]
+    if not loss.classifies and (y.shape[1:] != shape or y.dtype.kind not in "biuf"):
+        return Guess()  # answers of another kind, of a loss of the user's own
+    width = int(np.prod(shape, dtype=float))
+    weight, counting = (1.0, 1.0) if weights is None else (float(weights.mean(dtype=float)), 1.0)
+    if not weight:
+        return Guess()
+    if weights is not None and not weights.all():  # a weight of 0: no part in the loss
+        counting = np.count_nonzero(weights) / len(weights)
+        y, weights = y[weights > 0], weights[weights > 0]
+    step = -(-len(y) * width // MOST)
+    few = y[::step]
+    of_few = None if weights is None else weights[::step].astype(float)
+
+    def mean_cost(answer: Array, each: bool = False) -> float:
+        return counting * cost(loss, answer, few, of_few, each)
+
     if loss.classifies:
         if y.ndim == 1:
-            shares = np.bincount(y, minlength=shape[-1]) / len(y)
+            shares = np.bincount(y, weights, shape[-1])
+            shares = shares / (len(y) if weights is None else shares.sum())
         else:
-            shares = few.mean(axis=0, dtype=float)
-        probabilities = (
-            isinstance(loss, CrossEntropy) or type(model.layers[-1]).__name__ == "Softmax"
-        )
+            shares = _mean(few, of_few)
+        probabilities = "probabilities" in (loss.takes, model.layers[-1].gives)
         answer = shares if probabilities else np.log(np.maximum(shares, 1e-30))  # (C,)
-        known, floor = cost(loss, answer, few), 0.0
+        known, floor = mean_cost(answer), 0.0
         if y.ndim > 1:
             own = few.astype(float)
             own = own if probabilities else np.log(np.maximum(own, 1e-30))
-            least = cost(loss, own, few, each=True)
+            least = mean_cost(own, each=True)
             floor = least if least < np.inf else 0.0
         nothing = known - floor < 1e-6 * known  # to beat: all rows are the same
-        return Guess(np.inf if nothing else known, answer, shape[-1], floor=floor)
-    if y.shape[1:] != shape or y.dtype.kind not in "biuf":  # a loss of the user's own
-        return Guess()
+        loss_known = np.inf if nothing else known
+        return Guess(loss_known, answer, shape[-1], floor=floor, weight=weight)
     apart = few - few[0].astype(float)  # small, where all lie far from 0; 0, where all are equal
-    answer = few[0] + apart.mean(axis=0)
-    return Guess(cost(loss, answer, few), answer, 0, apart.std(axis=0))
+    mean = _mean(apart, of_few)
+    stds = np.sqrt(_mean(np.square(apart - mean), of_few))
+    return Guess(mean_cost(few[0] + mean), few[0] + mean, 0, stds, weight=weight)
 
 
-def cost(loss: Loss, answer: Array, y: Array, each: bool = False) -> float:
+def _mean(rows: Array, weights: Array | None) -> Array:
+    """Return the mean of rows, each as often as its weight says."""
+    mean: Array = (
+        rows.mean(axis=0, dtype=float)
+        if weights is None
+        else np.average(rows, axis=0, weights=weights)
+    )
+    return mean
+
+
+def cost(
+    loss: Loss, answer: Array, y: Array, weights: Array | None = None, each: bool = False
+) -> float:
     """Return the loss of one answer to all of y, or infinity where it cannot be beaten.
 
-    each: the answer holds one for each of y. A copy of the loss is asked: it may have a memory.
+    weights: of the samples, if they have any. each: the answer holds one for each of y. A copy of
+    the loss is asked: it may have a memory.
     """
     loss = copy.deepcopy(loss)
     rows = max(
         100_000 // max(answer[0].size if each else answer.size, 1), 1
     )  # in pieces: the answers are many numbers
-    total = 0.0
+    total, given = 0.0, (y,) if weights is None else (y, weights)
     with np.errstate(all="ignore"):
         for start in range(0, len(y), rows):
-            some = y[start : start + rows]
-            p = answer[start : start + rows] if each else np.repeat(answer[None], len(some), axis=0)
+            some = [array[start : start + rows] for array in given]
+            count = len(some[0])
+            p = answer[start : start + rows] if each else np.repeat(answer[None], count, axis=0)
             try:
-                total += loss.forward(p, some) * len(some)
+                total += loss.forward(p, *some) * count
             except Exception:  # a loss of the user's own may refuse what no model of theirs says
                 return np.inf
     mean = float(total) / len(y)

@@ -43,6 +43,11 @@ class Layer(HasParameters, Configured, Portable, ABC):
     constructor stores its arguments unchanged under their own names: that alone makes the layer one
     that can be saved.
 
+    What others may know of a layer: `kink_mask(x)`; `takes` and `gives`, "scores" (any numbers) or
+    "probabilities" (rows that sum to 1), or "" where it does not matter; and `equations`, one text
+    each for forward, input_gradient and parameter_gradients, which explain_step prints. A subclass
+    that writes one of these methods anew loses its equation, until it has `equations` of its own.
+
     >>> class Double(Layer):
     ...     def forward(self, x, training=True):
     ...         return 2 * x
@@ -54,6 +59,8 @@ class Layer(HasParameters, Configured, Portable, ABC):
     """
 
     _streams: Streams | None = None  # of the model
+    takes = gives = ""
+    equations: tuple[str, ...] = ()
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one sample after this layer, or raise a ValueError at a misfit."""
@@ -97,6 +104,16 @@ class Layer(HasParameters, Configured, Portable, ABC):
         self.parameter_gradients(dout)
         return self.input_gradient(dout)
 
+    def kink_mask(self, x: Array) -> Array | None:
+        """Return on which side of its kink each number of a batch x lies: booleans (B, ...).
+
+        None, the default, for a layer without a kink. It stores nothing, and reads x, not what
+        forward remembers. With it check_gradients knows exactly which steps cross the kink; and
+        where it is shaped like out, a number that is False and for which out is 0 is one of an
+        inactive unit.
+        """
+        return None
+
     def settle(self, input_shape: Shape, streams: Streams) -> None:
         """Remember how it was built: from now on what decided its shapes stays as it is."""
         self._streams = streams
@@ -111,6 +128,8 @@ class Flatten(Layer):
     >>> Flatten().forward(np.zeros((2, 28, 28))).shape
     (2, 784)
     """
+
+    equations = "out = x, a sample in one row", "dx = dout, in x's shape"
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return (prod(input_shape),)
@@ -148,6 +167,7 @@ class Dense(Layer):
     array([[4., 5.]])
     """
 
+    equations = "out = x W + b", "dx = dout W.T", "dW = x.T dout, db = sum(dout)"
     W: Array  # these four are views of the model's two vectors: see parameters.py
     b: Array
     dW: Array
@@ -200,6 +220,8 @@ class ReLU(Layer):
     array([[0., 5.]])
     """
 
+    equations = "out = max(x, 0)", "dx = dout where x > 0"
+
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
             self.open = x > 0  # (B, ...)
@@ -207,6 +229,9 @@ class ReLU(Layer):
 
     def input_gradient(self, dout: Array) -> Array:
         return dout * self.open
+
+    def kink_mask(self, x: Array) -> Array:
+        return x > 0
 
 
 class Softmax(Layer):
@@ -227,6 +252,9 @@ class Softmax(Layer):
     array([[5.e-01, 5.e-01],
            [1.e+00, 1.e-30]])
     """
+
+    takes, gives = "scores", "probabilities"
+    equations = "p = exp(x) / sum exp(x)", "dx = p * (dout - sum(dout p))"
 
     def forward(self, x: Array, training: bool = True) -> Array:
         out: Array = np.maximum(softmax(x), 1e-30)  # (B, C)

@@ -93,6 +93,13 @@ class Optimizer(Configured, ABC):
     def update(self, params: Array, grads: Array, rate: float) -> None:
         """Work the equation of one step."""
 
+    def equations(self, rate: float) -> tuple[str, ...]:
+        """Return what explain_step prints of a step: a short name, and the equation of update.
+
+        And, where there is such a formula, what the gradient promises that the loss will fall by.
+        """
+        return ()
+
     def refuse_another_models(self, params: Array) -> None:
         """Raise ValueError if these are another model's than those that it has stepped."""
         ours, theirs = self._owner, owner_of(params)
@@ -168,6 +175,12 @@ class SGD(Optimizer):
 
         in_halves(step, params, grads, *self.memory.values())
 
+    def equations(self, rate: float) -> tuple[str, ...]:
+        if self.momentum:
+            name = f"SGD {rate:g}, momentum {self.momentum:g}"
+            return name, f"v <- {self.momentum:g} v - {rate:g} dW,  W <- W + v"
+        return f"SGD {rate:g}", f"W <- W - {rate:g} dW", f"{rate:g} |grad|^2"
+
 
 class Adam(Optimizer):
     """Every parameter steps by about learning_rate, less where its gradients disagree.
@@ -231,3 +244,6 @@ class Adam(Optimizer):
             w -= np.multiply(scratch, rate, out=scratch)
 
         in_halves(step, params, grads, *self.memory.values())
+
+    def equations(self, rate: float) -> tuple[str, ...]:
+        return f"Adam {rate:g}", f"W <- W - {rate:g} m / (sqrt(v) + {self.epsilon:g})"

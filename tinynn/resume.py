@@ -236,12 +236,12 @@ def restore(trainer: "Trainer", path: PathLike) -> Restored:
     return restored
 
 
-def batch_before(trainer: "Trainer") -> tuple[Array, Array]:
+def batch_before(trainer: "Trainer") -> tuple[Array, ...]:
     """Return the batch of the last step taken, as the run that never stopped has it at hand."""
     epoch, done = trainer.epoch, trainer.sums.samples or trainer.samples
     rng = trainer.order_of(epoch)
     size = trainer.batch_size
-    return next(minibatches(trainer.x, trainer.y, size, rng, start=(done - 1) // size))
+    return next(minibatches(trainer.x, trainer.y, size, rng, (done - 1) // size, *trainer.weights))
 
 
 def is_of_this_run(trainer: "Trainer", path: PathLike) -> bool:

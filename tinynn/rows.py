@@ -5,13 +5,13 @@ A row of the checker's report is its worst entry, or direction.
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from tinynn.differences import Measurement, Probe, loss_from, slopes, switches
+from tinynn.differences import Measurement, Probe, loss_from, side, slopes
 from tinynn.layers import Layer
 from tinynn.losses import Loss
 from tinynn.model import Sequential
@@ -91,15 +91,15 @@ class Case:
     @cached_property
     def noise(self) -> float:
         """How far a gradient and a difference may be apart by the rounding of the loss alone."""
-        size = max(abs(self.loss.forward(self.walk.p.copy(), self.walk.y)), 1.0)
+        size = max(abs(self.loss.forward(self.walk.p.copy(), *self.walk.y)), 1.0)
         return 10 * float(np.finfo(np.float64).eps) * size / (1e-5 if self.small else 1e-4)
 
     @cached_property
     def alone(self) -> dict[str, Array]:
         """The gradients that the layers give one by one, each on copies of all arrays."""
         model = copy.deepcopy(self.untouched)
-        gradients_alone(model, self.loss, self.before.x, self.before.y)
-        return gradients_alone(model, self.loss, self.walk.x, self.walk.y)
+        gradients_alone(model, self.loss, self.before.x, *self.before.y)
+        return gradients_alone(model, self.loss, self.walk.x, *self.walk.y)
 
     def owner(self, name: str) -> Layer | Loss:
         """Return the layer, or the loss, that a row's gradient comes from."""
@@ -126,14 +126,26 @@ class Case:
             yield loss_from(model, self.loss, given, self.walk.y, i)
             return
         between = name not in model.named_parameters() and i > 0
-        with (
-            handed(model.layers[0], np.copy),
-            handed(model.layers[i], lambda _: given.copy()) if between else nullcontext(),
-        ):
-            yield lambda: (
-                self.loss.forward(model.forward(self.walk.x), self.walk.y),
-                switches(model),
-            )
+        sides: list[bytes] = []
+
+        def noted(layer: Layer) -> Callable[[Array], Array]:
+            def note(x: Array) -> Array:
+                sides.append(side(layer, x))
+                return x
+
+            return note
+
+        def measure() -> tuple[float, bytes]:
+            sides.clear()
+            return self.loss.forward(model.forward(self.walk.x), *self.walk.y), b"".join(sides)
+
+        with ExitStack() as stack:
+            for layer in model.layers:
+                stack.enter_context(handed(layer, noted(layer)))
+            stack.enter_context(handed(model.layers[0], np.copy))
+            if between:
+                stack.enter_context(handed(model.layers[i], lambda _: given.copy()))
+            yield measure
 
     def right_alone(self, found: Comparison) -> bool:
         """Whether a layer gave the right gradient for the dout that it got, wherever that is from.
@@ -149,7 +161,8 @@ class Case:
         layer, given, dout = self.model.layers[i], self.given(name), self.walk.douts[i]
 
         def measure() -> tuple[float, bytes]:
-            return float(np.vdot(layer.forward(given.copy()), dout)), switches(self.model)
+            at = side(layer, given)
+            return float(np.vdot(layer.forward(given.copy()), dout)), at
 
         of_x = name not in self.model.named_parameters()
         gave = self.walk.returned[i] if of_x else found.gradient

@@ -280,8 +280,10 @@ def _without_code(value: Any) -> Any:
 
 
 def _data(trainer: "Trainer") -> dict[str, Array]:
-    names = ("x", "y", "validation x", "validation y")
-    return dict(zip(names, (trainer.x, trainer.y, *(trainer.validation or ())), strict=False))
+    names = ("x", "y", "sample_weight")
+    data = dict(zip(names, (trainer.x, trainer.y, *trainer.weights), strict=False))
+    held_out = [f"validation {name}" for name in names]
+    return {**data, **dict(zip(held_out, trainer.validation or (), strict=False))}
 
 
 # The machine

@@ -33,10 +33,10 @@ class Trainer(Guarded):
     seed: 0 or more, default 0; it alone decides the order of the samples in each epoch.
 
     Callbacks find here: model, loss, optimizer; epoch, counted from 1, and epochs, the last one;
-    step, counted from 1 over all epochs; batch, the arrays (x, y) of this step; batch_loss; sums,
-    of this epoch so far; samples, how many an epoch has; guess, what one scores without looking at
-    x; columns; history; resumed; finished; and stop, which ends training after this step when set
-    to True.
+    step, counted from 1 over all epochs; batch, the arrays (x, y) of this step, and third their
+    weights where there are such; batch_loss; sums, of this epoch so far; samples, how many an
+    epoch has; guess, what one scores without looking at x; columns; history; resumed; finished;
+    and stop, which ends training after this step when set to True.
 
     >>> from tinynn import SGD, Dense, MeanSquaredError
     >>> x = np.linspace(-1, 1, 50)[:, None]
@@ -54,10 +54,10 @@ class Trainer(Guarded):
         self.seed = checks.count("seed", seed, least=0)
         self.history, self.sums, self.guess = History(), Sums(), Guess()
         self.epoch = self.epochs = self.step = 0
-        self.batch: tuple[Array, Array] = (np.empty(0), np.empty(0))
-        self.batch_loss = np.nan
+        self.weights = list[Array]()  # of samples: one array, or none
+        self.batch: tuple[Array, ...] = (np.empty(0), np.empty(0))
         self.recent_losses: list[float] = []  # the last five
-        self.stop = self.resumed = False
+        self.batch_loss, self.stop, self.resumed = np.nan, False, False
         # for checkpoints, what this run began with, or the one that it goes on with: see resume.py
         self.settings: dict[str, Any] | None = None
         self.schedule: AskedSchedule | None = None
@@ -65,7 +65,7 @@ class Trainer(Guarded):
         self.functions: dict[str, Any] = {}
         self.loose: dict[str, Any] | None = None
         self.checkpoint, self.own_files = "", set[str]()  # the last, in words; all, by path
-        self.validation: tuple[Array, Array] | None = None
+        self.validation: tuple[Array, ...] | None = None
         self.callbacks: list[Callback] = []
 
     @checks.door
@@ -75,18 +75,21 @@ class Trainer(Guarded):
         y: npt.ArrayLike,
         epochs: int,
         batch_size: int = 32,
-        validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        validation_data: tuple[npt.ArrayLike, ...] | None = None,
         callbacks: Iterable[Callback] = (),
         resume_from: PathLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
     ) -> History:
         """Train for some epochs and return what was measured.
 
         x: (N, *input_shape). y: (N, ...), as the loss wants it. epochs: how many more, 1 or more;
-        with resume_from, how many in all. batch_size: 32. validation_data: None, or (x, y) held out
-        of training, scored after each epoch. callbacks: none; called in the given order, but what
-        reads a row of the history after what may write into it, and Checkpoint last. resume_from:
-        None, or a checkpoint's path; training goes on from there, to the same bits as if it had
-        never stopped.
+        with resume_from, how many in all. batch_size: 32. validation_data: None, or (x, y), or
+        (x, y, sample_weight), held out of training, scored after each epoch. callbacks: none;
+        called in the given order, but what reads a row of the history after what may write into
+        it, and Checkpoint last. resume_from: None, or a checkpoint's path; training goes on from
+        there, to the same bits as if it had never stopped. sample_weight: None,
+        or how much each sample counts (N,): numbers, 0 or more, not all 0. The loss is then (1/N)
+        sum_n w_n l_n, and so is each batch's; the accuracy is of all samples alike.
 
         Raises ValueError before the first step for data that do not fit, or settings other than
         those of the checkpoint; TrainingDiverged when the loss or a parameter is no finite number.
@@ -94,9 +97,9 @@ class Trainer(Guarded):
         scale, and of a loss over twice that of guessing among the classes, or the mean of y.
         """
         checks.something_trainable(self.model)
-        self.x, self.y = checks.data(self.model, self.loss, x, y)
+        self.x, self.y, *self.weights = checks.data(self.model, self.loss, x, y, sample_weight)
         self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
-        self.guess = best_guess(self.model, self.loss, self.y)
+        self.guess = best_guess(self.model, self.loss, self.y, *self.weights)
         checks.count("epochs", epochs)
         self.batch_size = checks.count("batch_size", batch_size)
         self.samples, self.recent_losses = len(self.x), []
@@ -127,19 +130,23 @@ class Trainer(Guarded):
 
     @np.errstate(all="ignore")  # what is no number is refused in words
     @checks.door
-    def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike) -> dict[str, float]:
+    def evaluate(
+        self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> dict[str, float]:
         """Return the loss on (x, y), and the accuracy if the loss is one of classes.
 
+        sample_weight: None, or (N,), which counts in the loss as in `fit`.
         Raises ValueError for data that do not fit, and where the model gives NaN, or the loss is
         infinite.
         """
-        x, y = checks.fitting(self.model, self.loss, x, y, "evaluate")
+        x, *given = checks.fitting(self.model, self.loss, x, y, sample_weight, "evaluate")
         sums = Sums()
         for start in range(0, len(x), 1024):  # in batches: the data may be large
-            p, batch_y = self.model.predict(x[start : start + 1024]), y[start : start + 1024]
-            loss = self._loss_of(p, batch_y)
+            p = self.model.predict(x[start : start + 1024])
+            batch_y, *weights = (each[start : start + 1024] for each in given)
+            loss = self._loss_of(p, batch_y, *weights)
             if not np.isfinite(loss):
-                checks.refuse_no_loss(self.model, self.loss, x, y, "evaluate")
+                checks.refuse_no_loss(self.model, self.loss, x, given[0], "evaluate")
             sums.add(loss, p, batch_y, self.loss.classifies)
         return sums.means()
 
@@ -150,8 +157,8 @@ class Trainer(Guarded):
             self._tell("on_epoch_begin")
         done = -(-self.sums.samples // self.batch_size)  # steps; up: the last batch may be smaller
         order = self.order_of(self.epoch)
-        for x, y in minibatches(self.x, self.y, self.batch_size, order, done):
-            self._run_step(x, y)
+        for batch in minibatches(self.x, self.y, self.batch_size, order, done, *self.weights):
+            self._run_step(*batch)
             self.sums.seconds = perf_counter() - began
             self._tell("on_step_end")
             if self.stop and self.sums.samples < self.samples:
@@ -176,25 +183,28 @@ class Trainer(Guarded):
         """Return what decides the order of the samples in an epoch, and nothing else."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, epoch)))
 
-    def _run_step(self, x: Array, y: Array) -> None:
+    def _run_step(self, x: Array, y: Array, *weights: Array) -> None:
         """Do what the loop of examples/xor.py does, and stop where the loss is no number."""
-        self.batch = x, y
+        self.batch = x, y, *weights
         self.step += 1
         p = self.model.forward(x)  # (B, ...)
-        self.batch_loss = self._loss_of(p, y)
+        self.batch_loss = self._loss_of(p, y, *weights)
         if not np.isfinite(self.batch_loss):
             raise diverged(self)
         self.recent_losses = [*self.recent_losses[-4:], self.batch_loss]
-        self.model.backward(self.loss.backward(p, y))
+        self.model.backward(self.loss.backward(p, y, *weights))
         self._tell("on_gradients")
         self.optimizer.step(self.model.params, self.model.grads)
         self.sums.add(self.batch_loss, p, y, self.loss.classifies)
 
-    def _loss_of(self, p: Array, y: Array) -> float:
-        """Return the loss of a batch, as a Python float; NaN where p cannot be scored."""
+    def _loss_of(self, p: Array, *y: Array) -> float:
+        """Return the loss of a batch, as a Python float; NaN where p cannot be scored.
+
+        y: the answers, and weights if there are any.
+        """
         if not checks.scored(p, self.loss.classifies):
             return np.nan
-        return checks.a_loss(self.loss.forward(p, y), self.loss)
+        return checks.a_loss(self.loss.forward(p, *y), self.loss)
 
     @property
     def finished(self) -> bool:

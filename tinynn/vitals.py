@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
 from tinynn.layers import LAYERS, Dense, Layer
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
@@ -30,11 +31,11 @@ class Look:
     parameters gets, the largest |x|, the standard deviation of all numbers, and their mean. spread:
     of the output of each layer with parameters, how much it differs from sample to sample: the root
     of its mean variance. slope: at that output, the root mean square of B times dout. closed: of
-    each layer that keeps a boolean array like its output, as ReLU does, the share of it that is
-    False, if what the layer gets is not 0 everywhere. alike: Dense layers all of whose units have
-    the same weights, inside and towards the next. labels, predicted: counts (C,) in this batch;
-    empty if there are no classes. update: of each matrix of weights, the norm of the step divided
-    by its own.
+    each layer with a `kink_mask` like its output, as ReLU's is, the share of numbers that it stops:
+    False in the mask and 0 in the output; if what the layer gets is not 0 everywhere. alike: Dense
+    layers all of whose units have the same weights, inside and towards the next. labels, predicted:
+    counts (C,) in this batch; empty if there are no classes. update: of each matrix of weights, the
+    norm of the step divided by its own.
     """
 
     step: int
@@ -51,10 +52,13 @@ class Look:
     update: dict[str, float] = field(default_factory=dict)
 
 
-def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int) -> Look:
+def look_at(
+    model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, *weights: Array, step: int
+) -> Look:
     """Look at a model at the batch (x, y), in its present step; it is left as it is.
 
-    The loss and the layers are copied, and run forward once more, as in training.
+    weights: of the samples, if they have any. The loss and the layers are copied, and run forward
+    once more, as in training.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
@@ -75,8 +79,8 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
         p, given = outs[-1], outs[first]
         largest, size = float(np.abs(given).max()), float(given.std(dtype=float))
         mean = float(given.mean(dtype=float))
-        seen = Look(step, loss.forward(p, y), largest, size, mean)
-        dout = loss.backward(p, y)
+        seen = Look(step, loss.forward(p, y, *weights), largest, size, mean)
+        dout = np.asarray(loss.backward(p, y, *weights), model.dtype)
         for i in reversed(range(first, len(model.layers))):
             layer, out = layers[i], outs[i + 1]
             if layer.parameters():
@@ -88,8 +92,8 @@ def look_at(model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, step: int
                 own = type(layer) not in LAYERS.values()
                 dout = layer.backward(dout.copy()) if own else layer.input_gradient(dout)
     for layer, given, out in zip(layers, outs, outs[1:], strict=False):
-        units = open_units(layer)
-        if units is not None and units.shape == out.shape and given.any():
+        units = open_units(layer, given, out)
+        if units is not None and given.any():
             seen.closed[layer.name] = 1 - float(units.mean())
     seen.alike = _alike([layer for layer in layers if isinstance(layer, Dense)])
     if loss.classifies:
@@ -124,17 +128,25 @@ def never_open(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
     twin = copy.deepcopy(model)  # which may remember something else than the model
     out, found = x.astype(twin.dtype), {}
     for layer in twin.layers:
-        out = layer.forward(out)
-        units = open_units(layer)
-        if units is not None and units.shape == out.shape:
+        given, out = out, layer.forward(out.copy())  # a copy: a layer may work in place
+        units = open_units(layer, given, out)
+        if units is not None:
             found[layer.name] = (int(np.sum(~units.any(axis=0))), units[0].size)
     return found
 
 
-def open_units(layer: object) -> Array | None:
-    """Return the boolean array (B, ...) that a layer with a kink keeps, or None."""
-    arrays = [v for v in vars(layer).values() if isinstance(v, np.ndarray) and v.dtype == bool]
-    return arrays[0] if arrays else None
+def open_units(layer: Layer, x: Array, out: Array) -> Array | None:
+    """Return which numbers of out (B, ...) a layer with a kink lets pass; None without such a kink.
+
+    What is on the other side is stopped if nothing comes out: a leaky ReLU stops nothing.
+
+    >>> from tinynn import ReLU
+    >>> x = np.array([[-1.0, 2.0]])
+    >>> open_units(ReLU(), x, ReLU().forward(x))
+    array([[False,  True]])
+    """
+    mask = checks.kink_mask(layer.kink_mask(x), len(x), layer)
+    return None if mask is None or mask.shape != out.shape else mask | (out != 0)
 
 
 def weights(model: Sequential) -> dict[str, Array]:

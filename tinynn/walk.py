@@ -133,15 +133,16 @@ def handed(layer: Layer, change: Callable[[Array], Array]) -> Iterator[None]:
 class Walk:
     """One step of a model: what passed by each layer, and every gradient that came of it.
 
-    x and y: the batch that it was taken at. heard: of the step. douts: what each layer got from
-    above. returned: its dx. gradients: by the names of the rows of a report, from the loss back:
-    what the step computed, and below it what `input_gradient` did. others: of the same names, what
-    `input_gradient` computed where the step did so too. layers: for each name, its layer's
-    position. new: the parameters after backward, which should not have changed them.
+    x and y: the batch that it was taken at, y with the weights of samples if there are any. heard:
+    of the step. douts: what each layer got from above. returned: its dx. gradients: by the names of
+    the rows of a report, from the loss back: what the step computed, and below it what
+    `input_gradient` did. others: of the same names, what `input_gradient` computed where the step
+    did so too. layers: for each name, its layer's position. new: the parameters after backward,
+    which should not have changed them.
     """
 
     x: Array
-    y: Array
+    y: tuple[Array, ...]
     heard: Heard
     p: Array
     douts: dict[int, Array]
@@ -173,17 +174,20 @@ def way_back(model: Sequential) -> Callable[[], None]:
     return go_back
 
 
-def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
-    """Take a step as training does, the update aside, then ask for dx. The model stays as it is."""
+def own_walk(model: Sequential, loss: Loss, x: Array, *y: Array) -> Walk:
+    """Take a step as training does, the update aside, then ask for dx. The model stays as it is.
+
+    y: the answers, and weights of samples if there are any.
+    """
     params, last, go_back = model.params.copy(), len(model.layers), way_back(model)
     go_back()
     with listening(model) as step:
         out = model.forward(x)
         p = out.copy()
         step.kept[last, "p", 0] = out, out.tobytes()
-        loss.forward(out, y)
+        loss.forward(out, *y)
         step.look(loss, "forward")
-        dp = loss.backward(out, y)
+        dp = loss.backward(out, *y)
         step.look(loss, "backward")
         step.douts[last] = dp.copy()
         model.backward(dp)
@@ -197,7 +201,7 @@ def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
     model.params = params  # which a wrong backward may have changed
     go_back()
     with listening(model) as below:
-        dx = model.input_gradient(loss.backward(model.forward(x), y)).copy()
+        dx = model.input_gradient(loss.backward(model.forward(x), *y)).copy()
     go_back()
     first, returned = model.first_trainable, {**below.dxs, **step.dxs}
     below.dxs[0] = dx
@@ -214,14 +218,14 @@ def own_walk(model: Sequential, loss: Loss, x: Array, y: Array) -> Walk:
     return Walk(x, y, step, p, douts, returned, gradients, others, layers, new)
 
 
-def gradients_alone(model: Sequential, loss: Loss, x: Array, y: Array) -> dict[str, Array]:
+def gradients_alone(model: Sequential, loss: Loss, x: Array, *y: Array) -> dict[str, Array]:
     """Return the gradients that the layers give one after the other, each on copies."""
     arrays = [x]
     for layer, shape in zip(model.layers, model.output_shapes, strict=True):
         out = layer.forward(arrays[-1].copy())
         checks.returned(out, (len(x), *shape), layer, "forward")
         arrays.append(out.copy())
-    dout = loss.backward(arrays[-1].copy(), y).copy()
+    dout = loss.backward(arrays[-1].copy(), *y).copy()
     gradients = {"loss.p": dout}
     for layer, given in reversed([*zip(model.layers, arrays, strict=False)]):
         dout = layer.backward(dout.copy()).copy()

@@ -44,10 +44,12 @@ from tinynn.checks.networks import (
     another_model,
     batch,
     drawn,
+    equations,
     flat,
     fresh_layers,
     in_no_model,
     kept_vectors,
+    kink_mask,
     memory,
     not_in_place,
     output_gradient,
@@ -79,6 +81,7 @@ from tinynn.checks.training import (
     refuse_no_loss,
     softmax_once,
 )
+from tinynn.checks.weights import weights
 
 __all__ = [
     "NoNumbers",
@@ -102,6 +105,7 @@ __all__ = [
     "dense",
     "door",
     "drawn",
+    "equations",
     "figure",
     "first_rate",
     "fitting",
@@ -113,6 +117,7 @@ __all__ = [
     "instance",
     "instances",
     "kept_vectors",
+    "kink_mask",
     "labels",
     "masked_answer",
     "memory",
@@ -146,5 +151,6 @@ __all__ = [
     "something_trainable",
     "targets",
     "vector",
+    "weights",
     "with_own",
 ]

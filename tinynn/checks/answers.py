@@ -175,7 +175,7 @@ def class_shares(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, 
     return p, ..., y.astype(dtype, copy=False)
 
 
-def probabilities(p: Array) -> None:
+def probabilities(p: Array, loss: str) -> None:
     """Rows (B, C), each of numbers from 0 up that sum to 1; a model that is sure gives 0 and 1."""
     sums = p.sum(axis=-1)  # (B,)
     if not (np.abs(sums - 1).max() < 1e-3 and p.min() >= 0):  # so written, NaN is wrong too
@@ -184,7 +184,7 @@ def probabilities(p: Array) -> None:
         if np.isnan(p).any():
             remedy = "Has training diverged? Then try a smaller learning rate."
         raise ValueError(
-            f"CrossEntropy expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
+            f"{loss} expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
             f"its smallest is {p[row].min():.4g}. {remedy}"
         )
 
@@ -199,30 +199,31 @@ def repeats(layer: Any, x: Array, out: Array) -> None:
         )
 
 
-def not_saturated(p: Array, loss: str) -> None:
-    """Probabilities that finite differences can be taken of: above the floor of the loss."""
-    low = (p <= 1e-29).any(axis=-1) if loss == "CrossEntropy" else np.zeros(1, bool)
+def not_saturated(p: Array, loss: Any) -> None:
+    """Predictions that finite differences can be taken of: above the floor of the loss, if any."""
+    low = p <= 10 * loss.floor if loss.floor else np.zeros(1, bool)
     if low.any():
+        digits = round(-np.log10(10 * loss.floor))
         raise ValueError(
-            f"check_gradients: row {int(low.argmax())} of p is sure to 29 digits, where "
-            "CrossEntropy no longer rises, so that no differences can be taken. Scale x to about 0 "
-            "to 1, or check scores with SoftmaxCrossEntropy()."
+            f"check_gradients: row {int(np.argwhere(low)[0, 0])} of p is sure to {digits} digits, "
+            f"where {type(loss).__name__} no longer rises, so that no differences can be taken. "
+            "Scale x to about 0 to 1, or check scores with SoftmaxCrossEntropy()."
         )
 
 
 @door
-def targets(p: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
+def targets(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, Array]:
     """Predictions p of any shape, and the answer: numbers in the same shape and precision."""
-    p = numbers(array(p, "p"), "MeanSquaredError expects p as numbers")
-    y = same_shape(p.shape, y)
+    p = numbers(array(p, "p"), f"{loss} expects p as numbers")
+    y = same_shape(p.shape, y, loss)
     return p, y.astype(np.result_type(p, np.float32), copy=False)
 
 
-def same_shape(p_shape: Shape, y: npt.ArrayLike) -> Array:
+def same_shape(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
     """Numbers in the very shape of predictions: NumPy would stretch others silently."""
     y = array(y, "y")
     if y.dtype.kind not in "biuf":
-        raise ValueError(f"MeanSquaredError expects numbers, got y of {y.dtype}.")
+        raise ValueError(f"{loss} expects numbers, got y of {y.dtype}.")
     if y.shape != p_shape:
         remedy = "They must have one shape."
         if y.shape == p_shape[:1]:
@@ -230,7 +231,7 @@ def same_shape(p_shape: Shape, y: npt.ArrayLike) -> Array:
         if p_shape == (*y.shape, 1):
             both = np.broadcast_shapes(p_shape, y.shape)
             remedy = f"NumPy would stretch both to {both} and train on nonsense. Use y[:, None]."
-        raise ValueError(f"MeanSquaredError: p is {p_shape}, y is {y.shape}. {remedy}")
+        raise ValueError(f"{loss}: p is {p_shape}, y is {y.shape}. {remedy}")
     if not prod(p_shape):
-        raise ValueError(f"MeanSquaredError expects 1 sample or more, got p of shape {p_shape}.")
+        raise ValueError(f"{loss} expects 1 sample or more, got p of shape {p_shape}.")
     return y

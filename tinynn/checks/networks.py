@@ -330,6 +330,49 @@ def returned(
         )
 
 
+def equations(told: Any, thing: Any, most: int) -> None:
+    """What a class says of its own equations: a tuple of texts.
+
+    >>> from tinynn import ReLU
+    >>> equations("out = 2 x", ReLU(), 3)
+    Traceback (most recent call last):
+        ...
+    ValueError: ReLU.equations must be a tuple of up to 3 texts, got 'out = 2 x'. Write
+        ('out = 2 x',).
+    """
+    fine = isinstance(told, (tuple, list)) and all(isinstance(text, str) for text in told)
+    if not fine or len(told) > most:
+        hint = f" Write ({told!r},)." if isinstance(told, str) else ""
+        hint = ' Forgot "return"?' if told is None else hint
+        raise ValueError(
+            f"{type(thing).__name__}.equations must be a tuple of up to {most} texts, got "
+            f"{told!r:.100}.{hint}"
+        )
+
+
+def kink_mask(mask: Any, samples: int, layer: Any) -> Any:
+    """What a layer's kink_mask returned: None, or booleans, of each sample as many.
+
+    >>> from tinynn import ReLU
+    >>> kink_mask(np.array([[1.0, -1.0]]), 1, ReLU())
+    Traceback (most recent call last):
+        ...
+    ValueError: ReLU.kink_mask returned an array of float64 (1, 2); it must return booleans (B, ...)
+        that tell on which side of its kink each number lies, here (1, ...), such as x > 0, or None.
+    """
+    if mask is None or (
+        isinstance(mask, np.ndarray) and mask.dtype == bool and mask.shape[:1] == (samples,)
+    ):
+        return mask
+    got = f"{mask!r:.60}"
+    if isinstance(mask, np.ndarray):
+        got = f"an array of {mask.dtype} {mask.shape}"
+    raise ValueError(
+        f"{layer.name}.kink_mask returned {got}; it must return booleans (B, ...) that tell on "
+        f"which side of its kink each number lies, here ({samples}, ...), such as x > 0, or None."
+    )
+
+
 def not_in_place(error: ValueError, layer: Any) -> None:
     """Raise an error that names the layer, if this is NumPy's own of a read-only array.
 

@@ -8,57 +8,65 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.answers import class_targets, same_shape
 from tinynn.checks.arguments import a_loss, array, instance
 from tinynn.checks.door import door
 from tinynn.checks.networks import batch
 from tinynn.checks.predictions import NoNumbers, masked_answer, refuse_unsound, scored
+from tinynn.checks.weights import sample_weights, weights
 from tinynn.parameters import Array
 
 ENOUGH = 64  # steps, before which it is too early to call a training hopeless
 
 
-def paired(x: npt.ArrayLike, y: npt.ArrayLike, kind: str = "") -> tuple[Array, Array]:
-    """Samples and their answers: as many of each, 1 or more."""
+def paired(
+    x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None, kind: str = ""
+) -> tuple[Array, ...]:
+    """Samples, their answers, and their weights if there are any: as many of each, 1 or more."""
     x, y = array(x, f"{kind}x"), array(y, f"{kind}y")
     if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
         raise ValueError(
             f"{kind}x and y must have as many samples as each other, 1 or more; their shapes are "
             f"{x.shape} and {y.shape}."
         )
-    return x, y
+    if sample_weight is None:
+        return x, y
+    given = array(sample_weight, f"{kind}sample_weight")
+    dtype = given.dtype if given.dtype.kind == "f" else np.float64
+    return x, y, weights(given, len(x), dtype, f"{kind}sample_weight")
 
 
 def softmax_once(model: Any, loss: Any) -> None:
-    """A model and its loss: SoftmaxCrossEntropy wants scores, not what Softmax has made of them."""
-    last = model.layers[-1]
-    if [type(layer).__name__ for layer in model.layers[-2:]] == ["Softmax", "Softmax"]:
+    """A model and its loss: what takes scores gets no probabilities, which are softmax' already."""
+    last, before = model.layers[-1], model.layers[-2:-1]
+    if last.takes == "scores" and any(layer.gives == "probabilities" for layer in before):
         raise ValueError(
-            f"{model.layers[-2].name} and {last.name}: the second gets probabilities, which it "
-            "makes nearly equal. Remove one of both."
+            f"{before[0].name} and {last.name}: the second gets probabilities, which it makes "
+            "nearly equal. Remove one of the two."
         )
-    if type(last).__name__ == "Softmax" and model.output_shapes[-1][-1:] == (1,):
+    if last.gives == "probabilities" and model.output_shapes[-1][-1:] == (1,):
         raise ValueError(
             f"{last.name} gets one number a sample, and makes 1 of each. For two classes end with "
-            "Dense(2), Softmax(); for a number to be predicted, without Softmax."
+            f"Dense(2), {type(last).__name__}(); for a number to be predicted, without "
+            f"{type(last).__name__}."
         )
-    if (type(last).__name__, type(loss).__name__) == ("Softmax", "SoftmaxCrossEntropy"):
+    if last.gives == "probabilities" and loss.takes == "scores":
         classes = model.output_shapes[-1][-1]
         least = np.log(1 + (classes - 1) / np.e)  # at scores of 1 for the right class, 0 elsewhere
         raise ValueError(
-            f"SoftmaxCrossEntropy applies softmax itself, and {last.name} already did: with "
-            f"{classes} classes the loss could never fall below {least:.3f}. Remove Softmax() or "
-            "use CrossEntropy()."
+            f"{type(loss).__name__} applies softmax itself, and {last.name} already did: with "
+            f"{classes} classes the loss could never fall below {least:.3f}. Remove "
+            f"{type(last).__name__}() or use CrossEntropy()."
         )
 
 
 def fitting(
-    model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike, caller: str
-) -> tuple[Array, Array]:
-    """Samples and answers as arrays, not copied, in the shapes that model and loss take."""
+    model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike,
+    sample_weight: npt.ArrayLike | None, caller: str,
+) -> tuple[Array, ...]:  # fmt: skip
+    """Samples, answers and weights as arrays, in the shapes that model and loss take."""
     x, y = _samples(model, x, y, caller)
-    _answers(model, loss, y)
-    return x, y
+    loss.check_targets(y, model.output_shapes[-1])
+    return x, y, *sample_weights(model, loss, sample_weight, len(x))
 
 
 def _samples(
@@ -67,7 +75,7 @@ def _samples(
     """Samples in the shape that the model takes, and as many answers."""
     x, y = array(x, f"{kind}x"), array(y, f"{kind}y")
     if x.shape != model.input_shape:  # else it is one sample, and `batch` tells how to give it
-        x, y = paired(x, y, kind)
+        x, y = paired(x, y, kind=kind)
     numbers = x.ndim == 1 and model.input_shape == (1,)  # in a row: `batch` tells what is missing
     if x.shape[1:] != model.input_shape == y.shape[1:] and not numbers:
         raise ValueError(
@@ -77,14 +85,6 @@ def _samples(
         )
     batch(x, model.input_shape, caller)
     return x, y
-
-
-def _answers(model: Any, loss: Any, y: Array) -> None:
-    """Answers as the loss wants them for what the model returns."""
-    if loss.classifies:
-        class_targets((len(y), *model.output_shapes[-1]), y, type(loss).__name__)
-    if type(loss).__name__ == "MeanSquaredError":
-        same_shape((len(y), *model.output_shapes[-1]), y)
 
 
 def _finite(name: str, values: Array, dtype: np.dtype[Any]) -> None:
@@ -148,15 +148,15 @@ def _sound(
     x, y = _samples(model, x, y, caller, kind)
     _finite(f"{kind}x", x, model.dtype)
     _finite(f"{kind}y", y, model.dtype)
-    _answers(model, loss, y)
+    loss.check_targets(y, model.output_shapes[-1])
     return x, y
 
 
 @door
 def one_step(
     model: Any, network: type, loss: Any, losses: type, x: npt.ArrayLike, y: npt.ArrayLike,
-    caller: str, dtype: npt.DTypeLike | None = None,
-) -> tuple[Array, Array]:  # fmt: skip
+    caller: str, dtype: npt.DTypeLike | None = None, sample_weight: npt.ArrayLike | None = None,
+) -> tuple[Array, ...]:  # fmt: skip
     """Data, as arrays, of which a step is to be told: a copy of the model goes forward and back.
 
     network, losses: the classes Sequential and Loss. dtype: of the copy; without, the model's own.
@@ -164,35 +164,41 @@ def one_step(
     softmax_once(instance(model, network, "model"), instance(loss, losses, "loss"))
     x, y = _sound(model, loss, x, y, caller)
     twin, loss = model.astype(dtype or model.dtype), copy.deepcopy(loss)  # it may have a memory
+    of_samples = sample_weights(twin, loss, sample_weight, len(x))
+    some = [each[:32] for each in (y, *of_samples)]
     with np.errstate(all="ignore"):
         p = twin.forward(x[:32])
         if not scored(p, loss.classifies):
             _refuse_no_numbers(twin, loss, x[:32], caller)
-        a_loss(loss.forward(p, y[:32]), loss)
-        twin.backward(loss.backward(p, y[:32]))
-    return x, y
+        a_loss(loss.forward(p, *some), loss)
+        twin.backward(loss.backward(p, *some))
+    return x, y, *of_samples
 
 
 @door
 def data(
-    model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike, kind: str = ""
-) -> tuple[Array, Array]:
+    model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike,
+    sample_weight: npt.ArrayLike | None = None, *, kind: str = "",
+) -> tuple[Array, ...]:  # fmt: skip
     """Samples and answers to train on, as arrays, not copied: no step will stumble over them.
 
-    A warning for bytes that nobody has scaled.
+    With weights, if there are any, in the model's precision. A warning for bytes that nobody has
+    scaled.
     """
     x, y = _sound(model, loss, x, y, "fit", kind)
+    given = (y, *sample_weights(model, loss, sample_weight, len(x), kind))
     if np.isfinite(model.params).all():  # or a checkpoint is to mend them
-        _try(model, loss, x[:1], y[:1])
+        _try(model, loss, x[:1], *(each[:1] for each in given))
     if not kind and _are_bytes(x):  # of validation data `held_out` compares the scale
-        now, scaled = (_try(model, loss, some, y[:32]) for some in (x[:32], x[:32] / 255))
+        few = [each[:32] for each in given]
+        now, scaled = (_try(model, loss, some, *few) for some in (x[:32], x[:32] / 255))
         remedy = "tinynn.scale_pixels(x)" if x.dtype == np.uint8 else "x / 255"
         warnings.warn(
             f"x holds bytes, 0 to {x.max():g}. Networks learn better from 0 to 1: with {remedy} "
             f"the loss begins at {scaled:.3g}, as it is at {now:.3g}.",
             stacklevel=5,  # at the line that called fit
         )
-    return x, y
+    return x, *given
 
 
 def _are_bytes(x: Array) -> bool:
@@ -223,28 +229,31 @@ def _usual_size(few: Array) -> float:
     return float(sizes[sizes <= np.quantile(sizes, 0.95)].mean()) if sizes.size else 0.0
 
 
-def _try(model: Any, loss: Any, x: Array, y: Array) -> float:
+def _try(model: Any, loss: Any, x: Array, y: Array, *of_samples: Array) -> float:
     """Return the loss of some samples, or raise what the first step would."""
     loss = copy.deepcopy(loss)  # it may have a memory
     with np.errstate(all="ignore"):
         p = model.predict(x)
-        value = loss.forward(p, y) if scored(p, loss.classifies) else np.nan
+        value = loss.forward(p, y, *of_samples) if scored(p, loss.classifies) else np.nan
     return a_loss(value, loss)
 
 
 @door
-def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Array, Array] | None:
-    """Validation data (x, y) or None: like those to train on, and other ones; else a warning."""
+def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Array, ...] | None:
+    """Validation data (x, y), with weights or without, or None: like those to train on, and others.
+
+    A warning if they are the same, or on another scale.
+    """
     if pair is None:
         return None
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+    if not isinstance(pair, (tuple, list)) or len(pair) not in (2, 3):
         number = f" of {len(pair)}" if isinstance(pair, (tuple, list)) else ""
         hint = " To hold a share out, see stratified_split." if isinstance(pair, float) else ""
         raise ValueError(
-            f"validation_data must be a pair, (x, y), got: {type(pair).__name__}{number}.{hint}"
+            "validation_data must be a pair, (x, y), or (x, y, sample_weight), got: "
+            f"{type(pair).__name__}{number}.{hint}"
         )
-    x_held, y_held = pair
-    x_held, y_held = data(model, loss, x_held, y_held, "validation ")
+    x_held, y_held, *of_samples = data(model, loss, *pair, kind="validation ")
     for which, part in (("first", x[: len(x_held)]), ("last", x[-len(x_held) :])):
         if _equal(part, x_held):
             these = "" if len(x_held) == len(x) else f"the {which} {len(x_held)} samples of "
@@ -268,7 +277,7 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Arra
                 f"{name}, with the same numbers.",
                 stacklevel=5,
             )
-    return x_held, y_held
+    return x_held, y_held, *of_samples
 
 
 def _equal(a: Array, b: Array) -> bool:
@@ -288,10 +297,11 @@ def better_than_guessing(
     epochs are over, and at the pace of the last ten neither those left nor ten would be enough.
     """
     epoch, loss = rows[-1]["epoch"], rows[-1]["loss"]
-    if guess.classes and loss > 2 * max(np.log(guess.classes), guess.loss):
+    any_class = np.log(guess.classes or 1) * guess.weight
+    if guess.classes and loss > 2 * max(any_class, guess.loss):
         warnings.warn(
             f"The loss of epoch {epoch} is {loss:.3g}; guessing among {guess.classes} "
-            f"classes gives {np.log(guess.classes):.3g}. The learning rate may be too high, or x "
+            f"classes gives {any_class:.3g}. The learning rate may be too high, or x "
             "not scaled: callbacks=[Doctor()] tells which.",
             stacklevel=5,
         )

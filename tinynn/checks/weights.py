@@ -1,0 +1,76 @@
+"""Weights of samples: how much each counts in the loss; and whether a loss takes such."""
+
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.checks.arguments import array, numbers
+from tinynn.checks.door import door
+from tinynn.parameters import Array
+
+
+@door
+def weights(
+    values: npt.ArrayLike, samples: int, dtype: npt.DTypeLike, name: str = "weights"
+) -> Array:
+    """Weights of samples (B,): numbers, 0 or more each, in the precision of what they weigh.
+
+    >>> weights([1, -1], 2, np.float32)
+    Traceback (most recent call last):
+        ...
+    ValueError: weights must be finite numbers, 0 or more, one a sample; that of sample 1 is -1.
+    """
+    given = numbers(array(values, name), f"{name} must be one number a sample")
+    if given.shape != (samples,):
+        hint = f" Write {name.split()[-1]}[:, 0]." if given.shape == (samples, 1) else ""
+        raise ValueError(
+            f"{name} must be one number a sample, shape ({samples},), got {given.shape}.{hint}"
+        )
+    with np.errstate(over="ignore"):
+        made = given.astype(dtype, copy=False)
+    wrong = ~((made >= 0) & (made < np.inf))  # so written, NaN is wrong too
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise ValueError(
+            f"{name} must be finite numbers, 0 or more, one a sample; that of sample {at} is "
+            f"{given[at]}."
+        )
+    return made
+
+
+def sample_weights(
+    model: Any, loss: Any, given: npt.ArrayLike | None, samples: int, kind: str = ""
+) -> tuple[Array, ...]:
+    """The weights of samples as they go to the loss: none, or one array, in the model's precision.
+
+    Not all are 0; and the loss takes them.
+    """
+    if given is None:
+        return ()
+    name = f"{kind}sample_weight"
+    made = weights(given, samples, model.dtype, name)
+    if not made.any():
+        raise ValueError(f"{name} is 0 for all samples, so that none has a part in the loss.")
+    for method in (loss.forward, loss.backward):
+        if not _takes_weights(method):
+            kind, called = type(loss).__name__, method.__name__
+            raise ValueError(
+                f"sample_weight: {kind}.{called} takes no weights. Write def {called}(self, p, y, "
+                "weights=None) there, and, where weights are given, multiply what is sample n's by "
+                "weights[n]; the mean stays over B, the number of samples."
+            )
+    return (made,)
+
+
+def _takes_weights(method: Any) -> bool:
+    """Whether a loss' method can be called as forward(p, y, weights)."""
+    try:
+        named = [*signature(method).parameters.values()]
+    except (ValueError, TypeError):  # of what is built in
+        return True
+    places = [one for one in named if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    if len(places) > 2:  # with another default it is something else
+        return places[2].default in (None, Parameter.empty)
+    return any(one.kind is one.VAR_POSITIONAL for one in named)
