@@ -234,6 +234,12 @@ def victim(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture(params=["model", pytest.param("checkpoint", marks=pytest.mark.slow)])
+def either(request):
+    """A victim of a kind that does not matter: both are read by the same code."""
+    return request.getfixturevalue(request.param)
+
+
 def test_the_writer_of_these_tests_writes_files_that_load(victim):
     """Or every refusal below would be worthless."""
     victim.write()
@@ -283,10 +289,10 @@ def test_a_file_of_another_kind_is_refused(victim, change, monkeypatch):
 
 
 @pytest.mark.parametrize("sixteenths", range(16))
-def test_a_file_truncated_at_any_sixteenth_is_refused(victim, sixteenths):
-    content = victim.path.read_bytes()
-    victim.write(content[: len(content) * sixteenths // 16])
-    victim.refused()
+def test_a_file_truncated_at_any_sixteenth_is_refused(either, sixteenths):
+    content = either.path.read_bytes()
+    either.write(content[: len(content) * sixteenths // 16])
+    either.refused()
 
 
 def test_no_pickle_is_ever_executed(victim, monkeypatch):
@@ -311,7 +317,7 @@ def flipped(data, place):
 
 
 @pytest.mark.parametrize("place", [20, 128, -1], ids=["header", "first byte", "last byte"])
-@pytest.mark.parametrize("trailing", [0, 40])
+@pytest.mark.parametrize("trailing", [0, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_flipped_bit_in_any_member_is_refused_also_with_trailing_bytes(victim, place, trailing):
     for part in victim.parts:
         honest = part.data
@@ -385,11 +391,11 @@ MEMBERS = {
 
 
 @pytest.mark.parametrize("lie", MEMBERS.values(), ids=MEMBERS)
-def test_a_lie_about_a_member_is_refused(victim, lie):
-    assert len(victim.part("1.Dense.W").data) == 176  # 128 and 4 * 3 * 4
-    vars(victim.part("1.Dense.W")).update(lie)
-    victim.write()
-    victim.refused()
+def test_a_lie_about_a_member_is_refused(either, lie):
+    assert len(either.part("1.Dense.W").data) == 176  # 128 and 4 * 3 * 4
+    vars(either.part("1.Dense.W")).update(lie)
+    either.write()
+    either.refused()
 
 
 ENDINGS = {
@@ -400,9 +406,9 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("lie", ENDINGS.values(), ids=ENDINGS)
-def test_a_lie_about_the_directory_is_refused(victim, lie):
-    victim.write(**lie)
-    victim.refused()
+def test_a_lie_about_the_directory_is_refused(either, lie):
+    either.write(**lie)
+    either.refused()
 
 
 @pytest.mark.parametrize("name", ["1.Dense.W", "architecture"])
@@ -468,12 +474,12 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
-def test_a_surplus_member_is_refused(victim, name, first):
+def test_a_surplus_member_is_refused(either, name, first):
     surplus = Part(name, npy(np.zeros((4, 3), np.float32)))
-    victim.parts.insert(0 if first else len(victim.parts), surplus)
-    victim.write()
-    victim.refused()
-    assert [path.name for path in victim.path.parent.iterdir()] == ["victim.npz"]
+    either.parts.insert(0 if first else len(either.parts), surplus)
+    either.write()
+    either.refused()
+    assert [path.name for path in either.path.parent.iterdir()] == ["victim.npz"]
 
 
 def test_a_missing_array_is_refused_and_named(victim):
@@ -526,13 +532,16 @@ SHAPES = {
 }
 
 
-TARGETS = {
-    "model": ["1.Dense.W", "architecture"],
-    "checkpoint": ["1.Dense.W", "training", "training.optimizer.M"],
-}
+TARGETS = [
+    ("model", "1.Dense.W"),
+    pytest.param(("model", "architecture"), marks=pytest.mark.slow),
+    pytest.param(("checkpoint", "1.Dense.W"), marks=pytest.mark.slow),
+    pytest.param(("checkpoint", "training"), marks=pytest.mark.slow),
+    ("checkpoint", "training.optimizer.M"),
+]
 
 
-@pytest.fixture(params=[(kind, name) for kind in TARGETS for name in TARGETS[kind]], ids="-".join)
+@pytest.fixture(params=TARGETS, ids="-".join)
 def target(request):
     """A file, one of its arrays, and that array's name as errors tell it."""
     kind, name = request.param
@@ -670,12 +679,12 @@ def test_fortran_order_is_accepted_and_right(victim):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["1.Dense.W", "1.Dense.b", "3.Dense.W", "3.Dense.b"])
-def test_weights_that_are_no_numbers_are_refused_and_named(victim, name, value):
-    array = np.load(io.BytesIO(victim.part(name).data))
+def test_weights_that_are_no_numbers_are_refused_and_named(either, name, value):
+    array = np.load(io.BytesIO(either.part(name).data))
     array.flat[-1] = value
-    victim.part(name).data = npy(array)
-    victim.write()
-    victim.refused(name, "NaN or infinity")
+    either.part(name).data = npy(array)
+    either.write()
+    either.refused(name, "NaN or infinity")
 
 
 # The architecture, and the format
@@ -778,12 +787,12 @@ ARCHITECTURES = {
 
 
 @pytest.mark.parametrize("change", ARCHITECTURES.values(), ids=ARCHITECTURES)
-def test_an_architecture_that_is_none_is_refused(victim, change):
-    part = victim.part("architecture")
+def test_an_architecture_that_is_none_is_refused(either, change):
+    part = either.part("architecture")
     part.data = npy(change(json.loads(str(np.load(io.BytesIO(part.data))))))
-    victim.write()
+    either.write()
     # a checkpoint of another architecture than the model's is a plain ValueError
-    victim.refused(error=ModelFormatError if victim.kind == "model" else ValueError)
+    either.refused(error=ModelFormatError if either.kind == "model" else ValueError)
 
 
 def test_an_architecture_in_many_texts_is_not_read(model):
@@ -848,10 +857,10 @@ FORMATS = {
 
 
 @pytest.mark.parametrize(("value", "words"), FORMATS.values(), ids=FORMATS)
-def test_another_format_is_refused_and_the_future_says_so(victim, value, words):
-    victim.part("format").data = npy(value)
-    victim.write()
-    victim.refused(*words)
+def test_another_format_is_refused_and_the_future_says_so(either, value, words):
+    either.part("format").data = npy(value)
+    either.write()
+    either.refused(*words)
 
 
 # The training state of a checkpoint

@@ -410,7 +410,7 @@ def test_an_end_in_mid_download_leaves_no_wrong_file_and_the_next_call_starts_ov
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs locks")
-@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_of_processes_that_start_at_once_one_downloads_and_the_others_wait(
     places, mirror, start, count
 ):
