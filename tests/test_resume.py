@@ -298,7 +298,8 @@ def never_killed(tmp_path_factory):
         ("on_gradients", 8),  # after an epoch's row, which the checkpoint (step 6) has not
         pytest.param("on_step_end", 12, marks=pytest.mark.slow),  # when a checkpoint was due
         pytest.param("on_gradients", 15, marks=pytest.mark.slow),
-        ("on_epoch_end", 21),  # all steps of the epoch are in the checkpoint, its end is not
+        # all steps of the epoch are in the checkpoint, its end is not
+        pytest.param("on_epoch_end", 21, marks=pytest.mark.slow),
         pytest.param("on_step_end", 28, marks=pytest.mark.slow),  # the very last
     ],
 )

@@ -367,7 +367,9 @@ class HalvesAt(Callback):
 
 @pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin", "on_epoch_end"])
 @pytest.mark.parametrize("optimizer", [True, False], ids=["rate", "weights"])
-@pytest.mark.parametrize("at", [1, 3, STEPS, STEPS + 1, 3 * STEPS])
+@pytest.mark.parametrize(
+    "at", [3, STEPS, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, STEPS + 1, 3 * STEPS))]
+)
 def test_what_a_callback_does_at_an_event_is_done_once_in_a_resumed_run_too(
     tmp_path, event, optimizer, at
 ):
@@ -560,7 +562,7 @@ def test_what_is_no_figure_is_refused_in_the_history_when_it_appears(
 
 
 @pytest.mark.parametrize("figure", [0.5, np.float32(0.1), np.int64(3), 7, "text", True, np.nan])
-@pytest.mark.parametrize("at", [STEPS + 2, 2 * STEPS])
+@pytest.mark.parametrize("at", [STEPS + 2, pytest.param(2 * STEPS, marks=pytest.mark.slow)])
 def test_a_figure_of_ones_own_is_kept_and_logged_in_a_resumed_run_too(tmp_path, figure, at):
     def rows(name):
         with (tmp_path / name).open(newline="") as file:

@@ -441,7 +441,7 @@ def test_where_there_are_no_locks_processes_download_side_by_side_and_rightly(
 ):
     no_locks = "sys.platform = 'win32'; sys.modules['fcntl'] = None"
     expected = str(small_arrays()[NAMES[0]].astype(int).sum())
-    for process in start(4, first=no_locks):
+    for process in start(2, first=no_locks):
         output, errors = process.communicate(timeout=60)
         assert (output.strip(), errors) == (expected, "")
     assert holds_the_official_files_alone(places.cache)

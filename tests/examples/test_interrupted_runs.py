@@ -123,18 +123,39 @@ def training_seconds(uninterrupted):
     return json.loads((uninterrupted / "run/metrics.json").read_text())["seconds"]["train"]
 
 
-def resume_to_the_end(folder):
-    process = start(folder, "--resume")
+def resume_to_the_end(folder, *arguments):
+    process = start(folder, "--resume", *arguments)
     text, errors = process.communicate()
     assert process.returncode == BUT_FOR_PICTURES, errors
     assert not list((folder / "run").glob(".*"))
     return text
 
 
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
-)
+def test_ctrl_c_in_a_short_run_ends_the_step_and_resuming_gives_the_same_bits(tmp_path, at_start):
+    """The program presses Ctrl-C itself, in the middle of its second epoch."""
+    interrupt = (
+        "import os, signal, tinynn\n"
+        "def on_gradients(self, trainer):\n"
+        "    if trainer.optimizer.t == 7:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "tinynn.Checkpoint.on_gradients = on_gradients\n"
+    )
+    few_steps = ("--batch-size", "1000")  # six an epoch
+    for name, env in (("straight", {}), ("stopped", at_start(tmp_path, interrupt))):
+        (tmp_path / name).mkdir()
+        process = start(tmp_path / name, *few_steps, env=env)
+        _, errors = process.communicate()
+        assert process.returncode == (130 if env else BUT_FOR_PICTURES), errors
+    assert "Interrupted in epoch 2, after step 8" in errors
+    command = re.search(r"Go on with: (.*)", errors)[1]
+    assert command.endswith("--resume")
+    text = resume_to_the_end(tmp_path / "stopped", *few_steps)
+    assert "Going on from epoch 2, after step 8." in text
+    assert outcome(tmp_path / "stopped") == outcome(tmp_path / "straight")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
     tmp_path, straight, number, status
 ):
