@@ -131,7 +131,10 @@ def test_the_oracle_is_no_trivial_run(straight):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("stop_at", [1, 5, 6, 7, 8, 13, 14, 18, 27])
+@pytest.mark.parametrize(
+    "stop_at",
+    [1, 7, 18, *(pytest.param(at, marks=pytest.mark.slow) for at in (5, 6, 8, 13, 14, 27))],
+)
 def test_resume_after_a_stop_at_any_step_gives_the_same_bits(
     tmp_path, straight, optimizer, stop_at
 ):
@@ -291,11 +294,12 @@ def never_killed(tmp_path_factory):
 @pytest.mark.parametrize(
     ("event", "step"),
     [
-        ("on_step_end", 5),  # in the first epoch: the log has only its header
+        pytest.param("on_step_end", 5, marks=pytest.mark.slow),  # the log has only its header
         ("on_gradients", 8),  # after an epoch's row, which the checkpoint (step 6) has not
         pytest.param("on_step_end", 12, marks=pytest.mark.slow),  # when a checkpoint was due
         pytest.param("on_gradients", 15, marks=pytest.mark.slow),
-        ("on_epoch_end", 21),  # all steps of the epoch are in the checkpoint, its end is not
+        # all steps of the epoch are in the checkpoint, its end is not
+        pytest.param("on_epoch_end", 21, marks=pytest.mark.slow),
         pytest.param("on_step_end", 28, marks=pytest.mark.slow),  # the very last
     ],
 )

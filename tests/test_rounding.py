@@ -14,6 +14,7 @@ import pytest
 
 from tinynn import Dense, Sequential, load_model, save_model
 
+pytestmark = pytest.mark.slow  # no test of tinynn, but of the tests
 INSTRUMENT = Path(__file__).parent / "rounding"
 START = """
 import json, sys

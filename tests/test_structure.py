@@ -4,6 +4,7 @@ import ast
 import io
 import tokenize
 from configparser import ConfigParser
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -113,9 +114,14 @@ def module_of(name):
     return name.removeprefix("tinynn.")
 
 
+@cache
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def own_modules(module):
     """Return the modules of tinynn that one of them imports."""
-    names = imported_by(ast.parse(path_of(module).read_text(encoding="utf-8")))
+    names = imported_by(parsed(path_of(module)))
     return {module_of(name) for name in names if name.split(".")[0] == "tinynn"}
 
 
@@ -193,17 +199,17 @@ def test_the_core_is_read_in_one_sitting():
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_randomness_is_global(path):
-    used = {dotted(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))}
+    used = {dotted(node) for node in ast.walk(parsed(path))}
     draws = {name for name in used if name.startswith(("np.random.", "numpy.random."))}
     assert {name.split(".")[2] for name in draws} <= RANDOM_ALLOWED
-    imported = imported_by(ast.parse(path.read_text(encoding="utf-8")))
+    imported = imported_by(parsed(path))
     assert not {name for name in imported if name.split(".")[0] in ("random", "secrets")}
     assert not {name for name in imported if name.startswith("numpy.random")}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nothing_is_ever_unpickled(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     keywords = [node for node in ast.walk(tree) if isinstance(node, ast.keyword)]
     for keyword in keywords:
         if keyword.arg == "allow_pickle":

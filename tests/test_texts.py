@@ -46,6 +46,7 @@ def test_a_stale_text_fails_until_it_is_renewed_and_then_only_it_has_changed(com
     assert compare()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_missing_text_fails(compare, tmp_path):
     (tmp_path / "texts/explain_2_2_2.txt").unlink()
     failed, said = compare()
@@ -53,6 +54,7 @@ def test_a_missing_text_fails(compare, tmp_path):
     assert "pytest --renew-texts" in said
 
 
+@pytest.mark.slow
 def test_texts_of_disturbed_weights_are_not_taken(compare):
     assert "no --rounding" in compare("--renew-texts", "--rounding=1")[1]
 

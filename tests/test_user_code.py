@@ -12,6 +12,7 @@ import pickle
 import warnings
 from collections import Counter, OrderedDict
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -368,13 +369,20 @@ class HalvesAt(Callback):
 
 @pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin", "on_epoch_end"])
 @pytest.mark.parametrize("optimizer", [True, False], ids=["rate", "weights"])
-@pytest.mark.parametrize("at", [1, 3, STEPS, STEPS + 1, 3 * STEPS])
+@pytest.mark.parametrize(
+    "at", [3, STEPS, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, STEPS + 1, 3 * STEPS))]
+)
 def test_what_a_callback_does_at_an_event_is_done_once_in_a_resumed_run_too(
     tmp_path, event, optimizer, at
 ):
     callbacks = [HalvesAt(event, optimizer)]
-    whole = outcome(fit(callbacks=callbacks))
-    assert outcome(stopped_and_resumed(tmp_path / "run.npz", at, callbacks)) == whole
+    resumed = outcome(stopped_and_resumed(tmp_path / "run.npz", at, callbacks))
+    assert resumed == whole_with_halves(event, optimizer)
+
+
+@cache
+def whole_with_halves(event, optimizer):
+    return outcome(fit(callbacks=[HalvesAt(event, optimizer)]))
 
 
 def test_a_rate_that_is_set_when_training_begins_is_no_other_setting(tmp_path):
@@ -556,7 +564,7 @@ def test_what_is_no_figure_is_refused_in_the_history_when_it_appears(
 
 
 @pytest.mark.parametrize("figure", [0.5, np.float32(0.1), np.int64(3), 7, "text", True, np.nan])
-@pytest.mark.parametrize("at", [STEPS + 2, 2 * STEPS])
+@pytest.mark.parametrize("at", [STEPS + 2, pytest.param(2 * STEPS, marks=pytest.mark.slow)])
 def test_a_figure_of_ones_own_is_kept_and_logged_in_a_resumed_run_too(tmp_path, figure, at):
     def rows(name):
         with (tmp_path / name).open(newline="") as file:
@@ -816,6 +824,7 @@ def test_a_stop_at_an_epochs_end_can_be_resumed_from_its_last_weights(tmp_path):
 # Files
 
 
+@pytest.mark.slow
 def test_a_long_history_can_be_kept(tmp_path):
     """Of 31,000 epochs: more than a text of JSON may hold."""
     path, model = tmp_path / "run.npz", Sequential([Dense(1)], input_shape=(4,))

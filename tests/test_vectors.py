@@ -133,11 +133,14 @@ def test_when_an_exception_leaves_nobody_writes_any_more(two_threads, ctrl_c_ins
     sender.join()
 
 
-def test_an_optimizer_that_is_interrupted_at_any_moment_writes_no_more(two_threads, ctrl_c_inside):
+@pytest.mark.parametrize("times", [15, pytest.param(150, marks=pytest.mark.slow)])
+def test_an_optimizer_that_is_interrupted_at_any_moment_writes_no_more(
+    two_threads, ctrl_c_inside, times
+):
     params, grads = np.zeros(2**19, np.float32), np.ones(2**19, np.float32)
     optimizer, timing, begun = Adam(), np.random.default_rng(0), threading.Event()
     begun.set()
-    for _ in range(60):
+    for _ in range(times):
         delays = [timing.uniform(0.001, 0.02)] * 2  # of two one may fall between two steps
         sender = threading.Thread(target=press_ctrl_c, args=(delays, begun))
         sender.start()
@@ -321,6 +324,7 @@ def subnormal(vector):
     return (vector != 0) & (np.abs(vector) < TINY)
 
 
+@pytest.mark.slow
 @pytest.mark.outcome
 def test_sweeping_changes_no_weight(sample):
     swept, unswept = trained(sample), trained(sample, sweep=lambda vectors, t: None)

@@ -292,12 +292,13 @@ def _data(trainer: "Trainer") -> dict[str, Array]:
 def environment() -> dict[str, Any]:
     """Return what decides how sums are rounded: versions, and which code the processor chose."""
     build: Any = np.show_config(mode="dicts")
+    pools = blas_pools()
     blas = build["Build Dependencies"]["blas"]
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "numpy": np.__version__,
         "blas": f"{blas['name']} {blas.get('version')}",
-        "kernel": [pool.get("architecture") for pool in blas_pools()],
-        "threads": [pool["num_threads"] for pool in blas_pools()],
+        "kernel": [pool.get("architecture") for pool in pools],
+        "threads": [pool["num_threads"] for pool in pools],
         "instructions": " ".join(build.get("SIMD Extensions", {}).get("found", [])),
     }

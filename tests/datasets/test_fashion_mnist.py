@@ -410,7 +410,7 @@ def test_an_end_in_mid_download_leaves_no_wrong_file_and_the_next_call_starts_ov
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs locks")
-@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_of_processes_that_start_at_once_one_downloads_and_the_others_wait(
     places, mirror, start, count
 ):
@@ -441,7 +441,7 @@ def test_where_there_are_no_locks_processes_download_side_by_side_and_rightly(
 ):
     no_locks = "sys.platform = 'win32'; sys.modules['fcntl'] = None"
     expected = str(small_arrays()[NAMES[0]].astype(int).sum())
-    for process in start(4, first=no_locks):
+    for process in start(2, first=no_locks):
         output, errors = process.communicate(timeout=60)
         assert (output.strip(), errors) == (expected, "")
     assert holds_the_official_files_alone(places.cache)

@@ -13,6 +13,13 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+def pytest_collection_modifyitems(items):
+    """A run of the main job takes long, most of it for its pictures."""
+    for item in items:
+        if "sample_run" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def run_example():
     """Return a function that runs an example in a folder and returns the finished process."""

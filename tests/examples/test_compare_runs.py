@@ -2,6 +2,7 @@
 
 import shutil
 
+import pytest
 from matplotlib.image import imread
 
 HEAD = "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
@@ -54,6 +55,7 @@ def test_the_broken_are_named_and_the_others_drawn(run_example, tmp_path):
         assert why in line
 
 
+@pytest.mark.slow
 def test_nan_is_never_the_best(run_example, tmp_path):
     rows = "1,0.9,0.5,0.8,nan,1,1\n2,0.8,0.6,0.9,0.55,1,1\n3,0.8,0.6,0.9,,1,1\n"
     (tmp_path / "a.csv").write_text(HEAD + rows)
@@ -64,19 +66,22 @@ def test_nan_is_never_the_best(run_example, tmp_path):
     assert "_b.csv: 1 epochs, loss nan\n" in process.stdout
 
 
-def test_a_place_that_cannot_be_written_is_told(run_example, tmp_path):
+@pytest.mark.parametrize(
+    ("out", "why"),
+    [
+        ("a.csv", "--out a.csv should end in .png"),
+        pytest.param(
+            *("folder.png", "folder.png could not be drawn. IsADirectoryError"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(*("a.csv/b.png", "a.csv/b.png could not be drawn. "), marks=pytest.mark.slow),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told(run_example, tmp_path, out, why):
     (tmp_path / "a.csv").write_text(HEAD + ROWS)
     (tmp_path / "folder.png").mkdir()
-    for out, why in (
-        ("a.csv", "should end in .png"),
-        ("folder.png", "could not be drawn. IsADirectoryError"),
-        ("a.csv/b.png", "could not be drawn. "),
-    ):
-        process = run_example(tmp_path, "compare_runs.py", "a.csv", "--out", out)
-        assert process.returncode == 1
-        assert process.stderr.startswith(
-            f"error: --out {out} " if out == "a.csv" else f"error: {out} "
-        )
-        assert why in process.stderr
-        assert "Traceback" not in process.stderr
+    process = run_example(tmp_path, "compare_runs.py", "a.csv", "--out", out)
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"error: {why}")
+    assert "Traceback" not in process.stderr
     assert (tmp_path / "a.csv").read_text() == HEAD + ROWS

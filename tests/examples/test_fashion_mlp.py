@@ -119,6 +119,7 @@ def test_same_seed_gives_the_same_file_and_an_earlier_run_is_renamed(run_example
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
 def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(
     run_example, at_start, tmp_path
 ):
@@ -160,6 +161,7 @@ def test_a_broken_matplotlib_costs_the_pictures_and_nothing_else(run_example, tm
     assert "All but confusion.png, " in process.stdout
 
 
+@pytest.mark.slow
 def test_a_notebooks_display_and_a_path_that_cannot_be_printed_cost_nothing(run_example, tmp_path):
     out = tmp_path / os.fsdecode("caf\u00e9 $a$ \u6f22 ".encode() + b"\xe9")
     arguments = ("--sample", "--epochs", 1, "--batch-size", 500, "--out", out)
@@ -174,8 +176,14 @@ def test_a_notebooks_display_and_a_path_that_cannot_be_printed_cost_nothing(run_
     ("arguments", "said"),
     [
         (("--epochs", "0"), "expected a whole number, 1 or more, got '0'"),
-        (("--batch-size", "many"), "expected a whole number, 1 or more, got 'many'"),
-        (("--learning-rate", "-1"), "expected a positive number, got '-1'"),
+        pytest.param(
+            *(("--batch-size", "many"), "expected a whole number, 1 or more, got 'many'"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *(("--learning-rate", "-1"), "expected a positive number, got '-1'"),
+            marks=pytest.mark.slow,
+        ),
         (
             ("--validation-size", "6000", "--sample"),
             "6,000 of 6,000 images cannot be held out of training",

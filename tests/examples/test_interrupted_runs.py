@@ -44,6 +44,30 @@ os.replace = die_at("replace", os.replace)
 """
 
 
+BUT_FOR_PICTURES = 3  # the status of a run that could not draw
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures(tmp_path_factory):
+    """Let programs find a matplotlib that is broken: pictures would be two thirds of their time.
+
+    That this costs the pictures and nothing else is tested in test_fashion_mlp.py. Returns what
+    PYTHONPATH was before.
+    """
+    folder, before = tmp_path_factory.mktemp("no_pictures"), os.environ.get("PYTHONPATH", "")
+    (folder / "matplotlib").mkdir()
+    (folder / "matplotlib/__init__.py").write_text("raise RuntimeError('no pictures here')")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep if before else None)
+        yield before
+
+
+@pytest.fixture
+def pictures(no_pictures, monkeypatch):
+    """Let the programs of one test draw."""
+    monkeypatch.setenv("PYTHONPATH", no_pictures)
+
+
 def start(folder, *arguments, env=(), **keywords):
     return subprocess.Popen(
         [sys.executable, EXAMPLE, *SHORT, *arguments],
@@ -85,7 +109,7 @@ def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("straight")
     process = start(folder)
     _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    assert process.returncode == BUT_FOR_PICTURES, errors
     return folder
 
 
@@ -99,18 +123,39 @@ def training_seconds(uninterrupted):
     return json.loads((uninterrupted / "run/metrics.json").read_text())["seconds"]["train"]
 
 
-def resume_to_the_end(folder):
-    process = start(folder, "--resume")
+def resume_to_the_end(folder, *arguments):
+    process = start(folder, "--resume", *arguments)
     text, errors = process.communicate()
-    assert process.returncode == 0, errors
+    assert process.returncode == BUT_FOR_PICTURES, errors
     assert not list((folder / "run").glob(".*"))
     return text
 
 
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
-)
+def test_ctrl_c_in_a_short_run_ends_the_step_and_resuming_gives_the_same_bits(tmp_path, at_start):
+    """The program presses Ctrl-C itself, in the middle of its second epoch."""
+    interrupt = (
+        "import os, signal, tinynn\n"
+        "def on_gradients(self, trainer):\n"
+        "    if trainer.optimizer.t == 7:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "tinynn.Checkpoint.on_gradients = on_gradients\n"
+    )
+    few_steps = ("--batch-size", "1000")  # six an epoch
+    for name, env in (("straight", {}), ("stopped", at_start(tmp_path, interrupt))):
+        (tmp_path / name).mkdir()
+        process = start(tmp_path / name, *few_steps, env=env)
+        _, errors = process.communicate()
+        assert process.returncode == (130 if env else BUT_FOR_PICTURES), errors
+    assert "Interrupted in epoch 2, after step 8" in errors
+    command = re.search(r"Go on with: (.*)", errors)[1]
+    assert command.endswith("--resume")
+    text = resume_to_the_end(tmp_path / "stopped", *few_steps)
+    assert "Going on from epoch 2, after step 8." in text
+    assert outcome(tmp_path / "stopped") == outcome(tmp_path / "straight")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
     tmp_path, straight, number, status
 ):
@@ -169,7 +214,7 @@ def test_with_nothing_to_go_on_with_it_says_so_and_starts_afresh(tmp_path):
 def test_more_epochs_are_gone_on_to_and_other_settings_are_refused(tmp_path, straight):
     process = start(tmp_path, "--epochs", "1")
     process.communicate()
-    assert process.returncode == 0
+    assert process.returncode == BUT_FOR_PICTURES
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     for arguments, difference in (
         (("--seed", "1"), "seed: 0 against 1"),
@@ -272,7 +317,7 @@ def test_ctrl_c_with_a_reader_that_dies_of_it_still_says_how_to_go_on(tmp_path, 
 @pytest.mark.parametrize(
     ("until", "trained"), [("", False), ("epoch  1/2", False), ("== evaluate", True)]
 )
-def test_a_reader_that_stops_reading_ends_the_run_in_words(tmp_path, until, trained):
+def test_a_reader_that_stops_reading_ends_the_run_in_words(tmp_path, pictures, until, trained):
     with start(tmp_path, env={"PYTHONUNBUFFERED": "1"}) as process:
         for line in process.stdout:
             if line.startswith(until):
@@ -286,7 +331,7 @@ def test_a_reader_that_stops_reading_ends_the_run_in_words(tmp_path, until, trai
 
 @pytest.mark.slow
 @pytest.mark.parametrize("phase", ["== load", "== evaluate"])
-def test_ctrl_c_outside_of_training_ends_at_once_with_130(tmp_path, phase):
+def test_ctrl_c_outside_of_training_ends_at_once_with_130(tmp_path, pictures, phase):
     for attempt in range(3):  # an interrupt within a weakref's callback is lost, by Python itself
         (tmp_path / f"{attempt}").mkdir()
         process = start(tmp_path / f"{attempt}", env={"PYTHONUNBUFFERED": "1"})
@@ -336,7 +381,8 @@ def test_a_disk_that_is_full_after_training_is_no_success(tmp_path, straight):
     assert outcome(tmp_path) == straight
 
 
-def test_a_disk_that_is_full_for_pictures_costs_nothing_else(tmp_path):
+@pytest.mark.slow
+def test_a_disk_that_is_full_for_pictures_costs_nothing_else(tmp_path, pictures):
     process = start(tmp_path, "--batch-size", "200", env={"PYTHONUNBUFFERED": "1"})
     for line in process.stdout:
         if line.startswith("== evaluate"):

@@ -28,6 +28,18 @@ def sure(sample_run):
     return images[chosen], float(p[chosen].max())
 
 
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """Return a file of a network that knows nothing, an image, and its answer to that."""
+    path = tmp_path_factory.mktemp("untrained") / "model.npz"
+    layers = [tinynn.Flatten(), tinynn.Dense(10), tinynn.Softmax()]
+    model = tinynn.Sequential(layers, input_shape=(28, 28), seed=0)
+    tinynn.save_model(model, path)
+    _, (images, _) = datasets.load_sample()
+    (p,) = model.predict(images[:1] / np.float32(255))
+    return path, images[0], (NAMES[p.argmax()], f"{p.max():.1%}"[:-1])
+
+
 def png(values, colour=0, extra=b""):
     """Return a PNG of 16 bits a number, byte by byte as its standard says: Pillow writes few."""
 
@@ -85,9 +97,9 @@ def test_photographs_of_any_size_and_background(run_example, sample_run, sure, t
     assert [name for name, _ in first_answers(process.stdout)] == ["Bag"] * 3
 
 
-def test_what_is_no_picture_or_no_model_is_named(run_example, sample_run, tmp_path):
+def test_what_is_no_picture_or_no_model_is_named(run_example, untrained, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
-    process = run_example(tmp_path, "predict_image.py", sample_run.out / "model.npz", "text.png")
+    process = run_example(tmp_path, "predict_image.py", untrained[0], "text.png")
     assert process.returncode != 0
     assert "text.png" in process.stderr
     assert "Traceback" not in process.stderr
@@ -176,8 +188,8 @@ def test_pictures_of_other_kinds_are_seen(run_example, sample_run, sure, tmp_pat
     assert [name for name, _ in first_answers(process.stdout)] == ["Bag"] * len(names)
 
 
-def test_the_damaged_are_named_and_the_others_answered(run_example, sample_run, sure, tmp_path):
-    image, probability = sure
+def test_the_damaged_are_named_and_the_others_answered(run_example, untrained, tmp_path):
+    model, image, answer = untrained
     Image.fromarray(image).save(tmp_path / "good.png")
     whole = (tmp_path / "good.png").read_bytes()
     (tmp_path / "empty.png").write_bytes(b"")
@@ -198,10 +210,9 @@ def test_the_damaged_are_named_and_the_others_answered(run_example, sample_run, 
         "huge.png": "it has 20,000 x 20,000 pixels, and the most is 100,000,000. Make it smaller",
         "nan.tif": "its numbers go from nan to nan; expected are 0 to 1, to 255 or to 65,535",
     }
-    model = sample_run.out / "model.npz"
     process = run_example(tmp_path, "predict_image.py", model, *bad, "good.png")
     assert process.returncode == 1
-    assert first_answers(process.stdout) == [("Bag", f"{probability:.1%}"[:-1])]
+    assert first_answers(process.stdout) == [answer]
     assert imread(tmp_path / "runs/predicted.png").std() > 0.05
     told = process.stderr.splitlines()
     assert len(told) == len(bad)
@@ -224,9 +235,11 @@ def test_a_place_that_cannot_be_written_costs_no_answer(run_example, sample_run,
         assert first_answers(process.stdout)[0][0] == "Bag"
         assert process.stderr.startswith(f"error: {out} could not be drawn. ")
         assert "Traceback" not in process.stderr
+
+
+def test_what_is_to_be_read_is_not_overwritten(run_example, untrained, tmp_path):
+    model, image, _ = untrained
+    Image.fromarray(image).save(tmp_path / "bag.png")
     os.link(tmp_path / "bag.png", tmp_path / "bag too.png")
-    process = run_example(
-        *(tmp_path, "predict_image.py", sample_run.out / "model.npz", "bag.png"),
-        *("--out", "bag too.png"),
-    )
+    process = run_example(tmp_path, "predict_image.py", model, "bag.png", "--out", "bag too.png")
     assert "would overwrite what is to be read" in process.stderr

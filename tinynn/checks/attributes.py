@@ -7,6 +7,7 @@ what is meant instead. What a class or a function of the user's own keeps for it
 import sys
 from collections.abc import Iterator
 from difflib import SequenceMatcher, get_close_matches
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -150,7 +151,12 @@ def _setter(thing: Any, frame: FrameType | None) -> tuple[bool, bool, bool]:
 
 
 def _is_ours(code: CodeType) -> bool:
-    return PACKAGE in Path(code.co_filename).parents
+    return _is_our_file(code.co_filename)
+
+
+@cache
+def _is_our_file(name: str) -> bool:
+    return PACKAGE in Path(name).parents
 
 
 def _ours(kind: type) -> bool:

@@ -12,14 +12,17 @@ import pytest
 from matplotlib.image import imread
 
 LESSONS = Path(__file__).parents[3] / "examples/lessons"
+SHORT = ("01", "06")  # each of the others takes three to ten seconds, with what its tests do
 
 
 def pytest_collection_modifyitems(items):
-    """What a test says of a lesson is said of the outcome of its trainings; lesson 9 takes long."""
+    """What a test says of a lesson is said of the outcome of its trainings; most take long."""
     for item in items:
         if "lesson" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.outcome)
-            if "09" in item.nodeid:
+            parameters = item.callspec.params if hasattr(item, "callspec") else {}
+            path = parameters.get("path", item.path)  # of the lesson, or of its tests
+            if path.stem.removeprefix("test_")[:2] not in SHORT:
                 item.add_marker(pytest.mark.slow)
 
 
