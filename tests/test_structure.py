@@ -53,6 +53,7 @@ LAYERING = [
     "walk",
     "differences",
     "rows",
+    "evidence",
     "diagnosis",
     "gradcheck",
     "explain",
