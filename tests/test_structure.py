@@ -57,6 +57,7 @@ LAYERING = [
     "walk",
     "differences",
     "rows",
+    "evidence",
     "diagnosis",
     "gradcheck",
     "explain",

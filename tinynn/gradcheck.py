@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.diagnosis import Evidence, suspect
+from tinynn.diagnosis import suspect
 from tinynn.differences import directions, entries
+from tinynn.evidence import Evidence
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Generator
