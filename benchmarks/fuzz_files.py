@@ -21,7 +21,8 @@ from zlib import crc32
 import numpy as np
 
 from tinynn import Dense, Flatten, ModelFormatError, ReLU, Sequential, Softmax, load_model
-from tinynn.storage import load_checkpoint, save_checkpoint, save_model
+from tinynn.files.checkpoints import load_checkpoint, save_checkpoint
+from tinynn.files.models import save_model
 
 STATE = {
     "epoch": 3,

@@ -44,8 +44,8 @@ from tinynn import (
     datasets,
     plots,
 )
-from tinynn.atomic import whole_file
 from tinynn.datasets import CLASS_NAMES
+from tinynn.files.atomic import whole_file
 from tinynn.metrics import format_confusion, most_confused
 from tinynn.parameters import Array
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynn.atomic import whole_file
 from tinynn.datasets import write_idx
+from tinynn.files.atomic import whole_file
 
 BEGIN = """
 import os, sys

@@ -32,7 +32,7 @@ from tinynn import (
     save_model,
     scale_pixels,
 )
-from tinynn.storage import load_checkpoint
+from tinynn.files.checkpoints import load_checkpoint
 
 
 def data(n=40, classes=3):

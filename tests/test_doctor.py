@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import tinynn.trainer
-import tinynn.vitals
+import tinynn.doctor.statistics
+import tinynn.training.trainer
 from tinynn import (
     SGD,
     Adam,
@@ -472,7 +472,7 @@ def test_looks_come_at_the_first_steps_and_every_hundredth():
 
 
 def test_the_looks_of_a_long_run_stay_few(monkeypatch):
-    monkeypatch.setattr("tinynn.doctor.MOST_LOOKS", 20)
+    monkeypatch.setattr("tinynn.doctor.watch.MOST_LOOKS", 20)
     doctor = Doctor(every=8)
     Trainer(network(4), CrossEntropy(), Adam()).fit(X, Y, 10, 64, callbacks=[doctor])
     steps = [look.step for look in doctor.chart.looks]
@@ -647,7 +647,7 @@ def test_a_look_by_hand():
     model.layers[0].W = [[2.0, 0.0]]
     x, y = np.array([[1.0], [3.0]]), np.array([0, 1])
     model.forward(x)
-    look = tinynn.vitals.look_at(model, CrossEntropy(), x, y, step=7)
+    look = tinynn.doctor.statistics.look_at(model, CrossEntropy(), x, y, step=7)
     p = 1 / (1 + np.exp(-2 * x[:, 0]))  # of class 0
     assert (look.step, look.largest, look.labels, look.predicted) == (7, 3.0, [1, 1], [2, 0])
     assert look.loss == pytest.approx(-(np.log(p[0]) + np.log(1 - p[1])) / 2)

@@ -23,7 +23,7 @@ from tinynn import (
     checks,
     diagnose,
 )
-from tinynn.guessing import MOST, Guess, best_guess
+from tinynn.training.guessing import MOST, Guess, best_guess
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 3))
@@ -173,7 +173,7 @@ def test_one_class_only_leaves_nothing_to_guess():
 
 
 def test_large_data_are_asked_in_part_from_all_over(monkeypatch):
-    monkeypatch.setattr("tinynn.guessing.MOST", 100)
+    monkeypatch.setattr("tinynn.training.guessing.MOST", 100)
     y = np.sort(RNG.normal(size=(1000, 1)), axis=0)
     assert best_guess(model(), MeanSquaredError(), y).loss == pytest.approx(y.var(), rel=0.05)
     assert MOST >= 10_000_000  # else some of the usual data

@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pytest
 
-from tinynn.chart import Chart
-from tinynn.doctor import judged
-from tinynn.guessing import Guess
-from tinynn.judgements import JUDGEMENTS, Finding
-from tinynn.vitals import Look
+from tinynn.doctor.record import Chart
+from tinynn.doctor.rules import JUDGEMENTS, Finding
+from tinynn.doctor.statistics import Look
+from tinynn.doctor.watch import judged
+from tinynn.training.guessing import Guess
 
 LAYERS = ["4.Dense", "2.Dense", "0.Dense"]  # from the loss back, as they are measured
 STEPS = (1, 2, 4, 8, 16, 32, 64, 100, 200, 282)
@@ -484,7 +484,7 @@ def test_a_note_explains_no_problem(monkeypatch):
         lambda chart: Finding("inputs", "note", "The inputs lie far from 0."),
         lambda chart: Finding("stuck", "problem", "Nothing is learnt."),
     )
-    monkeypatch.setattr("tinynn.doctor.JUDGEMENTS", judgements)
+    monkeypatch.setattr("tinynn.doctor.watch.JUDGEMENTS", judgements)
     report = judged(Chart())
     assert [problem.name for problem in report.problems] == ["stuck"]
     assert [note.name for note in report.notes] == ["inputs"]

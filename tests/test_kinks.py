@@ -16,8 +16,9 @@ from tinynn import (
     check_gradients,
     explain_step,
 )
-from tinynn.differences import side
-from tinynn.vitals import look_at, never_open, open_units
+from tinynn.doctor.statistics import look_at, never_open
+from tinynn.gradcheck.differences import side
+from tinynn.layers.kinks import active_units
 
 X = np.array([[-2.0, 3.0], [4.0, -5.0]])
 
@@ -205,10 +206,10 @@ def test_a_model_with_a_forward_of_its_own_is_asked_in_its_own_order():
 
 def test_a_unit_is_closed_where_the_mask_says_no_and_nothing_comes_out():
     for layer, passes in ((ReLU(), X > 0), (LeakyWithMask(), X == X), (Leaky(), None)):
-        units = open_units(layer, X, layer.forward(X))
+        units = active_units(layer, X, layer.forward(X))
         assert units is None if passes is None else np.array_equal(units, passes)
     pool = LargestWithMask()
-    assert open_units(pool, X, pool.forward(X)).shape == (2, 1)  # one of each pair comes out
+    assert active_units(pool, X, pool.forward(X)).shape == (2, 1)  # one of each pair comes out
 
 
 def test_the_doctor_takes_no_other_boolean_array_for_closed_units():

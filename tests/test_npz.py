@@ -38,8 +38,8 @@ from tinynn import (
     save_model,
     zeros,
 )
-from tinynn.npz import LONGEST_DIRECTORY, NpzFile
-from tinynn.storage import check_state, load_checkpoint, save_checkpoint
+from tinynn.files.checkpoints import check_state, load_checkpoint, save_checkpoint
+from tinynn.files.npz import LONGEST_DIRECTORY, NpzFile
 
 X, Y = np.linspace(0, 1, 16).reshape(4, 2, 2), np.array([0, 1, 2, 3])
 HELD = X[::-1], Y[::-1]

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-import tinynn.resume
-import tinynn.settings
+import tinynn.training.resume
+import tinynn.training.settings
 from tinynn import (
     SGD,
     Adam,
@@ -406,8 +406,8 @@ def test_another_environment_is_a_warning_that_names_it(
     tmp_path, straight, monkeypatch, name, other
 ):
     Run(tmp_path).fit(stop_at=10)
-    ours = tinynn.resume.environment()
-    monkeypatch.setattr(tinynn.resume, "environment", lambda: {**ours, name: other})
+    ours = tinynn.training.resume.environment()
+    monkeypatch.setattr(tinynn.training.resume, "environment", lambda: {**ours, name: other})
     run = Run(tmp_path)
     with pytest.warns(UserWarning, match=rf"{name}: .* against \[?'?{other}") as warned:
         run.fit(resume=True)
@@ -416,13 +416,13 @@ def test_another_environment_is_a_warning_that_names_it(
 
 
 def test_the_environment_knows_versions_threads_and_the_processors_kernels():
-    environment = tinynn.resume.environment()
+    environment = tinynn.training.resume.environment()
     assert environment["numpy"] == np.__version__
     assert environment["blas"]
     assert environment["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
     for threads in (1, 2):
         with threadpool_limits(threads):  # the library is asked, not the variables
-            assert tinynn.resume.environment()["threads"] == [threads]
+            assert tinynn.training.resume.environment()["threads"] == [threads]
 
 
 @pytest.mark.parametrize(
@@ -435,8 +435,10 @@ def test_the_environment_knows_versions_threads_and_the_processors_kernels():
 def test_another_processor_is_known_by_what_it_chooses(variable, value, name):
     """A processor of another kind is played by the variables that let one choose like it."""
     if value is None:
-        value = next(iter(tinynn.resume.environment()["instructions"].split()[-1:]), "AVX2")
-    program = "from tinynn.settings import environment; print(environment())"
+        value = next(
+            iter(tinynn.training.resume.environment()["instructions"].split()[-1:]), "AVX2"
+        )
+    program = "from tinynn.training.settings import environment; print(environment())"
     outputs = [
         subprocess.run(
             [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
@@ -464,7 +466,7 @@ def test_a_checkpoint_that_is_not_there_is_an_os_error(tmp_path):
 
 @pytest.mark.parametrize("shape", [(10,), (10, 3), (9000, 2), (4096, 1)])
 def test_the_checksum_is_of_shape_dtype_and_every_byte(shape):
-    checksum = tinynn.settings.checksum
+    checksum = tinynn.training.settings.checksum
     a = np.random.default_rng(0).normal(size=shape)
     content = hashlib.sha256(f"{a.shape} {a.dtype.str};".encode() + a.tobytes()).hexdigest()
     assert checksum(a) == content

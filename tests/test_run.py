@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinynn import SGD, Adam, History
-from tinynn.run import Sums
-from tinynn.settings import AskedSchedule
+from tinynn.training.run import Sums
+from tinynn.training.settings import AskedSchedule
 
 ROW = {"epoch": 1, "loss": 0.5, "learning_rate": 0.1, "seconds": 1.0}
 

@@ -24,7 +24,7 @@ from tinynn import (
     check_gradients,
     minibatches,
 )
-from tinynn.guessing import best_guess
+from tinynn.training.guessing import best_guess
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 3))

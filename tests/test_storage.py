@@ -31,7 +31,7 @@ from tinynn import (
     save_model,
     zeros,
 )
-from tinynn.storage import load_checkpoint, save_checkpoint
+from tinynn.files.checkpoints import load_checkpoint, save_checkpoint
 
 
 class Scale(Layer):

@@ -25,7 +25,7 @@ from tinynn import (
     explain_step,
     softmax,
 )
-from tinynn.guessing import best_guess
+from tinynn.training.guessing import best_guess
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 CLASSES = np.arange(20) % 3

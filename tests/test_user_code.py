@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tinynn.resume
+import tinynn.training.resume
 from tinynn import (
     SGD,
     Adam,
@@ -435,7 +435,7 @@ def test_after_a_death_at_an_epochs_last_step_callbacks_find_what_they_would_hav
 
 def test_the_seconds_of_a_resumed_epoch_are_those_of_both_its_parts(tmp_path, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr("tinynn.trainer.perf_counter", lambda: now[0])
+    monkeypatch.setattr("tinynn.training.trainer.perf_counter", lambda: now[0])
 
     class Waits(Callback):
         observes = True
@@ -976,8 +976,8 @@ def test_functions_are_compared_without_byte_code_under_another_python(tmp_path,
     fit(callbacks=[Applies(holding(2, first))], epochs=1, path=path)
     with pytest.raises(ValueError, match=r"function\.code"):
         fit(callbacks=[Applies(holding(2, second))], epochs=2, path=path, resume=True)
-    here = tinynn.resume.environment()
-    monkeypatch.setattr(tinynn.resume, "environment", lambda: {**here, "python": "3.99"})
+    here = tinynn.training.resume.environment()
+    monkeypatch.setattr(tinynn.training.resume, "environment", lambda: {**here, "python": "3.99"})
     with pytest.warns(UserWarning, match=r"python: 3\.\d+ against 3\.99"):
         fit(callbacks=[Applies(holding(2, second))], epochs=2, path=path, resume=True)
     with pytest.raises(ValueError, match=r"function\.holds"):

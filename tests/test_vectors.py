@@ -27,7 +27,7 @@ from tinynn import (
     datasets,
     scale_pixels,
 )
-from tinynn.vectors import WORTH_A_THREAD, in_halves, second_thread, sweep_subnormals
+from tinynn.threads import WORTH_A_THREAD, flush_subnormals, in_two_threads, second_thread
 
 TINY = np.finfo(np.float32).smallest_normal
 
@@ -54,7 +54,7 @@ def test_halves_are_views_that_cover_every_number_once(size, two_threads):
 
     threads = set()
     a, b = np.zeros(size, np.float32), np.arange(size, dtype=np.float32)
-    in_halves(work, a, b)
+    in_two_threads(work, a, b)
     assert a.tolist() == (b + 1).tolist()
     assert len(threads) == (2 if size >= WORTH_A_THREAD else 1)
 
@@ -72,7 +72,7 @@ def test_an_error_in_either_half_is_raised_when_both_have_ended(two_threads):
     for bad in (0, 1):
         ended = []
         with pytest.raises(ArithmeticError, match=str(bad)):
-            in_halves(work, vector)
+            in_two_threads(work, vector)
         assert set(ended) == {1 - bad}
 
 
@@ -82,20 +82,20 @@ def test_the_first_thread_does_what_the_second_has_not_begun(two_threads):
     jobs = second_thread()
     jobs.put(SimpleNamespace(serve=busy.wait))  # the second thread is at work on something else
     vector = np.zeros(WORTH_A_THREAD)
-    in_halves(lambda piece, scratch: np.add(piece, 1, out=piece), vector)
+    in_two_threads(lambda piece, scratch: np.add(piece, 1, out=piece), vector)
     assert (vector == 1).all()
     busy.set()
-    in_halves(lambda piece, scratch: np.add(piece, 1, out=piece), vector)
+    in_two_threads(lambda piece, scratch: np.add(piece, 1, out=piece), vector)
     assert (vector == 2).all()  # and what it finds when it comes back is done already
 
 
 @pytest.fixture
 def ctrl_c_inside():
-    """Let Ctrl-C interrupt in_halves, and nothing of the test around it."""
+    """Let Ctrl-C interrupt in_two_threads, and nothing of the test around it."""
 
     def raise_inside(number, frame):
         while frame is not None:
-            if frame.f_code is in_halves.__code__:
+            if frame.f_code is in_two_threads.__code__:
                 raise KeyboardInterrupt
             frame = frame.f_back
 
@@ -128,7 +128,7 @@ def test_when_an_exception_leaves_nobody_writes_any_more(two_threads, ctrl_c_ins
     sender = threading.Thread(target=press_ctrl_c, args=(delays, begun))
     sender.start()
     with pytest.raises(KeyboardInterrupt):
-        in_halves(work, vector)
+        in_two_threads(work, vector)
     assert vector[-1] == 50  # the second part came to its end
     sender.join()
 
@@ -185,15 +185,15 @@ def test_an_interruption_leaves_no_result_for_the_next(two_threads):
 
     vector = np.zeros(WORTH_A_THREAD)
     with pytest.raises(KeyboardInterrupt):
-        in_halves(interrupted, vector)
-    in_halves(lambda piece, scratch: np.add(piece, 1, out=piece), vector)
+        in_two_threads(interrupted, vector)
+    in_two_threads(lambda piece, scratch: np.add(piece, 1, out=piece), vector)
     assert (vector == 1).all()
 
 
 def test_the_second_thread_lets_go_of_what_it_has_worked_on(two_threads):
     vector = np.zeros(WORTH_A_THREAD)
     alive = weakref.ref(vector)
-    in_halves(lambda piece, scratch: None, vector)
+    in_two_threads(lambda piece, scratch: None, vector)
     del vector
     for _ in range(100):
         if alive() is None:
@@ -207,9 +207,9 @@ def test_the_second_thread_heeds_numpys_errstate_of_the_first(two_threads):
         piece *= 1e38
 
     with np.errstate(over="ignore"):  # else: a warning, which is an error here
-        in_halves(overflow, np.full(WORTH_A_THREAD, 1e38, np.float32))
+        in_two_threads(overflow, np.full(WORTH_A_THREAD, 1e38, np.float32))
     with np.errstate(over="raise"), pytest.raises(FloatingPointError):
-        in_halves(overflow, np.full(WORTH_A_THREAD, 1e38, np.float32))
+        in_two_threads(overflow, np.full(WORTH_A_THREAD, 1e38, np.float32))
 
 
 def test_scratch_is_of_the_vectors_own_dtype_and_kept():
@@ -221,7 +221,7 @@ def test_scratch_is_of_the_vectors_own_dtype_and_kept():
     seen = []
     for dtype in (np.float32, np.float64):
         for size in (3000, 3000, 2000):
-            in_halves(keep, np.zeros(size, dtype))
+            in_two_threads(keep, np.zeros(size, dtype))
     assert seen == [seen[0]] * 3 + [seen[3]] * 3
     assert seen[0] != seen[3]
 
@@ -229,7 +229,7 @@ def test_scratch_is_of_the_vectors_own_dtype_and_kept():
 @pytest.mark.parametrize("blas_threads", [1, 2])
 def test_there_is_a_second_thread_where_blas_has_one(blas_threads):
     program = (
-        "from tinynn.vectors import second_thread; from threadpoolctl import threadpool_limits; "
+        "from tinynn.threads import second_thread; from threadpoolctl import threadpool_limits; "
         f"threadpool_limits({blas_threads}); print(second_thread() is not None)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -240,7 +240,7 @@ FORK = """
 import os, warnings
 import numpy as np
 from tinynn import SGD
-from tinynn.vectors import WORTH_A_THREAD, second_thread
+from tinynn.threads import WORTH_A_THREAD, second_thread
 from threadpoolctl import threadpool_limits
 
 threadpool_limits(2)
@@ -273,7 +273,7 @@ def textbook(params, gradients, rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8)
 
 
 @pytest.mark.parametrize("kind", [Adam, partial(SGD, momentum=0.9)])
-def test_a_step_in_halves_in_two_threads_is_the_plain_one_bit_for_bit(
+def test_a_step_in_two_threads_in_two_threads_is_the_plain_one_bit_for_bit(
     kind, two_threads, monkeypatch
 ):
     rng = np.random.default_rng(0)
@@ -281,7 +281,7 @@ def test_a_step_in_halves_in_two_threads_is_the_plain_one_bit_for_bit(
     gradients = [rng.normal(size=start.size).astype(np.float32) for _ in range(5)]
     results = []
     for least in (WORTH_A_THREAD, 2**62):
-        monkeypatch.setattr("tinynn.vectors.WORTH_A_THREAD", least)
+        monkeypatch.setattr("tinynn.threads.WORTH_A_THREAD", least)
         params, optimizer = start.copy(), kind(0.01)
         for grads in gradients:
             optimizer.step(params, grads)
@@ -297,9 +297,9 @@ def test_a_sweep_takes_subnormal_numbers_alone_and_every_hundredth_step_alone():
     vector = np.array(kept + gone, np.float32)
     for t in (1, 50, 99, 101, 250):
         before = vector.tobytes()
-        sweep_subnormals([vector], t)
+        flush_subnormals([vector], t)
         assert vector.tobytes() == before
-    sweep_subnormals([vector], 300)
+    flush_subnormals([vector], 300)
     expected = np.array(kept + [0.0] * len(gone), np.float32)
     np.testing.assert_array_equal(vector, expected)
 
@@ -310,12 +310,12 @@ def sample():
     return scale_pixels(x), y
 
 
-def trained(sample, sweep=sweep_subnormals):
+def trained(sample, sweep=flush_subnormals):
     """1,125 steps on real images, whose corners are nearly always black."""
     layers = [Flatten(), Dense(32), ReLU(), Dense(10), Softmax()]
     trainer = Trainer(Sequential(layers, input_shape=(28, 28)), CrossEntropy(), Adam())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tinynn.optimizers.sweep_subnormals", sweep)
+        patch.setattr("tinynn.optimizers.flush_subnormals", sweep)
         trainer.fit(*sample, epochs=6)
     return trainer
 

@@ -16,22 +16,24 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "18")
 
 from tinynn import datasets, plots
 from tinynn.batches import minibatches, stratified_split
-from tinynn.callbacks import Callback, Checkpoint, CSVLogger, EarlyStopping, ProgressBar
-from tinynn.divergence import TrainingDiverged
 from tinynn.doctor import Doctor, HealthReport, diagnose
+from tinynn.errors import InputError
 from tinynn.explain import StepExplanation, explain_step
+from tinynn.files.comparison import ModelComparison, compare_models
+from tinynn.files.models import load_model, save_model
+from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
-from tinynn.gradcheck import GradientReport, check_gradients
+from tinynn.gradcheck.check import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
 from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
-from tinynn.npz import ModelFormatError
 from tinynn.optimizers import SGD, Adam, Optimizer
-from tinynn.run import History
-from tinynn.storage import ModelComparison, compare_models, load_model, save_model
-from tinynn.trainer import Trainer
+from tinynn.training.callbacks import Checkpoint, CSVLogger, EarlyStopping, ProgressBar
+from tinynn.training.divergence import TrainingDiverged
+from tinynn.training.run import Callback, History
+from tinynn.training.trainer import Trainer
 
 __version__ = "0.1.0"
 
@@ -49,6 +51,7 @@ __all__ = [
     "GradientReport",
     "HealthReport",
     "History",
+    "InputError",
     "Layer",
     "Loss",
     "MeanSquaredError",

@@ -17,7 +17,7 @@ def stratified_split(labels: npt.ArrayLike, size: int, rng: Generator) -> tuple[
 
     labels: classes (N,). size: 1 to N - 1. Each class gives size / N of its samples, rounded down;
     what is missing then comes from the classes with the largest remainders, one each. Both results
-    are in ascending order, share nothing, and make up all N. Raises ValueError for a size out of
+    are in ascending order, share nothing, and make up all N. Raises InputError for a size out of
     range, labels that are not flat, or an rng that is no Generator.
 
     >>> rest, drawn = stratified_split([0, 0, 0, 0, 1, 1], size=3, rng=np.random.default_rng(0))
@@ -46,7 +46,7 @@ def minibatches(
     x: (N, ...), y: (N, ...). batch_size: 1 or more; the last batch may be smaller. rng decides the
     order, by one draw, so that `start` > 0 goes on with the batch at which an epoch was left. Only
     batches are copied, never the data set. sample_weight: None, or (N,); then each batch is
-    (x, y, weights). Raises ValueError for lengths that differ, a batch
+    (x, y, weights). Raises InputError for lengths that differ, a batch
     size under 1, or an rng that is no Generator.
 
     >>> x = np.arange(5)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.errors import InputError
 
 
 class Guarded:
@@ -24,7 +25,7 @@ class Guarded:
     >>> Clip().limt = 5
     Traceback (most recent call last):
         ...
-    ValueError: tinynn reads no limt of Clip. Did you mean limit?
+    tinynn.errors.InputError: tinynn reads no limt of Clip. Did you mean limit?
     """
 
     _fixed: frozenset[str] = frozenset()  # attributes that may no longer be set
@@ -68,13 +69,13 @@ class Configured(Guarded):
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments by name: `type(a)(**a.config())` is a twin of a.
 
-        Raises ValueError if the constructor did not keep one.
+        Raises InputError if the constructor did not keep one.
         """
         kind: Any = type(self)
         names = arguments(kind)
         for name in names:
             if not hasattr(self, name):
-                raise ValueError(
+                raise InputError(
                     f"{type(self).__name__} cannot tell its configuration: its constructor takes "
                     f"{name!r} but does not keep it. Write self.{name} = {name} there."
                 )
@@ -113,7 +114,7 @@ def with_defaults(config: Mapping[str, Any], kind: type) -> dict[str, Any]:
 
 
 def refuse_other_twin(thing: Configured, where: str) -> None:
-    """Raise ValueError, with `where` in it, if its `config()` in a file would make another thing.
+    """Raise InputError, with `where` in it, if its `config()` in a file would make another thing.
 
     So it is of a constructor that cannot be called by names, or that keeps an argument changed;
     and of arguments that are more than a file holds.
@@ -124,7 +125,8 @@ def refuse_other_twin(thing: Configured, where: str) -> None:
     >>> refuse_other_twin(Grow(3), "0.Grow")
     Traceback (most recent call last):
         ...
-    ValueError: 0.Grow keeps another by than it is given, so a file would make another of it: by: 6
+    tinynn.errors.InputError: 0.Grow keeps another by than it is given, so a file would make
+        another of it: by: 6
         against 12. Write self.by = by there, and give what is made of it another name.
     """
     _refuse_nameless(type(thing), where)
@@ -137,14 +139,14 @@ def refuse_other_twin(thing: Configured, where: str) -> None:
     try:
         twin = kind(**copy.deepcopy(config)).config()
     except Exception as error:  # of any kind: a constructor of the user's own
-        raise ValueError(
+        raise InputError(
             f"{where} cannot be built again from the arguments that it keeps: {error!r}. Does its "
             "constructor keep them as they are given?"
         ) from error
     for name, value in twin.items():
         unlike = differences(told[name], plain(value, f"{where}: {name}"), name)
         if unlike:
-            raise ValueError(
+            raise InputError(
                 f"{where} keeps another {name} than it is given, so a file would make another of "
                 f"it: {unlike[0]}. Write self.{name} = {name} there, and give what is made of it "
                 "another name."
@@ -164,7 +166,7 @@ def _refuse_nameless(kind: type, where: str) -> None:
         if parameter.kind in rest:
             last = parameter.kind is Parameter.POSITIONAL_ONLY
             shown = f"{name} by its place alone" if last else str(parameter)
-            raise ValueError(
+            raise InputError(
                 f"{where}: its constructor takes {shown}, but a file gives each argument by its "
                 f"name. {rest[parameter.kind].format(name=name)}"
             )
@@ -179,12 +181,12 @@ def _refuse_more_than_values(value: Any, where: str) -> None:
             _refuse_more_than_values(item, where)
     owner = getattr(value, "__self__", None) if callable(value) else None
     if owner is not None and not isinstance(owner, (type, ModuleType)):
-        raise ValueError(
+        raise InputError(
             f"{where}: {value.__name__} is a method of an object, {owner!r:.60}, and a file has "
             "functions by their names alone. Give it a function: def f(...)."
         )
     if isinstance(value, np.ndarray) and not (value.flags.c_contiguous or value.flags.f_contiguous):
-        raise ValueError(
+        raise InputError(
             f"{where}: this array is a part of another, with gaps in memory that a file has not, "
             "and products with it may round otherwise. Give it np.ascontiguousarray(...)."
         )
@@ -202,7 +204,7 @@ def plain(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
     known: for a file, all classes and functions by their names; those in `value` are added. What
     would come back as something else is refused then: a second function of one name, an enum, a
     dictionary or a list of a kind of its own. Without, for a comparison, these count as what they
-    are made of. Raises ValueError if there is no way, with `where` in it.
+    are made of. Raises InputError if there is no way, with `where` in it.
 
     >>> plain({"units": np.int64(3), "initializer": np.zeros, "range": (0, 1)}, "0.Dense")
     {'units': 3, 'initializer': {'function': 'zeros'}, 'range': {'tuple': [0, 1]}}
@@ -230,7 +232,7 @@ def plain(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
         return {**told, "order": "F"} if columns else told  # products may round by the order
     if callable(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
         if known is not None and known.setdefault(value.__name__, value) != value:
-            raise ValueError(
+            raise InputError(
                 f"{where}: there is another {value.__name__} than this, and a file has functions "
                 "by their names alone. Give it another name."
             )
@@ -249,7 +251,7 @@ def _is_simple(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biuf" and dtype.itemsize <= 8
 
 
-def _unwritable(value: Any, where: str) -> ValueError:
+def _unwritable(value: Any, where: str) -> InputError:
     kind, plainer = type(value), ""
     if isinstance(value, (set, frozenset)):
         plainer = "A list, or a tuple, can be."
@@ -264,7 +266,7 @@ def _unwritable(value: Any, where: str) -> ValueError:
         plainer = "An array of float64, or of whole numbers, can be."
     elif callable(value):
         plainer = "A function with a name can be: def f(...)."
-    return ValueError(
+    return InputError(
         f"{where}: {value!r} cannot be written to a file. {plainer or 'Its parts can be.'} Give "
         "constructors only numbers, texts, lists, tuples, dictionaries, arrays, and functions "
         "that have a name."
@@ -290,15 +292,15 @@ def restored(value: Any, known: Mapping[str, Any]) -> Any:
         return {restored(k, known): restored(item, known) for k, item in value["dictionary"]}
     dtype = np.dtype(str(value["dtype"]))
     if not _is_simple(dtype):
-        raise ValueError(f"An array of {dtype} is none that a configuration has.")
+        raise InputError(f"An array of {dtype} is none that a configuration has.")
     array = np.array(value["array"], dtype).reshape(value["shape"])
     return np.asarray(array, order=value.get("order"))
 
 
 def named(name: str, known: Mapping[str, Any]) -> Any:
-    """Return the class or function of that name, or raise a ValueError that says how to have it."""
+    """Return the class or function of that name; the InputError otherwise says how to have it."""
     if name not in known:
-        raise ValueError(
+        raise InputError(
             f"The configuration names {name!r}, which tinynn does not have. If it is yours, pass "
             f"it in: layers=[{name}]."
         )

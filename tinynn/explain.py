@@ -16,14 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.atomic import PathLike
+from tinynn.errors import InputError
+from tinynn.files.atomic import PathLike
 from tinynn.layers import Layer
+from tinynn.layers.kinks import active_units
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.plots import blank, saved
-from tinynn.vitals import open_units
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
@@ -138,7 +139,7 @@ def explain_step(
     x: (B, *input_shape). y: as the loss wants it. Nothing that is passed in changes: called twice,
     it says the same. So that the two losses compare, a layer that draws random numbers from its
     stream draws the same ones for both; of one that draws elsewhere the page says if it did not.
-    Raises ValueError for data that do not fit.
+    Raises InputError for data that do not fit.
 
     >>> from tinynn import SGD, CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
@@ -153,7 +154,7 @@ def explain_step(
     checks.instance(optimizer, Optimizer, "optimizer")
     model, optimizer = copy.deepcopy((model, optimizer))  # together: they belong to each other
     if not model.params.size:
-        raise ValueError("explain_step: the model has no parameters, so that no step changes it.")
+        raise InputError("explain_step: the model has no parameters, so that no step changes it.")
     x = x.astype(model.dtype)
     model.streams.before_forward()  # to the step that comes next
     model.grads[:] = 0  # as those stay of layers that are not trained
@@ -261,7 +262,7 @@ def _told_of_loss(loss: Loss, y: Array) -> list[str]:
 
 def _closed(layer: Layer, x: Array, out: Array) -> str:
     """Return how many of a ReLU's units let nothing pass, counted over the batch."""
-    units = open_units(layer, x, out)
+    units = active_units(layer, x, out)
     if units is None:
         return ""
     return f"{np.count_nonzero(~units):,} of {units.size:,} closed"

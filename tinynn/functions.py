@@ -13,7 +13,7 @@ from tinynn.parameters import Array
 def scale_pixels(images: npt.ArrayLike) -> Array:
     """Bring bytes from 0 to 255 to float32 from 0 to 1, as initializers.py expects its inputs.
 
-    images: uint8, any shape. Returns float32 of the same shape. Raises ValueError for another
+    images: uint8, any shape. Returns float32 of the same shape. Raises InputError for another
     dtype, because that would divide twice what has been scaled already.
 
     >>> scale_pixels(np.array([0, 51, 255], np.uint8))
@@ -27,7 +27,7 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> Array:
     """Turn class 3 of 5 into the row [0, 0, 0, 1, 0]: the target in the shape of a prediction.
 
     labels: integers (N,), each from 0 to classes - 1. Returns float32 (N, classes). Raises
-    ValueError for labels that are not integers, not flat, or out of range, and for no classes.
+    InputError for labels that are not integers, not flat, or out of range, and for no classes.
 
     >>> one_hot([2, 0], 3)
     array([[0., 0., 1.],
@@ -47,7 +47,7 @@ def softmax(z: npt.ArrayLike) -> Array:
     Subtracting a constant from a row changes nothing in the quotient, so the row's maximum is
     subtracted first: exp can then no longer overflow. (Goodfellow, Bengio and Courville, Deep
     Learning, 2016, section 4.1.) A score of -inf, as of a class that is masked, gives exactly 0. A
-    row of -inf alone, or with +inf or NaN, has no softmax: it becomes NaN. Raises ValueError for
+    row of -inf alone, or with +inf or NaN, has no softmax: it becomes NaN. Raises InputError for
     what are no numbers, and for rows of none.
 
     >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))

@@ -19,7 +19,7 @@ from tinynn.parameters import Array
 def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Return the share of samples, 0 to 1, whose most probable class is the right one.
 
-    p: the prediction, first. y: the answer. Raises ValueError for different numbers of samples, or
+    p: the prediction, first. y: the answer. Raises InputError for different numbers of samples, or
     none, for a class that p has no column of, for predictions of NaN, and where p and y are seen to
     be swapped.
 
@@ -46,7 +46,7 @@ def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
     """Return counts (C, C): row i, column j is how often class i was taken for class j.
 
     p: the prediction, first. y: the answer; swapped, the matrix would be transposed. Raises
-    ValueError for a class of `classes` or more, and as `accuracy` does.
+    InputError for a class of `classes` or more, and as `accuracy` does.
 
     >>> confusion_matrix([0, 1, 1], [0, 1, 0], classes=2)
     array([[1, 1],
@@ -61,7 +61,7 @@ def most_confused(matrix: npt.ArrayLike, names: Sequence[str], count: int = 5) -
     """Name the pairs of classes that are mixed up most often, in either direction, worst first.
 
     matrix: counts (C, C), from `confusion_matrix`. names: C of them. count: 5 pairs at most; those
-    never mixed up are left out. Raises ValueError for what is no such matrix, or other names.
+    never mixed up are left out. Raises InputError for what is no such matrix, or other names.
 
     >>> most_confused(np.array([[5, 2, 0], [1, 9, 0], [0, 0, 3]]), ["cat", "dog", "cow"])
     ['cat and dog: 3 (cat taken for dog 2, dog taken for cat 1)']
@@ -83,7 +83,7 @@ def most_confused(matrix: npt.ArrayLike, names: Sequence[str], count: int = 5) -
 def format_confusion(matrix: npt.ArrayLike, names: Sequence[str]) -> str:
     """Lay a confusion matrix out as text: rows are true classes, columns what they were taken for.
 
-    Raises ValueError for what is no matrix of counts (C, C), or not C names.
+    Raises InputError for what is no matrix of counts (C, C), or not C names.
 
     >>> print(format_confusion(np.array([[5, 2], [1, 9]]), ["cat", "dog"]))
     true     0    1
@@ -138,7 +138,7 @@ def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -
     """Return precision, recall and F1 of each class (van Rijsbergen, Information Retrieval, 1979).
 
     p: the prediction, first. y: the answer. names: one a class. A quotient of 0 / 0, as for a class
-    that was never predicted, counts as 0. Raises ValueError as `confusion_matrix` does.
+    that was never predicted, counts as 0. Raises InputError as `confusion_matrix` does.
 
     >>> print(per_class_report([0, 1, 1, 1], [0, 1, 1, 0], ["cat", "dog"]))
     class  precision  recall     f1  samples

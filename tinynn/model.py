@@ -18,7 +18,7 @@ from tinynn import checks
 from tinynn.configuration import Guarded, named, plain, restored
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
-from tinynn.leftovers import Portable
+from tinynn.layers.leftovers import Portable
 from tinynn.parameters import Array, Owner, Shape, copy_into, flat_vector, frozen_in
 from tinynn.streams import Streams
 
@@ -31,7 +31,7 @@ class Sequential(Guarded, Portable):
 
     layers: fresh Layer objects, one or more. input_shape: the shape of one sample, such as
     (28, 28). seed: 0 or more, default 0; it alone decides the initial weights. dtype: float32, or
-    float64 for gradient checks. Raises ValueError, naming the layer by its position, if a layer
+    float64 for gradient checks. Raises InputError, naming the layer by its position, if a layer
     does not fit the one before.
 
     `params`, `grads` and `buffers` (what layers keep but do not train, such as a running mean) are
@@ -222,7 +222,7 @@ class Sequential(Guarded, Portable):
     def config(self) -> dict[str, Any]:
         """Return what `from_config` rebuilds the model from, the weights aside, in JSON's types.
 
-        Raises ValueError if a layer cannot be told by its class's name and arguments.
+        Raises InputError if a layer cannot be told by its class's name and arguments.
         """
         known = checks.with_own({**LAYERS, **INITIALIZERS}, map(type, self.layers))
         entries = []

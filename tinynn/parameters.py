@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
+from tinynn.errors import InputError
+
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 Generator: TypeAlias = "np.random.Generator"  # in quotes: NumPy loads that part when one draws
@@ -120,15 +122,15 @@ def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
     >>> copy_into(views["W"], np.ones((3, 2)), "1.Dense.W")
     Traceback (most recent call last):
         ...
-    ValueError: 1.Dense.W has shape (2, 3), the array assigned has (3, 2).
+    tinynn.errors.InputError: 1.Dense.W has shape (2, 3), the array assigned has (3, 2).
     """
     if value is view:  # layer.W -= step: Python changes the view, then assigns it to itself
         return
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} holds real numbers, the array assigned to it {array.dtype}.")
+        raise InputError(f"{name} holds real numbers, the array assigned to it {array.dtype}.")
     if array.shape != view.shape:
-        raise ValueError(f"{name} has shape {view.shape}, the array assigned has {array.shape}.")
+        raise InputError(f"{name} has shape {view.shape}, the array assigned has {array.shape}.")
     view[...] = array
 
 
@@ -186,6 +188,6 @@ class HasParameters:
         if name in self._views:
             copy_into(self._views[name], value, f"{self.name}.{name}")
         elif name == "trainable" and not isinstance(value, bool):
-            raise ValueError(f"{self.name}.trainable is True or False, got {value!r}.")
+            raise InputError(f"{self.name}.trainable is True or False, got {value!r}.")
         else:
             super().__setattr__(name, value)

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.atomic import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.configuration import printable
+from tinynn.errors import InputError
+from tinynn.files.atomic import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.parameters import Array
-from tinynn.run import History
+from tinynn.training.run import History
 
 if TYPE_CHECKING:  # matplotlib takes a second to import: each function does so when it is called
     from matplotlib.figure import Figure
@@ -40,7 +41,7 @@ def learning_curves(
 
     runs: each a History, or the path of a CSVLogger's file. labels: a name for each run; without,
     several runs go by their paths' folders, or as "run 1" and so on. kept: an epoch to mark, whose
-    weights were kept; none unless told. What a run did not measure is left out. Raises ValueError
+    weights were kept; none unless told. What a run did not measure is left out. Raises InputError
     for no run, or one without epochs.
 
     >>> history = History([{"epoch": 1, "loss": 0.5, "val_loss": 0.6}])
@@ -49,9 +50,9 @@ def learning_curves(
     """
     columns = [_columns(run) for run in runs]
     if not columns or not all(run.get("epoch") for run in columns):
-        raise ValueError("learning_curves needs one run or more, each with an epoch or more.")
+        raise InputError("learning_curves needs one run or more, each with an epoch or more.")
     if labels is not None and (isinstance(labels, str) or len(labels) != len(runs)):
-        raise ValueError(
+        raise InputError(
             f"learning_curves expects labels, a list with a text for each of the {len(runs)} runs, "
             f"got {labels!r}."
         )
@@ -95,7 +96,7 @@ def prediction_grid(
 
     images: (N, height, width), white is high. p: probabilities (N, C). names: C of them. y: true
     classes (N,) or one-hot rows (N, C), or None (the default) where nobody knows. title: none.
-    columns: 6. Raises ValueError for no images, lengths that differ, and for p that are classes, or
+    columns: 6. Raises InputError for no images, lengths that differ, and for p that are classes, or
     NaN.
 
     >>> figure = prediction_grid(np.zeros((2, 4, 4)), np.eye(2), ["cat", "dog"], y=[0, 0])
@@ -105,15 +106,15 @@ def prediction_grid(
     answers = None if y is None else checks.array(y, "y")
     images, p = checks.array(images, "images"), checks.array(p, "p")
     if p.ndim != 2:
-        raise ValueError(
+        raise InputError(
             f"prediction_grid expects p as probabilities (N, C), got {p.shape}. Give it what "
             "model.predict returns."
         )
     names = checks.class_names(names, "prediction_grid", p.shape[1])
     if not len(images):
-        raise ValueError("prediction_grid needs 1 image or more, got none.")
+        raise InputError("prediction_grid needs 1 image or more, got none.")
     if len(images) != len(p) or (answers is not None and len(answers) != len(p)):
-        raise ValueError(
+        raise InputError(
             f"prediction_grid: {len(images)} images, {len(p)} predictions"
             + ("." if answers is None else f", {len(answers)} true classes.")
         )
@@ -153,7 +154,7 @@ def confusion(
 ) -> "Figure":
     """Draw a confusion matrix: a row for each true class, coloured by the share of that row.
 
-    matrix: counts (C, C), from `tinynn.confusion_matrix`. names: C of them. Raises ValueError for
+    matrix: counts (C, C), from `tinynn.confusion_matrix`. names: C of them. Raises InputError for
     what is no such matrix, such as predictions.
 
     >>> figure = confusion(np.array([[9, 1], [2, 8]]), ["cat", "dog"])
@@ -186,7 +187,7 @@ def first_layer(
     """Draw the weights of the first Dense as images: what each of its units looks for.
 
     count: 48 units, those with the largest weights first. columns: 12. Blue pixels speak for the
-    unit, red ones against it, each unit on a scale of its own. Raises ValueError if the model's
+    unit, red ones against it, each unit on a scale of its own. Raises InputError if the model's
     samples are not images (height, width), no layer has weights for them, or these are NaN.
 
     >>> from tinynn import Dense, Flatten
@@ -197,7 +198,7 @@ def first_layer(
     named = {name: a for name, a in model.named_parameters().items() if a.ndim == 2}
     name, weights = next(iter(named.items()), ("", None))
     if len(model.input_shape) != 2 or weights is None:
-        raise ValueError(
+        raise InputError(
             "first_layer needs a model of images (height, width) that begins with Flatten and "
             f"Dense; this one has samples of {model.input_shape} and {[*model.layers]}."
         )
@@ -222,7 +223,7 @@ def first_layer(
 def read_log(path: PathLike) -> list[dict[str, Any]]:
     """Return the rows of a CSVLogger's file, as texts; one that is half written is left out.
 
-    Raises ValueError if the file is no such log, or a figure in it no number.
+    Raises InputError if the file is no such log, or a figure in it no number.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -238,16 +239,16 @@ def read_log(path: PathLike) -> list[dict[str, Any]]:
             lines = [line for line in file if line.endswith("\n")]
         rows = list(csv.DictReader(lines))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no log that CSVLogger wrote: {error}.") from error
+        raise InputError(f"{path} is no log that CSVLogger wrote: {error}.") from error
     if lines and not {"epoch", "loss"} <= set(rows[0] if rows else next(csv.reader(lines))):
-        raise ValueError(
+        raise InputError(
             f"{path} is no log that CSVLogger wrote: expected columns epoch, loss and others, "
             f"with commas between them, got {lines[0][:80]!r}."
         )
     for number, row in enumerate(rows, start=2):
         for name in FIGURES:
             if not _is_figure(row.get(name, "")):
-                raise ValueError(
+                raise InputError(
                     f"{path}, line {number}: {name} should be a number, got {row[name]!r}."
                 )
     return rows

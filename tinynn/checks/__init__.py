@@ -1,6 +1,6 @@
 """The door: each mistake that can be foreseen, and what a good teacher would say to it.
 
-A check returns what it was given, as an array where that is meant, or raises a ValueError that
+A check returns what it was given, as an array where that is meant, or raises an InputError that
 tells what was expected, what came, where, and the likely remedy. All are called before anything is
 changed. They stand here so that the mathematics elsewhere can be read without them.
 """

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tinynn.checks.arguments import array, count, numbers
 from tinynn.checks.door import door
+from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
 
 ORDER = "Are p and y swapped? The prediction comes first, then the answer."
@@ -19,7 +20,7 @@ def scores(z: npt.ArrayLike, caller: str) -> Array:
     """Real scores (..., C), of 1 class or more."""
     z = numbers(array(z, "z"), f"{caller} expects scores, which are numbers")
     if not z.ndim or not z.shape[-1]:
-        raise ValueError(
+        raise InputError(
             f"{caller} expects rows of scores (..., C), of 1 class or more, got shape {z.shape}."
         )
     return z
@@ -32,7 +33,7 @@ def pixels(images: npt.ArrayLike) -> Array:
         hint = "Have they been scaled already?"
         if images.dtype.kind in "iuf" and images.size and 1 < images.max() <= 255:
             hint = "Are they bytes all the same? Then write images.astype(np.uint8)."
-        raise ValueError(
+        raise InputError(
             f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. {hint}"
         )
     return images
@@ -43,11 +44,11 @@ def vector(values: npt.ArrayLike, expectation: str) -> Array:
     made = array(values, "labels")
     if made.ndim != 1:
         hint = " Of one-hot rows, y.argmax(axis=1) are the classes." if made.ndim == 2 else ""
-        raise ValueError(f"{expectation}, shape (N,), got {made.shape}.{hint}")
+        raise InputError(f"{expectation}, shape (N,), got {made.shape}.{hint}")
     if made.dtype == object and not all(isinstance(each, str) for each in made):
         numbers(made, f"{expectation}, as numbers or texts")
     if made.dtype.kind == "f" and np.isnan(made).any():
-        raise ValueError(
+        raise InputError(
             f"{expectation}, but that of sample {int(np.isnan(made).argmax())} is NaN."
         )
     return made
@@ -76,7 +77,8 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     >>> labels([1, 2, 3], 3, "one_hot")
     Traceback (most recent call last):
         ...
-    ValueError: one_hot: there are 3 classes (0 to 2) but y contains 3. Do your labels start at 1?
+    tinynn.errors.InputError: one_hot: there are 3 classes (0 to 2) but y contains 3. Do your
+        labels start at 1?
         Use y - 1. If there are 4 classes, say classes=4.
     """
     count("classes", classes)
@@ -87,13 +89,13 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
             hint = as_whole(y.astype(float), "y")
         elif y.ndim == 1 and y.dtype.kind in "OSU":
             hint = " Number them: names, y = np.unique(y, return_inverse=True)."
-        raise ValueError(
+        raise InputError(
             f"{caller} expects one whole number a sample, shape (N,), got shape {y.shape} of "
             f"{y.dtype}.{hint}"
         )
     low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
     if low < 0:
-        raise ValueError(f"{caller}: classes count from 0, but y contains {low}.")
+        raise InputError(f"{caller}: classes count from 0, but y contains {low}.")
     if high >= classes:
         start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
         if high == 255 and y.dtype == np.uint8:  # 0 - 1, of bytes
@@ -103,7 +105,7 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
             "confusion_matrix": "say classes={}",
             "per_class_report": "give {} names",
         }.get(caller, "end with Dense({})")
-        raise ValueError(
+        raise InputError(
             f"{caller}: there are {classes} classes (0 to {classes - 1}) but y contains {high}. "
             f"{start_at_1}If there are {high + 1} classes, {more.format(high + 1)}."
         )
@@ -115,11 +117,11 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
     y = array(y, "y")
     if len(p_shape) != 2 or not p_shape[0]:
         hint = f" {ORDER}" if y.ndim == 2 and y.shape[:1] == p_shape else ""
-        raise ValueError(
+        raise InputError(
             f"{loss} expects a batch of rows (B, C), 1 sample or more, got {p_shape}.{hint}"
         )
     if p_shape[1] < 2:
-        raise ValueError(
+        raise InputError(
             f"{loss}: p has one column, so that its only class is sure. For two classes end the "
             "model with Dense(2)."
         )
@@ -131,19 +133,19 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
             hint = f" These rows are for {y.shape[1]} classes: one_hot(labels, {p_shape[1]})."
         elif not y.ndim or len(y) != p_shape[0]:
             hint = " Each sample needs one answer: were x and y cut at different places?"
-        raise ValueError(
+        raise InputError(
             f"{loss}: for p of shape {p_shape} y must be classes {p_shape[:1]} or rows {p_shape}, "
             f"got {y.shape}.{hint}"
         )
     if y.ndim == 1:
         return labels(y, p_shape[1], loss)
     if y.dtype.kind not in "biuf":
-        raise ValueError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
+        raise InputError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
     sums = y.sum(axis=1)
     if not (np.abs(sums - 1).max() < 1e-3 and y.min() >= 0):  # so written, NaN is wrong too
         row = int((~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)).argmax())
         remedy = "For classes, pass them as they are, shape (B,), or through one_hot."
-        raise ValueError(
+        raise InputError(
             f"{loss}: rows of y must not be negative and must sum to 1, but row {row} sums to "
             f"{sums[row]:.4g} and its smallest is {y[row].min():.4g}. "
             f"{ORDER if p is not None and one_hot_rows(p) else remedy}"
@@ -183,7 +185,7 @@ def probabilities(p: Array, loss: str) -> None:
         remedy = "End the model with Softmax(), or use SoftmaxCrossEntropy()."
         if np.isnan(p).any():
             remedy = "Has training diverged? Then try a smaller learning rate."
-        raise ValueError(
+        raise InputError(
             f"{loss} expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
             f"its smallest is {p[row].min():.4g}. {remedy}"
         )
@@ -192,7 +194,7 @@ def probabilities(p: Array, loss: str) -> None:
 def repeats(layer: Any, x: Array, out: Array) -> None:
     """A layer that gives the same again for the same x: else finite differences mean nothing."""
     if not np.allclose(layer.forward(x.copy()), out, equal_nan=True):
-        raise ValueError(
+        raise InputError(
             f"check_gradients: {layer.name} returns something else each time for the same x, so "
             "that no differences can be taken. While you check, let it draw from a Generator made "
             "anew in forward, such as np.random.default_rng(0)."
@@ -204,7 +206,7 @@ def not_saturated(p: Array, loss: Any) -> None:
     low = p <= 10 * loss.floor if loss.floor else np.zeros(1, bool)
     if low.any():
         digits = round(-np.log10(10 * loss.floor))
-        raise ValueError(
+        raise InputError(
             f"check_gradients: row {int(np.argwhere(low)[0, 0])} of p is sure to {digits} digits, "
             f"where {type(loss).__name__} no longer rises, so that no differences can be taken. "
             "Scale x to about 0 to 1, or check scores with SoftmaxCrossEntropy()."
@@ -223,7 +225,7 @@ def same_shape(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
     """Numbers in the very shape of predictions: NumPy would stretch others silently."""
     y = array(y, "y")
     if y.dtype.kind not in "biuf":
-        raise ValueError(f"{loss} expects numbers, got y of {y.dtype}.")
+        raise InputError(f"{loss} expects numbers, got y of {y.dtype}.")
     if y.shape != p_shape:
         remedy = "They must have one shape."
         if y.shape == p_shape[:1]:
@@ -231,7 +233,7 @@ def same_shape(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
         if p_shape == (*y.shape, 1):
             both = np.broadcast_shapes(p_shape, y.shape)
             remedy = f"NumPy would stretch both to {both} and train on nonsense. Use y[:, None]."
-        raise ValueError(f"{loss}: p is {p_shape}, y is {y.shape}. {remedy}")
+        raise InputError(f"{loss}: p is {p_shape}, y is {y.shape}. {remedy}")
     if not prod(p_shape):
-        raise ValueError(f"{loss} expects 1 sample or more, got p of shape {p_shape}.")
+        raise InputError(f"{loss} expects 1 sample or more, got p of shape {p_shape}.")
     return y

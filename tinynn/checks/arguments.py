@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.door import door
+from tinynn.errors import InputError
 from tinynn.parameters import Array, Generator, Shape
 
 NO_QUALITY = ("epoch", "learning_rate", "seconds")
@@ -23,17 +24,17 @@ def scale(name: str, value: Any) -> float:
     >>> scale("epsilon", 0)
     Traceback (most recent call last):
         ...
-    ValueError: epsilon must be a positive number, got 0.
+    tinynn.errors.InputError: epsilon must be a positive number, got 0.
     """
     if not 0 < _number(value) < np.inf:
-        raise ValueError(f"{name} must be a positive number, got {value!r}.")
+        raise InputError(f"{name} must be a positive number, got {value!r}.")
     return float(value)
 
 
 def decay(name: str, value: Any) -> float:
     """A factor by which a memory fades at each step: at least 0, and below 1."""
     if not 0 <= _number(value) < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value!r}.")
+        raise InputError(f"{name} must be at least 0 and below 1, got {value!r}.")
     return float(value)
 
 
@@ -51,12 +52,12 @@ def rate(name: str, value: Any) -> Any:
     0.5
     """
     if isinstance(value, type):
-        raise ValueError(f"{name} is the class {value.__name__}; make one: {value.__name__}(...).")
+        raise InputError(f"{name} is the class {value.__name__}; make one: {value.__name__}(...).")
     if callable(value):
         return value
     number = _number(python_number(value))
     if not 0 <= number < np.inf:
-        raise ValueError(f"{name} must be a positive number, or 0, got {value!r}.")
+        raise InputError(f"{name} must be a positive number, or 0, got {value!r}.")
     return number
 
 
@@ -65,12 +66,12 @@ def asked_rate(schedule: Callable[[int], Any], t: int) -> float:
     try:
         value = schedule(t)
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"learning_rate is a function that must return a number for each step t, counted from "
             f"1, but for step {t} it raised {error!r}."
         ) from error
     if not 0 <= _number(value) < np.inf:
-        raise ValueError(
+        raise InputError(
             f"learning_rate is a function that must return a number, 0 or more, but for step {t} "
             f"it returned {value!r}."
         )
@@ -101,7 +102,7 @@ def a_loss(value: Any, loss: Any) -> float:
     """What a loss' forward returned: a number."""
     if not isinstance(value, Real) or isinstance(value, bool):
         hint = ' Forgot "return"?' if value is None else " Take the mean, as float(...)."
-        raise ValueError(
+        raise InputError(
             f"{type(loss).__name__}.forward returned {value!r}; it must return one number, the "
             f"batch's mean loss.{hint}"
         )
@@ -111,12 +112,12 @@ def a_loss(value: Any, loss: Any) -> float:
 def monitored(monitor: Any) -> str:
     """The name of a figure of quality."""
     if not isinstance(monitor, str):
-        raise ValueError(
+        raise InputError(
             f"monitor must be the name of a figure, such as 'val_loss', got {monitor!r}. "
             "For the epochs to wait, write patience=."
         )
     if monitor in NO_QUALITY:
-        raise ValueError(
+        raise InputError(
             f"monitor: {monitor!r} says nothing of how good the model is. Watch 'val_loss', "
             "'val_accuracy', or a figure that a callback writes into the history."
         )
@@ -132,7 +133,7 @@ def should_rise(monitor: str) -> bool:
     for word in reversed(monitor.lower().replace("-", "_").split("_")):
         if word.endswith(RISING) or word.endswith(FALLING):
             return word.endswith(RISING)
-    raise ValueError(
+    raise InputError(
         f"monitor: should {monitor!r} rise or fall? Its name does not tell. End it with _score if "
         "more is better, with _loss if less is."
     )
@@ -141,7 +142,7 @@ def should_rise(monitor: str) -> bool:
 def figure(name: str, value: Any) -> float:
     """A figure that a callback wrote into the history, to be watched: a number."""
     if not isinstance(value, Real):
-        raise ValueError(f"{name!r} in the history must be a number, got {value!r:.100}.")
+        raise InputError(f"{name!r} in the history must be a number, got {value!r:.100}.")
     return float(value)
 
 
@@ -151,7 +152,7 @@ def count(name: str, value: int, least: int = 1, most: int | None = None) -> int
     >>> count("batch_size", 64, most=50)
     Traceback (most recent call last):
         ...
-    ValueError: batch_size must be a whole number from 1 to 50, got 64.
+    tinynn.errors.InputError: batch_size must be a whole number from 1 to 50, got 64.
     """
     if (
         not isinstance(value, (int, np.integer))
@@ -163,7 +164,7 @@ def count(name: str, value: int, least: int = 1, most: int | None = None) -> int
         hint = ""
         if most is not None and isinstance(value, float) and 0 < value < 1:
             hint = f" For a share of all, write int({value} * {most + 1})."
-        raise ValueError(f"{name} must be a whole number {limits}, got {value!r}.{hint}")
+        raise InputError(f"{name} must be a whole number {limits}, got {value!r}.{hint}")
     return int(value)
 
 
@@ -174,7 +175,7 @@ def generator(rng: Any) -> Generator:
     >>> generator(3)
     Traceback (most recent call last):
         ...
-    ValueError: rng must be a Generator, got 3. Write np.random.default_rng(3).
+    tinynn.errors.InputError: rng must be a Generator, got 3. Write np.random.default_rng(3).
     """
     seed = rng if isinstance(rng, (int, np.integer)) else 0
     known: Generator = instance(
@@ -190,21 +191,22 @@ def instance(thing: Any, kind: type, name: str, remedy: str = "") -> Any:
     >>> instance(CrossEntropy, Loss, "loss")
     Traceback (most recent call last):
         ...
-    ValueError: loss must be a Loss, got <class 'tinynn.losses.CrossEntropy'>. Write CrossEntropy().
+    tinynn.errors.InputError: loss must be a Loss, got <class 'tinynn.losses.CrossEntropy'>. Write
+        CrossEntropy().
     """
     if not isinstance(thing, kind):
         if isinstance(thing, type) and issubclass(thing, kind):
             remedy = f"Write {thing.__name__}()."
         article = "an" if kind.__name__[0] in "AEIO" else "a"
         told = f"{name} must be {article} {kind.__name__}, got {thing!r}. {remedy}"
-        raise ValueError(told.rstrip())
+        raise InputError(told.rstrip())
     return thing
 
 
 def instances(things: Any, kind: type, name: str) -> list[Any]:
     """A list of objects of one kind."""
     if not isinstance(things, Iterable):
-        raise ValueError(f"{name} must be a list, got {things!r}. Write [...].")
+        raise InputError(f"{name} must be a list, got {things!r}. Write [...].")
     return [instance(thing, kind, f"{name}[{i}]") for i, thing in enumerate(things)]
 
 
@@ -213,7 +215,7 @@ def dense(units: int, initializer: Any) -> None:
     """What a Dense is made with."""
     count("units of Dense", units)
     if not callable(initializer):
-        raise ValueError(
+        raise InputError(
             f"Dense expects an initializer such as tinynn.he_normal, got {initializer!r}."
         )
 
@@ -227,7 +229,8 @@ def array(values: Any, name: str) -> Array:
     >>> array({1, 2}, "y")
     Traceback (most recent call last):
         ...
-    ValueError: y is a set, which has no order. Keep it as a list from the start; list(y) is one in
+    tinynn.errors.InputError: y is a set, which has no order. Keep it as a list from the start;
+        list(y) is one in
         any order.
     """
     if type(values) is np.ndarray:  # nearly always
@@ -248,13 +251,13 @@ def array(values: Any, name: str) -> Array:
         shapes = [np.shape(each) for each in values] if _regular(values) else []
         other = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), 0)
         told = f" ({shapes[0]} at 0, {shapes[other]} at {other})" if other else ""
-        raise ValueError(
+        raise InputError(
             f"{name} is a list whose samples differ in shape{told}, which no array can hold."
         ) from None
     if not made.ndim and made.dtype.kind not in "biufc":
-        raise ValueError(f"{name} is {_no_array(values, name)}")
+        raise InputError(f"{name} is {_no_array(values, name)}")
     if made.ndim == 2 and made.dtype == object and hasattr(values, "columns"):
-        raise ValueError(_table(list(values.columns), made, name))
+        raise InputError(_table(list(values.columns), made, name))
     return made
 
 
@@ -272,7 +275,7 @@ def _refuse_sparse(values: Any, name: str, at: str = "") -> None:
     if method:
         x = name.split()[-1]  # of "validation x"
         remedy = f"np.vstack([row.{method}() for row in {x}])" if at else f"{x}.{method}()"
-        raise ValueError(
+        raise InputError(
             f"{name}{at} is a sparse {type(values).__name__}, but a network takes all the numbers, "
             f"the zeros too. Write {remedy}."
         )
@@ -293,7 +296,7 @@ def _refuse_masked(values: Any, name: str, at: str = "") -> None:
     masked = isinstance(values, np.ndarray) and hasattr(values, "filled")
     hidden = np.count_nonzero(np.ma.getmaskarray(values)) if masked else 0
     if hidden:
-        raise ValueError(
+        raise InputError(
             f"{name}{at} is a masked array, {hidden:,} of whose {values.size:,} numbers are masked:"
             " what lies under the mask would be taken for numbers. Put in what is missing, "
             f"{name.split()[-1]}{at}.filled(...), for instance with the mean, or leave those "
@@ -350,7 +353,8 @@ def numbers(values: Array, expects: str) -> Array:
     >>> numbers(np.array([1.0, "7"], object), "fit expects numbers")
     Traceback (most recent call last):
         ...
-    ValueError: fit expects numbers, got an array of object. The first that is none is '7', at 1.
+    tinynn.errors.InputError: fit expects numbers, got an array of object. The first that is none
+        is '7', at 1.
     """
     if values.dtype.kind in "biuf":
         return values
@@ -365,7 +369,7 @@ def numbers(values: Array, expects: str) -> Array:
             hint = f" The first that is none is {textwrap.shorten(repr(odd[1]), 40)}, at {place}."
         if odd is not None and isinstance(odd[1], np.ndarray):
             hint = " They are arrays: if all have one shape, write np.stack(...) of them."
-    raise ValueError(f"{expects}, got an array of {values.dtype}.{hint}")
+    raise InputError(f"{expects}, got an array of {values.dtype}.{hint}")
 
 
 def sample_shape(shape: Sequence[int]) -> Shape:
@@ -374,7 +378,7 @@ def sample_shape(shape: Sequence[int]) -> Shape:
         isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
     ):
         hint = f" Write ({shape},)." if isinstance(shape, (int, np.integer)) else ""
-        raise ValueError(
+        raise InputError(
             "input_shape is the shape of one sample, such as (28, 28) or (2,), got "
             f"{shape!r}.{hint}"
         )
@@ -388,5 +392,5 @@ def precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
     except TypeError:  # no dtype of any kind
         known = None
     if known not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}.")
+        raise InputError(f"dtype must be float32 or float64, got {dtype!r}.")
     return known

@@ -13,6 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from tinynn.checks.door import PACKAGE
+from tinynn.errors import InputError
 
 FROZEN = "Layers are frozen one by one: model.layers[i].trainable = False."
 OVERWRITTEN = "Each backward overwrites model.grads: there is nothing to set to zero."
@@ -96,7 +97,7 @@ OF_PARAMETERS = {
 }
 
 
-def assignable(thing: Any, name: str, value: Any) -> ValueError | None:
+def assignable(thing: Any, name: str, value: Any) -> InputError | None:
     """An attribute that may be set: one that something may read, and that is not settled already.
 
     Refused are names of other libraries and slips; and, of tinynn's own classes, all others that a
@@ -120,15 +121,15 @@ def assignable(thing: Any, name: str, value: Any) -> ValueError | None:
         hint = f"For a note of your own, write _{name}."
     if not hint or _kept(thing, name) or (hint == GIVEN and not _ours(kind)):
         return None
-    return ValueError(f"tinynn reads no {name} of {_label(thing)}. {hint}")
+    return InputError(f"tinynn reads no {name} of {_label(thing)}. {hint}")
 
 
-def deletable(thing: Any, name: str) -> ValueError | None:
+def deletable(thing: Any, name: str) -> InputError | None:
     """An attribute that may be deleted: none that a model was made of."""
     if name not in thing._fixed and name not in vars(thing).get("_views", ()):
         return None
     whole = _label(thing) if "Layer" in _kinds(thing) else "model"
-    return ValueError(
+    return InputError(
         f"{whole}.{name} cannot be deleted: the model was built with it. For another, make a new "
         "Sequential."
     )
@@ -269,7 +270,7 @@ def _slip(name: str, names: set[str]) -> str:
     return ""
 
 
-def _settled(thing: Any, name: str, value: Any) -> ValueError | None:
+def _settled(thing: Any, name: str, value: Any) -> InputError | None:
     """What a model was built by: no longer to be changed, unless nothing of its build depends."""
     if "Layer" not in _kinds(thing):
         why = f"model.{name} was decided when the model was built, and its arrays were made for it."
@@ -278,18 +279,18 @@ def _settled(thing: Any, name: str, value: Any) -> ValueError | None:
             do = "Set weights by model.layers[0].W = ...; for other layers make a new Sequential."
         if name == "dtype":
             do = "A copy in another precision is model.astype(dtype)."
-        return ValueError(f"{why} {do}")
+        return InputError(f"{why} {do}")
     do = "For another, make a new Sequential of new layers."
     if thing.parameters():
         do += f" To set weights: model.layers[{thing.position}].{next(iter(thing.parameters()))} ="
         do += " ..."
     if name in ("position", "built") or _ours(type(thing)):
-        return ValueError(
+        return InputError(
             f"{thing.name} was built, and {name} is read only then: set now, it changes nothing. "
             f"{do}"
         )
     if _shapes(thing) != _shapes(thing, name, value):
-        return ValueError(
+        return InputError(
             f"{thing.name} was built, and {name}={value!r} would make other shapes of it. {do}"
         )
     return None

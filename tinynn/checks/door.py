@@ -1,29 +1,30 @@
 """Where an error is raised, as its reader sees it: at the line that called, not deep inside."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from traceback import walk_tb
 from typing import ParamSpec, TypeVar
 
+from tinynn.errors import InputError
+
 P = ParamSpec("P")
 R = TypeVar("R")
 PACKAGE = Path(__file__).parents[1]
-# files whose errors, like those of all checks, are written to be read
-MEANT = {"parameters.py", "configuration.py", "atomic.py", "npz.py", "storage.py", "resume.py"}
-MEANT |= {"callbacks.py", "metrics.py"}
 
 
 def door(function: Callable[P, R]) -> Callable[P, R]:
-    """Let the error of a check be raised here, not from deep inside: a short traceback is read.
+    """Let an error that is written to be read be raised here, not from deep inside.
 
-    Errors from elsewhere, and all that came by way of other code, such as a layer of the user's
-    own, keep every line of their traceback.
+    That is an InputError, or one of the operating system's. Errors from elsewhere, and all that
+    came by way of other code, such as a layer of the user's own, keep every line of their
+    traceback; and so do all where the environment variable TINYNN_TRACEBACKS is "whole".
 
     >>> from tinynn import Dense, Sequential
     >>> try:
     ...     Sequential([Dense(512)], input_shape=(28, 28))
-    ... except ValueError as error:
+    ... except InputError as error:
     ...     error.__traceback__.tb_next.tb_next is None  # this line, and that of the door
     True
     """
@@ -32,11 +33,10 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
     def entered(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except (ValueError, OSError, AttributeError) as error:
+        except (InputError, OSError) as error:
             files = [Path(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__)]
-            room, name = files[-1].parent, files[-1].name
-            meant = room == PACKAGE / "checks" or (room == PACKAGE and name in MEANT)
-            if not meant or any(PACKAGE not in file.parents for file in files):
+            by_others = any(PACKAGE not in file.parents for file in files)
+            if by_others or os.environ.get("TINYNN_TRACEBACKS") == "whole":
                 raise
             raise error.with_traceback(None) from error.__cause__
 

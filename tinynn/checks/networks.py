@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.arguments import array, count, numbers
+from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
 
 
@@ -21,12 +22,13 @@ class Layers(tuple[Any, ...]):
     >>> Layers()[0] = "another"
     Traceback (most recent call last):
         ...
-    ValueError: model.layers cannot be changed: the arrays of all layers lie in one vector. Set
+    tinynn.errors.InputError: model.layers cannot be changed: the arrays of all layers lie in one
+        vector. Set
         weights by model.layers[0].W = ..., or make a new Sequential of new layers.
     """
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise ValueError(
+        raise InputError(
             "model.layers cannot be changed: the arrays of all layers lie in one vector. Set "
             "weights by model.layers[0].W = ..., or make a new Sequential of new layers."
         )
@@ -40,7 +42,7 @@ class Layers(tuple[Any, ...]):
     __radd__ = _refuse
 
     def copy(self) -> Any:
-        raise ValueError(
+        raise InputError(
             "model.layers is a tuple, which has no copy(): a list of the same layers is "
             "list(model.layers), and a copy of all, with their weights, copy.deepcopy(model)."
         )
@@ -53,31 +55,32 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
     >>> fresh_layers([ReLU], Layer)
     Traceback (most recent call last):
         ...
-    ValueError: layers[0] is not a layer, got <class 'tinynn.layers.ReLU'>. Write ReLU().
+    tinynn.errors.InputError: layers[0] is not a layer, got <class 'tinynn.layers.ReLU'>. Write
+        ReLU().
     """
     if not isinstance(layers, Iterable):
-        raise ValueError(f"Sequential expects a list of layers, got {layers!r}. Write [...].")
+        raise InputError(f"Sequential expects a list of layers, got {layers!r}. Write [...].")
     layers = Layers(layers)
     if not layers:
-        raise ValueError("Sequential needs one layer or more, got none.")
+        raise InputError("Sequential needs one layer or more, got none.")
     places: dict[int, int] = {}
     for i, layer in enumerate(layers):
         if not isinstance(layer, layer_class):
             hint = f" Write {layer.__name__}()." if isinstance(layer, type) else ""
-            raise ValueError(f"layers[{i}] is not a layer, got {layer!r}.{hint}")
+            raise InputError(f"layers[{i}] is not a layer, got {layer!r}.{hint}")
         kind = type(layer).__name__
         if not _takes_training(layer.forward):
-            raise ValueError(
+            raise InputError(
                 f"{kind}.forward is called with two arguments: def forward(self, x, training=True)."
             )
         first = places.setdefault(id(layer), i)
         if first != i:
-            raise ValueError(
+            raise InputError(
                 f"layers[{first}] and layers[{i}] are the same {kind} object. A layer remembers "
                 f"its own input: write {kind}() again."
             )
         if layer.built:
-            raise ValueError(
+            raise InputError(
                 f"layers[{i}] is part of another model already (as {layer.name}), and its arrays "
                 f"lie there. Write a new {kind}, or copy.deepcopy the whole model."
             )
@@ -100,7 +103,7 @@ def with_own(known: Mapping[str, Any], own: Iterable[Any]) -> dict[str, Any]:
     table = dict(known)
     for thing in own:
         if table.setdefault(thing.__name__, thing) is not thing:
-            raise ValueError(
+            raise InputError(
                 f"There is another {thing.__name__} already, so a file could not tell yours from "
                 "it. Give yours another name."
             )
@@ -114,15 +117,16 @@ def own_classes(layers: Any) -> list[Any]:
     >>> own_classes(Dense)
     Traceback (most recent call last):
         ...
-    ValueError: layers must be a list of your own classes, got <class 'tinynn.layers.Dense'>. Write
+    tinynn.errors.InputError: layers must be a list of your own classes, got <class
+        'tinynn.layers.Dense'>. Write
         layers=[Dense].
     """
     if not isinstance(layers, (list, tuple, set, frozenset)):
         hint = f" Write layers=[{layers.__name__}]." if hasattr(layers, "__name__") else ""
-        raise ValueError(f"layers must be a list of your own classes, got {layers!r}.{hint}")
+        raise InputError(f"layers must be a list of your own classes, got {layers!r}.{hint}")
     for thing in layers:
         if not callable(thing) or not hasattr(thing, "__name__"):
-            raise ValueError(
+            raise InputError(
                 f"layers must be a list of classes, such as [{type(thing).__name__}], not of "
                 f"{thing!r}."
             )
@@ -135,11 +139,12 @@ def flat(input_shape: Shape, layer: str) -> None:
     >>> flat((28, 28), "0.Dense")
     Traceback (most recent call last):
         ...
-    ValueError: 0.Dense gets samples of shape (28, 28) but needs flat ones, (784,). Put Flatten()
+    tinynn.errors.InputError: 0.Dense gets samples of shape (28, 28) but needs flat ones, (784,).
+        Put Flatten()
         before it.
     """
     if len(input_shape) != 1:
-        raise ValueError(
+        raise InputError(
             f"{layer} gets samples of shape {input_shape} but needs flat ones, "
             f"({prod(input_shape)},). Put Flatten() before it."
         )
@@ -152,12 +157,13 @@ def shape_after(shape: Any, layer: Any) -> Shape:
     >>> shape_after(4, ReLU())
     Traceback (most recent call last):
         ...
-    ValueError: ReLU.output_shape returned 4; it must return the shape of one sample, a tuple such
+    tinynn.errors.InputError: ReLU.output_shape returned 4; it must return the shape of one sample,
+        a tuple such
         as (4,).
     """
     if not _is_shape(shape):
         hint = ' Forgot "return"?' if shape is None else ""
-        raise ValueError(
+        raise InputError(
             f"{layer.name}.output_shape returned {shape!r}; it must return the shape of one "
             f"sample, a tuple such as ({shape if isinstance(shape, int) else 4},).{hint}"
         )
@@ -179,14 +185,14 @@ def parameter_shapes(shapes: Any, buffers: Any, layer: Any) -> None:
     ):
         if not isinstance(told, Mapping) or not all(map(_is_shape, told.values())):
             hint = ' Forgot "return"?' if told is None else ""
-            raise ValueError(
+            raise InputError(
                 f"{layer.name}.{kind}_shapes returned {told!r}; it must return the shape of each "
                 f"{kind} by its name, such as {example}.{hint}"
             )
     there = {*layer.parameters(), *layer.buffers()}  # of a first try, which failed
     early = [name for name in (*shapes, *buffers) if _is_array_of(layer, name)]
     if early and not there:
-        raise ValueError(
+        raise InputError(
             f"{layer.name} has no {early[0]} of its own before the model is built, but one was "
             f"assigned to it. Build the model first, then assign: model.layers[{layer.position}]."
             f"{early[0]} = ..., or fill it in initialize(self, rng)."
@@ -196,7 +202,7 @@ def parameter_shapes(shapes: Any, buffers: Any, layer: Any) -> None:
     for name in names:
         if name in taken or names.count(name) > 1:
             kind = "buffer" if name in buffers else "parameter"
-            raise ValueError(
+            raise InputError(
                 f"{layer.name} has a {kind} {name!r}, but something else of it has that name "
                 "already. Give one of them another name."
             )
@@ -215,9 +221,9 @@ def something_trainable(model: Any) -> None:
         )
 
 
-def in_no_model(layer: str) -> ValueError:
+def in_no_model(layer: str) -> InputError:
     """The error for a layer that draws random numbers, and whose model is not known."""
-    return ValueError(
+    return InputError(
         f"{layer} draws random numbers from its model's seed and step, but is in no model. Put it "
         "into one, Sequential([...], input_shape=...), and call that."
     )
@@ -230,7 +236,7 @@ def drawn(W: Any, shape: Shape, layer: str) -> Any:
         if np.shape(W) == shape[::-1]:
             hint = " Is that its transpose? (fan_in, fan_out) is the order here."
         got = "None" if W is None else f"shape {np.shape(W)}"
-        raise ValueError(
+        raise InputError(
             f"The initializer of {layer} was asked for shape {shape}, but returned {got}.{hint}"
         )
     return W
@@ -250,16 +256,16 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
                 f" Are these {len(x)} samples? input_shape is the shape of one: "
                 "input_shape=x.shape[1:]."
             )
-        raise ValueError(f"{caller} expects a batch ({expected}), got one sample {x.shape}. {hint}")
+        raise InputError(f"{caller} expects a batch ({expected}), got one sample {x.shape}. {hint}")
     if input_shape == (1,) and x.ndim == 1:
-        raise ValueError(
+        raise InputError(
             f"{caller} expects a batch (B, 1), got {x.shape}: {len(x)} numbers in a row. Give it a "
             "second axis: x[:, None]."
         )
     if x.shape[1:] != input_shape:
         if x.ndim == 2 and x.shape[1] == prod(input_shape) + 1:
-            raise ValueError(_column_too_many(x, input_shape))
-        raise ValueError(
+            raise InputError(_column_too_many(x, input_shape))
+        raise InputError(
             f"The model was built for samples of shape {input_shape}, x has samples of "
             f"{x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
         )
@@ -301,7 +307,8 @@ def returned(
     >>> returned(None, (32, 784), ReLU(), "input_gradient")
     Traceback (most recent call last):
         ...
-    ValueError: ReLU.input_gradient returned None; it must return dx, shaped like x: (32, 784).
+    tinynn.errors.InputError: ReLU.input_gradient returned None; it must return dx, shaped like x:
+        (32, 784).
         Forgot "return dx"?
     """
     if getattr(array, "shape", None) != shape:
@@ -319,12 +326,12 @@ def returned(
                 f" If {array.shape} is right, {type(layer).__name__} must say so: "
                 f"def output_shape(self, input_shape): return {array.shape[1:]}."
             )
-        raise ValueError(
+        raise InputError(
             f"{layer.name}.{method} returned {got}; it must return {what} {shape}.{hint}"
         )
     if dtype is not None and array.dtype != dtype:
         what, like = ("out", "x") if method == "forward" else ("dx", "dout")
-        raise ValueError(
+        raise InputError(
             f"{layer.name}.{method} returned {array.dtype}, but {like} is {dtype}: {what} must be, "
             f"too. Is there a mask or a constant of {array.dtype}? Write mask.astype({like}.dtype)."
         )
@@ -337,14 +344,15 @@ def equations(told: Any, thing: Any, most: int) -> None:
     >>> equations("out = 2 x", ReLU(), 3)
     Traceback (most recent call last):
         ...
-    ValueError: ReLU.equations must be a tuple of up to 3 texts, got 'out = 2 x'. Write
+    tinynn.errors.InputError: ReLU.equations must be a tuple of up to 3 texts, got 'out = 2 x'.
+        Write
         ('out = 2 x',).
     """
     fine = isinstance(told, (tuple, list)) and all(isinstance(text, str) for text in told)
     if not fine or len(told) > most:
         hint = f" Write ({told!r},)." if isinstance(told, str) else ""
         hint = ' Forgot "return"?' if told is None else hint
-        raise ValueError(
+        raise InputError(
             f"{type(thing).__name__}.equations must be a tuple of up to {most} texts, got "
             f"{told!r:.100}.{hint}"
         )
@@ -357,7 +365,8 @@ def kink_mask(mask: Any, samples: int, layer: Any) -> Any:
     >>> kink_mask(np.array([[1.0, -1.0]]), 1, ReLU())
     Traceback (most recent call last):
         ...
-    ValueError: ReLU.kink_mask returned an array of float64 (1, 2); it must return booleans (B, ...)
+    tinynn.errors.InputError: ReLU.kink_mask returned an array of float64 (1, 2); it must return
+        booleans (B, ...)
         that tell on which side of its kink each number lies, here (1, ...), such as x > 0, or None.
     """
     if mask is None or (
@@ -367,7 +376,7 @@ def kink_mask(mask: Any, samples: int, layer: Any) -> Any:
     got = f"{mask!r:.60}"
     if isinstance(mask, np.ndarray):
         got = f"an array of {mask.dtype} {mask.shape}"
-    raise ValueError(
+    raise InputError(
         f"{layer.name}.kink_mask returned {got}; it must return booleans (B, ...) that tell on "
         f"which side of its kink each number lies, here ({samples}, ...), such as x > 0, or None."
     )
@@ -380,7 +389,8 @@ def not_in_place(error: ValueError, layer: Any) -> None:
     >>> not_in_place(ValueError("output array is read-only"), ReLU())
     Traceback (most recent call last):
         ...
-    ValueError: ReLU.forward writes into the x that it is given. It is the data of whoever calls,
+    tinynn.errors.InputError: ReLU.forward writes into the x that it is given. It is the data of
+        whoever calls,
         and read-only. Write x = x * m there, not x *= m, or begin with x = x.copy().
     """
     if not str(error).endswith("is read-only"):
@@ -388,7 +398,7 @@ def not_in_place(error: ValueError, layer: Any) -> None:
     of_numpy = Path(np.__file__).parent
     lines = [f for f in extract_tb(error.__traceback__) if of_numpy not in Path(f.filename).parents]
     where = "".join(f" ({Path(f.filename).name}:{f.lineno}: {f.line})" for f in lines[-1:])
-    raise ValueError(
+    raise InputError(
         f"{layer.name}.forward{where} writes into the x that it is given. It is the data of "
         "whoever calls, and read-only. Write x = x * m there, not x *= m, or begin with "
         "x = x.copy()."
@@ -403,17 +413,17 @@ def output_gradient(
     With it the number of samples.
     """
     if shape is None:
-        raise ValueError(
+        raise InputError(
             f"{caller} needs what forward(x) remembered, but no forward came before it (predict "
             "remembers nothing). Call model.forward(x) on this batch first."
         )
     if dp is None:
-        raise ValueError(
+        raise InputError(
             f'{caller} expects dp, got None. Forgot "return dp" in the loss\' backward?'
         )
     dp = numbers(array(dp, "dp"), f"{caller} expects numbers")
     if dp.shape != shape:
-        raise ValueError(
+        raise InputError(
             f"{caller}: forward returned an array of shape {shape}, so its gradient has that "
             f"shape too, but dp is {dp.shape}."
         )
@@ -424,15 +434,15 @@ def same_length(params: Array, grads: Array, memory: dict[str, Array], optimizer
     """Parameters, gradients and an optimizer's memory: vectors of one length."""
     sizes = {vector.size for vector in (params, grads, *memory.values())}
     if len(sizes) > 1:
-        raise ValueError(
+        raise InputError(
             f"{optimizer} has {params.size} parameters, {grads.size} gradients and a memory of "
             f"{[vector.size for vector in memory.values()]}. Make a new optimizer for a new model."
         )
 
 
-def another_model(optimizer: str, t: int) -> ValueError:
+def another_model(optimizer: str, t: int) -> InputError:
     """What an optimizer says that is to step a second model."""
-    return ValueError(
+    return InputError(
         f"This {optimizer} has taken {t:,} steps with another model: what it remembers of its "
         "gradients, and its step count, would be wrong here. Make a new optimizer for a new model."
     )
@@ -441,7 +451,7 @@ def another_model(optimizer: str, t: int) -> ValueError:
 def memory(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> None:
     """What an optimizer's `state()` returned: the step count t, and its vectors."""
     if set(state) != {"t", *names}:
-        raise ValueError(
+        raise InputError(
             f"{optimizer} remembers {', '.join(('t', *names))}, but this state has "
             f"{', '.join(state)}. Is it another optimizer's?"
         )
@@ -454,10 +464,10 @@ def kept_vectors(memory: Mapping[str, Array], params: Array) -> None:
     >>> kept_vectors({"m": np.zeros(2)}, np.zeros(3))
     Traceback (most recent call last):
         ...
-    ValueError: m is float64 (2,)
+    tinynn.errors.InputError: m is float64 (2,)
     """
     for name, vector in memory.items():
         if vector.shape != params.shape or vector.dtype != params.dtype:
-            raise ValueError(f"{name} is {vector.dtype} {vector.shape}")
+            raise InputError(f"{name} is {vector.dtype} {vector.shape}")
         if not np.isfinite(vector).all():
-            raise ValueError(f"{name} holds NaN or infinity")
+            raise InputError(f"{name} holds NaN or infinity")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tinynn.checks.answers import ORDER, as_whole, class_targets, one_hot_rows
 from tinynn.checks.arguments import array, numbers, shortened
+from tinynn.errors import InputError
 from tinynn.parameters import Array
 
 DIVERGED = (
@@ -17,7 +18,7 @@ DIVERGED = (
 )
 
 
-class NoNumbers(ValueError):
+class NoNumbers(InputError):
     """What should be numbers is NaN or infinite; the words say what, and where it begins."""
 
 
@@ -84,23 +85,23 @@ def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Ar
     p, y = array(p, "p"), array(y, "y")
     for each in (p, y):  # a single column would have its largest entry at 0, always
         if each.ndim not in (1, 2) or len(each) != len(p) or each.shape[1:] in ((0,), (1,)):
-            raise ValueError(
+            raise InputError(
                 f"{caller} expects p and y of one length, each classes (N,) or rows (N, C) of 2 "
                 f"classes or more; got {p.shape} and {y.shape}."
             )
     if not len(p):
-        raise ValueError(f"{caller} needs 1 sample or more, got {p.shape} and {y.shape}.")
+        raise InputError(f"{caller} needs 1 sample or more, got {p.shape} and {y.shape}.")
     if p.ndim == y.ndim == 2 and p.shape != y.shape:
-        raise ValueError(f"{caller}: p is for {p.shape[1]} classes, y for {y.shape[1]}.")
+        raise InputError(f"{caller}: p is for {p.shape[1]} classes, y for {y.shape[1]}.")
     for name, each in (("p", p), ("y", y)):
         if each.ndim == 2:
             numbers(each, f"{caller} expects rows of numbers")
         elif each.dtype.kind not in "biu":
             hint = as_whole(each, name) if each.dtype.kind == "f" else ""
-            raise ValueError(f"{caller}: classes are whole numbers, got {each.dtype}.{hint}")
+            raise InputError(f"{caller}: classes are whole numbers, got {each.dtype}.{hint}")
     if y.ndim == 2 and not one_hot_rows(y):
         if p.ndim == 1 or (p.dtype.kind in "biu" and one_hot_rows(p)):  # a model returns floats
-            raise ValueError(
+            raise InputError(
                 f"{caller}: p holds classes, and the rows of y are not one-hot. {ORDER} If y does "
                 "hold shares of classes, give y.argmax(axis=1)."
             )
@@ -119,7 +120,7 @@ def counts(matrix: npt.ArrayLike, classes: int, caller: str) -> Array:
     elif kind in "if" and (matrix < 0).any():
         odd = ", some below 0"
     if matrix.shape != (classes, classes) or kind not in "biu" or odd:
-        raise ValueError(
+        raise InputError(
             f"{caller} expects the counts ({classes}, {classes}) that confusion_matrix(p, y, "
             f"{classes}) returns, for {classes} names; got {matrix.shape} of {matrix.dtype}"
             f"{odd}."
@@ -133,7 +134,8 @@ def class_names(names: Any, caller: str, classes: int = 0) -> list[str]:
     >>> class_names(range(3), "per_class_report")
     Traceback (most recent call last):
         ...
-    ValueError: per_class_report expects names, a list of texts, one for each class, but names[0] is
+    tinynn.errors.InputError: per_class_report expects names, a list of texts, one for each class,
+        but names[0] is
         0. Write [str(name) for name in names].
     """
     expects = f"{caller} expects names, a list of texts, one for each class"
@@ -149,14 +151,14 @@ def class_names(names: Any, caller: str, classes: int = 0) -> list[str]:
             hint = " It has no order: keep a list from the start."
         elif isinstance(names, Iterable) and not isinstance(names, bytes):
             hint = " Write list(names)."
-        raise ValueError(f"{expects}, got {got}.{hint}")
+        raise InputError(f"{expects}, got {got}.{hint}")
     for i, name in enumerate(names):
         if not isinstance(name, str):
-            raise ValueError(
+            raise InputError(
                 f"{expects}, but names[{i}] is {shortened(name)}. Write [str(name) for name in "
                 "names]."
             )
     if not len(names) or (classes and len(names) != classes):
         many = f"{classes} classes" if classes else "1 class or more"
-        raise ValueError(f"{expects}: there are {many}, and {len(names)} names.")
+        raise InputError(f"{expects}: there are {many}, and {len(names)} names.")
     return [str(name) for name in names]

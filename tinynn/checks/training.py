@@ -13,6 +13,7 @@ from tinynn.checks.door import door
 from tinynn.checks.networks import batch
 from tinynn.checks.predictions import NoNumbers, masked_answer, refuse_unsound, scored
 from tinynn.checks.weights import sample_weights, weights
+from tinynn.errors import InputError
 from tinynn.parameters import Array
 
 ENOUGH = 64  # steps, before which it is too early to call a training hopeless
@@ -24,7 +25,7 @@ def paired(
     """Samples, their answers, and their weights if there are any: as many of each, 1 or more."""
     x, y = array(x, f"{kind}x"), array(y, f"{kind}y")
     if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
-        raise ValueError(
+        raise InputError(
             f"{kind}x and y must have as many samples as each other, 1 or more; their shapes are "
             f"{x.shape} and {y.shape}."
         )
@@ -39,12 +40,12 @@ def softmax_once(model: Any, loss: Any) -> None:
     """A model and its loss: what takes scores gets no probabilities, which are softmax' already."""
     last, before = model.layers[-1], model.layers[-2:-1]
     if last.takes == "scores" and any(layer.gives == "probabilities" for layer in before):
-        raise ValueError(
+        raise InputError(
             f"{before[0].name} and {last.name}: the second gets probabilities, which it makes "
             "nearly equal. Remove one of the two."
         )
     if last.gives == "probabilities" and model.output_shapes[-1][-1:] == (1,):
-        raise ValueError(
+        raise InputError(
             f"{last.name} gets one number a sample, and makes 1 of each. For two classes end with "
             f"Dense(2), {type(last).__name__}(); for a number to be predicted, without "
             f"{type(last).__name__}."
@@ -52,7 +53,7 @@ def softmax_once(model: Any, loss: Any) -> None:
     if last.gives == "probabilities" and loss.takes == "scores":
         classes = model.output_shapes[-1][-1]
         least = np.log(1 + (classes - 1) / np.e)  # at scores of 1 for the right class, 0 elsewhere
-        raise ValueError(
+        raise InputError(
             f"{type(loss).__name__} applies softmax itself, and {last.name} already did: with "
             f"{classes} classes the loss could never fall below {least:.3f}. Remove "
             f"{type(last).__name__}() or use CrossEntropy()."
@@ -78,7 +79,7 @@ def _samples(
         x, y = paired(x, y, kind=kind)
     numbers = x.ndim == 1 and model.input_shape == (1,)  # in a row: `batch` tells what is missing
     if x.shape[1:] != model.input_shape == y.shape[1:] and not numbers:
-        raise ValueError(
+        raise InputError(
             f"{kind}x has samples of shape {x.shape[1:]} and {kind}y of {y.shape[1:]}, which is "
             "what the model takes. Are they swapped? Samples come first: x, then y. If not, "
             "input_shape is one sample's shape: input_shape=x.shape[1:]."
@@ -94,7 +95,7 @@ def _finite(name: str, values: Array, dtype: np.dtype[Any]) -> None:
         piece = values[start : start + 1024]  # in pieces: the data may be large
         if not np.isfinite(piece).all():
             sample = start + int(np.argwhere(~np.isfinite(piece))[0, 0])
-            raise ValueError(
+            raise InputError(
                 f"{name} holds NaN or infinity, first in sample {sample}. Remove such samples, "
                 "or put in what is missing, for instance the mean."
             )
@@ -103,7 +104,7 @@ def _finite(name: str, values: Array, dtype: np.dtype[Any]) -> None:
             remedy = "scale it down, as to about size 1"
             if dtype == np.float32:
                 remedy += ", or build the model with dtype=np.float64"
-            raise ValueError(
+            raise InputError(
                 f"{name} holds {piece[at]:.3g}, first in sample {start + int(at[0])}, which is too "
                 f"large for the model's {dtype} ({most:.2g} at most): {remedy}."
             )
@@ -249,7 +250,7 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Arra
     if not isinstance(pair, (tuple, list)) or len(pair) not in (2, 3):
         number = f" of {len(pair)}" if isinstance(pair, (tuple, list)) else ""
         hint = " To hold a share out, see stratified_split." if isinstance(pair, float) else ""
-        raise ValueError(
+        raise InputError(
             "validation_data must be a pair, (x, y), or (x, y, sample_weight), got: "
             f"{type(pair).__name__}{number}.{hint}"
         )

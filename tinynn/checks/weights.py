@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from tinynn.checks.arguments import array, numbers
 from tinynn.checks.door import door
+from tinynn.errors import InputError
 from tinynn.parameters import Array
 
 
@@ -20,12 +21,13 @@ def weights(
     >>> weights([1, -1], 2, np.float32)
     Traceback (most recent call last):
         ...
-    ValueError: weights must be finite numbers, 0 or more, one a sample; that of sample 1 is -1.
+    tinynn.errors.InputError: weights must be finite numbers, 0 or more, one a sample; that of
+        sample 1 is -1.
     """
     given = numbers(array(values, name), f"{name} must be one number a sample")
     if given.shape != (samples,):
         hint = f" Write {name.split()[-1]}[:, 0]." if given.shape == (samples, 1) else ""
-        raise ValueError(
+        raise InputError(
             f"{name} must be one number a sample, shape ({samples},), got {given.shape}.{hint}"
         )
     with np.errstate(over="ignore"):
@@ -33,7 +35,7 @@ def weights(
     wrong = ~((made >= 0) & (made < np.inf))  # so written, NaN is wrong too
     if wrong.any():
         at = int(wrong.argmax())
-        raise ValueError(
+        raise InputError(
             f"{name} must be finite numbers, 0 or more, one a sample; that of sample {at} is "
             f"{given[at]}."
         )
@@ -52,11 +54,11 @@ def sample_weights(
     name = f"{kind}sample_weight"
     made = weights(given, samples, model.dtype, name)
     if not made.any():
-        raise ValueError(f"{name} is 0 for all samples, so that none has a part in the loss.")
+        raise InputError(f"{name} is 0 for all samples, so that none has a part in the loss.")
     for method in (loss.forward, loss.backward):
         if not _takes_weights(method):
             kind, called = type(loss).__name__, method.__name__
-            raise ValueError(
+            raise InputError(
                 f"sample_weight: {kind}.{called} takes no weights. Write def {called}(self, p, y, "
                 "weights=None) there, and, where weights are given, multiply what is sample n's by "
                 "weights[n]; the mean stays over B, the number of samples."

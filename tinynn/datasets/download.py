@@ -15,8 +15,9 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
-from tinynn.atomic import whole_file
 from tinynn.configuration import printable
+from tinynn.errors import InputError
+from tinynn.files.atomic import whole_file
 
 if TYPE_CHECKING:
     from requests import Response
@@ -113,7 +114,7 @@ def seconds_allowed() -> float:
     with suppress(ValueError):
         if float(text) > 0:
             return float(text)
-    raise ValueError(f"TINYNN_DOWNLOAD_SECONDS should be a positive number, got {text!r}.")
+    raise InputError(f"TINYNN_DOWNLOAD_SECONDS should be a positive number, got {text!r}.")
 
 
 def _download(url: str, file: IO[bytes], seconds: float) -> None:

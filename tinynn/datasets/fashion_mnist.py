@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tinynn.atomic import PathLike
 from tinynn.datasets.download import DownloadFailed, fetch, one_at_a_time
 from tinynn.datasets.idx import IDXFormatError, idx_bytes, read_idx
+from tinynn.files.atomic import PathLike
 from tinynn.parameters import Array
 
 CLASS_NAMES = (
@@ -104,7 +104,7 @@ def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) 
     such data.
 
     Downloads: $XDG_CACHE_HOME chooses another cache. $TINYNN_DOWNLOAD_SECONDS is the time that each
-    address gets for each file before the next one is tried (default 900; ValueError if it is no
+    address gets for each file before the next one is tried (default 900; InputError if it is no
     positive number). Of several processes one downloads, while the others wait for it.
 
     >>> (x_train, y_train), (x_test, y_test) = load_sample()  # the same, smaller

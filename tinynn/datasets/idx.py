@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.atomic import PathLike, whole_file
+from tinynn.errors import InputError
+from tinynn.files.atomic import PathLike, whole_file
 from tinynn.parameters import Array
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CHUNK = 2**20  # bytes read at a time: memory is taken for what is there, not for what is declared
 
 
-class IDXFormatError(ValueError):
+class IDXFormatError(InputError):
     """A file that is no IDX file: it says which file, what was expected and what is there.
 
     >>> read_idx(__file__)
@@ -109,7 +110,7 @@ def _read(stream: BufferedIOBase, path: PathLike, most: float) -> Array:
 def write_idx(path: PathLike, array: npt.ArrayLike) -> None:
     """Write an array as an IDX file, gzipped if the path ends in .gz. Same array, same bytes.
 
-    array: uint8, int8, int16, int32, float32 or float64, of 1 to 64 dimensions. Raises ValueError
+    array: uint8, int8, int16, int32, float32 or float64, of 1 to 64 dimensions. Raises InputError
     otherwise. Replaces what stood at `path` in one move, so that whoever opens it finds the old
     file or the new one, whole; raises OSError if it cannot, and then the old one stands. See
     `read_idx` for an example.
@@ -117,7 +118,8 @@ def write_idx(path: PathLike, array: npt.ArrayLike) -> None:
     >>> write_idx("a.idx", np.array([True]))
     Traceback (most recent call last):
         ...
-    ValueError: IDX has no bool; it has uint8, int8, int16, int32, float32, float64. Convert the
+    tinynn.errors.InputError: IDX has no bool; it has uint8, int8, int16, int32, float32, float64.
+        Convert the
         array with astype.
     """
     import gzip
@@ -138,12 +140,12 @@ def idx_bytes(array: npt.ArrayLike) -> bytes:
     codes = {np.dtype(name).newbyteorder("="): code for code, name in DTYPES.items()}
     code = codes.get(array.dtype.newbyteorder("="))
     if code is None:
-        raise ValueError(
+        raise InputError(
             f"IDX has no {array.dtype}; it has {', '.join(dtype.name for dtype in codes)}. "
             "Convert the array with astype."
         )
     if not 1 <= array.ndim <= 64 or any(n >= 2**32 for n in array.shape):
-        raise ValueError(
+        raise InputError(
             f"IDX holds 1 to 64 dimensions, each under 2**32, got an array of shape {array.shape}."
         )
     header = bytes([0, 0, code, array.ndim]) + np.array(array.shape, ">u4").tobytes()

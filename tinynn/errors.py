@@ -1,0 +1,15 @@
+"""The error that a user's mistake gets: it says what was expected, what came, and what to write."""
+
+
+class InputError(ValueError):
+    """Something given to tinynn does not fit, and nothing has been changed.
+
+    Its traceback is short, since what matters is the line that called, and the words: see door.py
+    in checks. With the environment variable TINYNN_TRACEBACKS set to "whole" it has every line.
+
+    >>> from tinynn import Dense
+    >>> Dense(-1)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: units must be a whole number, 1 or more, got -1.
+    """

@@ -1,0 +1,124 @@
+"""Files of every kind are written whole or not at all, and a path where none can stand is told so.
+
+    .name.MACHINE.PROCESS.THREAD.tmp  ->  on the disk  ->  name, in one move
+
+Whoever opens the name finds the old file or the new one. A process that is killed in between leaves
+its temporary file, which the next one to write the same file removes.
+"""
+
+import errno
+import glob
+import os
+import platform
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from tinynn.errors import InputError
+
+PathLike: TypeAlias = str | os.PathLike[str]
+
+
+def refuse_folder(path: PathLike) -> None:
+    """Raise InputError for what is no path, IsADirectoryError for that of a folder."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"A path is a text, such as 'model.npz', or a Path; got {path!r}.")
+    if Path(path).is_dir():
+        told = "This is a folder; give the path of a file in it"
+        raise IsADirectoryError(errno.EISDIR, told, str(path))
+
+
+def refuse_no_file(path: PathLike) -> None:
+    """Raise an OSError if no file stands at a path; it names those of this kind that are near."""
+    refuse_folder(path)
+    if not Path(path).exists():
+        folder, kind = Path(path).resolve().parent, Path(path).suffix
+        others = ", ".join(sorted(file.name for file in folder.glob(f"*{kind}"))[:5]) or "none"
+        told = f"There is no such file; the {kind} files in {folder} are: {others}"
+        raise FileNotFoundError(errno.ENOENT, told, str(path))
+
+
+def refuse_no_place(path: PathLike) -> None:
+    """Raise an OSError if no file can stand at a path: its folder is not there, or it is one."""
+    refuse_folder(path)
+    folder = Path(path).resolve().parent
+    if not folder.is_dir():
+        told = "There is no such folder: make it first, with Path(...).mkdir(parents=True)"
+        raise FileNotFoundError(errno.ENOENT, told, str(folder))
+
+
+def whole_file(path: PathLike) -> AbstractContextManager[IO[bytes]]:
+    """Open a temporary file beside `path`, which takes that place at the end, seen on the disk.
+
+    Whoever opens the path finds the old file or the new one, whole. Raises OSError if it cannot be
+    written. After that, or any exception within the block, the old file stands and no other stays.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with whole_file(f"{folder}/a.txt") as file:
+    ...         _ = file.write(b"all")
+    ...     Path(folder, "a.txt").read_bytes()
+    b'all'
+    """
+    refuse_no_place(path)
+    path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
+    if path.exists() and not path.is_file():  # an administrator could
+        told = "This is a device or a pipe, and no file is put in its place"
+        raise OSError(errno.EINVAL, told, str(path))
+    return _replacing(path)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Do what `whole_file` says, of a path where a file can stand."""
+    machine = f"{zlib.crc32(platform.node().encode()):08x}"
+    start = f".{path.name[:40]}.{machine}."
+    _clear_leftovers(path.parent, start)
+    temporary = path.with_name(f"{start}{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            if path.exists():  # what its owner keeps to himself stays so
+                temporary.chmod(path.stat().st_mode)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _clear_leftovers(folder: Path, start: str) -> None:
+    """Remove the temporary files of processes that are no more; start: how their names begin.
+
+    Only those of this machine: the number of a process on another one, which may write to the same
+    network drive, says nothing here.
+    """
+    if os.name != "posix":
+        return  # os.kill would end the process that it is to ask for
+    for leftover in folder.glob(f"{glob.escape(start)}*.tmp"):
+        process = leftover.name.removeprefix(start).partition(".")[0]
+        try:
+            os.kill(int(process), 0)  # sends nothing, but finds out whether it lives
+        except ProcessLookupError:
+            with suppress(OSError):
+                leftover.unlink()
+        except (OSError, ValueError, OverflowError):
+            continue  # it lives and is of somebody else, or the file is no file of ours
+
+
+def _sync_folder(folder: Path) -> None:
+    """See to it that a new name is on the disk, where a system knows how to."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise  # these two say that a drive knows no such thing: one shared with a guest
+    finally:
+        os.close(handle)

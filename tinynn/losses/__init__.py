@@ -1,0 +1,5 @@
+"""The losses. Read basic.py: the contract, and the three that are used most."""
+
+from tinynn.losses.basic import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
+
+__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "SoftmaxCrossEntropy"]

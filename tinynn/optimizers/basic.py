@@ -1,0 +1,250 @@
+"""How to step: an optimizer sees two flat vectors, params and grads, and changes params in place.
+
+It knows nothing of layers. What it remembers from step to step (a velocity, moments) are vectors of
+the same length, made at the first step. t counts the steps, from 1.
+
+In the code w and g are parts of params and grads, and rate is the learning rate at t.
+`in_two_threads` (threads.py) calls `step` for two parts of all vectors, at once; scratch is room
+for a result, so that no operation needs a new array.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinynn import checks
+from tinynn.configuration import Configured
+from tinynn.errors import InputError
+from tinynn.parameters import Array, Owner, frozen_in, owner_of
+from tinynn.threads import flush_subnormals, in_two_threads
+
+Rate: TypeAlias = float | Callable[[int], float]
+
+
+class Optimizer(Configured, ABC):
+    """The contract: an `update(params, grads, rate)`, and the names of the vectors it remembers.
+
+    learning_rate: a positive number, or a function of the step count t that returns one, or 0; a
+    InputError is raised for anything else. Hyper-parameters may be set at any time, a learning rate
+    also to 0, and are checked whenever they are. An optimizer belongs to the model that it steps
+    first: its moments, t and a schedule would be wrong for another.
+
+    >>> def halve_every_1000(t):
+    ...     return 0.1 * 0.5 ** (t // 1000)
+    >>> SGD(learning_rate=halve_every_1000).rate(t=2000)
+    0.025
+    """
+
+    remembers: tuple[str, ...] = ()
+    # what each hyper-parameter must be: returned as a Python number, since one of NumPy's would
+    # bring a step to another precision
+    hyperparameters: Mapping[str, Callable[[str, Any], Any]] = {"learning_rate": checks.rate}
+    _owner: Owner | None = None  # of the vectors that it has stepped; None: no model's, so far
+    _unpickled = False
+    _asked: tuple[Any, int, float] = (None, 0, 0.0)  # a schedule, its last t, and its answer
+
+    def __init__(self, learning_rate: Rate) -> None:
+        self.learning_rate: Rate = checks.first_rate(learning_rate)
+        self._unpickled = False  # since its last step
+        self.t = 0
+        self.memory: dict[str, Array] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check a hyper-parameter when it is set, by whomever."""
+        if name in self.hyperparameters:
+            value = self.hyperparameters[name](name, value)
+        super().__setattr__(name, checks.python_number(value))
+
+    def rate(self, t: int) -> float:
+        """Return the learning rate of step t. A schedule is asked once for each step."""
+        if not callable(self.learning_rate):
+            return self.learning_rate
+        schedule, asked, answer = self._asked
+        if schedule is not self.learning_rate or asked != t:
+            answer = checks.asked_rate(self.learning_rate, t)
+            self._asked = self.learning_rate, t, answer
+        return answer
+
+    def step(self, params: Array, grads: Array) -> None:
+        """Change `params` in place by one step. Both are flat vectors of one length and dtype.
+
+        What belongs to a layer that is not trainable stays, and what is remembered of it.
+
+        Raises InputError for vectors of another length, or another model's, than those before.
+        """
+        checks.same_length(params, grads, self.memory, type(self).__name__)
+        self.refuse_another_models(params)
+        rate = self.rate(self.t + 1)  # before anything changes: a function of t may raise
+        if not self.memory:
+            self.memory = {name: np.zeros_like(params) for name in self.remembers}
+        self._owner, self._unpickled = owner_of(params) or self._owner, False
+        self.t += 1
+        flush_subnormals(self.memory.values(), self.t)  # tiny numbers are slow: see threads.py
+        vectors = (params, *self.memory.values())
+        frozen = [vector[place] for place in frozen_in(params) for vector in vectors]
+        before = [part.copy() for part in frozen]
+        self.update(params, grads, rate)
+        for part, numbers in zip(frozen, before, strict=True):
+            part[...] = numbers
+
+    @abstractmethod
+    def update(self, params: Array, grads: Array, rate: float) -> None:
+        """Work the equation of one step."""
+
+    def equations(self, rate: float) -> tuple[str, ...]:
+        """Return what explain_step prints of a step: a short name, and the equation of update.
+
+        And, where there is such a formula, what the gradient promises that the loss will fall by.
+        """
+        return ()
+
+    def refuse_another_models(self, params: Array) -> None:
+        """Raise InputError if these are another model's than those that it has stepped."""
+        ours, theirs = self._owner, owner_of(params)
+        if ours is None or theirs is None or ours is theirs:
+            return
+        if not (self._unpickled and ours.mark == theirs.mark):
+            raise checks.another_model(type(self).__name__, self.t)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Where it was pickled apart from its model, it finds that again at its next step."""
+        self.__dict__.update(state, _unpickled=True)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next step depends on: t, and a copy of each vector."""
+        return {"t": self.t, **{name: vector.copy() for name, vector in self.memory.items()}}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state()` was taken. Raises InputError for another optimizer's state."""
+        names = self.remembers if state.get("t") else ()  # none before the first step
+        checks.memory(state, names, type(self).__name__)
+        self.t = int(state["t"])
+        self.memory = {name: np.array(state[name]) for name in names}
+        self._owner = None  # of the model that it steps next
+
+    def check_state(
+        self, state: Mapping[str, Any], numbers: Mapping[str, Any], params: Array
+    ) -> None:
+        """Raise InputError unless a training of params can have left its `state()` so.
+
+        numbers: its hyper-parameters then, but for those that are functions.
+        """
+        twin = copy.copy(self)  # which gets other vectors, and leaves these as they are
+        twin.load_state(state)
+        checks.kept_vectors(twin.memory, params)
+        ours = self.config()
+        if not {k for k in ours if not callable(ours[k])} <= numbers.keys() <= ours.keys():
+            raise InputError(f"its hyper-parameters are {numbers}")
+        for name, value in numbers.items():
+            setattr(twin, name, value)  # refuses wrong ones
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: go down the slope; with momentum, like a heavy ball.
+
+        velocity <- momentum velocity - rate g
+        w        <- w + velocity
+
+    w: params, g: grads, rate: the learning rate at t.
+
+    learning_rate: 0.01, or a function of t. momentum: 0 (none), or more, below 1. Raises InputError
+    outside of these. (Sutskever, Martens, Dahl and Hinton, On the importance of initialization and
+    momentum in deep learning, 2013, equations 1 and 2.)
+
+    >>> params = np.array([1.0, 2.0])
+    >>> SGD(learning_rate=0.1).step(params, grads=np.array([10.0, 0.0]))
+    >>> params
+    array([0., 2.])
+    """
+
+    remembers = ("velocity",)
+    hyperparameters = {**Optimizer.hyperparameters, "momentum": checks.decay}  # noqa: RUF012
+
+    @checks.door
+    def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.0) -> None:
+        super().__init__(learning_rate)
+        self.momentum = momentum
+
+    def update(self, params: Array, grads: Array, rate: float) -> None:
+        def step(w: Array, g: Array, velocity: Array, scratch: Array) -> None:
+            velocity *= self.momentum
+            velocity -= np.multiply(g, rate, out=scratch)
+            w += velocity
+
+        in_two_threads(step, params, grads, *self.memory.values())
+
+    def equations(self, rate: float) -> tuple[str, ...]:
+        if self.momentum:
+            name = f"SGD {rate:g}, momentum {self.momentum:g}"
+            return name, f"v <- {self.momentum:g} v - {rate:g} dW,  W <- W + v"
+        return f"SGD {rate:g}", f"W <- W - {rate:g} dW", f"{rate:g} |grad|^2"
+
+
+class Adam(Optimizer):
+    """Every parameter steps by about learning_rate, less where its gradients disagree.
+
+        M <- beta1 M + g                      the fading sum of the gradients,
+        V <- beta2 V + g^2                    and that of their squares
+        m = M (1 - beta1) / (1 - beta1^t)     means: the weights in M, 1 + beta1 + beta1^2 + ... +
+        v = V (1 - beta2) / (1 - beta2^t)     beta1^(t-1), add up to (1 - beta1^t) / (1 - beta1)
+        w <- w - rate m / (sqrt(v) + epsilon)
+
+    w: params, g: grads, rate: the learning rate at t.
+
+    learning_rate: 1e-3, or a function of t. beta1: 0.9, beta2: 0.999; at least 0, below 1.
+    epsilon: 1e-8, positive. Raises InputError outside of these. (Kingma and Ba, Adam: A Method for
+    Stochastic Optimization, 2015, algorithm 1, whose moments are M (1 - beta1) and V (1 - beta2):
+    kept as sums, they need two passes less over all parameters.)
+
+    >>> params = np.array([1.0, 2.0])
+    >>> Adam(learning_rate=0.1).step(params, grads=np.array([10.0, -0.001]))
+    >>> params.round(4)
+    array([0.9, 2.1])
+    """
+
+    remembers = ("M", "V")
+    hyperparameters = {  # noqa: RUF012
+        **Optimizer.hyperparameters,
+        "beta1": checks.decay,
+        "beta2": checks.decay,
+        "epsilon": checks.scale,
+    }
+
+    @checks.door
+    def __init__(
+        self,
+        learning_rate: Rate = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(learning_rate)
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+
+    def update(self, params: Array, grads: Array, rate: float) -> None:
+        m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
+        v_scale = (1 - self.beta2) / (1 - self.beta2**self.t)
+        # m = m_scale M and v = v_scale V; above and below the line divided by sqrt(v_scale),
+        # so that neither M nor sqrt(V) needs a pass of its own:
+        epsilon = self.epsilon / v_scale**0.5
+        rate *= m_scale / v_scale**0.5
+
+        def step(w: Array, g: Array, M: Array, V: Array, scratch: Array) -> None:
+            M *= self.beta1
+            M += g
+            V *= self.beta2
+            V += np.square(g, out=scratch)
+            np.sqrt(V, out=scratch)
+            scratch += epsilon
+            np.divide(M, scratch, out=scratch)
+            w -= np.multiply(scratch, rate, out=scratch)
+
+        in_two_threads(step, params, grads, *self.memory.values())
+
+    def equations(self, rate: float) -> tuple[str, ...]:
+        return f"Adam {rate:g}", f"W <- W - {rate:g} m / (sqrt(v) + {self.epsilon:g})"

@@ -1,0 +1,226 @@
+"""What is known of a training: its history, the sums of the epoch at hand, and who is told of it.
+
+The history and the sums can say whether a training could have come to what a file holds of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinynn import checks
+from tinynn.configuration import Configured, Guarded
+from tinynn.errors import InputError
+from tinynn.files.nested import are_numbers, is_count
+from tinynn.losses import Loss
+from tinynn.metrics import classes_of
+from tinynn.model import Sequential
+from tinynn.optimizers import Optimizer
+from tinynn.parameters import Array, Generator
+from tinynn.training.asked_schedule import AskedSchedule
+from tinynn.training.guessing import Guess
+
+# what training writes into each row of the history; callbacks may add figures of their own
+ALWAYS = {"loss", "learning_rate", "seconds"}
+FIGURES = ALWAYS | {"accuracy", "val_loss", "val_accuracy"}
+
+
+@dataclass
+class History:
+    """What training measured: `epochs`, one dictionary per epoch, with the columns of the CSV.
+
+    epoch counts from 1; loss and accuracy are means over the epoch's training samples, each scored
+    before the step that learned from it; val_ figures are measured at its end; seconds are the
+    epoch's, validation included.
+
+    >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
+    >>> history["loss"]
+    [0.5, 0.25]
+    """
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+
+    def __getitem__(self, column: str) -> list[Any]:
+        """Return one column, an entry per epoch."""
+        return [row[column] for row in self.epochs]
+
+    def check(self, epochs: int) -> None:
+        """Raise InputError unless training has written these rows, of so many epochs."""
+        for i, row in enumerate(self.epochs, start=1):
+            if row["epoch"] != i or not is_count(row["epoch"]):
+                raise InputError("the history does not count its epochs from 1")
+            if not row.keys() >= ALWAYS:
+                raise InputError(f"the history's row {i} has {', '.join(row)}")
+            if not are_numbers(*(row[name] for name in row.keys() & FIGURES)):
+                raise InputError(f"the history's row {i} holds what is no finite number")
+        if len(self.epochs) != epochs:
+            raise InputError(f"it has {len(self.epochs)} epochs' rows, not {epochs}")
+
+
+@dataclass
+class Sums:
+    """What has been added up so far, batch by batch; dividing by samples gives the means."""
+
+    loss: float = 0.0
+    hits: int | None = None  # samples whose class was predicted right, where there are classes
+    samples: int = 0
+    seconds: float = 0.0
+
+    def add(self, loss: float, p: Array, y: Array, classes: bool) -> None:
+        """Add a batch: its mean loss, and, if these are classes, how many were right."""
+        self.loss += loss * len(p)
+        self.samples += len(p)
+        if classes:
+            right = np.count_nonzero(classes_of(p) == classes_of(y))
+            self.hits = (self.hits or 0) + int(right)
+
+    def means(self) -> dict[str, float]:
+        """Return loss, and accuracy where there are classes."""
+        means = {"loss": self.loss / self.samples}
+        return means if self.hits is None else {**means, "accuracy": self.hits / self.samples}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Sums":
+        """Return the sums of which `state` was made by asdict; an InputError if it was not.
+
+        >>> Sums.from_state({"loss": 0.5})
+        Traceback (most recent call last):
+            ...
+        tinynn.errors.InputError: the sums have loss
+        """
+        if state.keys() != asdict(cls()).keys():
+            raise InputError(f"the sums have {', '.join(state)}")
+        return cls(**state)
+
+    def check(self, samples: int, batch_size: int) -> None:
+        """Raise InputError unless an epoch of so many samples could have come to these sums.
+
+        >>> Sums(loss=1.5, samples=2, seconds=0.1).check(samples=3, batch_size=2)
+        >>> Sums(loss=1.5, samples=4, seconds=0.1).check(samples=3, batch_size=2)
+        Traceback (most recent call last):
+            ...
+        tinynn.errors.InputError: the sums are of 4 samples
+        """
+        if not is_count(self.samples, most=samples):
+            raise InputError(f"the sums are of {self.samples} samples")
+        if not are_numbers(self.loss, self.seconds):
+            raise InputError(f"the sums are {asdict(self)}")
+        if not self.samples and self != Sums():
+            raise InputError(f"the sums of no samples are {asdict(self)}")
+        if self.hits is not None and not is_count(self.hits, most=self.samples):
+            raise InputError(f"of {self.samples} samples {self.hits} were right")
+        if self.samples % batch_size and self.samples != samples:
+            raise InputError(f"{self.samples} samples are no whole number of batches")
+
+
+class Run(Guarded):
+    """What is known of a training while it runs: the Trainer is one, and callbacks are given it."""
+
+    x: Array
+    y: Array
+    samples: int
+    batch_size: int
+
+    def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, seed: int = 0) -> None:
+        self.model: Sequential = checks.instance(model, Sequential, "model")
+        self.loss: Loss = checks.instance(loss, Loss, "loss")
+        checks.softmax_once(model, loss)
+        self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
+        self.seed = checks.count("seed", seed, least=0)
+        self.history, self.sums, self.guess = History(), Sums(), Guess()
+        self.epoch = self.epochs = self.step = 0
+        self.weights = list[Array]()  # of samples: one array, or none
+        self.batch: tuple[Array, ...] = (np.empty(0), np.empty(0))
+        self.recent_losses: list[float] = []  # the last five
+        self.batch_loss, self.stop, self.resumed = np.nan, False, False
+        # for checkpoints, what this run began with, or the one that it goes on with: see resume.py
+        self.settings: dict[str, Any] | None = None
+        self.schedule: AskedSchedule | None = None
+        self.architecture: dict[str, Any] = {}
+        self.functions: dict[str, Any] = {}
+        self.loose: dict[str, Any] | None = None
+        self.checkpoint, self.own_files = "", set[str]()  # the last, in words; all, by path
+        self.validation: tuple[Array, ...] | None = None
+        self.callbacks: list[Callback] = []
+
+    def order_of(self, epoch: int) -> Generator:
+        """Return what decides the order of the samples in an epoch, and nothing else."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, epoch)))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch has ended."""
+        return self.epoch >= self.epochs and not self.sums.samples
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the figures in a row of the history."""
+        scores = ["loss", "accuracy"] if self.loss.classifies else ["loss"]
+        held_out = [f"val_{name}" for name in scores] if self.validation is not None else []
+        return ["epoch", *scores, *held_out, "learning_rate", "seconds"]
+
+
+class Callback(Configured):
+    """The contract: any of these events, by default ignored. InputError for one of another name.
+
+    One with a memory also has `state()` and `load_state()`, so that a resumed run remembers. It may
+    set an optimizer's hyper-parameters, `trainer.stop`, and figures of its own in the last row of
+    `trainer.history.epochs`: all of these are kept in checkpoints.
+
+    >>> class ClipGradients(Callback):
+    ...     def on_gradients(self, trainer):
+    ...         np.clip(trainer.model.grads, -1, 1, out=trainer.model.grads)
+    """
+
+    observes = False  # whether it changes nothing in training: a resumed run may then do without
+
+    def __init_subclass__(cls) -> None:
+        """Refuse an event that does not exist: it would never come, and nobody would notice."""
+        super().__init_subclass__()
+        for name in vars(cls):
+            if name.startswith("on_") and not hasattr(Callback, name):
+                events = ", ".join(event for event in vars(Callback) if event.startswith("on_"))
+                raise InputError(
+                    f"{cls.__name__}.{name} would never be called: there is no such event. There "
+                    f"are {events}."
+                )
+
+    def on_train_begin(self, trainer: Run) -> None:
+        """Before the first step, or after a checkpoint has been restored: trainer.resumed tells.
+
+        What is changed here of the model and the optimizer is in a checkpoint, and not done twice.
+        """
+
+    def on_epoch_begin(self, trainer: Run) -> None:
+        """Once, before an epoch's first step: not again where a run is resumed in mid-epoch."""
+
+    def on_gradients(self, trainer: Run) -> None:
+        """In each step, when `model.grads` are there and before the optimizer uses them."""
+
+    def on_step_end(self, trainer: Run) -> None:
+        """After each step."""
+
+    def on_epoch_end(self, trainer: Run) -> None:
+        """After each epoch, when its row is the last of `history.epochs`."""
+
+    def on_train_end(self, trainer: Run) -> None:
+        """After the last step, unless an exception ended training."""
+
+    def turn(self, trainer: Run) -> int:
+        """Return when it is told of an event: all of 0 in the given order, then those of 1, ..."""
+        return 0
+
+    def state(self) -> dict[str, Any]:
+        """Return what to keep in a checkpoint, by name.
+
+        Numbers, texts, arrays, and lists, tuples and dict of these: they come back as they were.
+        Anything else is refused when training begins, or when it is first written.
+        """
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what `state` returned."""
+
+    def check(self, trainer: Run) -> None:
+        """Raise InputError if what `load_state` has taken back does not fit this training."""

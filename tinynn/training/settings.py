@@ -1,0 +1,220 @@
+"""What decides how a training ends: a resumed run compares it with that of the run it goes on with.
+
+Whatever can be compared by what it does, is: data by their numbers, a schedule by the rates that it
+returns. What is told of data and functions stands in fingerprints.py.
+"""
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinynn.configuration import Configured, differences, plain, with_defaults
+from tinynn.optimizers import Optimizer
+from tinynn.parameters import Array
+from tinynn.threads import blas_pools
+from tinynn.training.asked_schedule import AskedSchedule
+from tinynn.training.fingerprints import checksum, data_told, function_told, unlike_data
+from tinynn.training.run import Run
+
+SCHEDULE = "a function of t"
+
+
+def run_settings(run: Run) -> dict[str, Any]:
+    """Return what must be the same for the result to be the same; paths may differ.
+
+    Reads all data once, for a checksum. Raises InputError for a setting that cannot be saved.
+    """
+    data = {name: data_told(array) for name, array in _data(run).items()}
+    return {**_descriptions(run), "data": data}
+
+
+def unlike_settings(theirs: dict[str, Any], run: Run, same_python: bool) -> list[str]:
+    """Return a line for each setting of a checkpoint's run that is another in this one.
+
+    same_python: whether byte code can be compared.
+    """
+    told = _as_now(_but_data(theirs), run), _descriptions(run)
+    unlike = differences(*told) if same_python else differences(*map(_without_code, told))
+    ours = _data(run)
+    for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
+        unlike += unlike_data(name, theirs["data"].get(name), ours.get(name))
+    return unlike
+
+
+def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
+    """Return a line for each setting that is another than when training began.
+
+    It would be lost on resuming. Not so an optimizer's numbers, which checkpoints keep, and what a
+    callback with a `state` of its own has changed of itself. Lists, and what functions hold, may
+    grow: they are mostly records.
+    """
+    rate = run.optimizer.learning_rate
+    if callable(rate) and run.schedule is None:
+        return [
+            f"optimizer.learning_rate: {settings['optimizer']['learning_rate']} against {SCHEDULE}"
+        ]
+    for name, function in run.functions.items():  # as they were after on_train_begin
+        now = getattr(run.optimizer, name)
+        if callable(now) and now is not function:
+            return [f"optimizer.{name}: a function of t against another one"]
+    then, now = _but_data(settings), _descriptions(run)
+    callbacks = taking_part(run)
+    for told in (then, now):
+        told["frozen"] = []  # which layers are trained may change, and checkpoints keep it
+        told["optimizer"] = told["optimizer"]["class"]
+        told["loss"] = _numbers_and_texts(told["loss"])
+        told["callbacks"] = [
+            description["class"] if callback.state() else _numbers_and_texts(description)
+            for callback, description in zip(callbacks, told["callbacks"], strict=False)
+        ]
+    return differences(then, now)
+
+
+def _numbers_and_texts(description: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in description.items() if not isinstance(v, (dict, list))}
+
+
+def functions_of(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the hyper-parameters of an optimizer that are functions."""
+    return {name: value for name, value in optimizer.config().items() if callable(value)}
+
+
+def numbers_of(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the hyper-parameters of an optimizer that are no functions."""
+    return {name: value for name, value in optimizer.config().items() if not callable(value)}
+
+
+def loose_state(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the numbers and arrays of an optimizer that no checkpoint keeps, arrays by checksum.
+
+    None at all where its class has a `state` of its own, which may keep them.
+    """
+    if type(optimizer).state is not Optimizer.state:
+        return {}
+    kept = {"t", "memory", "_unpickled", *optimizer.config()}
+    return {
+        name: checksum(np.atleast_1d(value)) if isinstance(value, np.ndarray) else value
+        for name, value in vars(optimizer).items()
+        if name not in kept and isinstance(value, (int, float, np.ndarray))
+    }
+
+
+def taking_part(run: Run) -> list[Any]:
+    """Return the callbacks that may change something in training."""
+    return [callback for callback in run.callbacks if not callback.observes]
+
+
+def _descriptions(run: Run) -> dict[str, Any]:
+    optimizer = _description(run.optimizer)
+    if callable(run.optimizer.learning_rate):
+        optimizer["learning_rate"] = SCHEDULE  # compared by what it returns
+    return {
+        "loss": _description(run.loss),
+        "optimizer": optimizer,
+        "seed": run.seed,
+        "batch_size": run.batch_size,
+        "callbacks": [_description(callback) for callback in taking_part(run)],
+        "frozen": [layer.name for layer in run.model.layers if not layer.trainable],
+    }
+
+
+def _as_now(settings: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Return a checkpoint's settings with what classes have gained since as arguments."""
+    callbacks = zip(settings["callbacks"], taking_part(run), strict=False)
+    filled = [_filled(told, callback) for told, callback in callbacks]
+    return {
+        "frozen": [],
+        **settings,
+        "loss": _filled(settings["loss"], run.loss),
+        "optimizer": _filled(settings["optimizer"], run.optimizer),
+        "callbacks": [*filled, *settings["callbacks"][len(filled) :]],
+    }
+
+
+def _filled(told: Any, thing: Configured) -> Any:
+    kind = type(thing)
+    if not isinstance(told, dict) or told.get("class") != kind.__name__:
+        return told
+    now = with_defaults(told, kind)
+    now.pop("path", None)
+    return {k: v if k in told else _argument(v, kind.__name__) for k, v in now.items()}
+
+
+def _description(thing: Configured) -> dict[str, Any]:
+    kind = type(thing).__name__
+    config = {
+        name: _argument(value, kind) for name, value in thing.config().items() if name != "path"
+    }
+    return {"class": kind, **config}
+
+
+def _argument(value: Any, kind: str) -> Any:
+    """Return what can be told of an argument: of an array a checksum, of an object its class."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return data_told(value)
+    if callable(value):
+        return function_told(value)
+    if isinstance(value, (list, tuple)):
+        return {type(value).__name__: [_argument(item, kind) for item in value]}
+    if type(value) is dict and all(type(key) is str for key in value):
+        return {key: _argument(item, kind) for key, item in value.items()}
+    try:
+        return plain(value, kind)
+    except ValueError:
+        return {"object": type(value).__name__}
+
+
+def _but_data(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "data"}
+
+
+def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> AskedSchedule | None:
+    """Ask the schedule of a run that begins, or of one that goes on where `theirs` was recorded."""
+    function = run.optimizer.learning_rate
+    if not callable(function):
+        return None
+    per_epoch = -(-run.samples // run.batch_size)
+    if theirs is None:
+        first = run.optimizer.t + 1
+        last = first - 1 + (run.epochs - run.epoch) * per_epoch
+    else:
+        first = theirs["first"]
+        last = theirs["last"] + (run.epochs - theirs["epochs"]) * per_epoch
+    return AskedSchedule(function, first, last, run.epochs)
+
+
+def _without_code(value: Any) -> Any:
+    """Return settings without the byte code of functions: another Python has another."""
+    if isinstance(value, list):
+        return [_without_code(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    names = value.keys() - ({"code"} if value.keys() == {"function", "code", "holds"} else set())
+    return {name: _without_code(item) for name, item in value.items() if name in names}
+
+
+def _data(run: Run) -> dict[str, Array]:
+    names = ("x", "y", "sample_weight")
+    data = dict(zip(names, (run.x, run.y, *run.weights), strict=False))
+    held_out = [f"validation {name}" for name in names]
+    return {**data, **dict(zip(held_out, run.validation or (), strict=False))}
+
+
+# The machine
+
+
+def environment() -> dict[str, Any]:
+    """Return what decides how sums are rounded: versions, and which code the processor chose."""
+    build: Any = np.show_config(mode="dicts")
+    pools = blas_pools()
+    blas = build["Build Dependencies"]["blas"]
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "numpy": np.__version__,
+        "blas": f"{blas['name']} {blas.get('version')}",
+        "kernel": [pool.get("architecture") for pool in pools],
+        "threads": [pool["num_threads"] for pool in pools],
+        "instructions": " ".join(build.get("SIMD Extensions", {}).get("found", [])),
+    }

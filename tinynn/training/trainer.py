@@ -1,0 +1,179 @@
+"""The loop, so that nobody writes it twice. examples/xor.py writes it by hand: read that first.
+
+epoch:  shuffle -> [ batch -> forward -> loss -> backward -> on_gradients -> optimizer ] ...
+        -> validation -> one row of the History -> callbacks
+"""
+
+from collections.abc import Iterable
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn import checks
+from tinynn.batches import minibatches
+from tinynn.files.atomic import PathLike
+from tinynn.parameters import Array
+from tinynn.training.callbacks import Checkpoint
+from tinynn.training.divergence import all_finite, diverged
+from tinynn.training.guessing import best_guess
+from tinynn.training.resume import batch_before, begin, begun, restore
+from tinynn.training.run import Callback, History, Run, Sums
+
+
+class Trainer(Run):
+    """Trains a model: `fit` repeats the step over batches and epochs, and tells the callbacks.
+
+    seed: 0 or more, default 0; it alone decides the order of the samples in each epoch.
+
+    Callbacks find here: model, loss, optimizer; epoch, counted from 1, and epochs, the last one;
+    step, counted from 1 over all epochs; batch, the arrays (x, y) of this step, and third their
+    weights where there are such; batch_loss; sums, of this epoch so far; samples, how many an
+    epoch has; guess, what one scores without looking at x; columns; history; resumed; finished;
+    and stop, which ends training after this step when set to True.
+
+    >>> from tinynn import SGD, Dense, MeanSquaredError
+    >>> x = np.linspace(-1, 1, 50)[:, None]
+    >>> model = Sequential([Dense(1)], input_shape=(1,))
+    >>> history = Trainer(model, MeanSquaredError(), SGD(0.1)).fit(x, 3 * x + 1, epochs=60)
+    >>> model.layers[0].W.round(2), model.layers[0].b.round(2)
+    (array([[3.]], dtype=float32), array([1.], dtype=float32))
+    """
+
+    @checks.door
+    def fit(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        epochs: int,
+        batch_size: int = 32,
+        validation_data: tuple[npt.ArrayLike, ...] | None = None,
+        callbacks: Iterable[Callback] = (),
+        resume_from: PathLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> History:
+        """Train for some epochs and return what was measured.
+
+        x: (N, *input_shape). y: (N, ...), as the loss wants it. epochs: how many more, 1 or more;
+        with resume_from, how many in all. batch_size: 32. validation_data: None, or (x, y), or
+        (x, y, sample_weight), held out of training, scored after each epoch. callbacks: none;
+        called in the given order, but what reads a row of the history after what may write into
+        it, and Checkpoint last. resume_from: None, or a checkpoint's path; training goes on from
+        there, to the same bits as if it had never stopped. sample_weight: None,
+        or how much each sample counts (N,): numbers, 0 or more, not all 0. The loss is then (1/N)
+        sum_n w_n l_n, and so is each batch's; the accuracy is of all samples alike.
+
+        Raises InputError before the first step for data that do not fit, or settings other than
+        those of the checkpoint; TrainingDiverged when the loss or a parameter is no finite number.
+        Warns of bytes that were not scaled, of validation data that are training data or on another
+        scale, and of a loss over twice that of guessing among the classes, or the mean of y.
+        """
+        checks.something_trainable(self.model)
+        self.x, self.y, *self.weights = checks.data(self.model, self.loss, x, y, sample_weight)
+        self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
+        self.guess = best_guess(self.model, self.loss, self.y, *self.weights)
+        checks.count("epochs", epochs)
+        self.batch_size = checks.count("batch_size", batch_size)
+        self.samples, self.recent_losses = len(self.x), []
+        callbacks = checks.instances(callbacks, Callback, "callbacks")
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.turn(self))
+        self.sums, self.epoch, self.stop = Sums(), len(self.history.epochs), False
+        self.resumed, self.checkpoint, restored = resume_from is not None, "", None
+        self.settings = None
+        self.epochs = epochs if self.resumed else self.epoch + epochs
+        if resume_from is not None:
+            restored = restore(self, resume_from)
+            self.batch = batch_before(self) if self.step else self.batch
+        else:
+            self.optimizer.refuse_another_models(self.model.params)
+            if any(isinstance(callback, Checkpoint) for callback in self.callbacks):
+                begin(self)
+        self._tell("on_train_begin")
+        if restored is not None:
+            restored.put_back(self)
+            restored = None  # its vectors need not live on
+        if self.settings is not None:
+            begun(self)
+        while not (self.stop or self.finished):
+            with np.errstate(all="ignore"):  # each step looks for NaN and infinity by itself
+                self._run_epoch()
+        self._tell("on_train_end")
+        return self.history
+
+    @np.errstate(all="ignore")  # what is no number is refused in words
+    @checks.door
+    def evaluate(
+        self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> dict[str, float]:
+        """Return the loss on (x, y), and the accuracy if the loss is one of classes.
+
+        sample_weight: None, or (N,), which counts in the loss as in `fit`.
+        Raises InputError for data that do not fit, and where the model gives NaN, or the loss is
+        infinite.
+        """
+        x, *given = checks.fitting(self.model, self.loss, x, y, sample_weight, "evaluate")
+        sums = Sums()
+        for start in range(0, len(x), 1024):  # in batches: the data may be large
+            p = self.model.predict(x[start : start + 1024])
+            batch_y, *weights = (each[start : start + 1024] for each in given)
+            loss = self._loss_of(p, batch_y, *weights)
+            if not np.isfinite(loss):
+                checks.refuse_no_loss(self.model, self.loss, x, given[0], "evaluate")
+            sums.add(loss, p, batch_y, self.loss.classifies)
+        return sums.means()
+
+    def _run_epoch(self) -> None:
+        began = perf_counter() - self.sums.seconds  # as if it had not been interrupted
+        if not self.sums.samples:  # otherwise a checkpoint left it in the middle
+            self.epoch += 1
+            self._tell("on_epoch_begin")
+        done = -(-self.sums.samples // self.batch_size)  # steps; up: the last batch may be smaller
+        order = self.order_of(self.epoch)
+        for batch in minibatches(self.x, self.y, self.batch_size, order, done, *self.weights):
+            self._run_step(*batch)
+            self.sums.seconds = perf_counter() - began
+            self._tell("on_step_end")
+            if self.stop and self.sums.samples < self.samples:
+                return  # in mid-epoch, which gets no row
+        row = {"epoch": self.epoch, **self.sums.means()}
+        rows, left = [*self.history.epochs, row], self.epochs - self.epoch
+        checks.better_than_guessing(rows, self.guess, self.step, left)
+        if self.validation is not None:
+            try:
+                row.update({f"val_{k}": v for k, v in self.evaluate(*self.validation).items()})
+            except checks.NoNumbers:
+                raise diverged(self) from None
+        if not (all_finite(self) and np.isfinite(row.get("val_loss", 0))):
+            raise diverged(self)
+        row["learning_rate"] = self.optimizer.rate(self.optimizer.t)
+        row["seconds"] = perf_counter() - began
+        self.history.epochs.append(row)
+        self.sums = Sums()
+        self._tell("on_epoch_end")
+
+    def _run_step(self, x: Array, y: Array, *weights: Array) -> None:
+        """Do what the loop of examples/xor.py does, and stop where the loss is no number."""
+        self.batch = x, y, *weights
+        self.step += 1
+        p = self.model.forward(x)  # (B, ...)
+        self.batch_loss = self._loss_of(p, y, *weights)
+        if not np.isfinite(self.batch_loss):
+            raise diverged(self)
+        self.recent_losses = [*self.recent_losses[-4:], self.batch_loss]
+        self.model.backward(self.loss.backward(p, y, *weights))
+        self._tell("on_gradients")
+        self.optimizer.step(self.model.params, self.model.grads)
+        self.sums.add(self.batch_loss, p, y, self.loss.classifies)
+
+    def _loss_of(self, p: Array, *y: Array) -> float:
+        """Return the loss of a batch, as a Python float; NaN where p cannot be scored.
+
+        y: the answers, and weights if there are any.
+        """
+        if not checks.scored(p, self.loss.classifies):
+            return np.nan
+        return checks.a_loss(self.loss.forward(p, *y), self.loss)
+
+    def _tell(self, event: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self)
