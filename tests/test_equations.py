@@ -294,6 +294,7 @@ def test_an_optimizer_says_its_own_equation(optimizer, title, rule, formula):
     ("equations", "said"),
     [
         ("out = 2 x", r"Write \('out = 2 x',\)"),
+        (lambda self: ("out = 2 x",), "Write @property above it"),
         (None, 'Forgot "return"'),
         ({"forward": "out = 2 x"}, "must be a tuple of up to 3 texts"),
         (("a", "b", "c", "d"), "up to 3"),

@@ -254,3 +254,82 @@ def test_a_mask_that_is_none_is_refused_and_what_to_return_is_said(mask, said):
     with pytest.raises(ValueError, match=said) as error:
         check_gradients(model, MeanSquaredError(), X[:1], X[:1])
     assert "such as x > 0" in str(error.value)
+
+
+class Through(Layer):
+    """out = max(x, 0) + min(x, 0), whose two kinks hide each other: nothing bends at 0.
+
+    What backward says at 0 is 0, as ReLU does; a difference over it is 1.
+    """
+
+    def forward(self, x, training=True):
+        if training:
+            self.x = x
+        return np.maximum(x, 0) + np.minimum(x, 0)
+
+    def input_gradient(self, dout):
+        return dout * (self.x > 0) + dout * (self.x < 0)
+
+
+class ThroughWithMask(Through):
+    def kink_mask(self, x):
+        return x > 0
+
+
+class OwnWay(Sequential):
+    """Has a forward of its own."""
+
+    def forward(self, x, training=True):
+        return super().forward(x, training)
+
+
+class OwnBackward(Sequential):
+    """Doubles what comes from the loss."""
+
+    def backward(self, dp):
+        super().backward(2 * np.asarray(dp))
+
+
+AT_0 = np.ones((1, 200))
+AT_0[0, 0] = 0
+
+
+@pytest.mark.parametrize("kind", [Sequential, OwnWay])
+def test_a_kink_that_no_bend_tells_of_is_known_by_the_mask_alone(kind):
+    found = []
+    for layer in (Through, ThroughWithMask):
+        model = kind([layer()], input_shape=(200,), dtype=np.float64)
+        row = check_gradients(model, MeanSquaredError(), AT_0, np.full((1, 200), 9.0)).rows[1]
+        found.append((row.verdict, row.skipped))
+    assert found == [("WRONG", 0), ("ok", 1)]
+
+
+def test_a_layer_alone_is_judged_by_its_mask_too():
+    """The layer gave the right dx for the dout that it got: what is wrong lies between."""
+    model = OwnBackward([Dense(20), ThroughWithMask()], input_shape=(20,))
+    model.layers[0].W = np.eye(20)
+    report = check_gradients(model, MeanSquaredError(), AT_0[:, :20], np.full((1, 20), 9.0))
+    assert "dx of 1.ThroughWithMask, but not its layer" in report.diagnosis
+
+
+def test_units_of_a_layer_that_overwrites_what_it_was_asked_about_are_counted_right():
+    class Below1(Layer):
+        """Stops what is 1 or more, in place: 0 lies on the other side."""
+
+        def forward(self, x, training=True):
+            self.mask = x < 1
+            x *= self.mask
+            return x
+
+        def input_gradient(self, dout):
+            return dout * self.mask
+
+        def kink_mask(self, x):
+            return x < 1
+
+    model = Sequential([Dense(2), Below1()], input_shape=(1,))
+    model.layers[0].W, model.layers[0].b = [[1, 1]], [9, 0]
+    x = np.array([[0.5], [2.0]])
+    assert never_open(model, x) == {"1.Below1": (1, 2)}
+    look = look_at(model, MeanSquaredError(), x, np.zeros((2, 2)), step=1)
+    assert look.closed == {"1.Below1": 0.75}  # z is 9.5 and 0.5, 11 and 2

@@ -14,6 +14,7 @@ from tinynn import (
     CrossEntropy,
     Dense,
     Doctor,
+    Layer,
     Loss,
     MeanSquaredError,
     ReLU,
@@ -561,3 +562,72 @@ def test_what_was_given_is_not_changed():
     trainer.fit(X, y, 1, sample_weight=given)
     trainer.evaluate(X, y, given)
     assert np.array_equal(given, W)
+
+
+def test_a_resumed_run_has_the_weights_of_the_batch_before_at_hand(tmp_path):
+    seen = []
+
+    class AtBegin(Callback):
+        observes = True
+
+        def on_train_begin(self, trainer):
+            seen.append(trainer.batch)
+
+        def on_step_end(self, trainer):
+            seen.append(trainer.batch)
+
+    path = stopped(tmp_path / "run.npz", 6)
+    for start in (None, path):
+        trainer = Trainer(network([Dense(3), Softmax()]), CrossEntropy(), Adam())
+        trainer.fit(X, Y, 4, 8, HELD, [AtBegin()], resume_from=start, sample_weight=W)
+    whole, resumed = seen[:17], seen[17:]
+    assert len(whole[6]) == len(resumed[0]) == 3  # after step 6
+    assert all(np.array_equal(a, b) for a, b in zip(whole[6], resumed[0], strict=True))
+
+
+def test_layers_that_are_right_alone_are_said_to_be_with_weights_too(in_place_relu):
+    class Square(Layer):
+        def forward(self, x, training=True):
+            if training:
+                self.x = x
+            return x * x
+
+        def input_gradient(self, dout):
+            return 2 * dout * self.x
+
+    class Spoils(Layer):
+        """Writes into what it is given, which the layer before keeps."""
+
+        def forward(self, x, training=True):
+            x += 1
+            return x
+
+        def input_gradient(self, dout):
+            return dout
+
+    class Keeps(Square):
+        def forward(self, x, training=True):
+            self.out = x * x
+            self.x = x
+            return self.out
+
+        def input_gradient(self, dout):
+            return 2 * dout * np.sqrt(self.out) * np.sign(self.x)
+
+    model = Sequential([Dense(4), Keeps(), Spoils(), Dense(2)], (3,))
+    report = check_gradients(model, MeanSquaredError(), X, NUMBERS, sample_weight=W)
+    assert "each layer alone, on copies of all arrays, is right" in report.diagnosis
+
+
+def test_the_doctor_weighs_the_numbers_that_are_held_out():
+    y = NUMBERS.copy()
+    y[:3] += 40
+    w = np.ones(30)
+    w[:3] = 0
+    doctor = Doctor()
+    trainer = Trainer(network([Dense(2)]), MeanSquaredError(), SGD(1e-4))
+    trainer.fit(X, y, 1, 30, (X + 1, y, w), callbacks=[doctor], sample_weight=w)
+    doctor.report()
+    held = doctor.chart.held_out_guess
+    assert held.mean == pytest.approx(np.sqrt(np.mean(NUMBERS[3:].mean(axis=0) ** 2)), rel=1e-5)
+    assert held.loss == pytest.approx(NUMBERS[3:].var(axis=0).mean() * 27 / 30, rel=1e-5)

@@ -304,6 +304,13 @@ def test_differences_below_the_floor_of_a_loss_are_refused_by_its_floor_and_not_
         check_gradients(model, Mine(), [[1.0]], [1])
     check_gradients(model, Brier(), [[1.0]], [1])  # has no floor: is not refused
 
+    class Floored(Brier):
+        """Has a floor of another kind: of anything, not of probabilities."""
+
+        takes, floor = "", 0.5
+
+    check_gradients(model, Floored(), [[1.0]], [1])
+
 
 def test_checks_know_no_class_of_ours_by_its_name():
     """A name alone in quotes is one that a check compares with; in a sentence it is advice."""

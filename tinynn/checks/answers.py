@@ -203,7 +203,8 @@ def repeats(layer: Any, x: Array, out: Array) -> None:
 
 def not_saturated(p: Array, loss: Any) -> None:
     """Predictions that finite differences can be taken of: above the floor of the loss, if any."""
-    low = p <= 10 * loss.floor if loss.floor else np.zeros(1, bool)
+    has_floor = loss.takes == "probabilities" and loss.floor
+    low = p <= 10 * loss.floor if has_floor else np.zeros(1, bool)
     if low.any():
         digits = round(-np.log10(10 * loss.floor))
         raise InputError(

@@ -352,6 +352,7 @@ def equations(told: Any, thing: Any, most: int) -> None:
     if not fine or len(told) > most:
         hint = f" Write ({told!r},)." if isinstance(told, str) else ""
         hint = ' Forgot "return"?' if told is None else hint
+        hint = " Write @property above it." if callable(told) else hint
         raise InputError(
             f"{type(thing).__name__}.equations must be a tuple of up to {most} texts, got "
             f"{told!r:.100}.{hint}"

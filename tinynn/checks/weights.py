@@ -55,12 +55,12 @@ def sample_weights(
     made = weights(given, samples, model.dtype, name)
     if not made.any():
         raise InputError(f"{name} is 0 for all samples, so that none has a part in the loss.")
-    for method in (loss.forward, loss.backward):
-        if not _takes_weights(method):
-            kind, called = type(loss).__name__, method.__name__
+    for called in ("forward", "backward"):
+        if not _takes_weights(getattr(loss, called)):
             raise InputError(
-                f"sample_weight: {kind}.{called} takes no weights. Write def {called}(self, p, y, "
-                "weights=None) there, and, where weights are given, multiply what is sample n's by "
+                f"sample_weight: {type(loss).__name__}.{called} takes no weights. Write "
+                f"def {called}(self, p, y, weights=None) there, and, where weights are given, "
+                "multiply what is sample n's by "
                 "weights[n]; the mean stays over B, the number of samples."
             )
     return (made,)
