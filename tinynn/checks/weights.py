@@ -60,8 +60,8 @@ def sample_weights(
             raise InputError(
                 f"sample_weight: {type(loss).__name__}.{called} takes no weights. Write "
                 f"def {called}(self, p, y, weights=None) there, and, where weights are given, "
-                "multiply what is sample n's by "
-                "weights[n]; the mean stays over B, the number of samples."
+                "multiply what is sample n's by weights[n]; the mean stays over B, the number of "
+                "samples."
             )
     return (made,)
 
