@@ -65,7 +65,8 @@ def told(params: np.ndarray, rest: object) -> str:
 def loaded(kind: str, path: Path) -> str:
     """Load the file and tell what came."""
     if kind == "checkpoint":
-        return told(*load_checkpoint(path, network(seed=1)))
+        twin, state = load_checkpoint(path, network(seed=1))
+        return told(twin.params, state)
     model = load_model(path)
     return told(model.params, model.config())
 

@@ -57,7 +57,7 @@ def moments_as_means() -> None:
             w -= np.multiply(scratch, rate * v_scale / (1 - adam.beta1**adam.t), out=scratch)
 
         v_scale = (1 - adam.beta2**adam.t) ** 0.5
-        vectors.in_two_threads(step, params, grads, *adam.memory.values())
+        vectors.in_two_threads(step, params, grads, *adam.slots.values())
 
     Adam.update = update
 
@@ -73,7 +73,7 @@ def no_root() -> None:
             v += np.square(g, out=scratch)
             w -= np.multiply(m, rate, out=scratch)
 
-        vectors.in_two_threads(step, params, grads, *adam.memory.values())
+        vectors.in_two_threads(step, params, grads, *adam.slots.values())
 
     Adam.update = update
 

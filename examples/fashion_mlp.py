@@ -312,7 +312,7 @@ def load(args: argparse.Namespace) -> datasets.Dataset:
 class EpochLine(tinynn.Callback):
     """One printed line per epoch, on a terminal or in a file."""
 
-    observes = True
+    affects_training = False
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         row = trainer.history.epochs[-1]
@@ -325,7 +325,7 @@ class EpochLine(tinynn.Callback):
 class StopOnSignal(tinynn.Callback):
     """On Ctrl-C or SIGTERM, end training after the step; on a second one, end at once."""
 
-    observes = True
+    affects_training = False
     signal = 0  # which one came
 
     def on_train_begin(self, trainer: Trainer) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageOps  # Pillow, which matplotlib brings along
 
 from tinynn import plots
-from tinynn.configuration import printable
+from tinynn.configuration import escape_control
 from tinynn.datasets import CLASS_NAMES
 from tinynn.parameters import Array
 
@@ -158,7 +158,7 @@ def draw(names: list[str], pictures: list[Image.Image], seen: Array, p: Array, p
         panels, names, pictures, seen, p, strict=True
     ):
         given.imshow(picture)
-        given.set_title(printable(name), parse_math=False)  # a $ in it is a $
+        given.set_title(escape_control(name), parse_math=False)  # a $ in it is a $
         network.imshow(image, cmap="gray", vmin=0, vmax=255)
         network.set_title("what the network saw")
         for panel in (given, network):

@@ -287,7 +287,7 @@ def test_the_bars_figures_are_the_means_so_far(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(sys, "stderr", stream)
     means = []
-    note = At("on_step_end", lambda run: means.append(run.sums.loss / run.sums.samples))
+    note = At("on_step_end", lambda run: means.append(run.totals.loss / run.totals.n_samples))
     trainer().fit(X, Y, 1, 4, callbacks=[At("on_step_end", slow), note, ProgressBar()])
     lines = [line for line in stream.getvalue().split("\r") if "loss=" in line]
     shown = {line.split("loss=")[1].split(",")[0] for line in lines}
@@ -325,7 +325,7 @@ def saves(monkeypatch):
     original = Checkpoint._save
 
     def save(self, run):
-        seen.append((run.epoch, run.step, run.sums.samples))
+        seen.append((run.epoch, run.step, run.totals.n_samples))
         original(self, run)
 
     monkeypatch.setattr(Checkpoint, "_save", save)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinynn import SGD, Adam, CrossEntropy, Dense, he_normal, zeros
-from tinynn.configuration import Configured, differences, plain, restored
+from tinynn.configuration import Configured, differences, from_json, to_json
 
 
 class Leaf(Configured):
@@ -89,7 +89,7 @@ def test_repr_reads_like_the_call(thing, text):
     ],
 )
 def test_plain_gives_json_types(value, expected):
-    found = plain(value, "0.Dense")
+    found = to_json(value, "0.Dense")
     assert found == expected
     assert type(found) is type(expected)
     assert json.loads(json.dumps(found)) == expected
@@ -98,7 +98,7 @@ def test_plain_gives_json_types(value, expected):
 @pytest.mark.parametrize("value", [{1, 2}, object(), 1j, b"bytes", partial(zeros), [{"a": 1j}]])
 def test_plain_refuses_what_json_has_not(value):
     with pytest.raises(ValueError, match=r"1\.Dense: .+ cannot be written to a file"):
-        plain(value, "1.Dense")
+        to_json(value, "1.Dense")
 
 
 class Mode(Enum):
@@ -143,7 +143,7 @@ ONE_OF_A_KIND = [
 @pytest.mark.parametrize("inside", [lambda v: v, lambda v: [v], lambda v: {"a": (0, v)}])
 def test_what_would_come_back_as_something_else_is_refused_for_a_file(value, said, inside):
     with pytest.raises(ValueError) as error:
-        plain(inside(value), "0.Gain: table", {})
+        to_json(inside(value), "0.Gain: table", {})
     assert "0.Gain: table: " in str(error.value)
     assert said in str(error.value)
 
@@ -187,7 +187,7 @@ KNOWN = {"zeros": zeros, "he_normal": he_normal}
 
 
 def there_and_back(value):
-    return restored(json.loads(json.dumps(plain(value, "here", {}))), KNOWN)
+    return from_json(json.loads(json.dumps(to_json(value, "here", {}))), KNOWN)
 
 
 @pytest.mark.parametrize("value", COME_BACK, ids=ascii)
@@ -210,7 +210,7 @@ def test_an_array_comes_back_as_that_array(value):
 @pytest.mark.parametrize("dtype", ["O", "V8", "U3", "f4,f4", "c16", "M8[s]"])
 def test_an_array_of_another_kind_in_a_file_is_refused(dtype):
     with pytest.raises((ValueError, TypeError)):
-        restored({"array": [1], "dtype": dtype, "shape": [1]}, {})
+        from_json({"array": [1], "dtype": dtype, "shape": [1]}, {})
 
 
 def test_two_functions_of_one_name_are_refused_for_a_file():
@@ -220,10 +220,10 @@ def test_two_functions_of_one_name_are_refused_for_a_file():
     other.__name__ = "zeros"
     for value in ([zeros, other], {"a": other, "b": (zeros,)}):
         with pytest.raises(ValueError, match=r"0\.Gain: table: there is another zeros than this"):
-            plain(value, "0.Gain: table", {})
+            to_json(value, "0.Gain: table", {})
     with pytest.raises(ValueError, match="there is another zeros"):
-        plain(other, "0.Gain: table", dict(KNOWN))
-    assert plain([zeros, zeros], "0.Gain", dict(KNOWN)) == 2 * [{"function": "zeros"}]
+        to_json(other, "0.Gain: table", dict(KNOWN))
+    assert to_json([zeros, zeros], "0.Gain", dict(KNOWN)) == 2 * [{"function": "zeros"}]
 
 
 @pytest.mark.parametrize(
@@ -237,8 +237,8 @@ def test_two_functions_of_one_name_are_refused_for_a_file():
     ],
 )
 def test_for_a_comparison_alone_values_of_a_kind_of_their_own_count_as_what_they_hold(value, same):
-    found = plain(value, "here")
-    assert found == plain(same, "here")
+    found = to_json(value, "here")
+    assert found == to_json(same, "here")
     assert differences(found, json.loads(json.dumps(found))) == []
 
 

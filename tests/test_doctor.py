@@ -504,7 +504,7 @@ def test_what_it_cannot_judge_it_says():
 
 def test_a_resumed_run_judges_no_initial_weights(tmp_path):
     class StopAtThree(Callback):
-        observes = True
+        affects_training = False
 
         def on_step_end(self, trainer):
             trainer.stop = trainer.step == 3

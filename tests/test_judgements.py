@@ -484,7 +484,7 @@ def test_a_note_explains_no_problem(monkeypatch):
         lambda chart: Finding("inputs", "note", "The inputs lie far from 0."),
         lambda chart: Finding("stuck", "problem", "Nothing is learnt."),
     )
-    monkeypatch.setattr("tinynn.doctor.watch.JUDGEMENTS", judgements)
+    monkeypatch.setattr("tinynn.doctor.report.JUDGEMENTS", judgements)
     report = judged(Chart())
     assert [problem.name for problem in report.problems] == ["stuck"]
     assert [note.name for note in report.notes] == ["inputs"]

@@ -112,7 +112,7 @@ def test_a_model_that_masks_a_class_trains_is_validated_evaluated_and_watched():
 
 def test_it_is_resumed_to_the_same_bits(tmp_path):
     class Stop(Callback):
-        observes = True
+        affects_training = False
 
         def on_step_end(self, trainer):
             trainer.stop = trainer.step == 7

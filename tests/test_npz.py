@@ -203,7 +203,7 @@ def resume(path):
 
 def snapshot(trainer):
     model, optimizer = trainer.model, trainer.optimizer
-    memory = {name: vector.tobytes() for name, vector in optimizer.memory.items()}
+    memory = {name: vector.tobytes() for name, vector in optimizer.slots.items()}
     rows = json.dumps(trainer.history.epochs)
     return model.params.tobytes(), optimizer.t, memory, trainer.step, trainer.epoch, rows
 
@@ -673,7 +673,7 @@ def test_fortran_order_is_accepted_and_right(victim):
     if victim.kind == "model":
         params = load_model(victim.path).params
     else:
-        params, _ = load_checkpoint(victim.path, network())
+        params = load_checkpoint(victim.path, network())[0].params
     assert params.tobytes() == expected.params.tobytes()
 
 
@@ -845,7 +845,7 @@ def test_letters_that_are_none_are_refused(victim):
 
 
 FORMATS = {
-    "future": (np.array(2), ["format 2", "reads 1", "update"]),
+    "future": (np.array(3), ["format 3", "reads 1 to 2", "update"]),
     "far future": (np.array(2**64 - 1, np.uint64), ["format 18446744073709551615", "update"]),
     "past": (np.array(0), ["format 0"]),
     "fraction": (np.array(1.0), ["format"]),
@@ -865,9 +865,9 @@ def test_another_format_is_refused_and_the_future_says_so(either, value, words):
 
 # The training state of a checkpoint
 
-PATHS = [("epoch",), ("step",), ("sums",), ("history",), ("optimizer",), ("callbacks",),
+PATHS = [("epoch",), ("step",), ("totals",), ("history",), ("optimizer",), ("callbacks",),
          ("settings",), ("environment",), ("optimizer", "t"), ("optimizer", "M"),
-         ("sums", "loss"), ("sums", "samples")]  # fmt: skip
+         ("totals", "loss"), ("totals", "n_samples")]  # fmt: skip
 
 
 def change_state(checkpoint, path, value):
@@ -884,7 +884,7 @@ def change_state(checkpoint, path, value):
 
 
 VALUES = [None, "x", -1, 0.5, {"x": 1}, [[]]]
-WRONG = [(p, v) for p in PATHS for v in VALUES if p != ("sums", "loss") or v not in (-1, 0.5)]
+WRONG = [(p, v) for p in PATHS for v in VALUES if p != ("totals", "loss") or v not in (-1, 0.5)]
 
 
 @pytest.mark.parametrize(("path", "value"), WRONG, ids=lambda x: str(x).replace(" ", ""))
@@ -980,10 +980,10 @@ UNFIT = [
     (("hyperparameters", "learning_rate"), float("nan")),
     (("hyperparameters", "epsilon"), 10**400),
     (("optimizer", "t"), 10**400),
-    (("sums", "loss"), 10**400),
-    (("sums", "samples"), 1),
-    (("sums", "loss"), 1.0),
-    (("sums", "hits"), 1),
+    (("totals", "loss"), 10**400),
+    (("totals", "n_samples"), 1),
+    (("totals", "loss"), 1.0),
+    (("totals", "n_correct"), 1),
     (("history",), []),
     (("history",), [{"epoch": 1}, {"epoch": 2}]),
     (("history", 0, "seconds"), None),
@@ -1003,7 +1003,7 @@ def test_numbers_no_training_could_have_are_refused(checkpoint, path, value):
 def test_samples_that_are_no_whole_number_of_batches_are_refused(checkpoint):
     state = checkpoint.texts()
     state["history"].pop()  # as in mid-epoch
-    state["sums"].update(samples=1, loss=1.0, hits=0)
+    state["totals"].update(n_samples=1, loss=1.0, n_correct=0)
     checkpoint.part("training").data = npy(json.dumps(state))
     checkpoint.write()
     checkpoint.openings = [resume]
@@ -1011,21 +1011,21 @@ def test_samples_that_are_no_whole_number_of_batches_are_refused(checkpoint):
 
 
 MID_EPOCH = {
-    "more samples than there are": {"samples": 6, "loss": 1.0, "hits": 0},
-    "more right than there are": {"samples": 2, "loss": 1.0, "hits": 3},
-    "fewer than none": {"samples": 2, "loss": 1.0, "hits": -1},
-    "true": {"samples": 2, "loss": 1.0, "hits": True},
-    "right without end": {"samples": 2, "loss": 1.0, "hits": 10**400},
-    "half a sample": {"samples": 2, "loss": 1.0, "hits": 0.5},
-    "infinite loss": {"samples": 2, "loss": float("inf"), "hits": 0},
+    "more samples than there are": {"n_samples": 6, "loss": 1.0, "n_correct": 0},
+    "more right than there are": {"n_samples": 2, "loss": 1.0, "n_correct": 3},
+    "fewer than none": {"n_samples": 2, "loss": 1.0, "n_correct": -1},
+    "true": {"n_samples": 2, "loss": 1.0, "n_correct": True},
+    "right without end": {"n_samples": 2, "loss": 1.0, "n_correct": 10**400},
+    "half a sample": {"n_samples": 2, "loss": 1.0, "n_correct": 0.5},
+    "infinite loss": {"n_samples": 2, "loss": float("inf"), "n_correct": 0},
 }
 
 
-@pytest.mark.parametrize("sums", MID_EPOCH.values(), ids=MID_EPOCH)
-def test_sums_that_no_epoch_could_have_are_refused(checkpoint, sums):
+@pytest.mark.parametrize("totals", MID_EPOCH.values(), ids=MID_EPOCH)
+def test_sums_that_no_epoch_could_have_are_refused(checkpoint, totals):
     state = checkpoint.texts()
     state["history"].pop()
-    state["sums"].update(sums)
+    state["totals"].update(totals)
     checkpoint.part("training").data = npy(json.dumps(state))
     checkpoint.write()
     checkpoint.openings = [resume]
@@ -1035,7 +1035,7 @@ def test_sums_that_no_epoch_could_have_are_refused(checkpoint, sums):
 def test_sums_of_a_checkpoint_in_mid_epoch_are_not_refused(checkpoint):
     state = checkpoint.texts()
     state["history"].pop()
-    state["sums"].update(samples=2, loss=1.0, hits=2)
+    state["totals"].update(n_samples=2, loss=1.0, n_correct=2)
     checkpoint.part("training").data = npy(json.dumps(state))
     checkpoint.write()
     resume(checkpoint.path)

@@ -162,7 +162,7 @@ def test_a_step_is_in_place_and_allocates_no_vector(make):
     optimizer = make()
     for _ in range(20):  # until both threads have taken part, each with a scratch of its own
         optimizer.step(params, grads)
-    memory = {name: (vector, vector.ctypes.data) for name, vector in optimizer.memory.items()}
+    memory = {name: (vector, vector.ctypes.data) for name, vector in optimizer.slots.items()}
     before = params.copy()
     tracemalloc.start()
     for _ in range(3):
@@ -172,7 +172,7 @@ def test_a_step_is_in_place_and_allocates_no_vector(make):
     assert peak < params.nbytes / 10
     assert (params != before).all()
     for name, (vector, address) in memory.items():
-        assert optimizer.memory[name] is vector
+        assert optimizer.slots[name] is vector
         assert vector.ctypes.data == address
 
 
@@ -203,7 +203,7 @@ def test_float32_stays_float32_with_float64_settings(optimizer):
     for g in GRADS:
         optimizer.step(params, np.array(g, np.float32))
     assert params.dtype == np.float32
-    assert {vector.dtype for vector in optimizer.memory.values()} == {np.dtype(np.float32)}
+    assert {vector.dtype for vector in optimizer.slots.values()} == {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize("kind", [SGD, Adam])

@@ -362,7 +362,7 @@ def test_other_settings_are_refused_by_name_and_nothing_changes(
         run.fit(resume=True, **arguments)
     assert str(tmp_path / "run.npz") in str(error.value)
     assert run.memory() == before
-    assert run.trainer.sums.samples == 0
+    assert run.trainer.totals.n_samples == 0
     assert (tmp_path / "log.csv").read_bytes() == log
     assert (tmp_path / "run.npz").read_bytes() == checkpoint
 
@@ -735,7 +735,7 @@ def test_a_callbacks_function_with_another_number_inside_is_refused(tmp_path):
 
 def test_a_trainer_that_diverged_resumes_from_its_last_good_checkpoint(tmp_path):
     class Poison(Callback):
-        observes = True
+        affects_training = False
         armed = True
 
         def on_gradients(self, trainer):

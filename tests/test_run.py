@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinynn import SGD, Adam, History
-from tinynn.training.run import Sums
+from tinynn.training.run import RunningTotals
 from tinynn.training.settings import AskedSchedule
 
 ROW = {"epoch": 1, "loss": 0.5, "learning_rate": 0.1, "seconds": 1.0}
@@ -33,25 +33,25 @@ def test_a_history_may_hold_figures_of_a_callback_of_any_kind():
 
 
 @pytest.mark.parametrize(
-    ("sums", "told"),
+    ("totals", "told"),
     [
-        ({"samples": 4.0, "loss": 1.0}, "of 4.0 samples"),
-        ({"samples": 11, "loss": 1.0}, "of 11 samples"),
-        ({"samples": 4, "loss": np.nan}, "the sums are"),
-        ({"samples": 4, "seconds": "long"}, "the sums are"),
-        ({"samples": 0, "loss": 1.0}, "sums of no samples"),
-        ({"samples": 4, "hits": 5}, "of 4 samples 5 were right"),
-        ({"samples": 5}, "5 samples are no whole number of batches"),
+        ({"n_samples": 4.0, "loss": 1.0}, "of 4.0 samples"),
+        ({"n_samples": 11, "loss": 1.0}, "of 11 samples"),
+        ({"n_samples": 4, "loss": np.nan}, "the sums are"),
+        ({"n_samples": 4, "seconds": "long"}, "the sums are"),
+        ({"n_samples": 0, "loss": 1.0}, "sums of no samples"),
+        ({"n_samples": 4, "n_correct": 5}, "of 4 samples 5 were right"),
+        ({"n_samples": 5}, "5 samples are no whole number of batches"),
     ],
 )
-def test_sums_that_no_epoch_came_to_are_told(sums, told):
+def test_sums_that_no_epoch_came_to_are_told(totals, told):
     with pytest.raises(ValueError, match=told):
-        Sums(**sums).check(samples=10, batch_size=4)
+        RunningTotals(**totals).check(samples=10, batch_size=4)
 
 
-@pytest.mark.parametrize("samples", [0, 4, 8, 10])
-def test_sums_may_be_of_nothing_of_whole_batches_or_of_all(samples):
-    Sums(samples=samples).check(samples=10, batch_size=4)
+@pytest.mark.parametrize("n_samples", [0, 4, 8, 10])
+def test_sums_may_be_of_nothing_of_whole_batches_or_of_all(n_samples):
+    RunningTotals(n_samples=n_samples).check(samples=10, batch_size=4)
 
 
 PARAMS = np.ones(3, np.float32)

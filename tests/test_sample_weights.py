@@ -492,7 +492,7 @@ def test_the_doctor_looks_at_the_weighted_loss():
 
 
 class StopAt(Callback):
-    observes = True
+    affects_training = False
 
     def __init__(self, step):
         self.step = step
@@ -568,7 +568,7 @@ def test_a_resumed_run_has_the_weights_of_the_batch_before_at_hand(tmp_path):
     seen = []
 
     class AtBegin(Callback):
-        observes = True
+        affects_training = False
 
         def on_train_begin(self, trainer):
             seen.append(trainer.batch)

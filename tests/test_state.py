@@ -593,7 +593,7 @@ def test_a_run_that_is_stopped_anywhere_and_resumed_ends_with_the_same_bits(tmp_
         trainer.fit(x, y, 6, 7, callbacks=callbacks, validation_data=data(12, 1), **more)
         return trainer
 
-    Stop.observes = True
+    Stop.affects_training = False
     whole = run(network(), [EarlyStopping(patience=99)])
     path = tmp_path / "run.npz"
     run(network(), [EarlyStopping(patience=99), Checkpoint(path), Stop()])
@@ -603,9 +603,7 @@ def test_a_run_that_is_stopped_anywhere_and_resumed_ends_with_the_same_bits(tmp_
     rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in t.history.epochs]
             for t in (resumed, whole)]  # fmt: skip
     assert rows[0] == rows[1]
-    for a, b in zip(
-        resumed.optimizer.memory.values(), whole.optimizer.memory.values(), strict=True
-    ):
+    for a, b in zip(resumed.optimizer.slots.values(), whole.optimizer.slots.values(), strict=True):
         assert a.tobytes() == b.tobytes()
 
 
@@ -620,14 +618,14 @@ def test_what_is_frozen_does_not_move_whatever_the_optimizer():
         trainer.fit(x, y, 1)  # so that moments would move it
         model.layers[0].trainable = model.layers[1].trainable = False
         before = model.params.copy(), model.buffers.copy()
-        kept = {name: vector.copy() for name, vector in optimizer.memory.items()}
+        kept = {name: vector.copy() for name, vector in optimizer.slots.items()}
         trainer.fit(x, y, 3)
         frozen = slice(0, 30 + 12)
         assert model.params[frozen].tobytes() == before[0][frozen].tobytes()
         assert model.buffers.tobytes() == before[1].tobytes()
         assert (model.params[42:] != before[0][42:]).all()
         assert not model.grads[frozen].any()
-        for name, vector in optimizer.memory.items():
+        for name, vector in optimizer.slots.items():
             assert vector[frozen].tobytes() == kept[name][frozen].tobytes()
         model.layers[0].trainable = model.layers[1].trainable = True
         trainer.fit(x, y, 1)
@@ -717,7 +715,7 @@ def test_a_layer_that_a_callback_thaws_is_resumed_as_it_was(tmp_path, stop):
     x, y = data()
 
     class Stop(Callback):
-        observes = True
+        affects_training = False
 
         def on_step_end(self, trainer):
             trainer.stop = trainer.step == stop
@@ -1006,6 +1004,9 @@ def test_a_checkpoint_from_before_there_were_streams_goes_on(tmp_path):
         arrays = dict(file)
     training = json.loads(str(arrays["training"]))
     del training["model"], training["settings"]["frozen"]
+    totals = training.pop("totals")
+    names = {"n_correct": "hits", "n_samples": "samples"}
+    training["sums"] = {names.get(name, name): value for name, value in totals.items()}
     old = {**arrays, "training": np.array(json.dumps(training)), "format": np.array(1)}
     np.savez(path, **old)
     resumed = model()

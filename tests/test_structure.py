@@ -195,7 +195,7 @@ def test_the_counter_of_lines_counts_code_alone():
 
 def test_the_core_is_read_in_one_sitting():
     lines = {module: code_lines(path_of(module).read_text(encoding="utf-8")) for module in CORE}
-    assert sum(lines.values()) <= 780, lines
+    assert sum(lines.values()) <= 785, lines
     assert max(lines.values()) <= 190, lines
     readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
     assert f"| {sum(lines.values())} lines |" in readme

@@ -211,11 +211,11 @@ def test_hooks_see_epoch_step_batch_and_loss_of_the_moment():
 
     def look(run):
         xb, yb = run.batch
-        seen.append((run.epoch, run.step, len(xb), run.sums.samples))
+        seen.append((run.epoch, run.step, len(xb), run.totals.n_samples))
         assert any(np.array_equal(xb[0], row) for row in x)
         assert len(yb) == len(xb)
         assert run.batch_loss > 0
-        assert run.samples == 10
+        assert run.n_samples == 10
         assert run.epochs == 2
         assert run.stop is False
         assert len(run.history.epochs) == run.epoch - 1
@@ -425,7 +425,7 @@ def test_every_array_of_the_loop_is_float32(kind):
         outputs.extend([p, run.loss.backward(p, run.batch[1])])
         outputs.append(model.input_gradient(outputs[-1]))
         outputs.extend([model.params, model.grads])
-        outputs.extend(run.optimizer.memory.values())
+        outputs.extend(run.optimizer.slots.values())
 
     run = Trainer(model, CrossEntropy(), Adam(np.float64(0.01)))
     run.fit(x, y, 2, batch_size=8, callbacks=[at("on_step_end", look)])

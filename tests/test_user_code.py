@@ -47,7 +47,7 @@ HELD_OUT = rng.normal(size=(12, 4)).astype(np.float32), rng.integers(0, 3, 12)
 class Stop(Callback):
     """Ends training after a step, or after an epoch's end, as Ctrl-C would."""
 
-    observes = True
+    affects_training = False
     at = epoch = None
 
     def on_step_end(self, trainer):
@@ -64,7 +64,7 @@ class Killed(BaseException):
 class Die(Callback):
     """Dies at a step's end, after the checkpoint of that step was written, or at an epoch's."""
 
-    observes = True
+    affects_training = False
 
     def __init__(self, event, step):
         self.event = event
@@ -85,7 +85,7 @@ class Die(Callback):
 class Records(Callback):
     """Notes the rate of each step; observes."""
 
-    observes = True
+    affects_training = False
 
     def __init__(self):
         self.rates = []
@@ -109,7 +109,7 @@ def fit(make=None, callbacks=(), epochs=4, path=None, resume=False, loss=None, *
 def outcome(trainer):
     return {
         "params": trainer.model.params.tobytes(),
-        "memory": {name: v.tobytes() for name, v in trainer.optimizer.memory.items()},
+        "memory": {name: v.tobytes() for name, v in trainer.optimizer.slots.items()},
         "t": trainer.optimizer.t,
         "rate": trainer.optimizer.rate(trainer.optimizer.t),
         "history": [{**row, "seconds": 0} for row in trainer.history.epochs],
@@ -397,7 +397,7 @@ def test_a_rate_that_is_set_when_training_begins_is_no_other_setting(tmp_path):
 class Sees(Callback):
     """Notes what a callback finds at an epoch's end and at the beginning of the next."""
 
-    observes = True
+    affects_training = False
 
     def __init__(self):
         self.seen = {}
@@ -438,7 +438,7 @@ def test_the_seconds_of_a_resumed_epoch_are_those_of_both_its_parts(tmp_path, mo
     monkeypatch.setattr("tinynn.training.trainer.perf_counter", lambda: now[0])
 
     class Waits(Callback):
-        observes = True
+        affects_training = False
 
         def on_step_end(self, trainer):
             now[0] += 1
@@ -876,7 +876,7 @@ def test_a_program_that_changes_its_folder_changes_no_path(tmp_path, monkeypatch
     (tmp_path / "elsewhere").mkdir()
 
     class Moves(Callback):
-        observes = True
+        affects_training = False
 
         def on_step_end(self, trainer):
             os.chdir(tmp_path / "elsewhere")
@@ -894,7 +894,7 @@ def test_a_log_whose_disk_was_full_for_a_while_has_all_rows_in_the_end(tmp_path)
     log = CSVLogger(tmp_path / "log.csv")
 
     class FillsDisk(Callback):
-        observes = True
+        affects_training = False
 
         def on_epoch_end(self, trainer):
             full = trainer.epoch == 2  # for the row of the third epoch

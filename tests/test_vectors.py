@@ -147,7 +147,7 @@ def test_an_optimizer_that_is_interrupted_at_any_moment_writes_no_more(
         with suppress(KeyboardInterrupt):
             while sender.is_alive():
                 optimizer.step(params, grads)
-        vectors = [params, *optimizer.memory.values()]
+        vectors = [params, *optimizer.slots.values()]
         left = [vector.copy() for vector in vectors]
         sleep(0.003)
         assert all((a == b).all() for a, b in zip(left, vectors, strict=True))
@@ -328,7 +328,7 @@ def subnormal(vector):
 @pytest.mark.outcome
 def test_sweeping_changes_no_weight(sample):
     swept, unswept = trained(sample), trained(sample, sweep=lambda vectors, t: None)
-    left, swept_left = (subnormal(run.optimizer.memory["M"]).sum() for run in (unswept, swept))
+    left, swept_left = (subnormal(run.optimizer.slots["M"]).sum() for run in (unswept, swept))
     assert left > 500  # there was something to sweep, and it was swept
     assert swept_left < left / 10
     assert swept.model.params.tobytes() == unswept.model.params.tobytes()

@@ -217,7 +217,7 @@ class Bare(Sequential):
     def forward(self, x, training=True):
         for layer in self.layers:
             x = layer.forward(x, training)
-        self._awaited = x.shape
+        self._last_output_shape = x.shape
         return x
 
 

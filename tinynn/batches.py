@@ -26,7 +26,7 @@ def stratified_split(labels: npt.ArrayLike, size: int, rng: Generator) -> tuple[
     """
     labels = checks.vector(labels, "stratified_split expects classes")
     checks.generator(rng)
-    checks.count("size", size, most=len(labels) - 1)
+    checks.check_integer("size", size, most=len(labels) - 1)
     classes, counts = np.unique(labels, return_counts=True)
     shares, remainders = np.divmod(counts * size, len(labels))
     largest = np.argsort(-remainders, kind="stable")[: size - shares.sum()]  # of equals the first
@@ -56,8 +56,8 @@ def minibatches(
     [[3, 0], [1]]
     """
     arrays = checks.paired(x, y, sample_weight)
-    checks.count("batch_size", batch_size)
-    checks.count("start", start, least=0)
+    checks.check_integer("batch_size", batch_size)
+    checks.check_integer("start", start, least=0)
     order = checks.generator(rng).permutation(len(x))  # (N,)
     firsts = range(start * batch_size, len(x), batch_size)
     # No `yield` here: it would put the checks above off until somebody asks for the first batch.

@@ -134,7 +134,7 @@ def refuse_other_twin(thing: Configured, where: str) -> None:
     told = {}
     for name, value in config.items():
         _refuse_more_than_values(value, f"{where}: {name}")
-        told[name] = plain(value, f"{where}: {name}")
+        told[name] = to_json(value, f"{where}: {name}")
     kind: Any = type(thing)
     try:
         twin = kind(**copy.deepcopy(config)).config()
@@ -144,7 +144,7 @@ def refuse_other_twin(thing: Configured, where: str) -> None:
             "constructor keep them as they are given?"
         ) from error
     for name, value in twin.items():
-        unlike = differences(told[name], plain(value, f"{where}: {name}"), name)
+        unlike = differences(told[name], to_json(value, f"{where}: {name}"), name)
         if unlike:
             raise InputError(
                 f"{where} keeps another {name} than it is given, so a file would make another of "
@@ -198,15 +198,15 @@ ARRAY = {"array", "dtype", "shape"}
 CODES = ({"function"}, {"tuple"}, {"dictionary"}, ARRAY, {*ARRAY, "order"})
 
 
-def plain(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
-    """Return `value` in JSON's types, from which `restored` makes it again.
+def to_json(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
+    """Return `value` in JSON's types, from which `from_json` makes it again.
 
     known: for a file, all classes and functions by their names; those in `value` are added. What
     would come back as something else is refused then: a second function of one name, an enum, a
     dictionary or a list of a kind of its own. Without, for a comparison, these count as what they
     are made of. Raises InputError if there is no way, with `where` in it.
 
-    >>> plain({"units": np.int64(3), "initializer": np.zeros, "range": (0, 1)}, "0.Dense")
+    >>> to_json({"units": np.int64(3), "initializer": np.zeros, "range": (0, 1)}, "0.Dense")
     {'units': 3, 'initializer': {'function': 'zeros'}, 'range': {'tuple': [0, 1]}}
     """
     if isinstance(value, np.str_) or (isinstance(value, np.generic) and _is_simple(value.dtype)):
@@ -220,11 +220,11 @@ def plain(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
             value = base(value)
     if isinstance(value, dict):
         if all(type(key) is str for key in value) and not _is_coded(value):
-            return {key: plain(item, where, known) for key, item in value.items()}
-        pairs = [[plain(key, where, known), plain(v, where, known)] for key, v in value.items()]
+            return {key: to_json(item, where, known) for key, item in value.items()}
+        pairs = [[to_json(key, where, known), to_json(v, where, known)] for key, v in value.items()]
         return {"dictionary": pairs}
     if isinstance(value, (list, tuple)):
-        items = [plain(item, where, known) for item in value]
+        items = [to_json(item, where, known) for item in value]
         return items if isinstance(value, list) else {"tuple": items}
     if isinstance(value, np.ndarray) and _is_simple(value.dtype):
         told = {"array": value.tolist(), "dtype": value.dtype.str, "shape": list(value.shape)}
@@ -273,23 +273,23 @@ def _unwritable(value: Any, where: str) -> InputError:
     )
 
 
-def restored(value: Any, known: Mapping[str, Any]) -> Any:
-    """Undo `plain`: functions are found by their names in `known`.
+def from_json(value: Any, known: Mapping[str, Any]) -> Any:
+    """Undo `to_json`: functions are found by their names in `known`.
 
-    >>> restored({"range": {"tuple": [0, 1]}, "start": {"function": "zeros"}}, {"zeros": np.zeros})
+    >>> from_json({"range": {"tuple": [0, 1]}, "start": {"function": "zeros"}}, {"zeros": np.zeros})
     {'range': (0, 1), 'start': <built-in function zeros>}
     """
     if isinstance(value, list):
-        return [restored(item, known) for item in value]
+        return [from_json(item, known) for item in value]
     if not _is_coded(value):
         plainly = isinstance(value, dict)
-        return {k: restored(item, known) for k, item in value.items()} if plainly else value
+        return {k: from_json(item, known) for k, item in value.items()} if plainly else value
     if "function" in value:
-        return named(value["function"], known)
+        return lookup(value["function"], known)
     if "tuple" in value:
-        return tuple(restored(item, known) for item in value["tuple"])
+        return tuple(from_json(item, known) for item in value["tuple"])
     if "dictionary" in value:
-        return {restored(k, known): restored(item, known) for k, item in value["dictionary"]}
+        return {from_json(k, known): from_json(item, known) for k, item in value["dictionary"]}
     dtype = np.dtype(str(value["dtype"]))
     if not _is_simple(dtype):
         raise InputError(f"An array of {dtype} is none that a configuration has.")
@@ -297,7 +297,7 @@ def restored(value: Any, known: Mapping[str, Any]) -> Any:
     return np.asarray(array, order=value.get("order"))
 
 
-def named(name: str, known: Mapping[str, Any]) -> Any:
+def lookup(name: str, known: Mapping[str, Any]) -> Any:
     """Return the class or function of that name; the InputError otherwise says how to have it."""
     if name not in known:
         raise InputError(
@@ -307,10 +307,10 @@ def named(name: str, known: Mapping[str, Any]) -> Any:
     return known[name]
 
 
-def printable(text: str) -> str:
+def escape_control(text: str) -> str:
     r"""Return a text that is safe to print: a file may hold what steers terminals, or no Unicode.
 
-    >>> printable("layer \x1b[2J\ud800")
+    >>> escape_control("layer \x1b[2J\ud800")
     'layer \\x1b[2J\\ud800'
     """
     characters = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

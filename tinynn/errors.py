@@ -11,5 +11,9 @@ class InputError(ValueError):
     >>> Dense(-1)
     Traceback (most recent call last):
         ...
-    tinynn.errors.InputError: units must be a whole number, 1 or more, got -1.
+    tinynn.errors.InputError: units of Dense must be a whole number of 1 or more, got -1.
     """
+
+
+class MissingAttribute(InputError, AttributeError):
+    """An attribute that is not there, with the name of the one that was meant."""

@@ -68,7 +68,7 @@ def most_confused(matrix: npt.ArrayLike, names: Sequence[str], count: int = 5) -
     """
     names = checks.class_names(names, "most_confused")
     matrix = checks.counts(matrix, len(names), "most_confused")
-    count = checks.count("count", count)
+    count = checks.check_integer("count", count)
     both = np.triu(matrix + matrix.T, k=1)  # (C, C), each pair once
     pairs = [divmod(int(k), len(names)) for k in np.argsort(-both, axis=None, kind="stable")]
     return [

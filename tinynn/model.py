@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.configuration import Guarded, named, plain, restored
+from tinynn.configuration import Guarded, from_json, lookup, to_json
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
 from tinynn.layers.leftovers import Portable
@@ -56,24 +56,24 @@ class Sequential(Guarded, Portable):
     ) -> None:
         self.layers: tuple[Layer, ...] = checks.fresh_layers(layers, Layer)
         self.input_shape = self._input_shape = checks.sample_shape(input_shape)
-        self.seed = checks.count("seed", seed, least=0)
+        self.seed = checks.check_integer("seed", seed, least=0)
         self.dtype = checks.precision(dtype)
         self._owner = Owner()  # of the vectors
         self.streams = Streams(self.seed)
-        self._awaited: Shape | None = None  # of dp, for the batch that layers remember
+        self._last_output_shape: Shape | None = None  # of dp, for the batch that layers remember
 
-        shapes = walk_shapes(self.layers, self.input_shape)
+        shapes = infer_shapes(self.layers, self.input_shape)
         self.output_shapes, self._shapes, self._buffer_shapes = shapes
-        # each layer, with the shape of a sample before it, which is that of its dx (and one shape
-        # more than there are layers)
-        self._way = list(zip(self.layers, [self.input_shape, *self.output_shapes], strict=False))
+        # each layer, from the last to the first, with the shape of a sample before it: of its dx
+        before = (self.input_shape, *self.output_shapes[:-1])
+        self._backward_order = [*zip(self.layers, before, strict=True)][::-1]
         self._allocate()
         # A spawn key makes independent streams of one seed: (0,) for weights, and in trainer.py
         # (1, epoch) for the order of an epoch.
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
-        for layer, shape in self._way:  # only now: a failure above leaves them free to try again
+        for layer, shape in self._backward_order:  # now: a failure above leaves them free again
             layer.settle(shape, self.streams)
         self._fixed = FIXED
 
@@ -84,7 +84,7 @@ class Sequential(Guarded, Portable):
         self._grads, grads = flat_vector(self._shapes, self.dtype, self._owner)
         self._buffers, buffers = flat_vector(self._buffer_shapes, self.dtype)
         for layer in self.layers:
-            layer.adopt(params, grads, buffers)
+            layer.bind(params, grads, buffers)
 
     @property
     def params(self) -> Array:
@@ -123,7 +123,7 @@ class Sequential(Guarded, Portable):
 
     @step.setter
     def step(self, value: int) -> None:
-        self.streams.go_to(checks.count("step", value, least=0))
+        self.streams.go_to(checks.check_integer("step", value, least=0))
 
     @property
     def first_trainable(self) -> int:
@@ -158,11 +158,11 @@ class Sequential(Guarded, Portable):
             except ValueError as error:
                 checks.not_in_place(error, layer)
                 raise
-            checks.returned(out, batch_shape, layer, "forward", self.dtype)
+            checks.check_layer_output(out, batch_shape, layer, "forward", self.dtype)
             for view, before in frozen:
                 view[...] = before
         if training:
-            self._awaited = out.shape
+            self._last_output_shape = out.shape
         return out
 
     def backward(self, dp: npt.ArrayLike) -> None:
@@ -171,12 +171,12 @@ class Sequential(Guarded, Portable):
         Stops at the first layer that is trained: nobody needs dx below it. The gradients of layers
         that are not trained are 0.
         """
-        dout, size = checks.output_gradient(dp, self._awaited, self.dtype, "backward")
+        dout, size = checks.output_gradient(dp, self._last_output_shape, self.dtype, "backward")
         self.streams.after_backward()
         first = self.first_trainable
-        for layer, shape in reversed(self._way[first + 1 :]):
+        for layer, shape in self._backward_order[: len(self.layers) - 1 - first]:
             dout = layer.backward(dout) if layer.trainable else layer.input_gradient(dout)
-            checks.returned(dout, (size, *shape), layer, "input_gradient", self.dtype)
+            checks.check_layer_output(dout, (size, *shape), layer, "input_gradient", self.dtype)
         if self.layers[first].trainable:
             self.layers[first].parameter_gradients(dout)
         for frozen in frozen_in(self.grads):
@@ -187,16 +187,18 @@ class Sequential(Guarded, Portable):
 
         dp: (B, ...), shaped like the output of the forward before.
         """
-        dout, size = checks.output_gradient(dp, self._awaited, self.dtype, "input_gradient")
-        for layer, shape in reversed(self._way):
+        dout, size = checks.output_gradient(
+            dp, self._last_output_shape, self.dtype, "input_gradient"
+        )
+        for layer, shape in self._backward_order:
             dout = layer.input_gradient(dout)
-            checks.returned(dout, (size, *shape), layer, "input_gradient", self.dtype)
+            checks.check_layer_output(dout, (size, *shape), layer, "input_gradient", self.dtype)
         return dout
 
     @checks.door
     def predict(self, x: npt.ArrayLike, batch_size: int = 1024) -> Array:
         """Return the output (N, ...) for x (N, *input_shape), in batches, remembering nothing."""
-        checks.count("batch_size", batch_size)
+        checks.check_integer("batch_size", batch_size)
         x = checks.batch(x, self.input_shape, "predict")
         out = np.empty((len(x), *self.output_shapes[-1]), self.dtype)
         for start in range(0, len(x), batch_size):
@@ -227,7 +229,7 @@ class Sequential(Guarded, Portable):
         known = checks.with_own({**LAYERS, **INITIALIZERS}, map(type, self.layers))
         entries = []
         for layer in self.layers:
-            told = {k: plain(v, f"{layer.name}: {k}", known) for k, v in layer.config().items()}
+            told = {k: to_json(v, f"{layer.name}: {k}", known) for k, v in layer.config().items()}
             frozen = {} if layer.trainable else {"trainable": False}
             entries.append({"layer": type(layer).__name__, "config": told, **frozen})
         shape, dtype = list(self.input_shape), self.dtype.name
@@ -256,7 +258,7 @@ class Sequential(Guarded, Portable):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """For deepcopy and pickle: arrays travel in the layers, the vectors are made anew."""
-        self.__dict__.update({"_awaited": None, **state})
+        self.__dict__.update({"_last_output_shape": None, **state})
         self._allocate()
 
     def __copy__(self) -> "Sequential":
@@ -267,13 +269,13 @@ class Sequential(Guarded, Portable):
         return f"Sequential({[*self.layers]}, input_shape={self.input_shape}, seed={self.seed})"
 
 
-def walk_shapes(
+def infer_shapes(
     layers: Iterable[Layer], input_shape: Shape
 ) -> tuple[tuple[Shape, ...], dict[str, Shape], dict[str, Shape]]:
     """Tell layers their positions; return shapes: of a sample after each, parameters, buffers.
 
     >>> from tinynn import Dense, Flatten
-    >>> walk_shapes([Flatten(), Dense(3)], (2, 2))
+    >>> infer_shapes([Flatten(), Dense(3)], (2, 2))
     (((4,), (3,)), {'1.Dense.W': (4, 3), '1.Dense.b': (3,)}, {})
     """
     outputs, parameters, buffers, shape = list[Shape](), {}, {}, input_shape
@@ -296,7 +298,7 @@ def layers_of_config(
     classes = {name: t for name, t in known.items() if isinstance(t, type) and issubclass(t, Layer)}
     built = list[Layer]()
     for entry in config["layers"]:
-        arguments = {name: restored(value, known) for name, value in entry["config"].items()}
-        built.append(named(entry["layer"], classes)(**arguments))
+        arguments = {name: from_json(value, known) for name, value in entry["config"].items()}
+        built.append(lookup(entry["layer"], classes)(**arguments))
         built[-1].trainable = entry.get("trainable", True)
     return built

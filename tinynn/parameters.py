@@ -32,7 +32,7 @@ class Owner:
     together. By the mark two that were pickled apart find each other again. parts: the layers.
     """
 
-    parts: "tuple[HasParameters, ...]" = ()
+    parts: "tuple[ParameterViews, ...]" = ()
 
     def __init__(self) -> None:
         self.mark = os.urandom(8)
@@ -134,12 +134,12 @@ def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
     view[...] = array
 
 
-class HasParameters:
+class ParameterViews:
     """What lets a layer say self.W and mean its part of the model's vector, now and for ever.
 
-    >>> thing = HasParameters()
-    >>> params, views = flat_vector({"HasParameters.W": (2,)}, np.float32)
-    >>> thing.adopt(views, flat_vector({"HasParameters.W": (2,)}, np.float32)[1], {})
+    >>> thing = ParameterViews()
+    >>> params, views = flat_vector({"ParameterViews.W": (2,)}, np.float32)
+    >>> thing.bind(views, flat_vector({"ParameterViews.W": (2,)}, np.float32)[1], {})
     >>> thing.W = [5, 6]  # is copied into the vector
     >>> params
     array([5., 6.], dtype=float32)
@@ -166,7 +166,7 @@ class HasParameters:
         """Return the view of each buffer by its name, such as {"running_mean": ...}."""
         return {name: self._views[name] for name in self._buffer_names}
 
-    def adopt(
+    def bind(
         self,
         params: Mapping[str, Array],
         grads: Mapping[str, Array],

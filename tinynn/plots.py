@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.configuration import printable
+from tinynn.configuration import escape_control
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.metrics import classes_of
@@ -78,7 +78,7 @@ def learning_curves(
         lines = panel.get_lines()
         legend = panel.legend(lines, ["to come"] * len(lines))  # hides what begins with "_"
         for line, text in zip(lines, legend.get_texts(), strict=True):
-            text.set(text=printable(str(line.get_label())), parse_math=False)  # a $ is a $
+            text.set(text=escape_control(str(line.get_label())), parse_math=False)  # a $ is a $
     return saved(figure, path)
 
 

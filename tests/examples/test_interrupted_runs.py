@@ -97,7 +97,7 @@ def outcome(folder):
         training = json.loads(str(file["training"]))
     with (folder / "run/log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    for row in [*rows, *training["history"], training["sums"]]:
+    for row in [*rows, *training["history"], training["totals"]]:
         row.pop("seconds")
     model = (folder / "run/model.npz").read_bytes()
     return {"arrays": arrays, "training": training, "rows": rows, "model": model}

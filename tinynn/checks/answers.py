@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import array, count, numbers
+from tinynn.checks.arguments import array, check_integer, numbers
 from tinynn.checks.door import door
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
@@ -81,7 +81,7 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         labels start at 1?
         Use y - 1. If there are 4 classes, say classes=4.
     """
-    count("classes", classes)
+    check_integer("classes", classes)
     y = array(y, "y")
     if y.ndim != 1 or y.dtype.kind not in "iu":
         hint = as_whole(y, "y") if y.ndim == 1 and y.dtype.kind in "bf" else ""

@@ -18,10 +18,10 @@ RISING = ("accuracy", "acc", "precision", "recall", "f1", "auc", "r2", "iou", "s
 FALLING = ("loss", "error", "mse", "mae", "rmse", "perplexity")
 
 
-def scale(name: str, value: Any) -> float:
+def check_positive(name: str, value: Any) -> float:
     """A positive number, as a Python float: a NumPy float64 would turn float32 arrays into float64.
 
-    >>> scale("epsilon", 0)
+    >>> check_positive("epsilon", 0)
     Traceback (most recent call last):
         ...
     tinynn.errors.InputError: epsilon must be a positive number, got 0.
@@ -31,7 +31,7 @@ def scale(name: str, value: Any) -> float:
     return float(value)
 
 
-def decay(name: str, value: Any) -> float:
+def check_unit_interval(name: str, value: Any) -> float:
     """A factor by which a memory fades at each step: at least 0, and below 1."""
     if not 0 <= _number(value) < 1:
         raise InputError(f"{name} must be at least 0 and below 1, got {value!r}.")
@@ -41,7 +41,7 @@ def decay(name: str, value: Any) -> float:
 def first_rate(value: Any) -> Any:
     """The learning rate that an optimizer is made with: not 0, which would teach it nothing."""
     if not callable(value):
-        scale("learning_rate", python_number(value))
+        check_positive("learning_rate", python_number(value))
     return value
 
 
@@ -146,10 +146,10 @@ def figure(name: str, value: Any) -> float:
     return float(value)
 
 
-def count(name: str, value: int, least: int = 1, most: int | None = None) -> int:
+def check_integer(name: str, value: int, least: int = 1, most: int | None = None) -> int:
     """A whole number of things, as a Python int.
 
-    >>> count("batch_size", 64, most=50)
+    >>> check_integer("batch_size", 64, most=50)
     Traceback (most recent call last):
         ...
     tinynn.errors.InputError: batch_size must be a whole number from 1 to 50, got 64.
@@ -191,7 +191,8 @@ def instance(thing: Any, kind: type, name: str, remedy: str = "") -> Any:
     >>> instance(CrossEntropy, Loss, "loss")
     Traceback (most recent call last):
         ...
-    tinynn.errors.InputError: loss must be a Loss, got <class 'tinynn.losses.CrossEntropy'>. Write
+    tinynn.errors.InputError: loss must be a Loss, got <class 'tinynn.losses.basic.CrossEntropy'>.
+        Write
         CrossEntropy().
     """
     if not isinstance(thing, kind):
@@ -213,7 +214,7 @@ def instances(things: Any, kind: type, name: str) -> list[Any]:
 @door
 def dense(units: int, initializer: Any) -> None:
     """What a Dense is made with."""
-    count("units of Dense", units)
+    check_integer("units of Dense", units)
     if not callable(initializer):
         raise InputError(
             f"Dense expects an initializer such as tinynn.he_normal, got {initializer!r}."

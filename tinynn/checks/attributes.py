@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from tinynn.checks.door import PACKAGE
-from tinynn.errors import InputError
+from tinynn.errors import InputError, MissingAttribute
 
 FROZEN = "Layers are frozen one by one: model.layers[i].trainable = False."
 OVERWRITTEN = "Each backward overwrites model.grads: there is nothing to set to zero."
@@ -188,15 +188,15 @@ def absent(thing: Any, name: str) -> Any:
     >>> absent(Sequential([Dense(2)], input_shape=(3,)), "fit")
     Traceback (most recent call last):
         ...
-    AttributeError: Sequential has no fit. Write Trainer(model, loss, optimizer).fit(x, y,
-        epochs=10).
+    tinynn.errors.MissingAttribute: Sequential has no fit. Write Trainer(model, loss,
+        optimizer).fit(x, y, epochs=10).
     """
     kind = type(thing)
     if name.startswith("__"):  # Python's own questions, in copying for instance
         raise AttributeError(name)
     if hasattr(kind, name):  # a property that has failed: its own error says why
         return object.__getattribute__(thing, name)
-    raise AttributeError(f"{_label(thing)} has no {name}{_why_absent(thing, name)}")
+    raise MissingAttribute(f"{_label(thing)} has no {name}{_why_absent(thing, name)}")
 
 
 def _why_absent(thing: Any, name: str) -> str:

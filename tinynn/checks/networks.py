@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import array, count, numbers
+from tinynn.checks.arguments import array, check_integer, numbers
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
 
@@ -55,7 +55,8 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
     >>> fresh_layers([ReLU], Layer)
     Traceback (most recent call last):
         ...
-    tinynn.errors.InputError: layers[0] is not a layer, got <class 'tinynn.layers.ReLU'>. Write
+    tinynn.errors.InputError: layers[0] is not a layer, got <class 'tinynn.layers.basic.ReLU'>.
+        Write
         ReLU().
     """
     if not isinstance(layers, Iterable):
@@ -118,7 +119,7 @@ def own_classes(layers: Any) -> list[Any]:
     Traceback (most recent call last):
         ...
     tinynn.errors.InputError: layers must be a list of your own classes, got <class
-        'tinynn.layers.Dense'>. Write
+        'tinynn.layers.basic.Dense'>. Write
         layers=[Dense].
     """
     if not isinstance(layers, (list, tuple, set, frozenset)):
@@ -133,10 +134,10 @@ def own_classes(layers: Any) -> list[Any]:
     return list(layers)
 
 
-def flat(input_shape: Shape, layer: str) -> None:
+def check_flat_samples(input_shape: Shape, layer: str) -> None:
     """Samples for a Dense: one row each.
 
-    >>> flat((28, 28), "0.Dense")
+    >>> check_flat_samples((28, 28), "0.Dense")
     Traceback (most recent call last):
         ...
     tinynn.errors.InputError: 0.Dense gets samples of shape (28, 28) but needs flat ones, (784,).
@@ -229,7 +230,7 @@ def in_no_model(layer: str) -> InputError:
     )
 
 
-def drawn(W: Any, shape: Shape, layer: str) -> Any:
+def check_initial_values(W: Any, shape: Shape, layer: str) -> Any:
     """What an initializer returned: an array of the shape that it was asked for."""
     if np.shape(W) != shape:
         hint = ' Forgot "return"?' if W is None else ""
@@ -296,7 +297,7 @@ def _column_too_many(table: Array, input_shape: Shape) -> str:
     )
 
 
-def returned(
+def check_layer_output(
     array: Any, shape: Shape, layer: Any, method: str, dtype: npt.DTypeLike | None = None
 ) -> None:
     """What a layer's method returned: an array of this shape. NumPy would stretch others silently.
@@ -304,7 +305,7 @@ def returned(
     If a dtype is given, the model's, the array must have that, too.
 
     >>> from tinynn import ReLU
-    >>> returned(None, (32, 784), ReLU(), "input_gradient")
+    >>> check_layer_output(None, (32, 784), ReLU(), "input_gradient")
     Traceback (most recent call last):
         ...
     tinynn.errors.InputError: ReLU.input_gradient returned None; it must return dx, shaped like x:
@@ -449,14 +450,14 @@ def another_model(optimizer: str, t: int) -> InputError:
     )
 
 
-def memory(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> None:
+def check_optimizer_state(state: Mapping[str, Any], names: Sequence[str], optimizer: str) -> None:
     """What an optimizer's `state()` returned: the step count t, and its vectors."""
     if set(state) != {"t", *names}:
         raise InputError(
             f"{optimizer} remembers {', '.join(('t', *names))}, but this state has "
             f"{', '.join(state)}. Is it another optimizer's?"
         )
-    count("the step count t of an optimizer's state", state["t"], least=0, most=2**53)
+    check_integer("the step count t of an optimizer's state", state["t"], least=0, most=2**53)
 
 
 def kept_vectors(memory: Mapping[str, Array], params: Array) -> None:

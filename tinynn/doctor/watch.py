@@ -64,7 +64,7 @@ def diagnose(
     ['All units of a layer are the same.']
     """
     x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "diagnose")
-    checks.count("batch_size", batch_size)
+    checks.check_integer("batch_size", batch_size)
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLES)).astype(int))
     model = copy.deepcopy(model)
     p = model.forward(x[chosen])
@@ -97,10 +97,10 @@ class Doctor(Callback):
     []
     """
 
-    observes = True
+    affects_training = False
 
     def __init__(self, every: int = EVERY) -> None:
-        checks.count("every", every)
+        checks.check_integer("every", every)
         self.every = every
         self.trainer: Run | None = None
         self._forget()

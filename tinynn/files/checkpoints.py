@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.configuration import differences, plain, printable, with_defaults
+from tinynn.configuration import differences, escape_control, to_json, with_defaults
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.files.models import MOST_VALUES, architecture_in, fill, json_in, model_arrays
@@ -63,7 +63,7 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict
         unlike = differences(_as_now(architecture, model), structure(model))
         if unlike:
             lines = [f"{path} is of another model than this one (its own first):", *unlike]
-            raise InputError(printable("\n  ".join(lines)))
+            raise InputError(escape_control("\n  ".join(lines)))
         twin = copy.deepcopy(model)
         fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
         unread = {name for name in file.members if name.startswith("training.")}
@@ -112,7 +112,7 @@ def _as_now(architecture: Any, model: Sequential) -> Any:
         for entry, layer in zip(entries, model.layers, strict=False):
             if entry["layer"] == type(layer).__name__:
                 then, now = entry["config"], with_defaults(entry["config"], type(layer))
-                gained = {k: plain(now[k], layer.name) for k in now if k not in then}
+                gained = {k: to_json(now[k], layer.name) for k in now if k not in then}
                 entry["config"] = {**then, **gained}
         return {**architecture, "layers": entries}
     except (TypeError, KeyError, AttributeError):  # it is none: the comparison says so

@@ -21,7 +21,7 @@ from tinynn.files.atomic import PathLike
 from tinynn.files.lost_state import refuse_lost_state
 from tinynn.files.nested import count_values
 from tinynn.files.npz import ModelFormatError, NpzFile, write_npz
-from tinynn.model import Sequential, layers_of_config, walk_shapes
+from tinynn.model import Sequential, infer_shapes, layers_of_config
 from tinynn.parameters import Array, Shape
 
 FORMAT = 2
@@ -124,7 +124,7 @@ def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]
         rest = (tuple(architecture["input_shape"]), architecture["seed"], architecture["dtype"])
         if rest[2] not in ("float32", "float64"):
             raise InputError(f"Its dtype should be float32 or float64, but is {rest[2]!r}.")
-        _, shapes, buffers = walk_shapes(built, rest[0])
+        _, shapes, buffers = infer_shapes(built, rest[0])
         _check_members(file, shapes | buffers, np.dtype(rest[2]), file.members)
         model = Sequential(built, *rest)
     except ModelFormatError:

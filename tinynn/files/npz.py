@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from tinynn.configuration import printable
+from tinynn.configuration import escape_control
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike, refuse_no_file, whole_file
 from tinynn.parameters import Array, Shape
@@ -104,7 +104,7 @@ class NpzFile:
 
     def error(self, problem: str) -> ModelFormatError:
         """Return an error about this file, to be raised."""
-        return ModelFormatError(f"{self.path} {printable(problem)}")
+        return ModelFormatError(f"{self.path} {escape_control(problem)}")
 
     def read(self, name: str) -> Array:
         """Return the array of that name."""

@@ -223,13 +223,13 @@ def gradients_alone(model: Sequential, loss: Loss, x: Array, *y: Array) -> dict[
     arrays = [x]
     for layer, shape in zip(model.layers, model.output_shapes, strict=True):
         out = layer.forward(arrays[-1].copy())
-        checks.returned(out, (len(x), *shape), layer, "forward")
+        checks.check_layer_output(out, (len(x), *shape), layer, "forward")
         arrays.append(out.copy())
     dout = loss.backward(arrays[-1].copy(), *y).copy()
     gradients = {"loss.p": dout}
     for layer, given in reversed([*zip(model.layers, arrays, strict=False)]):
         dout = layer.backward(dout.copy()).copy()
-        checks.returned(dout, given.shape, layer, "input_gradient")
+        checks.check_layer_output(dout, given.shape, layer, "input_gradient")
         gradients.update(
             {f"{layer.name}.{k}": getattr(layer, f"d{k}").copy() for k in layer.parameters()}
         )

@@ -19,11 +19,11 @@ from tinynn.configuration import Configured, arguments
 from tinynn.functions import softmax
 from tinynn.initializers import he_normal
 from tinynn.layers.leftovers import Portable
-from tinynn.parameters import Array, Generator, HasParameters, Shape
+from tinynn.parameters import Array, Generator, ParameterViews, Shape
 from tinynn.streams import Streams
 
 
-class Layer(HasParameters, Configured, Portable, ABC):
+class Layer(ParameterViews, Configured, Portable, ABC):
     """The contract. A layer must have `forward` and `input_gradient`; one with parameters has more.
 
     What Sequential calls, in this order:
@@ -181,15 +181,15 @@ class Dense(Layer):
         self.initializer = initializer
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        checks.flat(input_shape, self.name)
+        checks.check_flat_samples(input_shape, self.name)
         return (int(self.units),)
 
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         return {"W": (*input_shape, self.units), "b": (self.units,)}
 
     def initialize(self, rng: Generator) -> None:
-        drawn = self.initializer(self.W.shape, rng)
-        self.W = checks.drawn(drawn, self.W.shape, self.name)  # is copied into the view
+        W = self.initializer(self.W.shape, rng)
+        self.W = checks.check_initial_values(W, self.W.shape, self.name)  # is copied into the view
 
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:

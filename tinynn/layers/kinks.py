@@ -10,6 +10,7 @@ def active_units(layer: Layer, x: Array, out: Array) -> Array | None:
 
     What is on the other side is stopped if nothing comes out: a leaky ReLU stops nothing.
 
+    >>> import numpy as np
     >>> from tinynn import ReLU
     >>> x = np.array([[-1.0, 2.0]])
     >>> active_units(ReLU(), x, ReLU().forward(x))

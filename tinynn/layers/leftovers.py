@@ -17,7 +17,7 @@ import numpy as np
 from tinynn.parameters import Shape
 
 VECTORS = frozenset({"_params", "_grads", "_buffers"})  # of a model, made anew
-OF_A_MODEL = VECTORS | {"_awaited"}  # of what batch it is
+OF_A_MODEL = VECTORS | {"_last_output_shape"}  # of what batch it is
 # What the two samples are filled with: a layer may know whole numbers alone, or none below 1.
 FILLS = (0.5, 1, 0, 2, -1)
 COPIED: ContextVar[Any] = ContextVar("COPIED", default=None)  # what is being copied: see below

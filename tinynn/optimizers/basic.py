@@ -38,7 +38,7 @@ class Optimizer(Configured, ABC):
     0.025
     """
 
-    remembers: tuple[str, ...] = ()
+    state_names: tuple[str, ...] = ()
     # what each hyper-parameter must be: returned as a Python number, since one of NumPy's would
     # bring a step to another precision
     hyperparameters: Mapping[str, Callable[[str, Any], Any]] = {"learning_rate": checks.rate}
@@ -50,7 +50,7 @@ class Optimizer(Configured, ABC):
         self.learning_rate: Rate = checks.first_rate(learning_rate)
         self._unpickled = False  # since its last step
         self.t = 0
-        self.memory: dict[str, Array] = {}
+        self.slots: dict[str, Array] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Check a hyper-parameter when it is set, by whomever."""
@@ -75,15 +75,15 @@ class Optimizer(Configured, ABC):
 
         Raises InputError for vectors of another length, or another model's, than those before.
         """
-        checks.same_length(params, grads, self.memory, type(self).__name__)
+        checks.same_length(params, grads, self.slots, type(self).__name__)
         self.refuse_another_models(params)
         rate = self.rate(self.t + 1)  # before anything changes: a function of t may raise
-        if not self.memory:
-            self.memory = {name: np.zeros_like(params) for name in self.remembers}
+        if not self.slots:
+            self.slots = {name: np.zeros_like(params) for name in self.state_names}
         self._owner, self._unpickled = owner_of(params) or self._owner, False
         self.t += 1
-        flush_subnormals(self.memory.values(), self.t)  # tiny numbers are slow: see threads.py
-        vectors = (params, *self.memory.values())
+        flush_subnormals(self.slots.values(), self.t)  # tiny numbers are slow: see threads.py
+        vectors = (params, *self.slots.values())
         frozen = [vector[place] for place in frozen_in(params) for vector in vectors]
         before = [part.copy() for part in frozen]
         self.update(params, grads, rate)
@@ -115,14 +115,14 @@ class Optimizer(Configured, ABC):
 
     def state(self) -> dict[str, Any]:
         """Return all that the next step depends on: t, and a copy of each vector."""
-        return {"t": self.t, **{name: vector.copy() for name, vector in self.memory.items()}}
+        return {"t": self.t, **{name: vector.copy() for name, vector in self.slots.items()}}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from where `state()` was taken. Raises InputError for another optimizer's state."""
-        names = self.remembers if state.get("t") else ()  # none before the first step
-        checks.memory(state, names, type(self).__name__)
+        names = self.state_names if state.get("t") else ()  # none before the first step
+        checks.check_optimizer_state(state, names, type(self).__name__)
         self.t = int(state["t"])
-        self.memory = {name: np.array(state[name]) for name in names}
+        self.slots = {name: np.array(state[name]) for name in names}
         self._owner = None  # of the model that it steps next
 
     def check_state(
@@ -134,7 +134,7 @@ class Optimizer(Configured, ABC):
         """
         twin = copy.copy(self)  # which gets other vectors, and leaves these as they are
         twin.load_state(state)
-        checks.kept_vectors(twin.memory, params)
+        checks.kept_vectors(twin.slots, params)
         ours = self.config()
         if not {k for k in ours if not callable(ours[k])} <= numbers.keys() <= ours.keys():
             raise InputError(f"its hyper-parameters are {numbers}")
@@ -160,8 +160,8 @@ class SGD(Optimizer):
     array([0., 2.])
     """
 
-    remembers = ("velocity",)
-    hyperparameters = {**Optimizer.hyperparameters, "momentum": checks.decay}  # noqa: RUF012
+    state_names = ("velocity",)
+    hyperparameters = {**Optimizer.hyperparameters, "momentum": checks.check_unit_interval}  # noqa: RUF012
 
     @checks.door
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.0) -> None:
@@ -174,7 +174,7 @@ class SGD(Optimizer):
             velocity -= np.multiply(g, rate, out=scratch)
             w += velocity
 
-        in_two_threads(step, params, grads, *self.memory.values())
+        in_two_threads(step, params, grads, *self.slots.values())
 
     def equations(self, rate: float) -> tuple[str, ...]:
         if self.momentum:
@@ -205,12 +205,12 @@ class Adam(Optimizer):
     array([0.9, 2.1])
     """
 
-    remembers = ("M", "V")
+    state_names = ("M", "V")
     hyperparameters = {  # noqa: RUF012
         **Optimizer.hyperparameters,
-        "beta1": checks.decay,
-        "beta2": checks.decay,
-        "epsilon": checks.scale,
+        "beta1": checks.check_unit_interval,
+        "beta2": checks.check_unit_interval,
+        "epsilon": checks.check_positive,
     }
 
     @checks.door
@@ -244,7 +244,7 @@ class Adam(Optimizer):
             np.divide(M, scratch, out=scratch)
             w -= np.multiply(scratch, rate, out=scratch)
 
-        in_two_threads(step, params, grads, *self.memory.values())
+        in_two_threads(step, params, grads, *self.slots.values())
 
     def equations(self, rate: float) -> tuple[str, ...]:
         return f"Adam {rate:g}", f"W <- W - {rate:g} m / (sqrt(v) + {self.epsilon:g})"

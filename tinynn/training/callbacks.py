@@ -38,7 +38,7 @@ class CSVLogger(Callback):
     CSVLogger(path='log.csv')
     """
 
-    observes = True
+    affects_training = False
 
     file = Path()  # where path led when training began: the program may change its folder
     columns: Sequence[str] = ()
@@ -153,13 +153,13 @@ class ProgressBar(Callback):
     ProgressBar()
     """
 
-    observes = True
+    affects_training = False
     bar: Any = None  # of the epoch that is under way
     works = True
 
     def on_train_begin(self, trainer: Run) -> None:
         self.works = True
-        if trainer.sums.samples:  # resumed in an epoch that has begun before
+        if trainer.totals.n_samples:  # resumed in an epoch that has begun before
             self.on_epoch_begin(trainer)
 
     def on_epoch_begin(self, trainer: Run) -> None:
@@ -167,8 +167,8 @@ class ProgressBar(Callback):
 
         with self._draws():
             self.bar = tqdm(
-                total=trainer.samples,
-                initial=trainer.sums.samples,
+                total=trainer.n_samples,
+                initial=trainer.totals.n_samples,
                 desc=f"epoch {trainer.epoch}/{trainer.epochs}",
                 unit=" images",
                 leave=False,
@@ -178,7 +178,7 @@ class ProgressBar(Callback):
 
     def on_step_end(self, trainer: Run) -> None:
         if self.works:
-            figures = {name: f"{value:.4f}" for name, value in trainer.sums.means().items()}
+            figures = {name: f"{value:.4f}" for name, value in trainer.totals.means().items()}
             with self._draws():
                 self.bar.set_postfix(figures, refresh=False)
                 self.bar.update(len(trainer.batch[0]))
@@ -218,7 +218,7 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", patience: int = 3) -> None:
-        checks.count("patience", patience)
+        checks.check_integer("patience", patience)
         self.monitor = checks.monitored(monitor)
         self.patience = patience
         self._forget()
@@ -270,7 +270,7 @@ class EarlyStopping(Callback):
         )
 
     def on_train_end(self, trainer: Run) -> None:
-        if not trainer.sums.samples and self.best_params is not None:
+        if not trainer.totals.n_samples and self.best_params is not None:
             trainer.model.params = self.best_params
             trainer.model.buffers = self.best_buffers
 
@@ -284,8 +284,8 @@ class EarlyStopping(Callback):
         best_params = state.get("best_params")
         none = None if best_params is None else best_params[:0]  # versions before knew no buffers
         best_buffers = state.get("best_buffers", none)
-        checks.count("best_epoch", state["best_epoch"], least=0)
-        checks.count("waited", state["waited"], least=0)
+        checks.check_integer("best_epoch", state["best_epoch"], least=0)
+        checks.check_integer("waited", state["waited"], least=0)
         if not isinstance(state["best"], float) or not all(
             best_params is None or (isinstance(vector, np.ndarray) and np.isfinite(vector).all())
             for vector in (best_params, best_buffers)
@@ -320,15 +320,15 @@ class Checkpoint(Callback):
     Checkpoint(path='run.npz', every_epochs=1, every_steps=500)
     """
 
-    observes = True
+    affects_training = False
     file = Path()  # where path led when training began
 
     def __init__(
         self, path: PathLike, every_epochs: int = 1, every_steps: int | None = None
     ) -> None:
-        checks.count("every_epochs", every_epochs)
+        checks.check_integer("every_epochs", every_epochs)
         if every_steps is not None:
-            checks.count("every_steps", every_steps)
+            checks.check_integer("every_steps", every_steps)
         self.path = path
         self.every_epochs = every_epochs
         self.every_steps = every_steps
@@ -363,7 +363,7 @@ class Checkpoint(Callback):
             refuse_what_would_be_lost(trainer)  # now, and not when the next one is due
 
     def on_train_end(self, trainer: Run) -> None:
-        if trainer.sums.samples:  # stopped in the middle of an epoch
+        if trainer.totals.n_samples:  # stopped in the middle of an epoch
             self._save(trainer)
 
     def _save(self, trainer: Run) -> None:

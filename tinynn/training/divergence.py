@@ -33,7 +33,7 @@ def all_finite(run: Run) -> bool:
     Adam's squares of gradients are the first to leave the range of numbers; divided by infinity,
     every step is 0, and training stands still without a word.
     """
-    vectors = (run.model.params, run.model.buffers, *run.optimizer.memory.values())
+    vectors = (run.model.params, run.model.buffers, *run.optimizer.slots.values())
     return all(np.isfinite(vector).all() for vector in vectors)
 
 
@@ -99,7 +99,7 @@ def _first_not_finite(run: Run) -> str:
         masked = checks.masked_answer(out, y) if run.loss.classifies else ""
         if masked:
             return f"what {model.layers[-1].name} returns{data}: {masked}"
-    for name, vector in run.optimizer.memory.items():
+    for name, vector in run.optimizer.slots.items():
         if not np.isfinite(vector).all():
             kind = type(run.optimizer).__name__
             return f"{name}, which {kind} remembers of the gradients, {_count(vector)} of it"

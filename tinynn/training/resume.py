@@ -29,7 +29,7 @@ from tinynn.model import Sequential
 from tinynn.parameters import Array
 from tinynn.streams import Streams
 from tinynn.training.asked_schedule import AskedSchedule
-from tinynn.training.run import History, Run, Sums
+from tinynn.training.run import History, Run, RunningTotals
 from tinynn.training.settings import (
     SCHEDULE,
     changed_settings,
@@ -44,7 +44,7 @@ from tinynn.training.settings import (
 )
 
 STATE = {
-    "epoch", "step", "sums", "recent_losses", "grads", "history", "optimizer", "hyperparameters",
+    "epoch", "step", "totals", "recent_losses", "grads", "history", "optimizer", "hyperparameters",
     "schedule", "callbacks", "settings", "environment", "model",
 }  # fmt: skip
 HAVE_ARRAYS = {"optimizer", "hyperparameters", "callbacks", "grads"}
@@ -74,10 +74,10 @@ def training_state(run: Run) -> dict[str, Any]:
     state = {
         "epoch": run.epoch,
         "step": run.step,
-        "sums": asdict(run.sums),
+        "totals": asdict(run.totals),
         "recent_losses": run.recent_losses,
         # at an epoch's last step callbacks are still to be told of its end, and look at these
-        "grads": model.grads.copy() if run.sums.samples == run.samples else None,
+        "grads": model.grads.copy() if run.totals.n_samples == run.n_samples else None,
         "history": [
             {_escaped(name): checks.python_number(figure) for name, figure in row.items()}
             for row in run.history.epochs
@@ -134,8 +134,8 @@ def refuse_what_would_be_lost(run: Run) -> None:
         kind = type(run.optimizer).__name__
         warnings.warn(
             f"{kind} has numbers of its own that change in training, and no checkpoint keeps them: "
-            "a run that is resumed may end with other bits. Keep vectors in self.memory, by the "
-            "names in `remembers`, or return all that matters in state() and load_state().",
+            "a run that is resumed may end with other bits. Keep vectors in self.slots, by the "
+            "names in `state_names`, or return all that matters in state() and load_state().",
             stacklevel=2,
         )
         run.loose = None  # it is said once
@@ -171,8 +171,7 @@ def restore(run: Run, path: PathLike) -> Restored:
     Python, NumPy, BLAS, processor or number of threads is a warning: the last bits may differ.
     """
     model, state = load_checkpoint(path, run.model)
-    if isinstance(state, dict):  # before version 2 of the format no layer drew random numbers
-        state.setdefault("model", Streams(0).state())
+    state = _with_names_of_now(state)
     if not isinstance(state, dict) or set(state) != STATE:
         raise ModelFormatError(
             f"{path} should hold a training state of {', '.join(sorted(STATE))}. If another "
@@ -220,7 +219,7 @@ def restore(run: Run, path: PathLike) -> Restored:
     _restore_callbacks(run, state["callbacks"], path)
     restored = Restored(model, state["optimizer"], state["hyperparameters"])
     restored.put_back(run)
-    run.sums = Sums.from_state(state["sums"])
+    run.totals = RunningTotals.from_state(state["totals"])
     run.epoch, run.step = state["epoch"], state["step"]
     run.history.epochs[:] = _history(state).epochs
     run.recent_losses = state["recent_losses"]
@@ -236,7 +235,7 @@ def restore(run: Run, path: PathLike) -> Restored:
 
 def batch_before(run: Run) -> tuple[Array, ...]:
     """Return the batch of the last step taken, as the run that never stopped has it at hand."""
-    epoch, done = run.epoch, run.sums.samples or run.samples
+    epoch, done = run.epoch, run.totals.n_samples or run.n_samples
     rng = run.order_of(epoch)
     size = run.batch_size
     return next(minibatches(run.x, run.y, size, rng, (done - 1) // size, *run.weights))
@@ -263,10 +262,10 @@ def _check_state(run: Run, state: Mapping[str, Any], params: Array) -> None:
     Whose part it is, checks it.
     """
     run.optimizer.check_state(state["optimizer"], state["hyperparameters"], params)
-    sums = Sums.from_state(state["sums"])
-    sums.check(run.samples, run.batch_size)
+    totals = RunningTotals.from_state(state["totals"])
+    totals.check(run.n_samples, run.batch_size)
     _check_place(state, params)
-    _history(state).check(epochs=state["epoch"] - bool(sums.samples))
+    _history(state).check(epochs=state["epoch"] - bool(totals.n_samples))
     if len(state["callbacks"]) != len(taking_part(run)):
         raise InputError(f"it has {len(state['callbacks'])} callbacks' states")
     scheduled = state["settings"]["optimizer"]["learning_rate"] == SCHEDULE
@@ -285,6 +284,15 @@ def _check_place(state: Mapping[str, Any], params: Array) -> None:
         raise InputError(f"the losses before are {losses}")
     if not (state["grads"] is None or getattr(state["grads"], "shape", None) == params.shape):
         raise InputError("the gradients are no vector like the parameters")
+
+
+def _with_names_of_now(state: Any) -> Any:
+    """Return a state as this version writes it: before format 2 no layer drew random numbers."""
+    if isinstance(state, dict) and isinstance(state.get("sums"), dict):
+        names = {"hits": "n_correct", "samples": "n_samples"}
+        totals = {names.get(name, name): value for name, value in state.pop("sums").items()}
+        return {"model": Streams(0).state(), "totals": totals, **state}
+    return state
 
 
 def _with_gained(run: Run, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,32 +59,34 @@ class History:
 
 
 @dataclass
-class Sums:
+class RunningTotals:
     """What has been added up so far, batch by batch; dividing by samples gives the means."""
 
     loss: float = 0.0
-    hits: int | None = None  # samples whose class was predicted right, where there are classes
-    samples: int = 0
+    n_correct: int | None = None  # samples whose class was predicted right, where there are classes
+    n_samples: int = 0
     seconds: float = 0.0
 
     def add(self, loss: float, p: Array, y: Array, classes: bool) -> None:
         """Add a batch: its mean loss, and, if these are classes, how many were right."""
         self.loss += loss * len(p)
-        self.samples += len(p)
+        self.n_samples += len(p)
         if classes:
             right = np.count_nonzero(classes_of(p) == classes_of(y))
-            self.hits = (self.hits or 0) + int(right)
+            self.n_correct = (self.n_correct or 0) + int(right)
 
     def means(self) -> dict[str, float]:
         """Return loss, and accuracy where there are classes."""
-        means = {"loss": self.loss / self.samples}
-        return means if self.hits is None else {**means, "accuracy": self.hits / self.samples}
+        means = {"loss": self.loss / self.n_samples}
+        if self.n_correct is not None:
+            means["accuracy"] = self.n_correct / self.n_samples
+        return means
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> "Sums":
+    def from_state(cls, state: Mapping[str, Any]) -> "RunningTotals":
         """Return the sums of which `state` was made by asdict; an InputError if it was not.
 
-        >>> Sums.from_state({"loss": 0.5})
+        >>> RunningTotals.from_state({"loss": 0.5})
         Traceback (most recent call last):
             ...
         tinynn.errors.InputError: the sums have loss
@@ -96,22 +98,22 @@ class Sums:
     def check(self, samples: int, batch_size: int) -> None:
         """Raise InputError unless an epoch of so many samples could have come to these sums.
 
-        >>> Sums(loss=1.5, samples=2, seconds=0.1).check(samples=3, batch_size=2)
-        >>> Sums(loss=1.5, samples=4, seconds=0.1).check(samples=3, batch_size=2)
+        >>> RunningTotals(loss=1.5, n_samples=2, seconds=0.1).check(samples=3, batch_size=2)
+        >>> RunningTotals(loss=1.5, n_samples=4, seconds=0.1).check(samples=3, batch_size=2)
         Traceback (most recent call last):
             ...
         tinynn.errors.InputError: the sums are of 4 samples
         """
-        if not is_count(self.samples, most=samples):
-            raise InputError(f"the sums are of {self.samples} samples")
+        if not is_count(self.n_samples, most=samples):
+            raise InputError(f"the sums are of {self.n_samples} samples")
         if not are_numbers(self.loss, self.seconds):
             raise InputError(f"the sums are {asdict(self)}")
-        if not self.samples and self != Sums():
+        if not self.n_samples and self != RunningTotals():
             raise InputError(f"the sums of no samples are {asdict(self)}")
-        if self.hits is not None and not is_count(self.hits, most=self.samples):
-            raise InputError(f"of {self.samples} samples {self.hits} were right")
-        if self.samples % batch_size and self.samples != samples:
-            raise InputError(f"{self.samples} samples are no whole number of batches")
+        if self.n_correct is not None and not is_count(self.n_correct, most=self.n_samples):
+            raise InputError(f"of {self.n_samples} samples {self.n_correct} were right")
+        if self.n_samples % batch_size and self.n_samples != samples:
+            raise InputError(f"{self.n_samples} samples are no whole number of batches")
 
 
 class Run(Guarded):
@@ -119,7 +121,7 @@ class Run(Guarded):
 
     x: Array
     y: Array
-    samples: int
+    n_samples: int
     batch_size: int
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, seed: int = 0) -> None:
@@ -127,8 +129,8 @@ class Run(Guarded):
         self.loss: Loss = checks.instance(loss, Loss, "loss")
         checks.softmax_once(model, loss)
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
-        self.seed = checks.count("seed", seed, least=0)
-        self.history, self.sums, self.guess = History(), Sums(), Guess()
+        self.seed = checks.check_integer("seed", seed, least=0)
+        self.history, self.totals, self.guess = History(), RunningTotals(), Guess()
         self.epoch = self.epochs = self.step = 0
         self.weights = list[Array]()  # of samples: one array, or none
         self.batch: tuple[Array, ...] = (np.empty(0), np.empty(0))
@@ -151,7 +153,7 @@ class Run(Guarded):
     @property
     def finished(self) -> bool:
         """Whether the last epoch has ended."""
-        return self.epoch >= self.epochs and not self.sums.samples
+        return self.epoch >= self.epochs and not self.totals.n_samples
 
     @property
     def columns(self) -> list[str]:
@@ -173,7 +175,7 @@ class Callback(Configured):
     ...         np.clip(trainer.model.grads, -1, 1, out=trainer.model.grads)
     """
 
-    observes = False  # whether it changes nothing in training: a resumed run may then do without
+    affects_training = True  # False: it only watches, and a resumed run may do without it
 
     def __init_subclass__(cls) -> None:
         """Refuse an event that does not exist: it would never come, and nobody would notice."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.configuration import Configured, differences, plain, with_defaults
+from tinynn.configuration import Configured, differences, to_json, with_defaults
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.threads import blas_pools
@@ -93,7 +93,7 @@ def loose_state(optimizer: Optimizer) -> dict[str, Any]:
     """
     if type(optimizer).state is not Optimizer.state:
         return {}
-    kept = {"t", "memory", "_unpickled", *optimizer.config()}
+    kept = {"t", "slots", "_unpickled", *optimizer.config()}
     return {
         name: checksum(np.atleast_1d(value)) if isinstance(value, np.ndarray) else value
         for name, value in vars(optimizer).items()
@@ -103,7 +103,7 @@ def loose_state(optimizer: Optimizer) -> dict[str, Any]:
 
 def taking_part(run: Run) -> list[Any]:
     """Return the callbacks that may change something in training."""
-    return [callback for callback in run.callbacks if not callback.observes]
+    return [callback for callback in run.callbacks if callback.affects_training]
 
 
 def _descriptions(run: Run) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _argument(value: Any, kind: str) -> Any:
     if type(value) is dict and all(type(key) is str for key in value):
         return {key: _argument(item, kind) for key, item in value.items()}
     try:
-        return plain(value, kind)
+        return to_json(value, kind)
     except ValueError:
         return {"object": type(value).__name__}
 
@@ -175,7 +175,7 @@ def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> AskedSchedule | N
     function = run.optimizer.learning_rate
     if not callable(function):
         return None
-    per_epoch = -(-run.samples // run.batch_size)
+    per_epoch = -(-run.n_samples // run.batch_size)
     if theirs is None:
         first = run.optimizer.t + 1
         last = first - 1 + (run.epochs - run.epoch) * per_epoch

@@ -18,7 +18,7 @@ from tinynn.training.callbacks import Checkpoint
 from tinynn.training.divergence import all_finite, diverged
 from tinynn.training.guessing import best_guess
 from tinynn.training.resume import batch_before, begin, begun, restore
-from tinynn.training.run import Callback, History, Run, Sums
+from tinynn.training.run import Callback, History, Run, RunningTotals
 
 
 class Trainer(Run):
@@ -28,11 +28,11 @@ class Trainer(Run):
 
     Callbacks find here: model, loss, optimizer; epoch, counted from 1, and epochs, the last one;
     step, counted from 1 over all epochs; batch, the arrays (x, y) of this step, and third their
-    weights where there are such; batch_loss; sums, of this epoch so far; samples, how many an
+    weights where there are such; batch_loss; totals, of this epoch so far; samples, how many an
     epoch has; guess, what one scores without looking at x; columns; history; resumed; finished;
     and stop, which ends training after this step when set to True.
 
-    >>> from tinynn import SGD, Dense, MeanSquaredError
+    >>> from tinynn import SGD, Dense, MeanSquaredError, Sequential
     >>> x = np.linspace(-1, 1, 50)[:, None]
     >>> model = Sequential([Dense(1)], input_shape=(1,))
     >>> history = Trainer(model, MeanSquaredError(), SGD(0.1)).fit(x, 3 * x + 1, epochs=60)
@@ -72,12 +72,12 @@ class Trainer(Run):
         self.x, self.y, *self.weights = checks.data(self.model, self.loss, x, y, sample_weight)
         self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
         self.guess = best_guess(self.model, self.loss, self.y, *self.weights)
-        checks.count("epochs", epochs)
-        self.batch_size = checks.count("batch_size", batch_size)
-        self.samples, self.recent_losses = len(self.x), []
+        checks.check_integer("epochs", epochs)
+        self.batch_size = checks.check_integer("batch_size", batch_size)
+        self.n_samples, self.recent_losses = len(self.x), []
         callbacks = checks.instances(callbacks, Callback, "callbacks")
         self.callbacks = sorted(callbacks, key=lambda callback: callback.turn(self))
-        self.sums, self.epoch, self.stop = Sums(), len(self.history.epochs), False
+        self.totals, self.epoch, self.stop = RunningTotals(), len(self.history.epochs), False
         self.resumed, self.checkpoint, restored = resume_from is not None, "", None
         self.settings = None
         self.epochs = epochs if self.resumed else self.epoch + epochs
@@ -112,30 +112,31 @@ class Trainer(Run):
         infinite.
         """
         x, *given = checks.fitting(self.model, self.loss, x, y, sample_weight, "evaluate")
-        sums = Sums()
+        totals = RunningTotals()
         for start in range(0, len(x), 1024):  # in batches: the data may be large
             p = self.model.predict(x[start : start + 1024])
             batch_y, *weights = (each[start : start + 1024] for each in given)
             loss = self._loss_of(p, batch_y, *weights)
             if not np.isfinite(loss):
                 checks.refuse_no_loss(self.model, self.loss, x, given[0], "evaluate")
-            sums.add(loss, p, batch_y, self.loss.classifies)
-        return sums.means()
+            totals.add(loss, p, batch_y, self.loss.classifies)
+        return totals.means()
 
     def _run_epoch(self) -> None:
-        began = perf_counter() - self.sums.seconds  # as if it had not been interrupted
-        if not self.sums.samples:  # otherwise a checkpoint left it in the middle
+        began = perf_counter() - self.totals.seconds  # as if it had not been interrupted
+        if not self.totals.n_samples:  # otherwise a checkpoint left it in the middle
             self.epoch += 1
             self._tell("on_epoch_begin")
-        done = -(-self.sums.samples // self.batch_size)  # steps; up: the last batch may be smaller
+        # steps already taken; rounded up, as the last batch may be smaller
+        done = -(-self.totals.n_samples // self.batch_size)
         order = self.order_of(self.epoch)
         for batch in minibatches(self.x, self.y, self.batch_size, order, done, *self.weights):
             self._run_step(*batch)
-            self.sums.seconds = perf_counter() - began
+            self.totals.seconds = perf_counter() - began
             self._tell("on_step_end")
-            if self.stop and self.sums.samples < self.samples:
+            if self.stop and self.totals.n_samples < self.n_samples:
                 return  # in mid-epoch, which gets no row
-        row = {"epoch": self.epoch, **self.sums.means()}
+        row = {"epoch": self.epoch, **self.totals.means()}
         rows, left = [*self.history.epochs, row], self.epochs - self.epoch
         checks.better_than_guessing(rows, self.guess, self.step, left)
         if self.validation is not None:
@@ -148,7 +149,7 @@ class Trainer(Run):
         row["learning_rate"] = self.optimizer.rate(self.optimizer.t)
         row["seconds"] = perf_counter() - began
         self.history.epochs.append(row)
-        self.sums = Sums()
+        self.totals = RunningTotals()
         self._tell("on_epoch_end")
 
     def _run_step(self, x: Array, y: Array, *weights: Array) -> None:
@@ -163,7 +164,7 @@ class Trainer(Run):
         self.model.backward(self.loss.backward(p, y, *weights))
         self._tell("on_gradients")
         self.optimizer.step(self.model.params, self.model.grads)
-        self.sums.add(self.batch_loss, p, y, self.loss.classifies)
+        self.totals.add(self.batch_loss, p, y, self.loss.classifies)
 
     def _loss_of(self, p: Array, *y: Array) -> float:
         """Return the loss of a batch, as a Python float; NaN where p cannot be scored.
