@@ -35,7 +35,9 @@ LAYERING = [
     "layers.kinks",
     "losses.basic",
     "losses",
+    "architecture",
     "model",
+    "optimizers.slots",
     "optimizers.basic",
     "optimizers",
     "metrics",
@@ -195,8 +197,8 @@ def test_the_counter_of_lines_counts_code_alone():
 
 def test_the_core_is_read_in_one_sitting():
     lines = {module: code_lines(path_of(module).read_text(encoding="utf-8")) for module in CORE}
-    assert sum(lines.values()) <= 785, lines
-    assert max(lines.values()) <= 190, lines
+    assert sum(lines.values()) <= 735, lines
+    assert max(lines.values()) <= 175, lines
     readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
     assert f"| {sum(lines.values())} lines |" in readme
 

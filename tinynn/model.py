@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.configuration import Guarded, from_json, lookup, to_json
-from tinynn.initializers import INITIALIZERS
-from tinynn.layers import LAYERS, Layer
+from tinynn.architecture import layers_from_json, layers_to_json, table_of
+from tinynn.configuration import Guarded
+from tinynn.layers import Layer
 from tinynn.layers.leftovers import Portable
 from tinynn.parameters import Array, Owner, Shape, copy_into, flat_vector, frozen_in
 from tinynn.streams import Streams
@@ -208,32 +208,19 @@ class Sequential(Guarded, Portable):
 
     def summary(self) -> None:
         """Print a table: each layer, the shape of a sample after it, its parameters and buffers."""
-        width = max(14, *(len(layer.name) for layer in self.layers)) + 2
-        kinds = 1 + bool(self.buffers.size)  # parameters, and buffers where there are any
-        heads = "".join(f"{head:>12}" for head in ("parameters", "buffers")[:kinds])
-        print(f"{'layer':<{width}}{'output shape':<16}{heads}")
-        print(f"{'input':<{width}}{self.input_shape}")
-        for layer, shape in zip(self.layers, self.output_shapes, strict=True):
-            arrays = (layer.parameters(), layer.buffers())[:kinds]
-            sizes = "".join(f"{sum(v.size for v in views.values()):>12,}" for views in arrays)
-            frozen = "" if layer.trainable else "  frozen"
-            print(f"{layer.name:<{width}}{shape!s:<16}{sizes}{frozen}")
-        totals = "".join(f"{v.size:>12,}" for v in (self.params, self.buffers)[:kinds])
-        print(f"{'total':<{width}}{'':<16}{totals}")
+        print(table_of(self.layers, self.input_shape, self.output_shapes))
 
     def config(self) -> dict[str, Any]:
         """Return what `from_config` rebuilds the model from, the weights aside, in JSON's types.
 
         Raises InputError if a layer cannot be told by its class's name and arguments.
         """
-        known = checks.with_own({**LAYERS, **INITIALIZERS}, map(type, self.layers))
-        entries = []
-        for layer in self.layers:
-            told = {k: to_json(v, f"{layer.name}: {k}", known) for k, v in layer.config().items()}
-            frozen = {} if layer.trainable else {"trainable": False}
-            entries.append({"layer": type(layer).__name__, "config": told, **frozen})
-        shape, dtype = list(self.input_shape), self.dtype.name
-        return {"layers": entries, "input_shape": shape, "seed": self.seed, "dtype": dtype}
+        return {
+            "layers": layers_to_json(self.layers),
+            "input_shape": list(self.input_shape),
+            "seed": self.seed,
+            "dtype": self.dtype.name,
+        }
 
     @classmethod
     def from_config(
@@ -246,7 +233,7 @@ class Sequential(Guarded, Portable):
         >>> Sequential.from_config(model.config()).layers
         (Dense(units=2, initializer=he_normal),)
         """
-        built = layers_of_config(config, layers)
+        built = layers_from_json(config["layers"], layers)
         return cls(built, tuple(config["input_shape"]), config["seed"], config["dtype"])
 
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":
@@ -288,17 +275,3 @@ def infer_shapes(
         buffers.update({f"{layer.name}.{key}": value for key, value in kept.items()})
         shape = outputs[-1]
     return tuple(outputs), parameters, buffers
-
-
-def layers_of_config(
-    config: Mapping[str, Any], layers: Iterable[Callable[..., Any]] = ()
-) -> list[Layer]:
-    """Return fresh layers as a model's `config()` lists them; see `Sequential.from_config`."""
-    known = checks.with_own({**LAYERS, **INITIALIZERS}, layers)
-    classes = {name: t for name, t in known.items() if isinstance(t, type) and issubclass(t, Layer)}
-    built = list[Layer]()
-    for entry in config["layers"]:
-        arguments = {name: from_json(value, known) for name, value in entry["config"].items()}
-        built.append(lookup(entry["layer"], classes)(**arguments))
-        built[-1].trainable = entry.get("trainable", True)
-    return built

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.architecture import layers_from_json
 from tinynn.configuration import refuse_other_twin
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.files.lost_state import refuse_lost_state
 from tinynn.files.nested import count_values
 from tinynn.files.npz import ModelFormatError, NpzFile, write_npz
-from tinynn.model import Sequential, infer_shapes, layers_of_config
+from tinynn.model import Sequential, infer_shapes
 from tinynn.parameters import Array, Shape
 
 FORMAT = 2
@@ -120,7 +121,7 @@ def architecture_in(file: NpzFile) -> Any:
 def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]]) -> Sequential:
     """Make the model that a file holds; nothing is allocated before its arrays are known to fit."""
     try:
-        built = layers_of_config(architecture, layers)
+        built = layers_from_json(architecture["layers"], layers)
         rest = (tuple(architecture["input_shape"]), architecture["seed"], architecture["dtype"])
         if rest[2] not in ("float32", "float64"):
             raise InputError(f"Its dtype should be float32 or float64, but is {rest[2]!r}.")

@@ -8,7 +8,6 @@ In the code w and g are parts of params and grads, and rate is the learning rate
 for a result, so that no operation needs a new array.
 """
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -16,15 +15,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinynn import checks
-from tinynn.configuration import Configured
-from tinynn.errors import InputError
-from tinynn.parameters import Array, Owner, frozen_in, owner_of
+from tinynn.optimizers.slots import Slots
+from tinynn.parameters import Array, frozen_in
 from tinynn.threads import flush_subnormals, in_two_threads
 
 Rate: TypeAlias = float | Callable[[int], float]
 
 
-class Optimizer(Configured, ABC):
+class Optimizer(Slots, ABC):
     """The contract: an `update(params, grads, rate)`, and the names of the vectors it remembers.
 
     learning_rate: a positive number, or a function of the step count t that returns one, or 0; a
@@ -38,19 +36,14 @@ class Optimizer(Configured, ABC):
     0.025
     """
 
-    state_names: tuple[str, ...] = ()
     # what each hyper-parameter must be: returned as a Python number, since one of NumPy's would
     # bring a step to another precision
     hyperparameters: Mapping[str, Callable[[str, Any], Any]] = {"learning_rate": checks.rate}
-    _owner: Owner | None = None  # of the vectors that it has stepped; None: no model's, so far
-    _unpickled = False
     _asked: tuple[Any, int, float] = (None, 0, 0.0)  # a schedule, its last t, and its answer
 
     def __init__(self, learning_rate: Rate) -> None:
+        super().__init__()
         self.learning_rate: Rate = checks.first_rate(learning_rate)
-        self._unpickled = False  # since its last step
-        self.t = 0
-        self.slots: dict[str, Array] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Check a hyper-parameter when it is set, by whomever."""
@@ -78,9 +71,7 @@ class Optimizer(Configured, ABC):
         checks.same_length(params, grads, self.slots, type(self).__name__)
         self.refuse_another_models(params)
         rate = self.rate(self.t + 1)  # before anything changes: a function of t may raise
-        if not self.slots:
-            self.slots = {name: np.zeros_like(params) for name in self.state_names}
-        self._owner, self._unpickled = owner_of(params) or self._owner, False
+        self.belong_to(params)
         self.t += 1
         flush_subnormals(self.slots.values(), self.t)  # tiny numbers are slow: see threads.py
         vectors = (params, *self.slots.values())
@@ -100,46 +91,6 @@ class Optimizer(Configured, ABC):
         And, where there is such a formula, what the gradient promises that the loss will fall by.
         """
         return ()
-
-    def refuse_another_models(self, params: Array) -> None:
-        """Raise InputError if these are another model's than those that it has stepped."""
-        ours, theirs = self._owner, owner_of(params)
-        if ours is None or theirs is None or ours is theirs:
-            return
-        if not (self._unpickled and ours.mark == theirs.mark):
-            raise checks.another_model(type(self).__name__, self.t)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Where it was pickled apart from its model, it finds that again at its next step."""
-        self.__dict__.update(state, _unpickled=True)
-
-    def state(self) -> dict[str, Any]:
-        """Return all that the next step depends on: t, and a copy of each vector."""
-        return {"t": self.t, **{name: vector.copy() for name, vector in self.slots.items()}}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state()` was taken. Raises InputError for another optimizer's state."""
-        names = self.state_names if state.get("t") else ()  # none before the first step
-        checks.check_optimizer_state(state, names, type(self).__name__)
-        self.t = int(state["t"])
-        self.slots = {name: np.array(state[name]) for name in names}
-        self._owner = None  # of the model that it steps next
-
-    def check_state(
-        self, state: Mapping[str, Any], numbers: Mapping[str, Any], params: Array
-    ) -> None:
-        """Raise InputError unless a training of params can have left its `state()` so.
-
-        numbers: its hyper-parameters then, but for those that are functions.
-        """
-        twin = copy.copy(self)  # which gets other vectors, and leaves these as they are
-        twin.load_state(state)
-        checks.kept_vectors(twin.slots, params)
-        ours = self.config()
-        if not {k for k in ours if not callable(ours[k])} <= numbers.keys() <= ours.keys():
-            raise InputError(f"its hyper-parameters are {numbers}")
-        for name, value in numbers.items():
-            setattr(twin, name, value)  # refuses wrong ones
 
 
 class SGD(Optimizer):

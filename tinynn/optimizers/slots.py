@@ -1,0 +1,74 @@
+"""What an optimizer keeps from step to step: t, vectors like the parameters, whose these are."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinynn import checks
+from tinynn.configuration import Configured
+from tinynn.errors import InputError
+from tinynn.parameters import Array, Owner, owner_of
+
+
+class Slots(Configured):
+    """An optimizer's state: the step count t, and a vector for each name in `state_names`.
+
+    The vectors are made at the first step, of zeros. They belong to the model that was stepped.
+    """
+
+    state_names: tuple[str, ...] = ()
+    _owner: Owner | None = None  # of the vectors that it has stepped; None: no model's, so far
+    _unpickled = False  # since its last step
+
+    def __init__(self) -> None:
+        self._unpickled = False
+        self.t = 0
+        self.slots: dict[str, Array] = {}
+
+    def belong_to(self, params: Array) -> None:
+        """Be of this vector's model from now on; make the vectors at the first step."""
+        if not self.slots:
+            self.slots = {name: np.zeros_like(params) for name in self.state_names}
+        self._owner, self._unpickled = owner_of(params) or self._owner, False
+
+    def refuse_another_models(self, params: Array) -> None:
+        """Raise InputError if these are another model's than those that it has stepped."""
+        ours, theirs = self._owner, owner_of(params)
+        if ours is None or theirs is None or ours is theirs:
+            return
+        if not (self._unpickled and ours.mark == theirs.mark):
+            raise checks.another_model(type(self).__name__, self.t)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Where it was pickled apart from its model, it finds that again at its next step."""
+        self.__dict__.update(state, _unpickled=True)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next step depends on: t, and a copy of each vector."""
+        return {"t": self.t, **{name: vector.copy() for name, vector in self.slots.items()}}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state()` was taken. Raises InputError for another optimizer's state."""
+        names = self.state_names if state.get("t") else ()  # none before the first step
+        checks.check_optimizer_state(state, names, type(self).__name__)
+        self.t = int(state["t"])
+        self.slots = {name: np.array(state[name]) for name in names}
+        self._owner = None  # of the model that it steps next
+
+    def check_state(
+        self, state: Mapping[str, Any], numbers: Mapping[str, Any], params: Array
+    ) -> None:
+        """Raise InputError unless a training of params can have left its `state()` so.
+
+        numbers: its hyper-parameters then, but for those that are functions.
+        """
+        twin = copy.copy(self)  # which gets other vectors, and leaves these as they are
+        twin.load_state(state)
+        checks.kept_vectors(twin.slots, params)
+        ours = self.config()
+        if not {k for k in ours if not callable(ours[k])} <= numbers.keys() <= ours.keys():
+            raise InputError(f"its hyper-parameters are {numbers}")
+        for name, value in numbers.items():
+            setattr(twin, name, value)  # refuses wrong ones
