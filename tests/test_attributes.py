@@ -657,7 +657,7 @@ ABSENT = [
     (lambda: network().layers[0], "weight_grad", "0.Dense has no weight_grad. Did you mean dW?"),
     (lambda: network().layers[1], "weight", "1.ReLU has no weight. It has no parameters."),
     (lambda: network().layers[0], "x", "0.Dense has no x. Call forward first?"),
-    (lambda: ReLU(), "open", "ReLU has no open. Call forward first?"),
+    (lambda: ReLU(), "mask", "ReLU has no mask. Call forward first?"),
     (lambda: network().layers[0], "zzz", "0.Dense has no zzz."),
     (network, "weights", "Sequential has no weights. Write model.params, one flat vector, or"),
     (network, "parameters", "Sequential has no parameters. Write model.params, one flat"),

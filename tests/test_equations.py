@@ -99,7 +99,7 @@ class NoisyForward(ReLU):
 
 class OtherGradient(ReLU):
     def input_gradient(self, dout):
-        return np.where(self.open, dout, dout * 0.1)
+        return np.where(self.mask, dout, dout * 0.1)
 
 
 class OtherBackward(ReLU):

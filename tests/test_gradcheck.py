@@ -38,7 +38,7 @@ class FlippedDx(Dense):
 
 class InvertedMask(ReLU):
     def input_gradient(self, dout):
-        return dout * ~self.open
+        return dout * ~self.mask
 
 
 class UntransposedDx(Dense):
@@ -108,7 +108,7 @@ class HalfOpenReLU(ReLU):
     """Its slope under 0 is wrong."""
 
     def input_gradient(self, dout):
-        return dout * np.where(self.open, 1.0, 0.01)
+        return dout * np.where(self.mask, 1.0, 0.01)
 
 
 class DiagonalSoftmax(Softmax):
@@ -440,7 +440,7 @@ class ReLUOfMinus(ReLU):
     def forward(self, x, training=True):
         out = super().forward(x, training)
         if training:
-            self.open = x < 0
+            self.mask = x < 0
         return out
 
 
@@ -523,7 +523,7 @@ def test_one_wrong_entry_that_happens_to_be_closed_is_no_pattern():
     class OneEntry(ReLU):
         def input_gradient(self, dout):
             dx = super().input_gradient(dout)
-            dx[tuple(np.argwhere(~self.open)[0])] += 0.1
+            dx[tuple(np.argwhere(~self.mask)[0])] += 0.1
             return dx
 
     assert "x is 0 or less" not in report_on(relu=OneEntry).diagnosis
@@ -596,12 +596,12 @@ def test_a_wrong_slope_of_closed_units_is_told_though_only_two_are_closed(slope)
             return np.where(x > 0, x, 0.1 * x)
 
         def input_gradient(self, dout):
-            return dout * np.where(self.open, 1, slope)
+            return dout * np.where(self.mask, 1, slope)
 
     model = Sequential([Leaky(), Dense(2)], input_shape=(4,))
     x = [[1.0, 2.0, -3.0, 1.5], [2.0, 1.0, 3.0, -4.0]]
     text = check_gradients(model, SoftmaxCrossEntropy(), x, [0, 1]).diagnosis
-    assert "Wrong only where x is 0 or less: there the slope is another one." in text
+    assert "Wrong only where x is 0 or less: the derivative there is another one." in text
 
 
 class FirstColumnForgotten(Dense):
@@ -674,7 +674,7 @@ def test_a_slope_below_zero_is_not_said_to_be_none():
     model = Sequential([Dense(4), Leaky(), Dense(3), Softmax()], input_shape=(3,))
     x = np.random.default_rng(0).normal(size=(5, 3))
     text = check_gradients(model, CrossEntropy(), x, [0, 1, 2, 0, 1]).diagnosis
-    assert "Wrong only where x is 0 or less: there the slope is another one." in text
+    assert "Wrong only where x is 0 or less: the derivative there is another one." in text
 
 
 def test_a_gradient_that_is_nearly_right_is_said_to_be_so():

@@ -102,14 +102,14 @@ class Dropping(Layer):
 def test_relu_lets_pass_what_is_above_0_and_tells_so_without_a_forward():
     relu = ReLU()
     assert relu.kink_mask(np.array([[-1.0, 0.0, 2.0]])).tolist() == [[False, False, True]]
-    assert "open" not in vars(relu)
+    assert "mask" not in vars(relu)
 
 
 def test_relu_tells_of_the_batch_that_it_is_asked_about_not_of_the_last_one():
     relu = ReLU()
     relu.forward(X)
     assert relu.kink_mask(-X).tolist() == [[True, False], [False, True]]
-    assert relu.open.tolist() == [[False, True], [True, False]]  # what backward needs stays
+    assert relu.mask.tolist() == [[False, True], [True, False]]  # what backward needs stays
 
 
 @pytest.mark.parametrize("layer", [Flatten(), Dense(2), Softmax(), Leaky()])
@@ -126,7 +126,7 @@ def test_a_step_over_the_kink_is_known_by_the_mask_whatever_layers_keep(cached):
         def forward(self, x, training=True):
             out = super().forward(x, training)
             if not cached:
-                self.open = self.open.astype(x.dtype)  # nothing boolean is kept
+                self.mask = self.mask.astype(x.dtype)  # nothing boolean is kept
             return out
 
     model = Sequential([Kept()], input_shape=(200,), dtype=np.float64)

@@ -315,7 +315,7 @@ def trained(sample, sweep=flush_subnormals):
     layers = [Flatten(), Dense(32), ReLU(), Dense(10), Softmax()]
     trainer = Trainer(Sequential(layers, input_shape=(28, 28)), CrossEntropy(), Adam())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tinynn.optimizers.flush_subnormals", sweep)
+        patch.setattr("tinynn.optimizers.basic.flush_subnormals", sweep)
         trainer.fit(*sample, epochs=6)
     return trainer
 

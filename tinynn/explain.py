@@ -240,7 +240,7 @@ def _told(
     >>> from tinynn import ReLU
     >>> class Leaky(ReLU):
     ...     def input_gradient(self, dout):
-    ...         return dout * np.where(self.open, 1, 0.1)
+    ...         return dout * np.where(self.mask, 1, 0.1)
     >>> _told(Leaky(), Leaky.equations, (("forward",), ("input_gradient",)))
     ['out = max(x, 0)', '(as this class has it)']
     """

@@ -1,10 +1,10 @@
 """Where weights start: a shape and a random Generator in, an array out.
 
-The spread is what matters. A unit adds up fan_in products of an input and a weight, so that
-Var(out) = fan_in Var(W) mean(x^2), and ReLU halves the mean square for the next layer. So
-fan_in Var(W) should be 2 with ReLU, and about 1 without: much over, and twenty layers explode;
-much under, and they fade. (examples/lessons/07_twenty_layers_deep.py measures it.) All draw in
-float64, so that a network has the same weights, to rounding, in either precision.
+The standard deviation is what matters. A unit adds up fan_in products of an input and a weight, so
+that Var(out) = fan_in Var(W) mean(x^2), and ReLU halves the mean square for the next layer. So
+fan_in Var(W) should be 2 with ReLU, and about 1 without it. Far above that, the numbers explode
+within twenty layers; far below, they vanish (examples/lessons/07_twenty_layers_deep.py measures
+it). All draw in float64, so that a network has the same weights, to rounding, in either precision.
 """
 
 from math import prod, sqrt
@@ -26,8 +26,8 @@ def zeros(shape: Shape, rng: Generator) -> Array:
 def glorot_uniform(shape: Shape, rng: Generator) -> Array:
     """Uniform with Var(W) = 2 / (fan_in + fan_out), between what both ways ask for.
 
-    1 / fan_in would keep the spread on the way forward, 1 / fan_out on the way back. shape:
-    (fan_in, fan_out). For layers followed by tanh, softmax or nothing. Glorot and Bengio,
+    1 / fan_in would keep the standard deviation on the way forward, 1 / fan_out on the way back.
+    shape: (fan_in, fan_out). For layers followed by tanh, softmax or nothing. Glorot and Bengio,
     Understanding the difficulty of training deep feedforward neural networks, 2010, equation 16.
 
     >>> W = glorot_uniform((300, 300), np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Long vectors, kept fast: two threads that share the work, and a broom for what slows it.
+"""Long vectors, kept fast: two threads share the work, and numbers too small to matter become 0.
 
 A step of training passes over all parameters a dozen times, and the arithmetic is not what takes
 the time: it is bringing the numbers from memory and back, and numbers too small to be handled at

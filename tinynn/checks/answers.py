@@ -99,7 +99,7 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     if high >= classes:
         start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
         if high == 255 and y.dtype == np.uint8:  # 0 - 1, of bytes
-            start_at_1 = "Was 1 taken from a 0? Bytes know no -1. "
+            start_at_1 = "Was 1 taken from a 0? A byte cannot hold -1. "
         more = {
             "one_hot": "say classes={}",
             "confusion_matrix": "say classes={}",

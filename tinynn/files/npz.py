@@ -232,5 +232,5 @@ def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
         except ModelFormatError as error:
             problem = str(error).replace(file.name, "it")
             raise InputError(
-                f"{path} was not written: {problem} No file of tinynn's may be so."
+                f"{path} was not written: {problem} tinynn does not read files like this one."
             ) from error

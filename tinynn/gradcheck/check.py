@@ -6,7 +6,7 @@
 All in float64, on a copy (in float32 a difference has about two digits). Small networks are checked
 at every entry, large ones along random directions of norm 1, one array at a time.
 
-Where a step pushes a unit of ReLU over its kink, both slopes are right and no comparison is
+Where a step pushes a unit of ReLU over its kink, both derivatives are right and no comparison is
 possible. Such a step is skipped, and counted: the layer's `kink_mask` tells exactly which steps
 these are; of a layer without one a shorter step, or how sharply the loss bends, has to tell. Where
 too many are, as for x = 0 and b = 0, whose z lie on the kink itself, all parameters are moved a
@@ -91,7 +91,7 @@ class GradientReport:
         if self.moved is not None:
             lines.append(
                 f"MOVED    At the model's own parameters {self.moved:.1%} of the steps crossed a "
-                "kink, or the slope bends too sharply. The table is of a copy with each moved by "
+                "kink, or the loss curves too sharply. The table is of a copy with each moved by "
                 f"about {MOVE}."
             )
         if self.skipped > self.most_skipped:
@@ -143,7 +143,7 @@ def check_gradients(
     report = _check(model, loss, x, tuple(given), tolerance, seed)
     if report.ok:
         return report
-    # Is it only here? At x = 0 and b = 0 all z lie on what may be a kink, or a bend of the slope.
+    # Is it only here? At x = 0 and b = 0 all z lie on a kink, or where the loss curves sharply.
     twin = model.astype(np.float64)
     twin.params += MOVE * np.random.default_rng(seed).normal(size=twin.params.size)
     moved = _check(twin, loss, x, tuple(given), tolerance, seed)

@@ -185,10 +185,12 @@ def _mask(evidence: Evidence) -> str:
     small = CLOSE * np.abs(dout).max()
     wrong = np.abs(found - truth) > small
     if wrong.sum() > 1 and not (wrong & ((evidence.x > 0) | (dout == 0))).any():
-        slopes = truth[wrong] / dout[wrong]
-        if np.ptp(slopes) < 1e-3:  # the same one everywhere: no chance
-            blocked = np.abs(slopes).max() < 1e-3
-            should = "nothing should pass there" if blocked else "there the slope is another one"
+        derivatives = truth[wrong] / dout[wrong]
+        if np.ptp(derivatives) < 1e-3:  # the same one everywhere: no chance
+            blocked = np.abs(derivatives).max() < 1e-3
+            should = (
+                "nothing should pass there" if blocked else "the derivative there is another one"
+            )
             return f"Wrong only where x is 0 or less: {should}."
     passed = (found == 0) | (found == dout)
     right = np.isnan(truth) | (np.abs(truth) <= small) | (np.abs(truth - dout) <= small)

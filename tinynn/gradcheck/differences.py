@@ -65,7 +65,7 @@ class Probe:
     unit: Array
     h: float
 
-    def slope(self, gradient: Array) -> float:
+    def derivative(self, gradient: Array) -> float:
         """Return what a gradient says of this place: its entry, or its projection."""
         return float(gradient[self.at] if self.unit.ndim == 0 else np.vdot(gradient, self.unit))
 
@@ -102,15 +102,15 @@ def directions(scale: Array, count: int, rng: Generator) -> list[Probe]:
 def finite_difference(
     array: Array, probe: Probe, h: float, here: float, measure: Measurement
 ) -> tuple[float, float]:
-    """Return the central difference, and by how much the slopes above and below differ.
+    """Return the central difference, and by how much the derivatives above and below differ.
 
     measure: returns the loss now, and on which sides of their kinks the layers' inputs lie; here:
     the loss in between. Both are nan if the step crosses a kink.
 
     >>> w = np.array([3.0])
     >>> probe = Probe("entry (0,)", 0, np.ones(()), 1e-5)
-    >>> slope, bend = finite_difference(w, probe, 1e-5, 9.0, lambda: (float(w[0]) ** 2, b""))
-    >>> round(slope, 6), round(bend, 6), w  # the bend of w^2 is 2h
+    >>> derivative, bend = finite_difference(w, probe, 1e-5, 9.0, lambda: (float(w[0]) ** 2, b""))
+    >>> round(derivative, 6), round(bend, 6), w  # the bend of w^2 is 2h
     (6.0, 2e-05, array([3.]))
     """
     kept = array[probe.at].copy()
@@ -124,7 +124,7 @@ def finite_difference(
     return (above - below) / (2 * h), abs((above - here) - (here - below)) / h
 
 
-def slopes(
+def derivatives(
     array: Array,
     probes: list[Probe],
     claimed: Array,
@@ -138,7 +138,7 @@ def slopes(
     """
     here = measure()[0]
     first = [finite_difference(array, probe, probe.h, here, measure) for probe in probes]
-    found = np.array([slope for slope, _ in first])
+    found = np.array([derivative for derivative, _ in first])
     size = np.abs(claimed)
     allowed = np.maximum(tolerance * np.maximum(size, 1e-3 * size.max()), noise)
     for k in np.flatnonzero(~(np.abs(found - claimed) <= allowed)):
@@ -146,7 +146,9 @@ def slopes(
             finite_difference(array, probes[k], factor * probes[k].h, here, measure)
             for factor in (0.1, 0.01, 10)
         ]
-        agreeing = [slope for slope, _ in looks if abs(slope - claimed[k]) <= allowed[k]]
+        agreeing = [
+            derivative for derivative, _ in looks if abs(derivative - claimed[k]) <= allowed[k]
+        ]
         (_, bend), (tenth, bend_of_tenth) = first[k], looks[0]
         if agreeing:
             found[k] = agreeing[0]

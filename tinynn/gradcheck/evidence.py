@@ -94,7 +94,7 @@ class Evidence:
 
     def asked(self, guess: Array) -> Array:
         """Return what a gradient says at the probes."""
-        return np.array([probe.slope(guess) for probe in self.found.probes])
+        return np.array([probe.derivative(guess) for probe in self.found.probes])
 
     def agrees(self, guess: Array) -> bool:
         """Whether a guess at the right gradient is what the differences say."""

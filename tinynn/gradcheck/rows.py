@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tinynn.gradcheck.differences import Measurement, Probe, loss_from, side, slopes
+from tinynn.gradcheck.differences import Measurement, Probe, derivatives, loss_from, side
 from tinynn.gradcheck.walk import Walk, gradients_alone, handed
 from tinynn.layers import Layer
 from tinynn.losses import Loss
@@ -173,7 +173,7 @@ class Case:
     ) -> Comparison:
         """Compare an array's gradient with finite differences, of the loss or what is instead."""
         array = self.array(name)
-        claimed = np.array([probe.slope(gradient) for probe in probes])
+        claimed = np.array([probe.derivative(gradient) for probe in probes])
         with self.measured(name) as loss_there:
             measure = instead or loss_there
 
@@ -181,7 +181,7 @@ class Case:
                 self.go_back()
                 return measure()
 
-            truth = slopes(array, probes, claimed, self.tolerance, self.noise, from_here)
+            truth = derivatives(array, probes, claimed, self.tolerance, self.noise, from_here)
         return Comparison(self._row(name, probes, claimed, truth), gradient, probes, truth)
 
     def _row(self, name: str, probes: list[Probe], claimed: Array, truth: Array) -> GradientRow:

@@ -32,7 +32,7 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     buffers);
     `initialize(rng)`: fills parameters and buffers, which are attributes of the layer by now;
     `forward(x, training)`, then `parameter_gradients(dout)` and `input_gradient(dout)`. Backward is
-    in two halves because the first trainable layer needs no dx, and the slope of x alone no dW.
+    in two halves because the first trainable layer needs no dx, and who asks for dx alone no dW.
 
     A buffer is an array that is kept and saved, but not trained, such as a running mean. Forward
     with `training=True` may write it, and nothing else does. Random numbers come from `stream()`.
@@ -147,9 +147,9 @@ class Dense(Layer):
     """out = x @ W + b: every output is a weighted sum of all the inputs, plus a bias.
 
     In single numbers, out[n, j] = sum_i x[n, i] W[i, j] + b[j]. W[i, j] and b[j] act on out[n, j]
-    of every sample n, so their slopes are sums over n; x[n, i] acts on out[n, j] of every unit j,
-    so its slope is a sum over j. In matrix form (Goodfellow, Bengio and Courville, Deep Learning,
-    2016, section 6.5.6):
+    of every sample n, so their gradients are sums over n; x[n, i] acts on out[n, j] of every unit
+    j, so its gradient is a sum over j. In matrix form (Goodfellow, Bengio and Courville, Deep
+    Learning, 2016, section 6.5.6):
 
         dW[i, j] = sum_n x[n, i] dout[n, j]         dW = x.T @ dout
         db[j]    = sum_n dout[n, j]                 db = dout.sum(axis=0)
@@ -208,9 +208,10 @@ class Dense(Layer):
 class ReLU(Layer):
     """out = max(x, 0): lets positive numbers pass, and stops the rest. NaN stays NaN.
 
-        dx = dout * open, where open is x > 0
+        dx = dout * mask, where mask is x > 0
 
-    The slope is 1 where x > 0 and 0 elsewhere; at 0 itself, where there is none, it counts as 0.
+    The derivative is 1 where x > 0, and 0 where x < 0. At 0 itself, where there is none, it is
+    taken as 0.
     (Nair and Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines, 2010.)
 
     >>> relu = ReLU()
@@ -224,11 +225,11 @@ class ReLU(Layer):
 
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
-            self.open = x > 0  # (B, ...)
+            self.mask = x > 0  # (B, ...)
         return np.maximum(x, 0)
 
     def input_gradient(self, dout: Array) -> Array:
-        return dout * self.open
+        return dout * self.mask
 
     def kink_mask(self, x: Array) -> Array:
         return x > 0

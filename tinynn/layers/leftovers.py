@@ -74,7 +74,7 @@ def without_batch(thing: Any) -> dict[str, Any]:
     >>> from tinynn import ReLU, Sequential
     >>> relu = ReLU()
     >>> p = Sequential([relu], input_shape=(3,)).forward(np.ones((5000, 3)))
-    >>> relu.open.shape, "open" in without_batch(relu)
+    >>> relu.mask.shape, "mask" in without_batch(relu)
     ((5000, 3), False)
     """
     state = dict(vars(thing))

@@ -1,4 +1,4 @@
-"""How wrong is the prediction p: one number for a batch, and its slope with respect to p.
+"""How wrong is the prediction p: one number for a batch, and its gradient.
 
 Losses hold no state: forward(p, y) is the number, backward(p, y) its gradient dp, shaped like p.
 p and y are arrays, or what becomes one, such as a list of rows.
@@ -101,7 +101,7 @@ class CrossEntropy(Loss):
     equation 5.59; Softmax's backward turns this dp into (p - y) / B.)
 
     Probabilities under 1e-30, Softmax's floor, count as 1e-30, so one sample's loss is 69.08 at
-    most. dp keeps its slope there, or a sample so wrong would teach nothing. SoftmaxCrossEntropy
+    most. dp is not 0 there, or a sample so wrong would teach nothing. SoftmaxCrossEntropy
     has no such cap. Raises InputError if rows of p are no probabilities,
     or if y does not fit p.
 

@@ -94,7 +94,7 @@ class Optimizer(Slots, ABC):
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: go down the slope; with momentum, like a heavy ball.
+    """Stochastic gradient descent: step against the gradient; momentum keeps part of the last step.
 
         velocity <- momentum velocity - rate g
         w        <- w + velocity
@@ -137,7 +137,7 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Every parameter steps by about learning_rate, less where its gradients disagree.
 
-        M <- beta1 M + g                      the fading sum of the gradients,
+        M <- beta1 M + g                      the decaying sum of the gradients,
         V <- beta2 V + g^2                    and that of their squares
         m = M (1 - beta1) / (1 - beta1^t)     means: the weights in M, 1 + beta1 + beta1^2 + ... +
         v = V (1 - beta2) / (1 - beta2^t)     beta1^(t-1), add up to (1 - beta1^t) / (1 - beta1)

@@ -95,7 +95,7 @@ def test_the_answer_to_the_second_question(lesson, weights):
         model.layers[i].b += 1000.0**i  # so that every unit is open
     product = weights[0] @ weights[2] @ weights[4] @ weights[6]  # (784, 10)
     slope = zero.slope(model, zero.x[:1], np.eye(10)[3])
-    assert all(model.layers[i].open.all() for i in (2, 4, 6))
+    assert all(model.layers[i].mask.all() for i in (2, 4, 6))
     np.testing.assert_allclose(slope.ravel(), product[:, 3], atol=1e-9)
 
 
