@@ -17,8 +17,11 @@ LAYERING = [
     "parameters",
     "checks.door",
     "checks.arguments",
+    "checks.other_libraries",
     "checks.attributes",
-    "checks.networks",
+    "checks.layers",
+    "checks.batches",
+    "checks.optimizers",
     "checks.answers",
     "checks.predictions",
     "checks.weights",
@@ -56,10 +59,18 @@ LAYERING = [
     "training.settings",
     "training.divergence",
     "training.resume",
-    "training.callbacks",
+    "training.csv_log",
+    "training.progress",
+    "training.early_stopping",
+    "training.checkpoint",
     "training.trainer",
     "picture",
     "plots",
+    "explain.record",
+    "explain.equations",
+    "explain.page",
+    "explain.figure",
+    "explain.step",
     "explain",
     "gradcheck.walk",
     "gradcheck.differences",
@@ -92,6 +103,7 @@ CORE = [
     "training.trainer",
 ]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = sorted((PACKAGE / "layers").glob("*.py"))
 RANDOM_ALLOWED = {"default_rng", "Generator", "SeedSequence"}
 
 
@@ -132,8 +144,8 @@ def own_modules(module):
     return {module_of(name) for name in names if name.split(".")[0] == "tinynn"}
 
 
-def code_lines(text):
-    """Count the lines that hold code: no blanks, no comments, no docstrings."""
+def numbers_of_code_lines(text):
+    """Return the numbers of the lines that hold code: no blanks, no comments, no docstrings."""
     lines = set()
     idle = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -145,7 +157,20 @@ def code_lines(text):
         ):
             docstring = node.body[0]
             lines.difference_update(range(docstring.lineno, docstring.end_lineno + 1))
-    return len(lines)
+    return lines
+
+
+def code_lines(text):
+    """Count the lines that hold code."""
+    return len(numbers_of_code_lines(text))
+
+
+def too_long(text, kind, most):
+    """Return each function, or class, with more than so many lines of code: name and lines."""
+    lines = numbers_of_code_lines(text)
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, kind)]
+    sizes = [(node.name, len(lines & {*range(node.lineno, node.end_lineno + 1)})) for node in nodes]
+    return [(name, size) for name, size in sizes if size > most]
 
 
 def dotted(node):
@@ -193,6 +218,41 @@ def test_the_counter_of_lines_counts_code_alone():
     text = '"""Why."""\n\nx = 1  # so\n\n# a comment\ndef f():\n    """Two\n\n    lines."""\n'
     text += '    return """\n    text\n    """\n'
     assert code_lines(text) == 5  # x, def, and the three lines of the text that is no docstring
+
+
+def test_the_finder_of_long_functions_and_classes_counts_what_stands_within():
+    text = """
+class Six:
+    '''Why.'''
+
+    x = 1
+
+    def four(self):
+        # a comment
+        def two():
+            return 2
+        return two
+
+class Three:
+    def four(self):  # the same name hides nothing
+        return 2
+"""
+    assert sorted(too_long(text, ast.FunctionDef, 1)) == [("four", 2), ("four", 4), ("two", 2)]
+    assert too_long(text, ast.FunctionDef, 2) == [("four", 4)]
+    assert too_long(text, ast.ClassDef, 5) == [("Six", 6)]
+    assert too_long(text, ast.ClassDef, 2) == [("Six", 6), ("Three", 3)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_and_each_function_in_it_are_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert code_lines(text) <= 250
+    assert not too_long(text, ast.FunctionDef, 50)
+
+
+@pytest.mark.parametrize("path", LAYERS, ids=lambda path: path.stem)
+def test_a_layer_is_short(path):
+    assert not too_long(path.read_text(encoding="utf-8"), ast.ClassDef, 80)
 
 
 def test_the_core_is_read_in_one_sitting():

@@ -30,8 +30,11 @@ from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntr
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
 from tinynn.optimizers import SGD, Adam, Optimizer
-from tinynn.training.callbacks import Checkpoint, CSVLogger, EarlyStopping, ProgressBar
+from tinynn.training.checkpoint import Checkpoint
+from tinynn.training.csv_log import CSVLogger
 from tinynn.training.divergence import TrainingDiverged
+from tinynn.training.early_stopping import EarlyStopping
+from tinynn.training.progress import ProgressBar
 from tinynn.training.run import Callback, History
 from tinynn.training.trainer import Trainer
 

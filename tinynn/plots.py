@@ -103,6 +103,24 @@ def prediction_grid(
     >>> [panel.get_title() for panel in figure.axes]
     ['cat > 99.9 %\\ntrue: cat', '\u2717 dog > 99.9 %\\ntrue: cat']
     """
+    images, p, names, answers = _fitting(images, p, names, y)
+    rows = -(-len(images) // columns)
+    figure = blank(1.75 * columns, 2.15 * rows + (0.5 if title else 0))
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels[len(images) :]:
+        panel.remove()
+    for i, (panel, image) in enumerate(zip(panels, images, strict=False)):
+        panel.imshow(image, cmap="gray", vmin=0, vmax=images.max() or 1)
+        _tell(panel, p[i], names, None if answers is None else int(answers[i]))
+    if title:
+        figure.suptitle(title, parse_math=False)
+    return saved(figure, path)
+
+
+def _fitting(
+    images: npt.ArrayLike, p: npt.ArrayLike, names: Sequence[str], y: npt.ArrayLike | None
+) -> tuple[Array, Array, list[str], Array | None]:
+    """Return images, probabilities, names and true classes (N,), if they fit each other."""
     answers = None if y is None else checks.array(y, "y")
     images, p = checks.array(images, "images"), checks.array(p, "p")
     if p.ndim != 2:
@@ -122,30 +140,25 @@ def prediction_grid(
         p, answers = checks.compared(p, answers, "prediction_grid")
         answers = checks.labels(classes_of(answers), p.shape[1], "prediction_grid")
     checks.refuse_unscored(p, "prediction_grid")
-    rows = -(-len(images) // columns)
-    figure = blank(1.75 * columns, 2.15 * rows + (0.5 if title else 0))
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in panels[len(images) :]:
-        panel.remove()
-    for i, (image, probabilities) in enumerate(zip(images, p, strict=True)):
-        best = int(probabilities.argmax())
-        right = answers is None or best == answers[i]
-        sure = probabilities[best]  # never quite: float32 rounds what is nearly 1 to 1
-        text = f"{names[best]} {'> 99.9' if sure > 0.999 else f'{100 * sure:.1f}'} %"
-        mark = "" if right else "\u2717 "
-        panels[i].imshow(image, cmap="gray", vmin=0, vmax=images.max() or 1)
-        panels[i].set_xticks([])
-        panels[i].set_yticks([])
-        panels[i].set_title(
-            text if answers is None else f"{mark}{text}\ntrue: {names[int(answers[i])]}",
-            color=RIGHT if right else WRONG,
-            fontsize=9,
-            parse_math=False,  # a $ is a $
-        )
-        panels[i].spines[:].set(color=RIGHT if right else WRONG, linewidth=1 if right else 3)
-    if title:
-        figure.suptitle(title, parse_math=False)
-    return saved(figure, path)
+    return images, p, names, answers
+
+
+def _tell(panel: Any, p: Array, names: Sequence[str], answer: int | None) -> None:
+    """Write above an image its predicted class, how sure that is, and the true class if known."""
+    best = int(p.argmax())
+    right = answer is None or best == answer
+    sure = p[best]  # never quite: float32 rounds what is nearly 1 to 1
+    text = f"{names[best]} {'> 99.9' if sure > 0.999 else f'{100 * sure:.1f}'} %"
+    mark = "" if right else "\u2717 "
+    panel.set_xticks([])
+    panel.set_yticks([])
+    panel.set_title(
+        text if answer is None else f"{mark}{text}\ntrue: {names[answer]}",
+        color=RIGHT if right else WRONG,
+        fontsize=9,
+        parse_math=False,  # a $ is a $
+    )
+    panel.spines[:].set(color=RIGHT if right else WRONG, linewidth=1 if right else 3)
 
 
 @checks.door

@@ -39,27 +39,31 @@ from tinynn.checks.arguments import (
     should_rise,
 )
 from tinynn.checks.attributes import absent, assignable, deletable
-from tinynn.checks.door import door
-from tinynn.checks.networks import (
-    another_model,
+from tinynn.checks.batches import (
     batch,
-    check_flat_samples,
-    check_initial_values,
     check_layer_output,
-    check_optimizer_state,
-    equations,
-    fresh_layers,
-    in_no_model,
-    kept_vectors,
     kink_mask,
     not_in_place,
     output_gradient,
+)
+from tinynn.checks.door import door
+from tinynn.checks.layers import (
+    check_flat_samples,
+    check_initial_values,
+    equations,
+    fresh_layers,
+    in_no_model,
     own_classes,
     parameter_shapes,
-    same_length,
     shape_after,
     something_trainable,
     with_own,
+)
+from tinynn.checks.optimizers import (
+    another_model,
+    check_optimizer_state,
+    kept_vectors,
+    same_length,
 )
 from tinynn.checks.predictions import (
     NoNumbers,

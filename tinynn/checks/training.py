@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.arguments import a_loss, array, instance
+from tinynn.checks.batches import batch
 from tinynn.checks.door import door
-from tinynn.checks.networks import batch
 from tinynn.checks.predictions import NoNumbers, masked_answer, refuse_unsound, scored
 from tinynn.checks.weights import sample_weights, weights
 from tinynn.errors import InputError

@@ -170,6 +170,32 @@ def restore(run: Run, path: PathLike) -> Restored:
     Raises InputError, naming each difference, if the run that wrote it had other settings. Another
     Python, NumPy, BLAS, processor or number of threads is a warning: the last bits may differ.
     """
+    model, state = _read(run, path)
+    _refuse_other_settings(_unlike(run, state, path), path)
+    _warn_of_other_conditions(state, path)
+    _complete(run, model, state, path)
+    if state["epoch"] > run.epochs:
+        raise InputError(
+            f"{path} has come to epoch {state['epoch']} already, but epochs={run.epochs}. With "
+            "resume_from, epochs is the total."
+        )
+    schedule = schedule_of(run, state["schedule"])
+    _refuse_other_settings(schedule.unlike(state["schedule"]) if schedule else [], path)
+    _restore_callbacks(run, state["callbacks"], path)  # from here on the run changes
+    restored = Restored(model, state["optimizer"], state["hyperparameters"])
+    restored.put_back(run)
+    if state["grads"] is not None:
+        run.model.grads = state["grads"]
+    _set_back(run, state)
+    run.settings, run.schedule = state["settings"], schedule
+    run.architecture = structure(run.model)
+    run.checkpoint = f"{path}, of epoch {run.epoch}, step {run.step}"
+    run.own_files.add(os.path.realpath(path))
+    return restored
+
+
+def _read(run: Run, path: PathLike) -> tuple[Sequential, dict[str, Any]]:
+    """Return the model and the training state in a file that holds all parts of one."""
     model, state = load_checkpoint(path, run.model)
     state = _with_names_of_now(state)
     if not isinstance(state, dict) or set(state) != STATE:
@@ -183,54 +209,82 @@ def restore(run: Run, path: PathLike) -> Restored:
         raise ModelFormatError(
             f"{path} has an array that is no optimizer's and no callback's."
         ) from error
+    return model, state
+
+
+def _with_names_of_now(state: Any) -> Any:
+    """Return a state as this version writes it: before format 2 no layer drew random numbers."""
+    if isinstance(state, dict) and isinstance(state.get("sums"), dict):
+        names = {"hits": "n_correct", "samples": "n_samples"}
+        totals = {names.get(name, name): value for name, value in state.pop("sums").items()}
+        return {"model": Streams(0).state(), "totals": totals, **state}
+    return state
+
+
+def _unlike(run: Run, state: Mapping[str, Any], path: PathLike) -> list[str]:
+    """Return a line for each setting of the checkpoint's run that is another in this one."""
     try:
-        unlike = _unlike(run, state)
+        same_python = state["environment"]["python"] == environment()["python"]
+        return unlike_settings(state["settings"], run, same_python)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise ModelFormatError(f"{path} holds settings that are unfit: {error!r}") from error
+
+
+def _refuse_other_settings(unlike: list[str], path: PathLike) -> None:
+    """Raise InputError if there is a difference."""
     if unlike:
         raise InputError(
             "\n  ".join([f"{path} comes from a run with other settings (its own first):", *unlike])
         )
+
+
+def _warn_of_other_conditions(state: Mapping[str, Any], path: PathLike) -> None:
+    """Warn, at the line that called fit, of what may change the last bits."""
     unlike = differences(state["environment"], environment())
     if unlike:
-        warnings.warn(
-            "\n  ".join(
-                [f"{path} was written under other conditions; last bits may differ:", *unlike]
-            ),
-            stacklevel=3,
-        )
+        told = f"{path} was written under other conditions; last bits may differ:"
+        warnings.warn("\n  ".join([told, *unlike]), stacklevel=5)
+
+
+def _complete(run: Run, model: Sequential, state: dict[str, Any], path: PathLike) -> None:
+    """Give state and model what they lack; ModelFormatError if no training could be there."""
     try:
         state["hyperparameters"] = _with_gained(run, state)
         _check_state(run, state, model.params)
         model.streams.go_to(**state["model"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelFormatError(f"{path} holds a training state that is unfit: {error}") from error
-    if state["epoch"] > run.epochs:
-        raise InputError(
-            f"{path} has come to epoch {state['epoch']} already, but epochs={run.epochs}. With "
-            "resume_from, epochs is the total."
-        )
-    schedule = schedule_of(run, state["schedule"])
-    unlike = schedule.unlike(state["schedule"]) if schedule else []
-    if unlike:
-        raise InputError(
-            "\n  ".join([f"{path} comes from a run with other settings (its own first):", *unlike])
-        )
-    _restore_callbacks(run, state["callbacks"], path)
-    restored = Restored(model, state["optimizer"], state["hyperparameters"])
-    restored.put_back(run)
+
+
+def _with_gained(run: Run, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state's hyper-parameters, and those that the optimizer's class has gained since."""
+    then, now = state["settings"]["optimizer"], run.optimizer.config()
+    gained = {k: v for k, v in now.items() if k not in then and not callable(v)}
+    return {**gained, **state["hyperparameters"]}
+
+
+def _restore_callbacks(run: Run, memories: list[Any], path: PathLike) -> None:
+    """Give all callbacks their memories back; if one cannot take it, none is changed."""
+    callbacks = taking_part(run)
+    before = [copy.deepcopy(callback.state()) for callback in callbacks]
+    for i, (callback, memory) in enumerate(zip(callbacks, memories, strict=True)):
+        try:
+            callback.load_state(memory)
+            callback.check(run)
+        except Exception as error:
+            for changed, old in zip(callbacks[: i + 1], before, strict=False):
+                changed.load_state(old)
+            name = type(callback).__name__
+            raise ModelFormatError(f"{path}: {name} cannot take its state: {error!r}") from error
+
+
+def _set_back(run: Run, state: Mapping[str, Any]) -> None:
+    """Set what the run knows of its own course."""
     run.totals = RunningTotals.from_state(state["totals"])
     run.epoch, run.step = state["epoch"], state["step"]
     run.history.epochs[:] = _history(state).epochs
     run.recent_losses = state["recent_losses"]
-    if state["grads"] is not None:
-        run.model.grads = state["grads"]
     run.batch_loss = (run.recent_losses or [np.nan])[-1]
-    run.settings, run.schedule = state["settings"], schedule
-    run.architecture = structure(run.model)
-    run.checkpoint = f"{path}, of epoch {run.epoch}, step {run.step}"
-    run.own_files.add(os.path.realpath(path))
-    return restored
 
 
 def batch_before(run: Run) -> tuple[Array, ...]:
@@ -248,12 +302,6 @@ def is_of_this_run(run: Run, path: PathLike) -> bool:
         return bool(state["settings"] == run.settings)
     except (OSError, ValueError, TypeError, KeyError):
         return False
-
-
-def _unlike(run: Run, state: Mapping[str, Any]) -> list[str]:
-    """Return a line for each setting of the checkpoint's run that is another in this one."""
-    same_python = state["environment"]["python"] == environment()["python"]
-    return unlike_settings(state["settings"], run, same_python)
 
 
 def _check_state(run: Run, state: Mapping[str, Any], params: Array) -> None:
@@ -286,39 +334,8 @@ def _check_place(state: Mapping[str, Any], params: Array) -> None:
         raise InputError("the gradients are no vector like the parameters")
 
 
-def _with_names_of_now(state: Any) -> Any:
-    """Return a state as this version writes it: before format 2 no layer drew random numbers."""
-    if isinstance(state, dict) and isinstance(state.get("sums"), dict):
-        names = {"hits": "n_correct", "samples": "n_samples"}
-        totals = {names.get(name, name): value for name, value in state.pop("sums").items()}
-        return {"model": Streams(0).state(), "totals": totals, **state}
-    return state
-
-
-def _with_gained(run: Run, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a state's hyper-parameters, and those that the optimizer's class has gained since."""
-    then, now = state["settings"]["optimizer"], run.optimizer.config()
-    gained = {k: v for k, v in now.items() if k not in then and not callable(v)}
-    return {**gained, **state["hyperparameters"]}
-
-
 def _history(state: Mapping[str, Any]) -> History:
     """Return the history that a state holds."""
     return History(
         [{_unescaped(name): figure for name, figure in row.items()} for row in state["history"]]
     )
-
-
-def _restore_callbacks(run: Run, memories: list[Any], path: PathLike) -> None:
-    """Give all callbacks their memories back; if one cannot take it, none is changed."""
-    callbacks = taking_part(run)
-    before = [copy.deepcopy(callback.state()) for callback in callbacks]
-    for i, (callback, memory) in enumerate(zip(callbacks, memories, strict=True)):
-        try:
-            callback.load_state(memory)
-            callback.check(run)
-        except Exception as error:
-            for changed, old in zip(callbacks[: i + 1], before, strict=False):
-                changed.load_state(old)
-            name = type(callback).__name__
-            raise ModelFormatError(f"{path}: {name} cannot take its state: {error!r}") from error

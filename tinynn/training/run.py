@@ -166,6 +166,7 @@ class Run(Guarded):
 class Callback(Configured):
     """The contract: any of these events, by default ignored. InputError for one of another name.
 
+    Each event is given the Trainer, whose docstring lists what a callback finds there.
     One with a memory also has `state()` and `load_state()`, so that a resumed run remembers. It may
     set an optimizer's hyper-parameters, `trainer.stop`, and figures of its own in the last row of
     `trainer.history.epochs`: all of these are kept in checkpoints.

@@ -14,7 +14,7 @@ from tinynn import checks
 from tinynn.batches import minibatches
 from tinynn.files.atomic import PathLike
 from tinynn.parameters import Array
-from tinynn.training.callbacks import Checkpoint
+from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.divergence import all_finite, diverged
 from tinynn.training.guessing import best_guess
 from tinynn.training.resume import batch_before, begin, begun, restore

@@ -1,0 +1,180 @@
+"""A batch on its way through a network: what the model is given, and what each layer returns."""
+
+from math import prod
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynn.checks.arguments import array, numbers
+from tinynn.errors import InputError
+from tinynn.parameters import Array, Shape
+
+
+def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
+    """A batch (B, *input_shape) of numbers for a model, read-only: no layer may change the data."""
+    x = numbers(array(x, "x"), f"{caller} expects numbers").view()
+    x.flags.writeable = False
+    if x.shape == input_shape:
+        expected = ", ".join(map(str, ("B", *x.shape)))
+        hint = "Give it x[None]."
+        if caller in ("forward", "predict"):
+            hint = f"Write model.{caller}(x[None])[0]."
+        if len(x.shape) > 2:
+            hint += (
+                f" Are these {len(x)} samples? input_shape is the shape of one: "
+                "input_shape=x.shape[1:]."
+            )
+        raise InputError(f"{caller} expects a batch ({expected}), got one sample {x.shape}. {hint}")
+    if input_shape == (1,) and x.ndim == 1:
+        raise InputError(
+            f"{caller} expects a batch (B, 1), got {x.shape}: {len(x)} numbers in a row. Give it a "
+            "second axis: x[:, None]."
+        )
+    if x.shape[1:] != input_shape:
+        if x.ndim == 2 and x.shape[1] == prod(input_shape) + 1:
+            raise InputError(_column_too_many(x, input_shape))
+        raise InputError(
+            f"The model was built for samples of shape {input_shape}, x has samples of "
+            f"{x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
+        )
+    return x
+
+
+def _column_too_many(table: Array, input_shape: Shape) -> str:
+    """What a table with one column more than the model has inputs may hold: the answer, too."""
+    found = []
+    for k, rest in ((0, "1:"), (table.shape[1] - 1, ":-1")):
+        column = table[:, k].astype(float)
+        whole = bool(len(column)) and bool((column == np.rint(column)).all())
+        if whole and len(column) > 2 and (np.diff(column) == 1).all():
+            found.append(f"column {k} counts the rows: leave it out, x = table[:, {rest}].")
+        elif whole and 0 <= column.min() < column.max() < 100:
+            found.append(
+                f"column {k} holds whole numbers from {column.min():g} to {column.max():g}: is it "
+                f"the label? Then x = table[:, {rest}], y = table[:, {k - table.shape[1] * (k > 0)}"
+                "].astype(int)."
+            )
+    inputs = f"({table.shape[1]},)"
+    found = found or ["is one of them the answer, or a number of the row?"]
+    return (
+        f"x has {table.shape[1]} columns, one more than the {prod(input_shape)} numbers of a sample"
+        f": {' Or '.join(found)}"
+        + ("" if len(input_shape) == 1 else f" Then x = x.reshape(-1, {str(input_shape)[1:-1]}).")
+        + f" Only if all are inputs: input_shape={inputs}."
+    )
+
+
+def not_in_place(error: ValueError, layer: Any) -> None:
+    """Raise an error that names the layer, if this is NumPy's own of a read-only array.
+
+    >>> from tinynn import ReLU
+    >>> not_in_place(ValueError("output array is read-only"), ReLU())
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: ReLU.forward writes into the x that it is given. It is the data of
+        whoever calls,
+        and read-only. Write x = x * m there, not x *= m, or begin with x = x.copy().
+    """
+    if not str(error).endswith("is read-only"):
+        return
+    of_numpy = Path(np.__file__).parent
+    lines = [f for f in extract_tb(error.__traceback__) if of_numpy not in Path(f.filename).parents]
+    where = "".join(f" ({Path(f.filename).name}:{f.lineno}: {f.line})" for f in lines[-1:])
+    raise InputError(
+        f"{layer.name}.forward{where} writes into the x that it is given. It is the data of "
+        "whoever calls, and read-only. Write x = x * m there, not x *= m, or begin with "
+        "x = x.copy()."
+    ) from error
+
+
+def check_layer_output(
+    array: Any, shape: Shape, layer: Any, method: str, dtype: npt.DTypeLike | None = None
+) -> None:
+    """What a layer's method returned: an array of this shape. NumPy would stretch others silently.
+
+    If a dtype is given, the model's, the array must have that, too.
+
+    >>> from tinynn import ReLU
+    >>> check_layer_output(None, (32, 784), ReLU(), "input_gradient")
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: ReLU.input_gradient returned None; it must return dx, shaped like x:
+        (32, 784).
+        Forgot "return dx"?
+    """
+    if getattr(array, "shape", None) != shape:
+        what = "out, of shape" if method == "forward" else "dx, shaped like x:"
+        got = f"an array of {array.shape}" if isinstance(array, np.ndarray) else f"{array!r}"
+        hint = f' Forgot "return {what.split(",")[0]}"?' if array is None else ""
+        by_default = type(layer).output_shape.__module__ != type(layer).__module__  # as x is shaped
+        if (
+            method == "forward"
+            and by_default
+            and array is not None
+            and array.shape[:1] == shape[:1]
+        ):
+            hint = (
+                f" If {array.shape} is right, {type(layer).__name__} must say so: "
+                f"def output_shape(self, input_shape): return {array.shape[1:]}."
+            )
+        raise InputError(
+            f"{layer.name}.{method} returned {got}; it must return {what} {shape}.{hint}"
+        )
+    if dtype is not None and array.dtype != dtype:
+        what, like = ("out", "x") if method == "forward" else ("dx", "dout")
+        raise InputError(
+            f"{layer.name}.{method} returned {array.dtype}, but {like} is {dtype}: {what} must be, "
+            f"too. Is there a mask or a constant of {array.dtype}? Write mask.astype({like}.dtype)."
+        )
+
+
+def kink_mask(mask: Any, samples: int, layer: Any) -> Any:
+    """What a layer's kink_mask returned: None, or booleans, of each sample as many.
+
+    >>> from tinynn import ReLU
+    >>> kink_mask(np.array([[1.0, -1.0]]), 1, ReLU())
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: ReLU.kink_mask returned an array of float64 (1, 2); it must return
+        booleans (B, ...)
+        that tell on which side of its kink each number lies, here (1, ...), such as x > 0, or None.
+    """
+    if mask is None or (
+        isinstance(mask, np.ndarray) and mask.dtype == bool and mask.shape[:1] == (samples,)
+    ):
+        return mask
+    got = f"{mask!r:.60}"
+    if isinstance(mask, np.ndarray):
+        got = f"an array of {mask.dtype} {mask.shape}"
+    raise InputError(
+        f"{layer.name}.kink_mask returned {got}; it must return booleans (B, ...) that tell on "
+        f"which side of its kink each number lies, here ({samples}, ...), such as x > 0, or None."
+    )
+
+
+def output_gradient(
+    dp: npt.ArrayLike, shape: Shape | None, dtype: npt.DTypeLike, caller: str
+) -> tuple[Array, int]:
+    """The gradient with respect to what forward returned, which had this shape, in this dtype.
+
+    With it the number of samples.
+    """
+    if shape is None:
+        raise InputError(
+            f"{caller} needs what forward(x) remembered, but no forward came before it (predict "
+            "remembers nothing). Call model.forward(x) on this batch first."
+        )
+    if dp is None:
+        raise InputError(
+            f'{caller} expects dp, got None. Forgot "return dp" in the loss\' backward?'
+        )
+    dp = numbers(array(dp, "dp"), f"{caller} expects numbers")
+    if dp.shape != shape:
+        raise InputError(
+            f"{caller}: forward returned an array of shape {shape}, so its gradient has that "
+            f"shape too, but dp is {dp.shape}."
+        )
+    return dp.astype(dtype, copy=False), len(dp)

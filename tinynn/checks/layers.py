@@ -1,0 +1,261 @@
+"""Layers that make a network: which they may be, and what each must tell before it is built."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from inspect import signature
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinynn.errors import InputError
+from tinynn.parameters import Shape
+
+
+class Layers(tuple[Any, ...]):
+    """The layers of a model: a tuple, which says what to write where a list would change.
+
+    >>> Layers()[0] = "another"
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: model.layers cannot be changed: the arrays of all layers lie in one
+        vector. Set
+        weights by model.layers[0].W = ..., or make a new Sequential of new layers.
+    """
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise InputError(
+            "model.layers cannot be changed: the arrays of all layers lie in one vector. Set "
+            "weights by model.layers[0].W = ..., or make a new Sequential of new layers."
+        )
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = insert = extend = pop = remove = clear = reverse = sort = _refuse
+
+    def __add__(self, more: Any) -> Any:
+        return super().__add__(more) if isinstance(more, tuple) else self._refuse()
+
+    __radd__ = _refuse
+
+    def copy(self) -> Any:
+        raise InputError(
+            "model.layers is a tuple, which has no copy(): a list of the same layers is "
+            "list(model.layers), and a copy of all, with their weights, copy.deepcopy(model)."
+        )
+
+
+def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
+    """Layers for a model: one or more, each a layer, used once and in no other model.
+
+    >>> from tinynn import Layer, ReLU
+    >>> fresh_layers([ReLU], Layer)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: layers[0] is not a layer, got <class 'tinynn.layers.basic.ReLU'>.
+        Write
+        ReLU().
+    """
+    if not isinstance(layers, Iterable):
+        raise InputError(f"Sequential expects a list of layers, got {layers!r}. Write [...].")
+    layers = Layers(layers)
+    if not layers:
+        raise InputError("Sequential needs one layer or more, got none.")
+    places: dict[int, int] = {}
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, layer_class):
+            hint = f" Write {layer.__name__}()." if isinstance(layer, type) else ""
+            raise InputError(f"layers[{i}] is not a layer, got {layer!r}.{hint}")
+        kind = type(layer).__name__
+        if not _takes_training(layer.forward):
+            raise InputError(
+                f"{kind}.forward is called with two arguments: def forward(self, x, training=True)."
+            )
+        first = places.setdefault(id(layer), i)
+        if first != i:
+            raise InputError(
+                f"layers[{first}] and layers[{i}] are the same {kind} object. A layer remembers "
+                f"its own input: write {kind}() again."
+            )
+        if layer.built:
+            raise InputError(
+                f"layers[{i}] is part of another model already (as {layer.name}), and its arrays "
+                f"lie there. Write a new {kind}, or copy.deepcopy the whole model."
+            )
+    return layers
+
+
+def _takes_training(forward: Any) -> bool:
+    """Whether a method can be called as forward(x, training)."""
+    try:
+        signature(forward, follow_wrapped=False).bind("x", True)  # a wrapper is what is called
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # what is built in has no signature to be read
+    return True
+
+
+def with_own(known: Mapping[str, Any], own: Iterable[Any]) -> dict[str, Any]:
+    """Classes and functions by their names, tinynn's and the user's own: no two share a name."""
+    table = dict(known)
+    for thing in own:
+        if table.setdefault(thing.__name__, thing) is not thing:
+            raise InputError(
+                f"There is another {thing.__name__} already, so a file could not tell yours from "
+                "it. Give yours another name."
+            )
+    return table
+
+
+def own_classes(layers: Any) -> list[Any]:
+    """Classes and initializers of the caller's own, for a file that uses them.
+
+    >>> from tinynn import Dense
+    >>> own_classes(Dense)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: layers must be a list of your own classes, got <class
+        'tinynn.layers.basic.Dense'>. Write
+        layers=[Dense].
+    """
+    if not isinstance(layers, (list, tuple, set, frozenset)):
+        hint = f" Write layers=[{layers.__name__}]." if hasattr(layers, "__name__") else ""
+        raise InputError(f"layers must be a list of your own classes, got {layers!r}.{hint}")
+    for thing in layers:
+        if not callable(thing) or not hasattr(thing, "__name__"):
+            raise InputError(
+                f"layers must be a list of classes, such as [{type(thing).__name__}], not of "
+                f"{thing!r}."
+            )
+    return list(layers)
+
+
+def check_flat_samples(input_shape: Shape, layer: str) -> None:
+    """Samples for a Dense: one row each.
+
+    >>> check_flat_samples((28, 28), "0.Dense")
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: 0.Dense gets samples of shape (28, 28) but needs flat ones, (784,).
+        Put Flatten()
+        before it.
+    """
+    if len(input_shape) != 1:
+        raise InputError(
+            f"{layer} gets samples of shape {input_shape} but needs flat ones, "
+            f"({prod(input_shape)},). Put Flatten() before it."
+        )
+
+
+def shape_after(shape: Any, layer: Any) -> Shape:
+    """What a layer's output_shape returned: the shape of a sample, a tuple of whole numbers.
+
+    >>> from tinynn import ReLU
+    >>> shape_after(4, ReLU())
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: ReLU.output_shape returned 4; it must return the shape of one sample,
+        a tuple such
+        as (4,).
+    """
+    if not _is_shape(shape):
+        hint = ' Forgot "return"?' if shape is None else ""
+        raise InputError(
+            f"{layer.name}.output_shape returned {shape!r}; it must return the shape of one "
+            f"sample, a tuple such as ({shape if isinstance(shape, int) else 4},).{hint}"
+        )
+    return tuple(shape)
+
+
+def parameter_shapes(shapes: Any, buffers: Any, layer: Any) -> None:
+    """Names and shapes of a layer's parameters and buffers: no other attribute has such a name."""
+    for told, kind, example in (
+        (shapes, "parameter", '{"W": (784, 512), "b": (512,)}'),
+        (buffers, "buffer", '{"running_mean": (512,)}'),
+    ):
+        if not isinstance(told, Mapping) or not all(map(_is_shape, told.values())):
+            hint = ' Forgot "return"?' if told is None else ""
+            raise InputError(
+                f"{layer.name}.{kind}_shapes returned {told!r}; it must return the shape of each "
+                f"{kind} by its name, such as {example}.{hint}"
+            )
+    there = {*layer.parameters(), *layer.buffers()}  # of a first try, which failed
+    early = [name for name in (*shapes, *buffers) if _is_array_of(layer, name)]
+    if early and not there:
+        raise InputError(
+            f"{layer.name} has no {early[0]} of its own before the model is built, but one was "
+            f"assigned to it. Build the model first, then assign: model.layers[{layer.position}]."
+            f"{early[0]} = ..., or fill it in initialize(self, rng)."
+        )
+    taken = {*dir(layer)} - {*there, *(f"d{name}" for name in layer.parameters())}
+    names = [*shapes, *(f"d{name}" for name in shapes), *buffers]
+    for name in names:
+        if name in taken or names.count(name) > 1:
+            kind = "buffer" if name in buffers else "parameter"
+            raise InputError(
+                f"{layer.name} has a {kind} {name!r}, but something else of it has that name "
+                "already. Give one of them another name."
+            )
+
+
+def _is_shape(shape: Any) -> bool:
+    """Whether this is a tuple (or list) of whole numbers, 0 or more each."""
+    return isinstance(shape, (tuple, list)) and all(
+        isinstance(n, (int, np.integer)) and n >= 0 for n in shape
+    )
+
+
+def _is_array_of(layer: Any, name: str) -> bool:
+    return isinstance(vars(layer).get(name), (np.ndarray, list))
+
+
+def check_initial_values(W: Any, shape: Shape, layer: str) -> Any:
+    """What an initializer returned: an array of the shape that it was asked for."""
+    if np.shape(W) != shape:
+        hint = ' Forgot "return"?' if W is None else ""
+        if np.shape(W) == shape[::-1]:
+            hint = " Is that its transpose? (fan_in, fan_out) is the order here."
+        got = "None" if W is None else f"shape {np.shape(W)}"
+        raise InputError(
+            f"The initializer of {layer} was asked for shape {shape}, but returned {got}.{hint}"
+        )
+    return W
+
+
+def something_trainable(model: Any) -> None:
+    """Warn of a training that can change nothing."""
+    if model.params.size and not any(one.trainable for one in model.layers if one.parameters()):
+        warnings.warn(
+            "All layers are frozen (trainable = False): training will change nothing.",
+            stacklevel=4,
+        )
+
+
+def in_no_model(layer: str) -> InputError:
+    """The error for a layer that draws random numbers, and whose model is not known."""
+    return InputError(
+        f"{layer} draws random numbers from its model's seed and step, but is in no model. Put it "
+        "into one, Sequential([...], input_shape=...), and call that."
+    )
+
+
+def equations(told: Any, thing: Any, most: int) -> None:
+    """What a class says of its own equations: a tuple of texts.
+
+    >>> from tinynn import ReLU
+    >>> equations("out = 2 x", ReLU(), 3)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: ReLU.equations must be a tuple of up to 3 texts, got 'out = 2 x'.
+        Write
+        ('out = 2 x',).
+    """
+    fine = isinstance(told, (tuple, list)) and all(isinstance(text, str) for text in told)
+    if not fine or len(told) > most:
+        hint = f" Write ({told!r},)." if isinstance(told, str) else ""
+        hint = ' Forgot "return"?' if told is None else hint
+        hint = " Write @property above it." if callable(told) else hint
+        raise InputError(
+            f"{type(thing).__name__}.equations must be a tuple of up to {most} texts, got "
+            f"{told!r:.100}.{hint}"
+        )

@@ -1,0 +1,5 @@
+"""One training step, told: every number of forward, loss, backward and update, on one page."""
+
+from tinynn.explain.step import StepExplanation, explain_step
+
+__all__ = ["StepExplanation", "explain_step"]

@@ -1,0 +1,142 @@
+"""The page of a step: number by number where that fits a screen, else a line for each array."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from tinynn.explain.record import Row, StepRecord
+from tinynn.parameters import Array
+
+LINES, COLUMNS = 40, 170  # of a screen
+NAME, EQUATION, SHAPE, NUMBER, IN_TEXT = 14, 31, 11, 9, 16  # widths
+
+
+def page(step: StepRecord) -> str:
+    """Return the title, then forward, loss, backward and update, and last the loss after it."""
+    arrays = [row.array for row in step.forward] + [update.before for update in step.updates]
+    full = LINES * COLUMNS / NUMBER  # so many numbers would fill a screen
+    lines = _in_numbers(step) if sum(array.size for array in arrays) < full else []
+    if not lines or len(lines) > LINES - 2 or max(map(len, lines)) > COLUMNS:
+        lines = _in_summary(step)
+    return "\n".join((step.title, *lines, _last_line(step)))
+
+
+def _last_line(step: StepRecord) -> str:
+    """Return the loss before and after the step, and what the gradient promised."""
+    change = step.loss - step.loss_after
+    told = (step.loss, step.loss_after, abs(change), step.promised)
+    before, after, by, promised = (_number(value, IN_TEXT) for value in told)
+    way = "down" if change >= 0 else "up"
+    return (
+        f"AGAIN  {step.again}: loss {before} -> {after}, {way} {by}. "
+        f"The slope promised {step.formula}{promised}."
+    )
+
+
+def _in_numbers(step: StepRecord) -> list[str]:
+    """Return the page of a small network, number by number."""
+    name, equation, shape = _widths(step)
+    name = max(name, NAME)
+    width = max(_samples(row).shape[1] for row in step.forward) * NUMBER + 2
+
+    def line(row: Row) -> str:
+        head = f"  {row.name}".ljust(name) + row.equation.ljust(equation)
+        samples = (_numbers(sample).ljust(width) for sample in _samples(row))
+        return f"{head}{_shape(row.array).ljust(shape)}{''.join(samples)}{row.note}"
+
+    heads = "".join(f"   sample {i}".ljust(width) for i in range(1, len(step.sample_losses) + 1))
+    losses = "".join(_numbers([value]).ljust(width) for value in step.sample_losses)
+    total = _number(step.loss).ljust(shape)
+    lines = ["FORWARD".ljust(name + equation) + "shape".ljust(shape) + heads]
+    lines += map(line, step.forward)
+    lines.append("LOSS".ljust(name) + step.loss_equation.ljust(equation) + total + losses)
+    lines.append("BACKWARD".ljust(name) + "(d... = how L changes with ...)")
+    lines += map(line, step.backward)
+    width = max(_rows(update.before).shape[1] for update in step.updates) * NUMBER + 3
+    titles = (f"   {head}".ljust(width) for head in ("before", "gradient", "after"))
+    lines += ["UPDATE".ljust(name) + step.rule, " " * name + "".join(titles)]
+    for update in step.updates:
+        tables = map(_rows, (update.before, update.gradient, update.after))
+        for i, rows in enumerate(zip(*tables, strict=True)):
+            head = f"  {update.name}" if i == 0 else ""
+            lines.append(head.ljust(name) + "".join(_numbers(row).ljust(width) for row in rows))
+    return [line.rstrip() for line in lines]
+
+
+def _in_summary(step: StepRecord) -> list[str]:
+    """Return the page of a large network, a line for each array."""
+    name, equation, shape = _widths(step)
+    corner = 3 * NUMBER
+
+    def head(of: str, middle: str, lead: str = "") -> str:
+        return lead.ljust(shape) + f" {of}".ljust(name) + middle.ljust(equation)
+
+    def figures(table: Array) -> str:
+        extent = _numbers([table.min(), table.mean(dtype=float), table.max()])
+        return f"{_numbers(table[0, :3]).ljust(corner)}{extent}{np.mean(table == 0):6.0%}"
+
+    def line(row: Row) -> str:
+        start = head(row.name, row.equation, _shape(row.array))
+        return f"{start}{figures(_samples(row))}  {row.note}"
+
+    names = "".join(title.rjust(NUMBER) for title in ("min", "mean", "max")) + "  zero"
+    sizes = "mean |W|".rjust(NUMBER + 3) + "mean |step|".rjust(NUMBER + 3)
+    losses = [_number(f(step.sample_losses), IN_TEXT) for f in (min, max)]
+    lines = [
+        head("FORWARD", "", "shape") + "   corner: 3 of sample 1".ljust(corner) + names,
+        *map(line, step.forward),
+        head("LOSS", step.loss_equation)
+        + f"{_number(step.loss, IN_TEXT)}; of a sample {' to '.join(losses)}",
+        head("BACKWARD", "(d... = how L changes with ...)"),
+        *map(line, step.backward),
+        head("UPDATE", step.rule),
+        head("", "   corner of W: 3 of row 1") + "   corner of dW".ljust(corner) + names + sizes,
+    ]
+    for update in step.updates:
+        W, moved = _rows(update.before), update.after - update.before
+        sizes = _numbers((np.abs(W).mean(), np.abs(moved).mean()), NUMBER + 3)
+        start = head(update.name, _numbers(W[0, :3]), _shape(update.before))
+        lines.append(start + figures(_rows(update.gradient)) + sizes)
+    return [line.rstrip() for line in lines]
+
+
+def _widths(step: StepRecord) -> tuple[int, int, int]:
+    """Return the widths of names, equations and shapes: what is long pushes no other column."""
+    named = [(row.name, row.array) for row in step.forward]
+    named += [(update.name, update.before) for update in step.updates]
+    shape = max(len(_shape(array)) for _, array in named) + 1
+    equations = [step.loss_equation, *(row.equation for row in (*step.forward, *step.backward))]
+    equation = max(*map(len, equations), EQUATION - 1) + 1
+    return max(len(name) for name, _ in named) + 3, equation, max(shape, SHAPE)
+
+
+def _samples(row: Row) -> Array:
+    """Return an array as a table (B, N), a sample in each row."""
+    return row.array.reshape(len(row.array), -1)
+
+
+def _rows(parameter: Array) -> Array:
+    """Return an array of parameters, of any number of axes, as a table."""
+    table = np.atleast_2d(parameter)
+    return table.reshape(-1, table.shape[-1])
+
+
+def _shape(array: Array) -> str:
+    return str(array.shape).replace(" ", "")
+
+
+def _numbers(values: Iterable[float], width: int = NUMBER) -> str:
+    """Return numbers in columns; a 0 stands where the others have theirs before the point."""
+    texts = map(_number, values)
+    return "".join((f"{text:6}" if text == "0" else text).rjust(width) for text in texts)
+
+
+def _number(value: float, width: int = NUMBER) -> str:
+    """Return a number with four decimals, or fewer if it is long; the very small and large as 1e5.
+
+    >>> [_number(v) for v in (0.0, 0.25, -123.456789, -3.0e-07, 123456.0)]
+    ['0', '0.2500', '-123.457', '-3.0e-07', '1.2e+05']
+    """
+    texts = [f"{value:.{decimals}f}" for decimals in (4, 3, 2)]
+    fitting = [text for text in texts if len(text) < width and abs(value) >= 5e-5]
+    return "0" if value == 0 else [*fitting, f"{value:.1e}"][0]

@@ -1,0 +1,92 @@
+"""When a checkpoint is written, and what is refused before. What it holds stands in resume.py."""
+
+import os
+from pathlib import Path
+
+from tinynn import checks
+from tinynn.files.atomic import PathLike, refuse_no_place
+from tinynn.files.checkpoints import check_state, save_checkpoint
+from tinynn.files.lost_state import refuse_lost_state, refuse_stateful
+from tinynn.training.divergence import all_finite, diverged
+from tinynn.training.resume import is_of_this_run, refuse_what_would_be_lost, training_state
+from tinynn.training.run import Callback, Run
+
+
+class Checkpoint(Callback):
+    """Keep all that an interrupted run needs to go on as if nothing had happened, in one file.
+
+    path: replaced, atomically, at each checkpoint. every_epochs: 1. every_steps: None (only at the
+    ends of epochs), or a number of steps. A run that is told to stop in mid-epoch writes one more.
+    Go on with `Trainer.fit(..., resume_from=path)`.
+
+    Raises InputError for numbers under 1; OSError at the start of training if the folder is
+    missing, or later if writing fails; InputError, at the start or when it appears, for what could
+    not be resumed: settings that change in mid-training, a callback's state that could not come
+    back as it was, a schedule with a memory.
+
+    >>> Checkpoint("run.npz", every_steps=500)
+    Checkpoint(path='run.npz', every_epochs=1, every_steps=500)
+    """
+
+    affects_training = False
+    file = Path()  # where path led when training began
+
+    def __init__(
+        self, path: PathLike, every_epochs: int = 1, every_steps: int | None = None
+    ) -> None:
+        checks.check_integer("every_epochs", every_epochs)
+        if every_steps is not None:
+            checks.check_integer("every_steps", every_steps)
+        self.path = path
+        self.every_epochs = every_epochs
+        self.every_steps = every_steps
+
+    def turn(self, trainer: Run) -> int:
+        return 2  # it saves what the others did
+
+    def on_train_begin(self, trainer: Run) -> None:
+        refuse_no_place(self.path)
+        self.file = Path(self.path).absolute()
+        own = os.path.realpath(self.file) in trainer.own_files
+        if self.file.exists() and not (
+            own or (trainer.resumed and is_of_this_run(trainer, self.file))
+        ):
+            raise FileExistsError(
+                f"{self.path} exists already, from another run, and is not overwritten. Go on with "
+                "that run by resume_from=, give Checkpoint another path, or move the file away."
+            )
+        check_state(training_state(trainer))  # now, not after hours of training
+        refuse_stateful(trainer.model, trainer.x)
+
+    def on_step_end(self, trainer: Run) -> None:
+        if trainer.schedule:
+            trainer.schedule.refuse_other_answer(trainer.optimizer)
+        if self.every_steps and trainer.step % self.every_steps == 0:
+            self._save(trainer)
+
+    def on_epoch_end(self, trainer: Run) -> None:
+        if trainer.epoch % self.every_epochs == 0 or trainer.stop or trainer.finished:
+            self._save(trainer)
+        else:
+            refuse_what_would_be_lost(trainer)  # now, and not when the next one is due
+
+    def on_train_end(self, trainer: Run) -> None:
+        if trainer.totals.n_samples:  # stopped in the middle of an epoch
+            self._save(trainer)
+
+    def _save(self, trainer: Run) -> None:
+        now = f"epoch {trainer.epoch}, step {trainer.step}"
+        if not all_finite(trainer):
+            raise diverged(trainer)  # rather than replace a good checkpoint by this
+        refuse_lost_state(trainer.model, trainer.batch[0])
+        try:
+            save_checkpoint(trainer.model, training_state(trainer), self.file)
+        except OSError as error:
+            kept = f"kept is {trainer.checkpoint}" if trainer.checkpoint else "there is none yet"
+            raise OSError(
+                error.errno,
+                f"{error.strerror}: the checkpoint of {now} could not be written to {self.path}; "
+                f"{kept}",
+            ) from error
+        trainer.checkpoint = f"{self.path}, of {now}"
+        trainer.own_files.add(os.path.realpath(self.file))

@@ -1,0 +1,131 @@
+"""A log as a CSV file, a row for each epoch: whole after a kill, a full disk and a resumed run."""
+
+import errno
+import io
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tinynn import checks
+from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
+from tinynn.training.run import Callback, Run
+
+
+class CSVLogger(Callback):
+    """Write one row an epoch to a CSV file, closed after each, so that others can follow it.
+
+    path: a file that does not exist yet. Columns: epoch, loss, accuracy, val_loss, val_accuracy,
+    learning_rate, seconds, as far as there are any, then what callbacks write into the rows of the
+    history. Raises FileExistsError rather than overwrite the log of another run; a resumed run goes
+    on with its own. A row that cannot be written, on a full disk for instance, is a warning: it
+    comes with the next one that can.
+
+    >>> CSVLogger("log.csv")
+    CSVLogger(path='log.csv')
+    """
+
+    affects_training = False
+
+    file = Path()  # where path led when training began: the program may change its folder
+    columns: Sequence[str] = ()
+    last_row = b""  # as it was written
+    complete = True  # whether all rows so far are in the file
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = path
+
+    def on_train_begin(self, trainer: Run) -> None:
+        refuse_no_place(self.path)
+        self.file = Path(self.path).absolute()
+        rows = trainer.history.epochs  # of earlier epochs, if there were any
+        self.columns = self._columns(trainer, rows)
+        self.last_row = self._text(rows[-1:])
+        log = self._text(rows, header=True)
+        found = self.file.read_bytes() if self.file.exists() else b""
+        goes_on = trainer.resumed or rows or found == log  # a header alone is nobody's
+        if self.file.exists() and not (goes_on and _of_one_run(found, log)):
+            raise FileExistsError(
+                f"{self.path} exists already, from another run, and is not overwritten. "
+                "Give CSVLogger another path, or move the file away."
+            )
+        self._bring_to(log)
+
+    def on_epoch_end(self, trainer: Run) -> None:
+        rows = trainer.history.epochs
+        row = self._text(rows[-1:])
+        self._write(trainer, row if self.complete and not self._new_columns(trainer) else None)
+
+    def on_epoch_begin(self, trainer: Run) -> None:
+        self.on_train_end(trainer)
+
+    def on_train_end(self, trainer: Run) -> None:
+        changed = self._text(trainer.history.epochs[-1:]) != self.last_row
+        if changed or self._new_columns(trainer) or not self.complete:
+            self._write(trainer, None)  # what callbacks behind this one have added
+
+    def _write(self, trainer: Run, row: bytes | None) -> None:
+        """Append a row, or bring the file to hold all rows; what cannot be written comes later."""
+        rows = trainer.history.epochs
+        try:
+            if row is not None:
+                self._append(row)
+            else:
+                self.columns = self._columns(trainer, rows)
+                self._bring_to(self._text(rows, header=True))
+            self.complete = True
+        except OSError as error:
+            self.complete = False
+            warnings.warn(
+                f"{error.strerror}: a row could not be written to {self.path}; those before it are "
+                "kept. Training goes on, and the row comes with the next one that can be written.",
+                stacklevel=2,
+            )
+        self.last_row = self._text(rows[-1:])
+
+    def _new_columns(self, trainer: Run) -> set[str]:
+        return set(self._columns(trainer, trainer.history.epochs[-1:])) - set(self.columns)
+
+    def _columns(self, trainer: Run, rows: list[dict[str, Any]]) -> list[str]:
+        """Return the names of the figures: what training measures, then what callbacks add."""
+        return list(dict.fromkeys([*trainer.columns, *(name for row in rows for name in row)]))
+
+    def _text(self, rows: list[dict[str, Any]], header: bool = False) -> bytes:
+        import csv
+
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, restval="", extrasaction="ignore")
+        if header:
+            writer.writeheader()
+        for row in rows:  # NumPy's numbers as those that come back from a checkpoint
+            writer.writerow({name: checks.python_number(figure) for name, figure in row.items()})
+        return text.getvalue().encode()
+
+    def _bring_to(self, log: bytes) -> None:
+        """Let the file hold this log, of which it may hold more, less, or fewer columns by now."""
+        found = self.file.read_bytes() if self.file.exists() else b""
+        if log.startswith(found):
+            self._append(log[len(found) :])
+        elif found.startswith(log):
+            os.truncate(self.file, len(log))
+        else:  # with other columns
+            with whole_file(self.file) as file:
+                file.write(log)
+
+    def _append(self, rows: bytes) -> None:
+        """Write whole rows or none."""
+        with self.file.open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(rows) != len(rows):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                os.truncate(self.file, before)
+                raise
+
+
+def _of_one_run(found: bytes, log: bytes) -> bool:
+    """Whether two logs are of one run: one may have more rows, more columns, or a torn last row."""
+    pairs = zip(found.splitlines(), log.splitlines(), strict=False)
+    return all(a.startswith(b) or b.startswith(a) for a, b in pairs)
