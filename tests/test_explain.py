@@ -100,7 +100,7 @@ def test_the_four_samples_of_xor_are_told_number_by_number_and_four_of_a_wider_n
     )
     (relu,) = (line for line in lines if "max(x, 0)" in line)  # of x W1: W1's rows, and their sum
     assert relu.split()[-12:] == [
-        "0", "0", "0.2500", "0.5000", "0.5000", "0", "0.7500", "0", "4", "of", "8", "closed",
+        "0", "0", "0.2500", "0.5000", "0.5000", "0", "0.7500", "0", "4", "of", "8", "inactive",
     ]  # fmt: skip
     wider = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(2,))
     page = str(explain_step(wider, CrossEntropy(), SGD(), x, [0, 1, 1, 0]))
@@ -164,7 +164,7 @@ def test_every_number_is_that_of_the_step():
 
     assert [row.name for row in told.forward] == ["x", *names]
     agree([row.array for row in told.forward], [x, flat, z1, h, z2])
-    assert told.forward[3].note == f"{(z1 <= 0).sum()} of 640 closed"
+    assert told.forward[3].note == f"{(z1 <= 0).sum()} of 640 inactive"
     assert [row.name for row in told.backward] == ["loss", "3.Dense", "2.ReLU"]
     agree([row.array for row in told.backward], [dz2, dh, dz1])
     agree([told.loss, *told.sample_losses], [losses.mean(), *losses])
@@ -198,7 +198,7 @@ def test_the_page_of_the_real_network_fits_a_screen():
     out = np.maximum(real_network().layers[1].forward(images()[0].reshape(32, 784), False), 0)
     share = f"{np.mean(out == 0):.0%}"
     assert share in figures
-    assert f"{(out == 0).sum():,} of 16,384 closed" in figures
+    assert f"{(out == 0).sum():,} of 16,384 inactive" in figures
     assert f"{out.max():.4f}" in figures
     assert "W <- W - 0.001 m / (sqrt(v) + 1e-08)" in page
     corner = [f"{w:.4f}" for w in real_network().layers[7].W[0, :3]]
@@ -230,7 +230,7 @@ def test_a_summary_has_a_corner_the_extent_and_the_zeros_of_each_array():
     assert words(told, "0.Dense.W") == f"{W} 1.5000 9.0000".split()  # mean |W|, mean |step|
     assert words(told, "0.Dense.b") == f"{b} 0 6.0000".split()
     assert "864.0000; of a sample 864.0000 to 864.0000" in str(told)
-    assert str(told).endswith("The slope promised 0.5 |grad|^2 = 2592.0000.")
+    assert str(told).endswith("The gradient promised 0.5 |grad|^2 = 2592.0000.")
 
 
 @pytest.mark.parametrize("units", [1, 2])

@@ -691,6 +691,17 @@ def test_trainable_is_true_or_false(value):
     assert layer.trainable is True
 
 
+def test_a_step_of_a_model_that_is_frozen_is_not_explained():
+    model, (x, y) = network(), data(5)
+    for layer in model.layers:
+        layer.trainable = False
+    with pytest.raises(ValueError, match="all layers are frozen"):
+        explain_step(model, CrossEntropy(), SGD(0.1), x, y)
+    model.layers[4].trainable = True
+    told = explain_step(model, CrossEntropy(), SGD(0.1), x, y)
+    assert [update.name for update in told.updates] == ["4.Dense.W", "4.Dense.b"]
+
+
 def test_files_and_copies_say_what_is_frozen(tmp_path):
     model = network()
     model.layers[1].trainable = False

@@ -29,7 +29,7 @@ def _last_line(step: StepRecord) -> str:
     way = "down" if change >= 0 else "up"
     return (
         f"AGAIN  {step.again}: loss {before} -> {after}, {way} {by}. "
-        f"The slope promised {step.formula}{promised}."
+        f"The gradient promised {step.formula}{promised}."
     )
 
 

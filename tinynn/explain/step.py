@@ -82,13 +82,19 @@ def explain_step(
     FORWARD                                      shape         sample 1
       x           given                          (1,1)         0
     ...
-    AGAIN same batch: loss 0.6931 -> 0.6444, down 0.0488. The slope promised 0.1 |grad|^2 = 0.0500.
+    AGAIN same batch: loss 0.6931 -> 0.6444, down 0.0488. The gradient promised 0.1 |grad|^2 =
+    0.0500.
     """
     x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "explain_step")
     checks.instance(optimizer, Optimizer, "optimizer")
     model, optimizer = copy.deepcopy((model, optimizer))  # together: they belong to each other
     if not model.params.size:
         raise InputError("explain_step: the model has no parameters, so that no step changes it.")
+    if not any(layer.trainable for layer in model.layers if layer.parameters()):
+        raise InputError(
+            "explain_step: all layers are frozen (trainable = False), so that no step changes the "
+            "model. Set model.layers[i].trainable = True for one with parameters."
+        )
     x = x.astype(model.dtype)
     model.streams.before_forward()  # to the step that comes next
     still, moved = copy.deepcopy(model), copy.deepcopy(model)  # random layers draw the same in each
@@ -140,7 +146,7 @@ def _inactive(layer: Layer, x: Array, out: Array) -> str:
     units = active_units(layer, x, out)
     if units is None:
         return ""
-    return f"{np.count_nonzero(~units):,} of {units.size:,} closed"
+    return f"{np.count_nonzero(~units):,} of {units.size:,} inactive"
 
 
 def _backward(model: Sequential, of_loss: Row) -> tuple[Row, ...]:
