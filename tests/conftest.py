@@ -73,7 +73,9 @@ def in_place_relu():
 @pytest.fixture
 def weights_as_drawn(monkeypatch):
     """Let models start with the very numbers that their seed draws, also under --rounding."""
-    monkeypatch.setattr(Sequential, "__init__", checks.door(inspect.unwrap(Sequential.__init__)))
+    monkeypatch.setattr(
+        Sequential, "__init__", checks.short_traceback(inspect.unwrap(Sequential.__init__))
+    )
 
 
 @pytest.fixture

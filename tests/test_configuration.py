@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinynn import SGD, Adam, CrossEntropy, Dense, he_normal, zeros
-from tinynn.configuration import Configured, differences, from_json, to_json
+from tinynn.configuration import Configured, from_json, to_json, unequal
 
 
 class Leaf(Configured):
@@ -239,7 +239,7 @@ def test_two_functions_of_one_name_are_refused_for_a_file():
 def test_for_a_comparison_alone_values_of_a_kind_of_their_own_count_as_what_they_hold(value, same):
     found = to_json(value, "here")
     assert found == to_json(same, "here")
-    assert differences(found, json.loads(json.dumps(found))) == []
+    assert unequal(found, json.loads(json.dumps(found))) == []
 
 
 @pytest.mark.parametrize(
@@ -268,4 +268,4 @@ def test_for_a_comparison_alone_values_of_a_kind_of_their_own_count_as_what_they
     ],
 )
 def test_differences_names_each_place_in_one_line(ours, theirs, lines):
-    assert differences(ours, theirs) == lines
+    assert unequal(ours, theirs) == lines

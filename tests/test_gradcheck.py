@@ -20,7 +20,7 @@ from tinynn import (
     SoftmaxCrossEntropy,
     check_gradients,
 )
-from tinynn.gradcheck.differences import Probe, finite_difference
+from tinynn.gradcheck.finite_differences import Probe, finite_difference
 
 FEATURES = 4
 

@@ -17,7 +17,7 @@ from tinynn import (
     explain_step,
 )
 from tinynn.doctor.statistics import look_at, never_open
-from tinynn.gradcheck.differences import side
+from tinynn.gradcheck.finite_differences import side
 from tinynn.layers.kinks import active_units
 
 X = np.array([[-2.0, 3.0], [4.0, -5.0]])

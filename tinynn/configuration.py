@@ -144,7 +144,7 @@ def refuse_other_twin(thing: Configured, where: str) -> None:
             "constructor keep them as they are given?"
         ) from error
     for name, value in twin.items():
-        unlike = differences(told[name], to_json(value, f"{where}: {name}"), name)
+        unlike = unequal(told[name], to_json(value, f"{where}: {name}"), name)
         if unlike:
             raise InputError(
                 f"{where} keeps another {name} than it is given, so a file would make another of "
@@ -317,10 +317,10 @@ def escape_control(text: str) -> str:
     return "".join(characters)
 
 
-def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
+def unequal(ours: Any, theirs: Any, where: str = "") -> list[str]:
     """List where two plain values differ, a line each.
 
-    >>> differences({"units": 3, "seed": 0}, {"units": 4, "seed": 0})
+    >>> unequal({"units": 3, "seed": 0}, {"units": 4, "seed": 0})
     ['units: 3 against 4']
     """
     code, other = (_is_coded(value) and {*value} for value in (ours, theirs))
@@ -336,7 +336,7 @@ def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
         same = ours == theirs and type(ours) is type(theirs)  # 3.0 units are not 3
         same = same or (ours != ours and theirs != theirs)  # NaN
         return [] if same else [f"{where}: {ours} against {theirs}"]
-    return [line for name, a, b in pairs for line in differences(a, b, name)]
+    return [line for name, a, b in pairs for line in unequal(a, b, name)]
 
 
 def _as_once(value: Any) -> Any:

@@ -15,7 +15,7 @@ from tinynn import checks
 from tinynn.parameters import Array
 
 
-@checks.door
+@checks.short_traceback
 def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Return the share of samples, 0 to 1, whose most probable class is the right one.
 
@@ -41,7 +41,7 @@ def classes_of(rows: Array) -> Array:
     return rows if rows.ndim == 1 else rows.argmax(axis=1)
 
 
-@checks.door
+@checks.short_traceback
 def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
     """Return counts (C, C): row i, column j is how often class i was taken for class j.
 
@@ -56,7 +56,7 @@ def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
     return np.bincount(y * classes + p, minlength=classes**2).reshape(classes, classes)
 
 
-@checks.door
+@checks.short_traceback
 def most_confused(matrix: npt.ArrayLike, names: Sequence[str], count: int = 5) -> list[str]:
     """Name the pairs of classes that are mixed up most often, in either direction, worst first.
 
@@ -79,7 +79,7 @@ def most_confused(matrix: npt.ArrayLike, names: Sequence[str], count: int = 5) -
     ]
 
 
-@checks.door
+@checks.short_traceback
 def format_confusion(matrix: npt.ArrayLike, names: Sequence[str]) -> str:
     """Lay a confusion matrix out as text: rows are true classes, columns what they were taken for.
 
@@ -133,7 +133,7 @@ class ClassReport:
         return "\n".join([head, *rows])
 
 
-@checks.door
+@checks.short_traceback
 def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -> ClassReport:
     """Return precision, recall and F1 of each class (van Rijsbergen, Information Retrieval, 1979).
 

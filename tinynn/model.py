@@ -46,7 +46,7 @@ class Sequential(Guarded, Portable):
     26
     """
 
-    @checks.door
+    @checks.short_traceback
     def __init__(
         self,
         layers: Iterable[Layer],
@@ -68,7 +68,7 @@ class Sequential(Guarded, Portable):
         before = (self.input_shape, *self.output_shapes[:-1])
         self._backward_order = [*zip(self.layers, before, strict=True)][::-1]
         self._allocate()
-        # A spawn key makes independent streams of one seed: (0,) for weights, and in trainer.py
+        # A spawn key makes independent streams of one seed: (0,) for weights, and in run.py
         # (1, epoch) for the order of an epoch.
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
@@ -195,7 +195,7 @@ class Sequential(Guarded, Portable):
             checks.check_layer_output(dout, (size, *shape), layer, "input_gradient", self.dtype)
         return dout
 
-    @checks.door
+    @checks.short_traceback
     def predict(self, x: npt.ArrayLike, batch_size: int = 1024) -> Array:
         """Return the output (N, ...) for x (N, *input_shape), in batches, remembering nothing."""
         checks.check_integer("batch_size", batch_size)

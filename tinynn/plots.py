@@ -30,7 +30,7 @@ RIGHT, WRONG = COLOURS[0], COLOURS[1]
 FIGURES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")  # what is drawn of a run
 
 
-@checks.door
+@checks.short_traceback
 def learning_curves(
     *runs: History | PathLike,
     labels: Sequence[str] | None = None,
@@ -82,7 +82,7 @@ def learning_curves(
     return saved(figure, path)
 
 
-@checks.door
+@checks.short_traceback
 def prediction_grid(
     images: Array,
     p: Array,
@@ -161,7 +161,7 @@ def _tell(panel: Any, p: Array, names: Sequence[str], answer: int | None) -> Non
     panel.spines[:].set(color=RIGHT if right else WRONG, linewidth=1 if right else 3)
 
 
-@checks.door
+@checks.short_traceback
 def confusion(
     matrix: npt.ArrayLike, names: Sequence[str], path: PathLike | None = None
 ) -> "Figure":
@@ -193,7 +193,7 @@ def confusion(
     return saved(figure, path)
 
 
-@checks.door
+@checks.short_traceback
 def first_layer(
     model: Sequential, count: int = 48, columns: int = 12, path: PathLike | None = None
 ) -> "Figure":
@@ -300,7 +300,7 @@ def blank(width: float, height: float) -> "Figure":
     return Picture(figsize=(width, height), layout="constrained")
 
 
-@checks.door
+@checks.short_traceback
 def saved(figure: "Figure", path: PathLike | None) -> "Figure":
     """Return the Figure, saved if there is a path, whose ending tells the format (none: a PNG).
 

@@ -31,9 +31,9 @@ def disturb(module, number):
         noise = np.random.default_rng((number, self.params.size)).standard_normal(self.params.size)
         self.params[:] *= 1 + SIZE * noise
 
-    # checks.door keeps tracebacks short where all of it happened in tinynn
+    # checks.short_traceback keeps tracebacks short where all of it happened in tinynn
     disturbed.__code__ = disturbed.__code__.replace(co_filename=built.__code__.co_filename)
-    module.Sequential.__init__ = module.checks.door(disturbed)
+    module.Sequential.__init__ = module.checks.short_traceback(disturbed)
 
 
 class WhenImported:

@@ -1,32 +1,19 @@
-"""The door: each mistake that can be foreseen, and what a good teacher would say to it.
+"""What each mistake is told, as a good teacher would: one function for each that can be foreseen.
 
 A check returns what it was given, as an array where that is meant, or raises an InputError that
 tells what was expected, what came, where, and the likely remedy. All are called before anything is
 changed. They stand here so that the mathematics elsewhere can be read without them.
 """
 
-from tinynn.checks.answers import (
-    class_shares,
-    class_targets,
-    labels,
-    not_saturated,
-    pixels,
-    probabilities,
-    repeats,
-    same_shape,
-    scores,
-    targets,
-    vector,
-)
 from tinynn.checks.arguments import (
     a_loss,
     array,
     asked_rate,
     check_integer,
+    check_metric,
     check_positive,
     check_unit_interval,
     dense,
-    figure,
     first_rate,
     generator,
     instance,
@@ -46,7 +33,6 @@ from tinynn.checks.batches import (
     not_in_place,
     output_gradient,
 )
-from tinynn.checks.door import door
 from tinynn.checks.layers import (
     check_flat_samples,
     check_initial_values,
@@ -75,6 +61,20 @@ from tinynn.checks.predictions import (
     refuse_unsound,
     scored,
 )
+from tinynn.checks.targets import (
+    class_shares,
+    class_targets,
+    labels,
+    not_saturated,
+    pixels,
+    probabilities,
+    repeats,
+    same_shape,
+    scores,
+    targets,
+    vector,
+)
+from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.training import (
     better_than_guessing,
     data,
@@ -101,6 +101,7 @@ __all__ = [
     "check_initial_values",
     "check_integer",
     "check_layer_output",
+    "check_metric",
     "check_optimizer_state",
     "check_positive",
     "check_unit_interval",
@@ -112,9 +113,7 @@ __all__ = [
     "data",
     "deletable",
     "dense",
-    "door",
     "equations",
-    "figure",
     "first_rate",
     "fitting",
     "fresh_layers",
@@ -150,6 +149,7 @@ __all__ = [
     "scored",
     "scores",
     "shape_after",
+    "short_traceback",
     "should_rise",
     "softmax_once",
     "something_trainable",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.door import door
+from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Generator, Shape
 
@@ -110,22 +110,22 @@ def a_loss(value: Any, loss: Any) -> float:
 
 
 def monitored(monitor: Any) -> str:
-    """The name of a figure of quality."""
+    """The name of a metric."""
     if not isinstance(monitor, str):
         raise InputError(
-            f"monitor must be the name of a figure, such as 'val_loss', got {monitor!r}. "
+            f"monitor must be the name of a metric, such as 'val_loss', got {monitor!r}. "
             "For the epochs to wait, write patience=."
         )
     if monitor in NO_QUALITY:
         raise InputError(
             f"monitor: {monitor!r} says nothing of how good the model is. Watch 'val_loss', "
-            "'val_accuracy', or a figure that a callback writes into the history."
+            "'val_accuracy', or a metric that a callback writes into the history."
         )
     return monitor
 
 
 def should_rise(monitor: str) -> bool:
-    """A figure whose name tells whether it should rise, or fall.
+    """A metric whose name tells whether it should rise, or fall.
 
     >>> should_rise("val_f1"), should_rise("val_loss")
     (True, False)
@@ -139,8 +139,8 @@ def should_rise(monitor: str) -> bool:
     )
 
 
-def figure(name: str, value: Any) -> float:
-    """A figure that a callback wrote into the history, to be watched: a number."""
+def check_metric(name: str, value: Any) -> float:
+    """A metric that a callback wrote into the history, to be watched: a number."""
     if not isinstance(value, Real):
         raise InputError(f"{name!r} in the history must be a number, got {value!r:.100}.")
     return float(value)
@@ -168,7 +168,7 @@ def check_integer(name: str, value: int, least: int = 1, most: int | None = None
     return int(value)
 
 
-@door
+@short_traceback
 def generator(rng: Any) -> Generator:
     """A source of random numbers, which is passed in: there is no global one.
 
@@ -211,7 +211,7 @@ def instances(things: Any, kind: type, name: str) -> list[Any]:
     return [instance(thing, kind, f"{name}[{i}]") for i, thing in enumerate(things)]
 
 
-@door
+@short_traceback
 def dense(units: int, initializer: Any) -> None:
     """What a Dense is made with."""
     check_integer("units of Dense", units)

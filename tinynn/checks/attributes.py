@@ -12,8 +12,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from tinynn.checks.door import PACKAGE
 from tinynn.checks.other_libraries import ELSEWHERE, GIVEN, OF_PARAMETERS
+from tinynn.checks.tracebacks import PACKAGE
 from tinynn.errors import InputError, MissingAttribute
 
 

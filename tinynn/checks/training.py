@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from tinynn.checks.arguments import a_loss, array, instance
 from tinynn.checks.batches import batch
-from tinynn.checks.door import door
 from tinynn.checks.predictions import NoNumbers, masked_answer, refuse_unsound, scored
+from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.weights import sample_weights, weights
 from tinynn.errors import InputError
 from tinynn.parameters import Array
@@ -153,7 +153,7 @@ def _sound(
     return x, y
 
 
-@door
+@short_traceback
 def one_step(
     model: Any, network: type, loss: Any, losses: type, x: npt.ArrayLike, y: npt.ArrayLike,
     caller: str, dtype: npt.DTypeLike | None = None, sample_weight: npt.ArrayLike | None = None,
@@ -176,7 +176,7 @@ def one_step(
     return x, y, *of_samples
 
 
-@door
+@short_traceback
 def data(
     model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None, *, kind: str = "",
@@ -239,7 +239,7 @@ def _try(model: Any, loss: Any, x: Array, y: Array, *of_samples: Array) -> float
     return a_loss(value, loss)
 
 
-@door
+@short_traceback
 def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Array, ...] | None:
     """Validation data (x, y), with weights or without, or None: like those to train on, and others.
 
@@ -291,7 +291,7 @@ def _equal(a: Array, b: Array) -> bool:
 def better_than_guessing(
     rows: Sequence[Mapping[str, Any]], guess: Any, steps: int, left: int
 ) -> None:
-    """The figures of an epoch, after those of up to ten before: a warning if they are hopeless.
+    """The metrics of an epoch, after those of up to ten before: a warning if they are hopeless.
 
     guess: what is to be beaten. steps: taken so far. left: how many epochs are to come. Classes: if
     guessing would have done twice as well. Numbers: if the mean of y would have, too, half of all

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.arguments import array, numbers
-from tinynn.checks.door import door
+from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Array
 
 
-@door
+@short_traceback
 def weights(
     values: npt.ArrayLike, samples: int, dtype: npt.DTypeLike, name: str = "weights"
 ) -> Array:

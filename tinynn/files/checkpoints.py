@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.configuration import differences, escape_control, to_json, with_defaults
+from tinynn.configuration import escape_control, to_json, unequal, with_defaults
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.files.models import MOST_VALUES, architecture_in, fill, json_in, model_arrays
@@ -60,7 +60,7 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict
                 "is a model, not a checkpoint: it holds no training state. Go on from the file "
                 "that Checkpoint wrote; this one is for load_model."
             )
-        unlike = differences(_as_now(architecture, model), structure(model))
+        unlike = unequal(_as_now(architecture, model), structure(model))
         if unlike:
             lines = [f"{path} is of another model than this one (its own first):", *unlike]
             raise InputError(escape_control("\n  ".join(lines)))

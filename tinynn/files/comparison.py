@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
-from tinynn.configuration import differences
+from tinynn.configuration import unequal
 from tinynn.files.atomic import PathLike
 from tinynn.files.models import arrays_of, load_model
 from tinynn.model import Sequential
@@ -39,7 +39,7 @@ class ModelComparison:
         return "\n  ".join([f"DIFFERENT: compared {compared}", *self.differences])
 
 
-@checks.door
+@checks.short_traceback
 def compare_models(
     a: Sequential | PathLike,
     b: Sequential | PathLike,
@@ -63,7 +63,7 @@ def compare_models(
     layers = checks.own_classes(layers)
     a = a if isinstance(a, Sequential) else load_model(a, layers)
     b = b if isinstance(b, Sequential) else load_model(b, layers)
-    unlike = differences({**a.config(), "seed": None}, {**b.config(), "seed": None})
+    unlike = unequal({**a.config(), "seed": None}, {**b.config(), "seed": None})
     weights, others = arrays_of(a), arrays_of(b)
     for name in [*weights, *(name for name in others if name not in weights)]:
         unlike += _difference(name, weights.get(name), others.get(name))

@@ -32,7 +32,7 @@ LONGEST_ARCHITECTURE = 2**17  # characters: a model of over a thousand layers
 MOST_VALUES = 2**18  # in a JSON text: a parsed value takes 30 times its text
 
 
-@checks.door
+@checks.short_traceback
 def save_model(model: Sequential, path: PathLike) -> None:
     """Write the model's architecture and weights to `path`, replacing what stood there.
 
@@ -55,7 +55,7 @@ def save_model(model: Sequential, path: PathLike) -> None:
     write_npz(path, model_arrays(model))
 
 
-@checks.door
+@checks.short_traceback
 def load_model(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Sequential:
     """Build the model that was saved at `path`, bit for bit.
 

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.gradcheck.diagnosis import suspect
-from tinynn.gradcheck.differences import directions, entries
 from tinynn.gradcheck.evidence import Evidence
+from tinynn.gradcheck.finite_differences import directions, entries
+from tinynn.gradcheck.patterns import suspect
 from tinynn.gradcheck.rows import Case, Comparison, GradientRow
 from tinynn.gradcheck.walk import between, own_methods, own_walk, together, way_back
 from tinynn.losses import Loss
@@ -103,7 +103,7 @@ class GradientReport:
         return "\n".join(lines)
 
 
-@checks.door
+@checks.short_traceback
 def check_gradients(
     model: Sequential,
     loss: Loss,

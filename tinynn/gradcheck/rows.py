@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tinynn.gradcheck.differences import Measurement, Probe, derivatives, loss_from, side
+from tinynn.gradcheck.finite_differences import Measurement, Probe, derivatives, loss_from, side
 from tinynn.gradcheck.walk import Walk, gradients_alone, handed
 from tinynn.layers import Layer
 from tinynn.losses import Loss

@@ -98,7 +98,7 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     def input_gradient(self, dout: Array) -> Array:
         """Return dx, shaped like x."""
 
-    @checks.door  # lets a check's error be raised here: a short traceback is read
+    @checks.short_traceback  # lets a check's error be raised here: a short traceback is read
     def backward(self, dout: Array) -> Array:
         """Both halves: write the parameters' gradients, return dx."""
         self.parameter_gradients(dout)

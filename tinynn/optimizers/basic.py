@@ -114,7 +114,7 @@ class SGD(Optimizer):
     state_names = ("velocity",)
     hyperparameters = {**Optimizer.hyperparameters, "momentum": checks.check_unit_interval}  # noqa: RUF012
 
-    @checks.door
+    @checks.short_traceback
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.0) -> None:
         super().__init__(learning_rate)
         self.momentum = momentum
@@ -164,7 +164,7 @@ class Adam(Optimizer):
         "epsilon": checks.check_positive,
     }
 
-    @checks.door
+    @checks.short_traceback
     def __init__(
         self,
         learning_rate: Rate = 1e-3,

@@ -88,7 +88,7 @@ class CSVLogger(Callback):
         return set(self._columns(trainer, trainer.history.epochs[-1:])) - set(self.columns)
 
     def _columns(self, trainer: Run, rows: list[dict[str, Any]]) -> list[str]:
-        """Return the names of the figures: what training measures, then what callbacks add."""
+        """Return the names of the metrics: what training measures, then what callbacks add."""
         return list(dict.fromkeys([*trainer.columns, *(name for row in rows for name in row)]))
 
     def _text(self, rows: list[dict[str, Any]], header: bool = False) -> bytes:
@@ -99,7 +99,7 @@ class CSVLogger(Callback):
         if header:
             writer.writeheader()
         for row in rows:  # NumPy's numbers as those that come back from a checkpoint
-            writer.writerow({name: checks.python_number(figure) for name, figure in row.items()})
+            writer.writerow({name: checks.python_number(metric) for name, metric in row.items()})
         return text.getvalue().encode()
 
     def _bring_to(self, log: bytes) -> None:

@@ -10,7 +10,7 @@ from tinynn.training.run import Callback, Run
 
 
 class EarlyStopping(Callback):
-    """Stop when a figure has not improved for some epochs, and go back to the best weights.
+    """Stop when a metric has not improved for some epochs, and go back to the best weights.
 
     monitor: a column of the history, also one that another callback writes into its rows, as
     `trainer.history.epochs[-1]["val_f1"] = ...` in on_epoch_end. Its name tells whether it should
@@ -19,7 +19,7 @@ class EarlyStopping(Callback):
 
     When training ends with an epoch, by whomever it was stopped, the model gets the weights of its
     best epoch; one that is stopped in mid-epoch, to be resumed, keeps its last. Raises InputError
-    for a monitor that is no figure of quality, at the start of training if nobody can measure it,
+    for a monitor that is not a metric, at the start of training if nobody can measure it,
     and at the end of the first epoch if nobody has. (Prechelt, Early Stopping - But When?, 1998.)
 
     >>> EarlyStopping(patience=2)
@@ -33,14 +33,14 @@ class EarlyStopping(Callback):
         self._forget()
 
     def _forget(self) -> None:
-        self.best = np.inf  # of the figure, with its sign turned if it should rise
+        self.best = np.inf  # of the metric, with its sign turned if it should rise
         self.best_epoch = 0
         self.best_params: Any = None
         self.best_buffers: Any = None
         self.waited = 0
 
     def turn(self, trainer: Run) -> int:
-        return int(self.monitor not in trainer.columns)  # after whoever writes the figure
+        return int(self.monitor not in trainer.columns)  # after whoever writes the metric
 
     def on_train_begin(self, trainer: Run) -> None:
         if not trainer.resumed:  # what an earlier training left does not count
@@ -58,7 +58,7 @@ class EarlyStopping(Callback):
         row = trainer.history.epochs[-1]
         if self.monitor not in row:
             raise self._not_measured(trainer, list(row))
-        value = checks.figure(self.monitor, row[self.monitor])
+        value = checks.check_metric(self.monitor, row[self.monitor])
         value = -value if checks.should_rise(self.monitor) else value
         if value < self.best:
             self.best, self.best_epoch, self.waited = value, trainer.epoch, 0
@@ -74,7 +74,7 @@ class EarlyStopping(Callback):
         hint = " Give fit validation_data=." if lacks else ""
         return InputError(
             f"EarlyStopping cannot watch {self.monitor!r}: this training measures "
-            f"{', '.join(measured)}.{hint} A callback can write a figure of its own, in "
+            f"{', '.join(measured)}.{hint} A callback can write a metric of its own, in "
             f"on_epoch_end: trainer.history.epochs[-1][{self.monitor!r}] = ..."
         )
 
@@ -99,7 +99,7 @@ class EarlyStopping(Callback):
             best_params is None or (isinstance(vector, np.ndarray) and np.isfinite(vector).all())
             for vector in (best_params, best_buffers)
         ):
-            raise InputError("The best figure should be a number, weights and buffers arrays.")
+            raise InputError("The best metric should be a number, weights and buffers arrays.")
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self.waited = state["waited"]
         self.best_params, self.best_buffers = best_params, best_buffers

@@ -42,9 +42,9 @@ class ProgressBar(Callback):
 
     def on_step_end(self, trainer: Run) -> None:
         if self.works:
-            figures = {name: f"{value:.4f}" for name, value in trainer.totals.means().items()}
+            metrics = {name: f"{value:.4f}" for name, value in trainer.totals.means().items()}
             with self._draws():
-                self.bar.set_postfix(figures, refresh=False)
+                self.bar.set_postfix(metrics, refresh=False)
                 self.bar.update(len(trainer.batch[0]))
 
     def on_epoch_end(self, trainer: Run) -> None:

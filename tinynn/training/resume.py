@@ -19,7 +19,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.batches import minibatches
-from tinynn.configuration import differences
+from tinynn.configuration import unequal
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.files.checkpoints import load_checkpoint, structure
@@ -79,7 +79,7 @@ def training_state(run: Run) -> dict[str, Any]:
         # at an epoch's last step callbacks are still to be told of its end, and look at these
         "grads": model.grads.copy() if run.totals.n_samples == run.n_samples else None,
         "history": [
-            {_escaped(name): checks.python_number(figure) for name, figure in row.items()}
+            {_escaped(name): checks.python_number(metric) for name, metric in row.items()}
             for row in run.history.epochs
         ],
         "optimizer": optimizer.state(),
@@ -104,7 +104,7 @@ def _state_of(callback: Any) -> dict[str, Any]:
 
 
 def _escaped(name: str) -> str:
-    """Return the name of a figure, such as top.5, as a key that a file can have."""
+    """Return the name of a metric, such as top.5, as a key that a file can have."""
     return name.replace("%", "%25").replace(".", "%2E")
 
 
@@ -115,13 +115,13 @@ def _unescaped(name: str) -> str:
 def refuse_what_would_be_lost(run: Run) -> None:
     """Raise InputError for what has been set since training began and could not be resumed."""
     for row in run.history.epochs[-1:]:
-        for name, figure in row.items():
-            if not isinstance(figure, (bool, int, float, str, np.number, np.bool_)):
+        for name, metric in row.items():
+            if not isinstance(metric, (bool, int, float, str, np.number, np.bool_)):
                 raise InputError(
-                    f"history.epochs[-1][{name!r}] is {figure!r:.100}: the history holds numbers "
+                    f"history.epochs[-1][{name!r}] is {metric!r:.100}: the history holds numbers "
                     "and texts. Keep anything else in the callback's state()."
                 )
-    unlike = differences(run.architecture, structure(run.model), "model")
+    unlike = unequal(run.architecture, structure(run.model), "model")
     unlike += changed_settings(run, run.settings or {})
     if unlike:
         told = (
@@ -240,7 +240,7 @@ def _refuse_other_settings(unlike: list[str], path: PathLike) -> None:
 
 def _warn_of_other_conditions(state: Mapping[str, Any], path: PathLike) -> None:
     """Warn, at the line that called fit, of what may change the last bits."""
-    unlike = differences(state["environment"], environment())
+    unlike = unequal(state["environment"], environment())
     if unlike:
         told = f"{path} was written under other conditions; last bits may differ:"
         warnings.warn("\n  ".join([told, *unlike]), stacklevel=5)
@@ -337,5 +337,5 @@ def _check_place(state: Mapping[str, Any], params: Array) -> None:
 def _history(state: Mapping[str, Any]) -> History:
     """Return the history that a state holds."""
     return History(
-        [{_unescaped(name): figure for name, figure in row.items()} for row in state["history"]]
+        [{_unescaped(name): metric for name, metric in row.items()} for row in state["history"]]
     )

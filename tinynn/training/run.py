@@ -21,9 +21,9 @@ from tinynn.parameters import Array, Generator
 from tinynn.training.asked_schedule import AskedSchedule
 from tinynn.training.guessing import Guess
 
-# what training writes into each row of the history; callbacks may add figures of their own
+# what training writes into each row of the history; callbacks may add metrics of their own
 ALWAYS = {"loss", "learning_rate", "seconds"}
-FIGURES = ALWAYS | {"accuracy", "val_loss", "val_accuracy"}
+METRICS = ALWAYS | {"accuracy", "val_loss", "val_accuracy"}
 
 
 @dataclass
@@ -31,7 +31,7 @@ class History:
     """What training measured: `epochs`, one dictionary per epoch, with the columns of the CSV.
 
     epoch counts from 1; loss and accuracy are means over the epoch's training samples, each scored
-    before the step that learned from it; val_ figures are measured at its end; seconds are the
+    before the step that learned from it; val_ metrics are measured at its end; seconds are the
     epoch's, validation included.
 
     >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
@@ -52,7 +52,7 @@ class History:
                 raise InputError("the history does not count its epochs from 1")
             if not row.keys() >= ALWAYS:
                 raise InputError(f"the history's row {i} has {', '.join(row)}")
-            if not are_numbers(*(row[name] for name in row.keys() & FIGURES)):
+            if not are_numbers(*(row[name] for name in row.keys() & METRICS)):
                 raise InputError(f"the history's row {i} holds what is no finite number")
         if len(self.epochs) != epochs:
             raise InputError(f"it has {len(self.epochs)} epochs' rows, not {epochs}")
@@ -157,7 +157,7 @@ class Run(Guarded):
 
     @property
     def columns(self) -> list[str]:
-        """The names of the figures in a row of the history."""
+        """The names of the metrics in a row of the history."""
         scores = ["loss", "accuracy"] if self.loss.classifies else ["loss"]
         held_out = [f"val_{name}" for name in scores] if self.validation is not None else []
         return ["epoch", *scores, *held_out, "learning_rate", "seconds"]
@@ -168,7 +168,7 @@ class Callback(Configured):
 
     Each event is given the Trainer, whose docstring lists what a callback finds there.
     One with a memory also has `state()` and `load_state()`, so that a resumed run remembers. It may
-    set an optimizer's hyper-parameters, `trainer.stop`, and figures of its own in the last row of
+    set an optimizer's hyper-parameters, `trainer.stop`, and metrics of its own in the last row of
     `trainer.history.epochs`: all of these are kept in checkpoints.
 
     >>> class ClipGradients(Callback):

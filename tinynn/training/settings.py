@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.configuration import Configured, differences, to_json, with_defaults
+from tinynn.configuration import Configured, to_json, unequal, with_defaults
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.threads import blas_pools
@@ -36,7 +36,7 @@ def unlike_settings(theirs: dict[str, Any], run: Run, same_python: bool) -> list
     same_python: whether byte code can be compared.
     """
     told = _as_now(_but_data(theirs), run), _descriptions(run)
-    unlike = differences(*told) if same_python else differences(*map(_without_code, told))
+    unlike = unequal(*told) if same_python else unequal(*map(_without_code, told))
     ours = _data(run)
     for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
         unlike += unlike_data(name, theirs["data"].get(name), ours.get(name))
@@ -69,7 +69,7 @@ def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
             description["class"] if callback.state() else _numbers_and_texts(description)
             for callback, description in zip(callbacks, told["callbacks"], strict=False)
         ]
-    return differences(then, now)
+    return unequal(then, now)
 
 
 def _numbers_and_texts(description: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Trainer(Run):
     (array([[3.]], dtype=float32), array([1.], dtype=float32))
     """
 
-    @checks.door
+    @checks.short_traceback
     def fit(
         self,
         x: npt.ArrayLike,
@@ -101,7 +101,7 @@ class Trainer(Run):
         return self.history
 
     @np.errstate(all="ignore")  # what is no number is refused in words
-    @checks.door
+    @checks.short_traceback
     def evaluate(
         self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> dict[str, float]:

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.arguments import array, check_integer, numbers
-from tinynn.checks.door import door
+from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
 
 ORDER = "Are p and y swapped? The prediction comes first, then the answer."
 
 
-@door
+@short_traceback
 def scores(z: npt.ArrayLike, caller: str) -> Array:
     """Real scores (..., C), of 1 class or more."""
     z = numbers(array(z, "z"), f"{caller} expects scores, which are numbers")
@@ -70,7 +70,7 @@ def as_whole(values: Array, name: str) -> str:
     return f" {name}[{at}] is {values[at]:.4g}.{hint if between else ''}"
 
 
-@door
+@short_traceback
 def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
     """Classes (N,): whole numbers from 0 to classes - 1.
 
@@ -159,7 +159,7 @@ def one_hot_rows(rows: Array) -> bool:
     return bool((ones.sum(axis=1) == 1).all() and (ones | (rows == 0)).all())
 
 
-@door
+@short_traceback
 def class_shares(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, Any, Any]:
     """Predictions p (B, C); which entries the answer is about, and what it says, in p's dtype.
 
@@ -214,7 +214,7 @@ def not_saturated(p: Array, loss: Any) -> None:
         )
 
 
-@door
+@short_traceback
 def targets(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, Array]:
     """Predictions p of any shape, and the answer: numbers in the same shape and precision."""
     p = numbers(array(p, "p"), f"{loss} expects p as numbers")

@@ -14,7 +14,7 @@ R = TypeVar("R")
 PACKAGE = Path(__file__).parents[1]
 
 
-def door(function: Callable[P, R]) -> Callable[P, R]:
+def short_traceback(function: Callable[P, R]) -> Callable[P, R]:
     """Let an error that is written to be read be raised here, not from deep inside.
 
     That is an InputError, or one of the operating system's. Errors from elsewhere, and all that
@@ -25,7 +25,7 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
     >>> try:
     ...     Sequential([Dense(512)], input_shape=(28, 28))
     ... except InputError as error:
-    ...     error.__traceback__.tb_next.tb_next is None  # this line, and that of the door
+    ...     error.__traceback__.tb_next.tb_next is None  # this line, and that of the decorator
     True
     """
 
