@@ -563,10 +563,10 @@ def test_the_doctor_looks_at_what_the_step_was():
     doctor = Doctor(every=4)
     trainer = Trainer(model, CrossEntropy(), SGD(0.01))
     trainer.fit(x, y, 2, batch_size=10, callbacks=[doctor, Ears()])
-    look = next(look for look in doctor.chart.looks if look.step == 4)
-    for name, value in look.slope.items():
+    step = next(step for step in doctor.record.steps if step.number == 4)
+    for name, value in step.gradient.items():
         assert value == pytest.approx(seen[name], rel=1e-4), name
-    assert look.loss == pytest.approx(trainer.recent_losses[-5], rel=1e-5)  # of 8 steps, the fourth
+    assert step.loss == pytest.approx(trainer.recent_losses[-5], rel=1e-5)  # of 8 steps, the fourth
 
 
 def test_the_doctor_changes_nothing():
