@@ -489,6 +489,21 @@ def test_of_a_long_run_few_steps_are_kept(monkeypatch):
     assert steps[-1] > 400
 
 
+def test_a_step_that_is_dropped_at_once_leaves_its_update_to_no_other(monkeypatch):
+    """The 21st recorded step is step 57, which is odd: it is the first to be dropped."""
+
+    def updates(every):
+        doctor = Doctor(every)
+        Trainer(network(4), CrossEntropy(), Adam()).fit(X[:2000], Y[:2000], 1, callbacks=[doctor])
+        return {step.number: step.update_ratio for step in doctor.record.steps}
+
+    all_steps = updates(1)
+    monkeypatch.setattr("tinynn.doctor.watch.MOST_STEPS", 20)
+    kept = updates(3)
+    assert list(kept)[:4] == [1, 2, 6, 12]
+    assert all(kept[number] == all_steps[number] for number in kept)
+
+
 def test_a_new_training_starts_a_new_record():
     doctor = Doctor()
     for _ in range(2):
@@ -620,7 +635,7 @@ def test_the_figure_shows_the_four_and_the_headline(broken, tmp_path):
         "Loss",
         "Update-to-weight ratio",
         "Outputs and gradients by depth",
-        "Dead units: inactive for all of up to 1,000 samples",
+        "Units dead for all of up to 1,000 samples",
     ]
     losses = figure.axes[0].get_lines()[0].get_ydata()
     assert list(losses) == [step.loss for step in report.record.steps]

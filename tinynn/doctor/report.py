@@ -132,7 +132,7 @@ def _draw_depth(panel: Any, record: TrainingRecord) -> None:
     for step, style, when in ((first, ":", "first step"), (last, "-", "last step")):
         for values, colour, what in (
             (step.output_std, COLOURS[0], "std of outputs"),
-            (step.gradient, COLOURS[1], "gradient of the loss"),
+            (step.gradient, COLOURS[1], "gradient of loss"),
         ):
             names = list(values)[::-1]  # from the input up
             heights = [values[name] or np.nan for name in names]
@@ -146,7 +146,7 @@ def _draw_depth(panel: Any, record: TrainingRecord) -> None:
 def _draw_units(panel: Any, record: TrainingRecord) -> None:
     """Draw the share of units that are dead, or of outputs that are inactive in one batch."""
     shares = {name: dead / count for name, (dead, count) in record.dead.items()}
-    title = "Dead units: inactive for all of up to 1,000 samples"
+    title = "Units dead for all of up to 1,000 samples"
     if not shares:
         shares, title = record.steps[-1].inactive, "Inactive outputs in a batch"
     panel.bar(list(shares), list(shares.values()), color=COLOURS[0])
