@@ -144,7 +144,7 @@ def main() -> None:
         curves = partial(plots.learning_curves, kept=best.best_epoch)
         pictures.draw(out / "accuracy.png", curves, history)
         pictures.draw(out / "weights.png", plots.first_layer, model)
-        health = doctor.report() if doctor.chart.looks else None  # none: all was trained before
+        health = doctor.report() if doctor.record.steps else None  # none: all was trained before
         if health is not None:
             pictures.draw(out / "health.png", health.figure)
             print(f"What the doctor says of this training:\n\n{health}")

@@ -1,6 +1,6 @@
 """A few trainings, each broken in one way: the doctor names that way, and its remedy helps.
 
-The rules are tested in test_judgements.py, on records by hand; here is what is measured, and that a
+The rules are tested in test_rules.py, on records by hand; here is what is measured, and that a
 training gives such records.
 """
 
@@ -51,11 +51,11 @@ class Tanh(Layer):
     def forward(self, x, training=True):
         out = np.tanh(x)
         if training:
-            self.slope = 1 - out**2
+            self.derivative = 1 - out**2
         return out
 
     def input_gradient(self, dout):
-        return dout * self.slope
+        return dout * self.derivative
 
 
 class OneUse(Tanh):
@@ -167,13 +167,16 @@ def deep_tanh():
     return network(*[64] * 10, initializer=glorot_uniform, bend=Tanh)
 
 
-BROKEN = {  # name of the run: the judgement that must come first, how to run it
+BROKEN = {  # name of the run: the rule that must come first, how to run it
     "bytes": ("inputs", lambda: run(x=as_bytes(X), held_out=(as_bytes(HELD_OUT[0]), HELD_OUT[1]))),
-    "zeros": ("alike", lambda: run(network(initializer=zeros))),
-    "narrow weights": ("signal", lambda: run(network(*[32] * 15, initializer=narrow), epochs=1)),
+    "zeros": ("symmetric_units", lambda: run(network(initializer=zeros))),
+    "narrow weights": (
+        "signal_propagation",
+        lambda: run(network(*[32] * 15, initializer=narrow), epochs=1),
+    ),
     "Adam at 1": ("large_steps", lambda: run(optimizer=Adam(1.0))),
-    "flat tanh": ("fading", lambda: run(deep_tanh(), Adam(0.02))),
-    "mixed labels": ("stuck", lambda: run(y=mixed(Y))),
+    "flat tanh": ("vanishing_gradients", lambda: run(deep_tanh(), Adam(0.02))),
+    "mixed labels": ("at_chance", lambda: run(y=mixed(Y))),
 }
 
 
@@ -231,13 +234,15 @@ def test_the_remedy_that_is_printed_helps(broken, name):
 
 
 @pytest.mark.outcome
-def test_a_healthy_run_gets_no_problem_and_a_closed_unit_is_none():
+def test_a_healthy_run_has_no_problem_though_some_of_its_units_are_dead():
     report = run().report
     assert causes(report) == []
-    assert str(report).startswith("HEALTHY   No problem was found.\nFINE      inputs spread by 0.")
-    closed, units = max(report.chart.never_open.values())
-    assert 0 < closed < units / 2
-    labels, predicted = report.chart.asked
+    assert str(report).startswith(
+        "HEALTHY   No problem was found.\nFINE      inputs have standard deviation 0."
+    )
+    dead, units = max(report.record.dead.values())
+    assert 0 < dead < units / 2
+    labels, predicted = report.record.training_counts
     assert labels == np.bincount(Y[::3], minlength=10).tolist()
     assert sum(predicted) == 1000
 
@@ -246,7 +251,7 @@ def test_a_healthy_run_gets_no_problem_and_a_closed_unit_is_none():
 def test_the_gradient_of_the_flat_tanh_has_vanished_in_numbers(broken):
     (problem,) = broken("flat tanh").report.problems
     found = re.fullmatch(
-        r"at steps \d+ to 200 the slope of the loss goes from 0\.\d+ \(21\.Dense\) to (\S+) "
+        r"at steps \d+ to 200 the gradient of the loss goes from 0\.\d+ \(21\.Dense\) to (\S+) "
         r"\(\d+\.Dense\): .*",
         problem.seen,
     )
@@ -275,7 +280,7 @@ def test_a_regression_whose_targets_are_not_scaled_is_named_and_the_remedy_helps
     hopeless = regression(PRICES, Adam(0.01))
     (problem,) = hopeless.report.problems
     assert problem.title == "The targets are not scaled."
-    assert "stuck" in [finding.name for finding in problem.follows]
+    assert "at_chance" in [finding.name for finding in problem.follows]
     guess = PRICES.var()  # by hand: what the mean of y gives
     assert f"the mean of y gives {guess:.3g}" in problem.seen
     assert hopeless.trainer.history["loss"][-1] > 2 * guess
@@ -288,7 +293,7 @@ def test_a_regression_whose_targets_are_not_scaled_is_named_and_the_remedy_helps
     assert np.mean((p - PRICES) ** 2) < 0.1 * guess
 
 
-def test_targets_that_break_off_a_training_are_its_cause():
+def test_unscaled_targets_are_why_a_training_diverges():
     doctor, model = Doctor(), Sequential([Dense(16), ReLU(), Dense(1)], input_shape=(3,))
     with pytest.raises(TrainingDiverged):
         Trainer(model, MeanSquaredError(), SGD(0.05)).fit(ROWS, PRICES, 9, callbacks=[doctor])
@@ -297,7 +302,7 @@ def test_targets_that_break_off_a_training_are_its_cause():
     assert [finding.name for finding in problem.follows] == ["large_steps"]
 
 
-def test_one_look_is_enough_for_targets_that_are_not_scaled():
+def test_one_step_is_enough_for_targets_that_are_not_scaled():
     model = Sequential([Dense(16), ReLU(), Dense(1)], input_shape=(3,))
     (problem,) = diagnose(model, MeanSquaredError(), ROWS, PRICES).problems
     assert problem.seen.startswith(
@@ -306,7 +311,7 @@ def test_one_look_is_enough_for_targets_that_are_not_scaled():
     assert diagnose(model, MeanSquaredError(), ROWS, PRICES / 1e5).problems == []
 
 
-def test_a_constant_column_of_a_table_is_seen_by_the_doctor_and_by_one_look():
+def test_a_constant_column_of_a_table_is_seen_by_the_doctor_and_by_diagnose():
     x = np.column_stack([1000 * ROWS, np.ones(len(ROWS))])
     y = (PRICES - PRICES.mean()) / PRICES.std()
     model = Sequential([Dense(16), ReLU(), Dense(1)], input_shape=(4,))
@@ -322,18 +327,18 @@ def test_validation_targets_on_another_scale_are_noticed():
     y = (PRICES - PRICES.mean()) / PRICES.std()
     report = regression(y[:200], SGD(0.05), 9, ROWS[:200], (ROWS[200:], PRICES[200:])).report
     (problem,) = report.problems
-    assert problem.title == "Validation targets are scaled otherwise."
+    assert problem.title == "Validation targets are scaled differently."
     assert f"their standard deviation is {PRICES[200:].std():.3g}" in problem.seen
     few = regression(y[:290], SGD(0.05), 9, ROWS[:290], (ROWS[:1], y[:1] + 15))
-    assert not few.report.chart.held_out_guess.stds.size  # of one sample none can be told
+    assert not few.report.record.validation_guess.stds.size  # of one sample none can be told
 
 
 def test_guessing_in_validation_is_what_the_mean_of_the_training_targets_scores_there():
     y = (PRICES - PRICES.mean()) / PRICES.std()
-    chart = regression(y[:200], SGD(0.05), 2, ROWS[:200], (ROWS[200:], y[200:])).report.chart
+    record = regression(y[:200], SGD(0.05), 2, ROWS[:200], (ROWS[200:], y[200:])).report.record
     expected = np.mean((y[200:] - y[:200].mean()) ** 2)
-    assert chart.held_out_guess.loss == pytest.approx(expected)
-    assert chart.guess.loss == pytest.approx(y[:200].var())
+    assert record.validation_guess.loss == pytest.approx(expected)
+    assert record.guess.loss == pytest.approx(y[:200].var())
 
 
 # Classes of which one is rare
@@ -350,7 +355,7 @@ def test_a_class_of_one_in_a_hundred_is_told_as_imbalance_and_the_remedy_helps()
     report = watched(binary(), x, y, optimizer=SGD(0.01), epochs=5)
     (problem,) = report.problems
     assert problem.title == "The classes are imbalanced, and only class 0 is predicted."
-    assert report.chart.asked == (np.bincount(y[::3]).tolist(), [1000, 0])
+    assert report.record.training_counts == (np.bincount(y[::3]).tolist(), [1000, 0])
 
     times = int(re.search(r"y != 0\), (\d+)\)", problem.remedy)[1])
     assert times == 99
@@ -365,7 +370,7 @@ def test_a_class_of_one_in_a_hundred_is_told_as_imbalance_and_the_remedy_helps()
 # Healthy runs of other kinds
 
 SPREAD = RNG.standard_t(2, (2000, 4)).clip(-60, 60)
-BEGINNING = slice(1280)  # 40 steps: too few to be judged by what was learnt
+BEGINNING = slice(1280)  # 40 steps: too few to judge what was learnt
 
 
 def watched(layers, x, y, loss=None, optimizer=None, epochs=8, batch_size=32, held_out=None):
@@ -408,7 +413,7 @@ HEALTHY = {
         [Scale(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X * 255.5, Y,
         held_out=(HELD_OUT[0] * 255.5, HELD_OUT[1]),
     ),
-    "a mask that is no layer of switches": lambda: begun(
+    "a mask that has another shape than the output": lambda: begun(
         [MaxPool(), Flatten(), Dense(64), ReLU(), Dense(10), Softmax()], X, Y
     ),
     "an autoencoder": lambda: watched(
@@ -425,30 +430,32 @@ def test_healthy_runs_of_other_kinds_get_no_problem(name):
     assert report.problems == [], report
 
 
-def test_a_mask_of_another_shape_than_the_output_is_not_told_as_closed_units():
-    chart = HEALTHY["a mask that is no layer of switches"]().chart
-    assert [list(look.closed) for look in chart.looks[:2]] == [["3.ReLU"]] * 2
-    assert list(chart.never_open) == ["3.ReLU"]
+def test_a_mask_of_another_shape_than_the_output_tells_of_no_inactive_units():
+    record = HEALTHY["a mask that has another shape than the output"]().record
+    assert [list(step.inactive) for step in record.steps[:2]] == [["3.ReLU"]] * 2
+    assert list(record.dead) == ["3.ReLU"]
 
 
-def test_columns_of_years_are_said_to_lie_far_from_0():
+def test_columns_of_years_have_a_mean_far_from_0():
     years = RNG.integers(1990, 1998, (500, 2))
     model = Sequential(binary(), input_shape=(2,))
     y = (years[:, 0] > years[:, 1]).astype(int)
     report = diagnose(model, CrossEntropy(), years, y)
-    assert [problem.title for problem in report.problems] == ["The inputs lie far from 0."], report
+    assert [problem.title for problem in report.problems] == [
+        "The mean of the inputs is far from 0."
+    ], report
     scaled = (years - years.mean(axis=0)) / years.std(axis=0)
     assert diagnose(model, CrossEntropy(), scaled, y).problems == []
 
 
-def test_one_look_at_one_sample_or_at_a_perfect_fit_finds_nothing():
+def test_diagnose_finds_nothing_in_one_sample_or_in_a_perfect_fit():
     model = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(8,))
     assert causes(diagnose(model, CrossEntropy(), POINTS[:1], SIDES[:1])) == []
     model = Sequential([Dense(4), ReLU(), Dense(1)], input_shape=(8,))
     assert causes(diagnose(model, MeanSquaredError(), POINTS, model.predict(POINTS))) == []
 
 
-def test_nothing_is_changed_by_being_watched():
+def test_the_doctor_changes_nothing_of_a_training():
     watched, alone = network(64), network(64)
     run(watched, epochs=1)
     Trainer(alone, CrossEntropy(), Adam()).fit(X, Y, 1, 32, HELD_OUT)
@@ -465,32 +472,47 @@ def test_layers_that_change_as_they_are_used_train_to_the_same_bits_with_a_docto
     assert trained(Doctor(every=5)) == trained()
 
 
-def test_looks_come_at_the_first_steps_and_every_hundredth():
+def test_the_first_steps_are_recorded_and_every_hundredth():
     report = run(network(8), epochs=4).report
-    steps = [look.step for look in report.chart.looks]
+    steps = [step.number for step in report.record.steps]
     assert steps == [1, 2, 4, 8, 16, 32, 64, 100, 200, 300]
 
 
-def test_the_looks_of_a_long_run_stay_few(monkeypatch):
-    monkeypatch.setattr("tinynn.doctor.watch.MOST_LOOKS", 20)
+def test_of_a_long_run_few_steps_are_kept(monkeypatch):
+    monkeypatch.setattr("tinynn.doctor.watch.MOST_STEPS", 20)
     doctor = Doctor(every=8)
     Trainer(network(4), CrossEntropy(), Adam()).fit(X, Y, 10, 64, callbacks=[doctor])
-    steps = [look.step for look in doctor.chart.looks]
+    steps = [step.number for step in doctor.record.steps]
     assert len(steps) <= 20
     assert steps[:3] == [1, 2, 4]
     assert steps[3:] == list(range(steps[3], steps[-1] + 1, steps[3]))
     assert steps[-1] > 400
 
 
-def test_the_doctor_forgets_an_earlier_training():
+def test_a_step_that_is_dropped_at_once_leaves_its_update_to_no_other(monkeypatch):
+    """The 21st recorded step is step 57, which is odd: it is the first to be dropped."""
+
+    def updates(every):
+        doctor = Doctor(every)
+        Trainer(network(4), CrossEntropy(), Adam()).fit(X[:2000], Y[:2000], 1, callbacks=[doctor])
+        return {step.number: step.update_ratio for step in doctor.record.steps}
+
+    all_steps = updates(1)
+    monkeypatch.setattr("tinynn.doctor.watch.MOST_STEPS", 20)
+    kept = updates(3)
+    assert list(kept)[:4] == [1, 2, 6, 12]
+    assert all(kept[number] == all_steps[number] for number in kept)
+
+
+def test_a_new_training_starts_a_new_record():
     doctor = Doctor()
     for _ in range(2):
         trainer = Trainer(network(4), CrossEntropy(), Adam())
         trainer.fit(X[:64], Y[:64], 1, callbacks=[doctor])
-    assert [look.step for look in doctor.chart.looks] == [1, 2]
+    assert [step.number for step in doctor.record.steps] == [1, 2]
 
 
-def test_what_it_cannot_judge_it_says():
+def test_what_is_unknown_is_reported_as_unknown():
     model = Sequential([Dense(1)], input_shape=(1,))
     doctor = Doctor()
     x = np.linspace(-1, 1, 20)[:, None]
@@ -498,11 +520,17 @@ def test_what_it_cannot_judge_it_says():
     report = doctor.report()
     assert not report.problems
     unknown = {finding.name for finding in report.findings if finding.level == "unknown"}
-    assert unknown >= {"shuffling", "signal", "imbalance", "validation", "never_predicted"}
+    assert unknown >= {
+        "shuffling",
+        "signal_propagation",
+        "imbalance",
+        "validation",
+        "never_predicted",
+    }
     assert "\nUNKNOWN   " in str(report)
 
 
-def test_a_resumed_run_judges_no_initial_weights(tmp_path):
+def test_of_a_resumed_run_the_initial_weights_are_unknown(tmp_path):
     class StopAtThree(Callback):
         affects_training = False
 
@@ -514,13 +542,13 @@ def test_a_resumed_run_judges_no_initial_weights(tmp_path):
     Trainer(network(4), CrossEntropy(), Adam()).fit(X, Y, 2, callbacks=first)
     doctor = Doctor()
     Trainer(network(4), CrossEntropy(), Adam()).fit(X, Y, 2, callbacks=[doctor], resume_from=path)
-    assert doctor.chart.looks[0].step == 4
+    assert doctor.record.steps[0].number == 4
     unknown = {f.name for f in doctor.report().findings if f.level == "unknown"}
-    assert unknown >= {"alike", "closed_from_the_start", "signal"}
+    assert unknown >= {"symmetric_units", "inactive_at_start", "signal_propagation"}
 
 
 def test_before_the_first_step_there_is_nothing_to_report():
-    with pytest.raises(ValueError, match="has seen nothing yet"):
+    with pytest.raises(ValueError, match="has recorded no step"):
         Doctor().report()
 
 
@@ -532,53 +560,53 @@ def test_before_the_first_step_there_is_nothing_to_report():
     [
         ("inputs", network(32), as_bytes(X), Y),
         ("shuffling", network(32), X[np.argsort(Y)], np.sort(Y)),  # a note: fit shuffles
-        ("alike", network(32, initializer=zeros), X, Y),
-        ("closed_from_the_start", network(32, bias=-9), X, Y),
-        ("signal", network(*[32] * 12, initializer=narrow), X, Y),
+        ("symmetric_units", network(32, initializer=zeros), X, Y),
+        ("inactive_at_start", network(32, bias=-9), X, Y),
+        ("signal_propagation", network(*[32] * 12, initializer=narrow), X, Y),
     ],
 )
-def test_one_look_is_enough_for_what_is_wrong_before_training(cause, model, x, y):
+def test_one_step_is_enough_for_what_is_wrong_before_training(cause, model, x, y):
     before = model.params.tobytes()
     report = diagnose(model, CrossEntropy(), x, y)
     assert causes(report) == [cause]
     assert model.params.tobytes() == before
 
 
-def test_a_slope_that_is_lost_between_two_layers_and_comes_back_is_found_there():
+def test_a_gradient_that_vanishes_between_two_layers_and_comes_back_is_found_there():
     model = network(64, 64, 64)
     model.layers[5].W *= 1e-4
     model.layers[3].W *= 1e4
     (problem,) = diagnose(model, CrossEntropy(), X, Y).problems
-    assert problem.name == "signal"
+    assert problem.name == "signal_propagation"
     assert re.search(r"\(3\.Dense\): most of it from 5\.Dense to 3\.Dense$", problem.seen)
 
 
-def test_a_slope_too_small_for_float32_has_vanished():
+def test_a_gradient_too_small_for_float32_has_vanished():
     model = network(*[32] * 60, initializer=narrow, bend=Tanh)
     (problem,) = diagnose(model, CrossEntropy(), X, Y).problems
     assert problem.title == "The gradient vanishes."
     assert "to 0 (" in problem.seen
 
 
-def test_sorted_data_are_a_note_to_one_look_because_fit_shuffles_them():
+def test_sorted_data_are_a_note_of_diagnose_because_fit_shuffles_them():
     report = diagnose(network(32), CrossEntropy(), X[np.argsort(Y)], np.sort(Y))
     assert (report.problems, [note.name for note in report.notes]) == ([], ["shuffling"])
 
 
-def test_units_that_are_closed_are_not_said_to_have_been_so_before_training():
-    """One look cannot know; and what it prescribes, fresh weights, leaves nothing to be found."""
+def test_diagnose_does_not_say_that_units_were_inactive_before_training():
+    """One step cannot show that. The remedy, new initial weights, helps in both cases."""
     (problem,) = diagnose(network(32, bias=-9), CrossEntropy(), X, Y).problems
-    assert problem.title == "Nearly all units of a layer are closed."
-    assert "Fresh weights" in problem.remedy
+    assert problem.title == "Nearly all units of a layer are inactive."
+    assert "New initial weights" in problem.remedy
     assert diagnose(network(32), CrossEntropy(), X, Y).problems == []
 
 
-def test_one_look_at_a_sound_model_finds_nothing_and_says_what_it_did_not_see():
+def test_diagnose_finds_nothing_in_a_sound_model_and_says_what_is_unknown():
     model = network(32)
     model.forward(X[:2])
     report = diagnose(model, CrossEntropy(), X, Y)
     assert causes(report) == []
-    assert "steps: none was taken" in str(report)
+    assert "the size of steps: no step was taken" in str(report)
     model.backward(np.ones((2, 10)))  # what the model remembered is still there
 
 
@@ -605,21 +633,19 @@ def test_the_figure_shows_the_four_and_the_headline(broken, tmp_path):
     assert figure.get_suptitle() == "The steps are too large."
     assert [panel.get_title() for panel in figure.axes] == [
         "Loss",
-        "How far a step moves weights",
-        "What gets through, by depth",
-        "Units open for none of up to 1,000 samples",
+        "Update-to-weight ratio",
+        "Outputs and gradients by depth",
+        "Units dead for all of up to 1,000 samples",
     ]
     losses = figure.axes[0].get_lines()[0].get_ydata()
-    assert list(losses) == [look.loss for look in report.chart.looks]
+    assert list(losses) == [step.loss for step in report.record.steps]
     assert [bar.get_height() for bar in figure.axes[3].patches] == [
-        closed / units for closed, units in report.chart.never_open.values()
+        dead / units for dead, units in report.record.dead.values()
     ]
     assert (tmp_path / "health.png").stat().st_size > 20_000
 
 
-@pytest.mark.parametrize(
-    "optimizer", [SGD(10), SGD(1e20)], ids=["a few looks", "broken off at step 2"]
-)
+@pytest.mark.parametrize("optimizer", [SGD(10), SGD(1e20)], ids=["few steps", "diverged at step 2"])
 def test_every_run_can_be_drawn(optimizer):
     assert run(optimizer=optimizer, epochs=1).report.figure().axes
 
@@ -630,28 +656,28 @@ def test_the_mean_of_y_is_drawn_as_guessing_where_numbers_are_predicted():
     assert line.get_ydata()[0] == pytest.approx((PRICES / 1e5).var())
 
 
-def test_one_look_is_drawn_as_the_closed_share_of_a_batch():
+def test_of_one_step_the_inactive_share_of_a_batch_is_drawn():
     figure = diagnose(network(8), CrossEntropy(), X, Y).figure()
-    assert figure.axes[3].get_title() == "Outputs closed in a batch"
+    assert figure.axes[3].get_title() == "Inactive outputs in a batch"
 
 
-def test_a_model_without_closing_units_can_be_drawn():
+def test_a_model_without_a_kink_can_be_drawn():
     model = Sequential([Flatten(), Dense(10, glorot_uniform), Softmax()], input_shape=(28, 28))
     assert run(model).report.figure().axes
     assert diagnose(model, CrossEntropy(), X, Y).figure().axes
 
 
-def test_a_look_by_hand():
-    """x = [[1], [3]]: spread of 2 x is 2; softmax of (2x, 0) has slopes p - y."""
+def test_the_statistics_of_a_step_by_hand():
+    """x = [[1], [3]]: 2 x has standard deviation 2; softmax of (2x, 0) has gradient p - y."""
     model = Sequential([Dense(2), Softmax()], input_shape=(1,), dtype=np.float64)
     model.layers[0].W = [[2.0, 0.0]]
     x, y = np.array([[1.0], [3.0]]), np.array([0, 1])
     model.forward(x)
-    look = tinynn.doctor.statistics.look_at(model, CrossEntropy(), x, y, step=7)
+    step = tinynn.doctor.statistics.statistics_of_step(model, CrossEntropy(), x, y, number=7)
     p = 1 / (1 + np.exp(-2 * x[:, 0]))  # of class 0
-    assert (look.step, look.largest, look.labels, look.predicted) == (7, 3.0, [1, 1], [2, 0])
-    assert look.loss == pytest.approx(-(np.log(p[0]) + np.log(1 - p[1])) / 2)
-    assert look.spread == {"0.Dense": pytest.approx(np.sqrt(4 / 2))}  # variances 4 and 0
-    slopes = np.array([[p[0] - 1, 1 - p[0]], [p[1], -p[1]]])
-    assert look.slope == {"0.Dense": pytest.approx(np.sqrt((slopes**2).mean()))}
-    assert look.alike == []
+    assert (step.number, step.input_max, step.labels, step.predicted) == (7, 3.0, [1, 1], [2, 0])
+    assert step.loss == pytest.approx(-(np.log(p[0]) + np.log(1 - p[1])) / 2)
+    assert step.output_std == {"0.Dense": pytest.approx(np.sqrt(4 / 2))}  # variances 4 and 0
+    gradients = np.array([[p[0] - 1, 1 - p[0]], [p[1], -p[1]]])
+    assert step.gradient == {"0.Dense": pytest.approx(np.sqrt((gradients**2).mean()))}
+    assert step.symmetric_units == []

@@ -134,7 +134,7 @@ def test_a_loss_with_a_memory_is_left_as_it_is_by_who_looks():
     diagnose(net, loss, X[:40], y)
     assert loss.calls == 0
     Trainer(net, loss, SGD(0.01)).fit(X[:40], y, 2, 20, callbacks=[doctor := Doctor()])
-    assert doctor.report().chart.looks
+    assert doctor.report().record.steps
     assert loss.calls == 4  # once a step
 
 

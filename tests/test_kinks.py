@@ -16,7 +16,7 @@ from tinynn import (
     check_gradients,
     explain_step,
 )
-from tinynn.doctor.statistics import look_at, never_open
+from tinynn.doctor.statistics import dead_units, statistics_of_step
 from tinynn.gradcheck.finite_differences import side
 from tinynn.layers.kinks import active_units
 
@@ -138,7 +138,7 @@ def test_a_step_over_the_kink_is_known_by_the_mask_whatever_layers_keep(cached):
 
 def test_a_boolean_array_that_is_no_mask_of_a_kink_skips_nothing():
     class Watching(Layer):
-        """Notes whether the first number is even in its last digit: of no account to the slope."""
+        """Notes which numbers have an odd last digit, which changes no gradient."""
 
         def forward(self, x, training=True):
             self.odd = np.floor(x * 1e7) % 2 > 0  # differs at nearly each step
@@ -204,7 +204,7 @@ def test_a_model_with_a_forward_of_its_own_is_asked_in_its_own_order():
     assert (row.ok, row.checked, row.skipped) == (True, 199, 1)
 
 
-def test_a_unit_is_closed_where_the_mask_says_no_and_nothing_comes_out():
+def test_a_unit_is_inactive_where_the_mask_is_false_and_its_output_is_0():
     for layer, passes in ((ReLU(), X > 0), (LeakyWithMask(), X == X), (Leaky(), None)):
         units = active_units(layer, X, layer.forward(X))
         assert units is None if passes is None else np.array_equal(units, passes)
@@ -212,13 +212,13 @@ def test_a_unit_is_closed_where_the_mask_says_no_and_nothing_comes_out():
     assert active_units(pool, X, pool.forward(X)).shape == (2, 1)  # one of each pair comes out
 
 
-def test_the_doctor_takes_no_other_boolean_array_for_closed_units():
+def test_the_doctor_takes_no_other_boolean_array_for_inactive_units():
     model = Sequential([Dense(2), Dropping(), ReLU(), Dense(2), Softmax()], input_shape=(2,))
     p = model.forward(X)
     assert p.shape == (2, 2)
-    look = look_at(model, CrossEntropy(), X, np.array([0, 1]), step=1)
-    assert list(look.closed) == ["2.ReLU"]
-    assert list(never_open(model, X)) == ["2.ReLU"]
+    step = statistics_of_step(model, CrossEntropy(), X, np.array([0, 1]), number=1)
+    assert list(step.inactive) == ["2.ReLU"]
+    assert list(dead_units(model, X)) == ["2.ReLU"]
     page = explain_step(model, CrossEntropy(), SGD(0.1), X, [0, 1])
     assert [bool(row.note) for row in page.forward] == [False, False, False, True, False, False]
 
@@ -231,9 +231,9 @@ def test_units_of_a_layer_that_works_in_place_are_counted_by_what_it_was_given(i
     model = Sequential([Dense(3), InPlace(), Dense(2), Softmax()], input_shape=(2,))
     model.layers[0].W, model.layers[0].b = [[1, 1, 1], [0, 0, 0]], [0, -9, 9]
     model.forward(X)
-    look = look_at(model, CrossEntropy(), X, np.array([0, 1]), step=1)
-    assert look.closed["1.InPlace"] == 0.5  # of 6: z is -2 and 4, -11 and -5, 7 and 13
-    assert never_open(model, X) == {"1.InPlace": (1, 3)}
+    step = statistics_of_step(model, CrossEntropy(), X, np.array([0, 1]), number=1)
+    assert step.inactive["1.InPlace"] == 0.5  # of 6: z is -2 and 4, -11 and -5, 7 and 13
+    assert dead_units(model, X) == {"1.InPlace": (1, 3)}
 
 
 @pytest.mark.parametrize(
@@ -330,6 +330,6 @@ def test_units_of_a_layer_that_overwrites_what_it_was_asked_about_are_counted_ri
     model = Sequential([Dense(2), Below1()], input_shape=(1,))
     model.layers[0].W, model.layers[0].b = [[1, 1]], [9, 0]
     x = np.array([[0.5], [2.0]])
-    assert never_open(model, x) == {"1.Below1": (1, 2)}
-    look = look_at(model, MeanSquaredError(), x, np.zeros((2, 2)), step=1)
-    assert look.closed == {"1.Below1": 0.75}  # z is 9.5 and 0.5, 11 and 2
+    assert dead_units(model, x) == {"1.Below1": (1, 2)}
+    step = statistics_of_step(model, MeanSquaredError(), x, np.zeros((2, 2)), number=1)
+    assert step.inactive == {"1.Below1": 0.75}  # z is 9.5 and 0.5, 11 and 2

@@ -482,10 +482,10 @@ def test_the_doctor_looks_at_the_weighted_loss():
     trainer.fit(X, y, 1, 30, held, callbacks=[doctor], sample_weight=20 * W)
     model = network(last)
     expected = loss.forward(model.predict(X), y, (20 * W).astype(np.float32))
-    assert doctor.chart.looks[0].loss == pytest.approx(expected, rel=1e-4)
+    assert doctor.record.steps[0].loss == pytest.approx(expected, rel=1e-4)
     assert doctor.report()
-    assert doctor.chart.guess.loss == pytest.approx(best_guess(model, loss, y, 20 * W).loss)
-    assert doctor.chart.held_out_guess.loss == pytest.approx(doctor.chart.guess.loss)
+    assert doctor.record.guess.loss == pytest.approx(best_guess(model, loss, y, 20 * W).loss)
+    assert doctor.record.validation_guess.loss == pytest.approx(doctor.record.guess.loss)
 
 
 # Resuming
@@ -628,6 +628,6 @@ def test_the_doctor_weighs_the_numbers_that_are_held_out():
     trainer = Trainer(network([Dense(2)]), MeanSquaredError(), SGD(1e-4))
     trainer.fit(X, y, 1, 30, (X + 1, y, w), callbacks=[doctor], sample_weight=w)
     doctor.report()
-    held = doctor.chart.held_out_guess
+    held = doctor.record.validation_guess
     assert held.mean == pytest.approx(np.sqrt(np.mean(NUMBERS[3:].mean(axis=0) ** 2)), rel=1e-5)
     assert held.loss == pytest.approx(NUMBERS[3:].var(axis=0).mean() * 27 / 30, rel=1e-5)

@@ -36,6 +36,7 @@ from tinynn import (
     load_model,
     save_model,
 )
+from tinynn.doctor.statistics import dead_units
 
 
 class BatchNorm(Layer):
@@ -563,15 +564,112 @@ def test_the_doctor_looks_at_what_the_step_was():
     doctor = Doctor(every=4)
     trainer = Trainer(model, CrossEntropy(), SGD(0.01))
     trainer.fit(x, y, 2, batch_size=10, callbacks=[doctor, Ears()])
-    look = next(look for look in doctor.chart.looks if look.step == 4)
-    for name, value in look.slope.items():
+    step = next(step for step in doctor.record.steps if step.number == 4)
+    for name, value in step.gradient.items():
         assert value == pytest.approx(seen[name], rel=1e-4), name
-    assert look.loss == pytest.approx(trainer.recent_losses[-5], rel=1e-5)  # of 8 steps, the fourth
+    assert step.loss == pytest.approx(trainer.recent_losses[-5], rel=1e-5)  # of 8 steps, the fourth
 
 
 def test_the_doctor_changes_nothing():
-    with_doctor = trained(callbacks=[Doctor(every=1)])
+    doctor = Doctor(every=1)
+    with_doctor = trained(callbacks=[doctor])
     assert everything(with_doctor) == everything(trained())
+    doctor.report()
+    assert everything(with_doctor) == everything(trained())
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_dead_units_are_those_of_predictions_and_do_not_depend_on_the_mask(norm):
+    """Of eight samples: what dropout drops in a step would make other units seem dead."""
+    x = data(8)[0]
+    layers = [Dense(30), ReLU(), Dropout(0.8), Dense(40), *[BatchNorm()] * norm, ReLU()]
+    model = Sequential([*layers, Dense(3), Softmax()], input_shape=(4,))
+    trained(model, epochs=1)
+    z = np.maximum(x @ model.layers[0].W + model.layers[0].b, 0)
+    one, top = model.layers[3], model.layers[4 + norm].name
+    scores = z @ one.W + one.b
+    if norm:
+        layer = model.layers[4]
+        scores = (scores - layer.running_mean) / np.sqrt(layer.running_variance + layer.epsilon)
+        scores = layer.gamma * scores + layer.beta
+    expected = {"1.ReLU": (int(np.sum((z == 0).all(axis=0))), 30)}
+    expected[top] = (int(np.sum((scores <= 0).all(axis=0))), 40)
+    before = everything(model)
+    for step in (0, 1, 7):
+        model.step = step
+        assert dead_units(model, x) == expected
+    model.step = before[-1]
+    assert everything(model) == before
+
+
+# What the doctor says of layers that are not trained
+
+
+def watched(frozen, layers=None, epochs=12, callbacks=()):
+    """Train with some layers frozen; return the doctor's report."""
+    layers = layers or [Dense(16), BatchNorm(), ReLU(), Dense(16), ReLU(), Dense(3), Softmax()]
+    model = Sequential(layers, input_shape=(4,))
+    for i in frozen:
+        model.layers[i].trainable = False
+    doctor = Doctor(every=4)
+    trainer = Trainer(model, CrossEntropy(), Adam(0.01))
+    trainer.fit(*data(), epochs, batch_size=7, callbacks=[doctor, *callbacks])
+    return doctor.report()
+
+
+@pytest.mark.parametrize("frozen", [(0,), (0, 1), (3,), (0, 1, 3), (5,)])
+def test_the_doctor_finds_no_fault_in_layers_that_are_not_trained(frozen):
+    report = watched(frozen)
+    assert report.problems == [], report
+    assert report.figure().axes
+    step = report.record.steps[-1]
+    names = ["5.Dense", "3.Dense", "1.BatchNorm", "0.Dense"]
+    assert list(step.output_std) == names
+    lowest = next(i for i in (0, 1, 3, 5) if i not in frozen)
+    assert list(step.gradient) == [name for name in names if int(name[0]) >= lowest]
+    assert list(step.update_ratio) == [f"{i}.Dense.W" for i in (0, 3, 5) if i not in frozen]
+    assert min(step.update_ratio.values()) > 1e-5
+
+
+def test_units_below_all_that_is_trained_are_not_counted():
+    """They may be dead for these data: no gradient would reach them anyway."""
+    dead = Dense(40)
+    layers = [dead, ReLU(), Dense(16), ReLU(), Dense(3), Softmax()]
+    model = Sequential(layers, input_shape=(4,))
+    dead.b[:36] = -90
+    kept = dead.b.copy()
+    dead.trainable = False
+    x, y = data()
+    assert diagnose(model, CrossEntropy(), x, y).problems == []
+    assert list(dead_units(model, x)) == ["3.ReLU"]
+    dead.trainable = True
+    assert list(dead_units(model, x)) == ["1.ReLU", "3.ReLU"]
+    assert dead_units(model, x)["1.ReLU"][0] >= 36
+    assert np.array_equal(dead.b, kept)
+
+
+@pytest.mark.filterwarnings("ignore:All layers are frozen")
+def test_a_model_of_which_nothing_is_trained_gets_a_report_all_the_same():
+    report = watched([0, 1, 3, 5])
+    assert report.record.steps[-1].update_ratio == {}
+    assert "small_steps" not in [finding.name for finding in report.problems]
+    assert report.figure().axes
+
+
+def test_a_layer_that_is_frozen_on_the_way_is_judged_by_what_all_steps_know():
+    class Freeze(Callback):
+        affects_training = False
+
+        def on_step_end(self, trainer):
+            trainer.model.layers[0].trainable = trainer.step < 66
+
+    report = watched([], epochs=12, callbacks=[Freeze()])
+    *_, before, _, last = report.record.steps
+    assert (before.number, last.number) == (64, 72)
+    assert "0.Dense" in before.gradient
+    assert "0.Dense" not in last.gradient
+    assert "vanishing_gradients" not in [finding.name for finding in report.problems]
+    assert report.figure().axes
 
 
 # Resuming

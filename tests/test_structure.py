@@ -2,6 +2,7 @@
 
 import ast
 import io
+import textwrap
 import tokenize
 from configparser import ConfigParser
 from functools import cache
@@ -81,10 +82,15 @@ LAYERING = [
     "gradcheck",
     "doctor.statistics",
     "doctor.record",
+    "doctor.depth",
     "doctor.rules.finding",
-    "doctor.rules.start",
-    "doctor.rules.course",
-    "doctor.rules.outcome",
+    "doctor.rules.data",
+    "doctor.rules.targets",
+    "doctor.rules.initial_weights",
+    "doctor.rules.steps",
+    "doctor.rules.hidden_layers",
+    "doctor.rules.chance",
+    "doctor.rules.held_out",
     "doctor.rules",
     "doctor.report",
     "doctor.watch",
@@ -261,6 +267,17 @@ def test_the_core_is_read_in_one_sitting():
     assert max(lines.values()) <= 175, lines
     readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
     assert f"| {sum(lines.values())} lines |" in readme
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "doctor").rglob("*.py")), ids=lambda p: p.name)
+def test_a_file_of_the_doctor_and_each_function_in_it_is_short(path):
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines(keepends=True)
+    assert len(lines) <= 250
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.FunctionDef):
+            own = textwrap.dedent("".join(lines[node.lineno - 1 : node.end_lineno]))
+            assert code_lines(own) <= 50, node.name
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -4,8 +4,9 @@
 class InputError(ValueError):
     """Something given to tinynn does not fit, and nothing has been changed.
 
-    Its traceback is short, since what matters is the line that called, and the words (checks/tracebacks.py).
-    With the environment variable TINYNN_TRACEBACKS set to "whole" it has every line.
+    Its traceback is short, since what matters is the line that called, and the words: see
+    checks/tracebacks.py. With the environment variable TINYNN_TRACEBACKS set to "whole" it has
+    every line.
 
     >>> from tinynn import Dense
     >>> Dense(-1)

@@ -1,26 +1,24 @@
 # %% [markdown]
 # # 10. The clinic
 #
-# Most networks that do not learn are not badly thought out: something small is wrong, and the loss,
-# which only stays high, does not say what. Tonight we break five runs on purpose, each in one way
-# that happens to everybody, and let a doctor look at them.
+# Most networks that do not learn have one small fault. The loss stays high; it does not say why.
+# Tonight we break five runs on purpose, each in a usual way, and let a doctor look at them.
 #
 # ## What can be measured
 #
 # Beside the loss there are numbers that most healthy runs keep within limits:
 #
 #     the largest |x|                       about 1
-#     spread of a layer's outputs           about the same in all layers: in the first step it
-#                                           changes by std(W) sqrt(fan_in / 2) a layer (lesson 7)
-#     |step of W| / |W|                     from 1e-4 to 1e-2, after the first steps
+#     standard deviation of a layer's       about the same in all layers: at step 1 it changes by
+#     outputs                               a factor of std(W) sqrt(fan_in / 2) a layer (lesson 7)
+#     update-to-weight ratio                from 1e-4 to 1e-2, after the first steps
 #     loss of guessing among 10 classes     ln 10 = 2.30: an epoch should end well below
 #
-# One fault spoils several of them. What is wrong early spoils what comes later, and not the other
-# way round: x comes before the first weights, these before the gradients, these before the steps.
-# So a doctor asks in that order, takes the first answer for the cause, and the rest for what
-# follows from it. (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 11.5; Glorot and
-# Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010, who
-# measured spreads by depth.)
+# One fault changes several of them. An early fault causes later ones, and not the other way round:
+# x comes before the first weights, these before the gradients, these before the updates. So a
+# doctor checks in that order: the first fault is the cause, and the others follow from it.
+# (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 11.5; Glorot and Bengio,
+# Understanding the difficulty of training deep feedforward neural networks, 2010.)
 
 # %%
 import warnings
@@ -60,9 +58,9 @@ def run(model=None, rate=1e-3, x=x, y=y):
 # %% [markdown]
 # ## Five patients
 #
-# The fourth has 19 layers of 32 units and one of 10; their weights spread by 0.05: 0.05 * 4 = 0.2 a
-# layer, and 0.2^19 = 5e-14 is left. Of some faults tinynn warns by itself, while it trains; these
-# warnings are expected, so we count them, in place of having them between the reports.
+# The fourth has 19 layers of 32 units and one of 10; the standard deviation of its weights is 0.05:
+# 0.05 * 4 = 0.2 a layer, and 0.2^19 = 5e-14 is left. Of some faults tinynn warns by itself, while
+# it trains; these warnings are expected, so we only count them.
 
 # %%
 mixed = y.copy()
@@ -81,13 +79,13 @@ for name, patient in patients.items():
         reports[name] = report = patient()
     page = str(report).split("\n  follows")[0].split("\nFINE")[0]
     print(f"--- {name} (warnings: {len(caught)})\n{page}")
-    print(f"  loss    {report.chart.epochs[-1]['loss']:.2f} in the last epoch\n")
+    print(f"  loss    {report.record.epochs[-1]['loss']:.2f} in the last epoch\n")
 
 # %% [markdown]
 # ## A remedy, tried
 #
-# For the second patient the doctor prescribes a tenth of the learning rate, and again until the
-# loss falls. We do as it says until it finds nothing more.
+# For the second patient the doctor prescribes to divide the learning rate by 10, again and again
+# until the loss falls. We do as it says until it finds nothing more.
 
 # %%
 rate, course = 1.0, {1.0: reports["a learning rate of 1"]}
@@ -97,43 +95,45 @@ while course[rate].problems:
         warnings.simplefilter("ignore")  # the same as before
         course[rate] = run(rate=rate)
 for tried, report in course.items():
-    headline, accuracy = str(report).splitlines()[0], report.chart.epochs[-1]["val_accuracy"]
+    headline, accuracy = str(report).splitlines()[0], report.record.epochs[-1]["val_accuracy"]
     print(f"rate {tried:<6g} right in validation {accuracy:.1%}   {headline}")
 
 
 # %% [markdown]
-# The picture: each patient beside a run without its fault, in a number that gives it away. In the
-# second it is the first steps: they cut units off, so later ones are tiny. Last, its rates' losses.
+# The picture: each patient beside a run without its fault, by a number that shows it. In the second
+# the first updates make units dead, so later ones are tiny. Last, the losses of its three rates.
 
 
 # %%
-def by_step(chart, number):
-    looks = [look for look in chart.looks if look.update]
-    return [look.step for look in looks], [number(look) for look in looks]
+def by_step(record, statistic):
+    steps = [step for step in record.steps if step.update_ratio]
+    return [step.number for step in steps], [statistic(step) for step in steps]
 
 
-def by_layer(look):
-    return range(1, len(look.spread) + 1), list(look.spread.values())[::-1]  # from the input up
+def by_layer(step):
+    return range(1, 1 + len(step.output_std)), list(step.output_std.values())[::-1]  # input first
 
 
 healthy, deep = run(), run(network([32] * 19))
-clues = {  # of whom it is shown beside the patient, along what, and which number
-    "bytes, 0 to 255": (healthy, "step", "largest |x|", lambda c: by_step(c, lambda k: k.largest)),
+clues = {  # the run beside the patient, along what, and which number
+    "bytes, 0 to 255": (healthy, "step", "max |x|", lambda r: by_step(r, lambda s: s.input_max)),
     "a learning rate of 1": (
-        healthy, "step", "largest |step of W| / |W|",
-        lambda c: by_step(c, lambda k: max(k.update.values())),
+        healthy, "step", "max |update of W| / |W|",
+        lambda r: by_step(r, lambda s: max(s.update_ratio.values())),
     ),
-    "all weights zero": (healthy, "layer", "spread at the end", lambda c: by_layer(c.looks[-1])),
-    "20 layers, tiny weights": (deep, "layer", "spread at step 1", lambda c: by_layer(c.looks[0])),
+    "all weights zero": (healthy, "layer", "std of outputs, end", lambda r: by_layer(r.steps[-1])),
+    "20 layers, tiny weights": (
+        deep, "layer", "std of outputs, step 1", lambda r: by_layer(r.steps[0])
+    ),
     "labels in another order": (
-        healthy, "epoch", "loss", lambda c: ([1, 2, 3], [row["loss"] for row in c.epochs])
+        healthy, "epoch", "loss", lambda r: ([1, 2, 3], [row["loss"] for row in r.epochs])
     ),
 }  # fmt: skip
 figure = plt.figure(figsize=(9, 6.4), layout="constrained")
-*panels, last = figure.subplots(2, 3).ravel()
+*panels, end = figure.subplots(2, 3).ravel()
 for panel, (name, (sound, along, label, measure)) in zip(panels, clues.items(), strict=True):
-    panel.plot(*measure(sound.chart), "s-", ms=3, c="#0072B2", label="without the fault")
-    panel.plot(*measure(reports[name].chart), "o-", ms=3, c="#D55E00", label="patient")
+    panel.plot(*measure(sound.record), "s-", ms=3, c="#0072B2", label="without the fault")
+    panel.plot(*measure(reports[name].record), "o-", ms=3, c="#D55E00", label="patient")
     panel.set_title(f"{name}\n{reports[name].problems[0].title}", fontsize=10)
     panel.set(xlabel=along, ylabel=label)
     panel.xaxis.get_major_locator().set_params(integer=True)
@@ -141,10 +141,10 @@ for panel, (name, (sound, along, label, measure)) in zip(panels, clues.items(), 
 for panel in panels[:2] + panels[3:4]:
     panel.set_yscale("log")
 for (tried, report), colour in zip(course.items(), ("#D55E00", "#E69F00", "#0072B2"), strict=True):
-    last.semilogy(*by_step(report.chart, lambda k: k.loss), ".-", c=colour, label=f"rate {tried:g}")
-last.set_title(f"the remedy: a rate of {rate:g}\n{course[rate].headline}", fontsize=10)
-last.set(xlabel="step", ylabel="loss of a batch")
-last.legend(fontsize=9)
+    end.semilogy(*by_step(report.record, lambda s: s.loss), ".-", c=colour, label=f"rate {tried:g}")
+end.set_title(f"the remedy: a rate of {rate:g}\n{course[rate].headline}", fontsize=10)
+end.set(xlabel="step", ylabel="loss of a batch")
+end.legend(fontsize=9)
 
 Path("runs/lessons").mkdir(parents=True, exist_ok=True)
 figure.savefig("runs/lessons/10_the_clinic.png", dpi=100)

@@ -1,4 +1,4 @@
-"""All that the doctor knows of a run, and how what passes through layers is told."""
+"""All that the doctor knows of a training: what the rules are applied to."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -6,178 +6,132 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.doctor.statistics import Look
+from tinynn.doctor.statistics import StepStatistics
 from tinynn.training.guessing import Guess
 
-ENOUGH = 64  # steps, to be judged by what was learnt
-FEW = 10  # samples of a class: of fewer it may be chance that none is recognised
+ENOUGH_STEPS = 64  # to judge a training by what was learnt
+FEW_SAMPLES = 10  # of a class: with fewer it may be chance that none is recognised
 
 
 @dataclass
-class Chart:
-    """All that is known of a run.
+class TrainingRecord:
+    """All that is known of a training.
 
-    looks: at its steps. epochs: the rows of its history. classes: how many, or None. shares: of
-    each class in the data. guess: what one scores who never looks at x. never_open: for each layer
-    that closes units, how many let nothing pass for any of up to 1,000 training samples, and how
-    many there are. asked: how often each class is right, and how often predicted, in these samples;
-    held_out: in validation data. held_out_size: the standard deviation of what the lowest layer
-    with parameters gets of these. held_out_guess: what guessing as in training scores on their
-    targets, with the mean and the standard deviation that they have if they are numbers. rate: the
-    optimizer's learning rate. steps_per_epoch: 0 before the first has ended. constant_columns:
-    whether x is a table in which some are. watched: a training; False: one look at a model.
-    broke_off: at which step a number was NaN or infinite, or 0.
+    steps: the statistics of its recorded steps. epochs: the rows of its history. classes: how many,
+    or None. class_shares: of each class in the data. guess: the loss of always giving the same best
+    answer, whatever x is. dead: for each layer with a kink, how many units are inactive for all of
+    up to 1,000 training samples, and how many there are. training_counts: how often each class is
+    right, and how often predicted, in these samples; validation_counts: in validation data.
+
+    validation_input_std: the standard deviation of what the first layer with parameters gets of
+    validation data. validation_guess: the loss there of the answer that is best in training, with
+    the mean and the standard deviation of the validation targets if they are numbers.
+
+    learning_rate: the optimizer's, or None for a schedule. steps_per_epoch: 0 before the first has
+    ended. constant_columns: whether x is a table with some. from_training: False if it is one step
+    that `diagnose` asked for. diverged_at: the step at which a number was NaN or infinite, or 0.
     """
 
-    looks: list[Look] = field(default_factory=list)
+    steps: list[StepStatistics] = field(default_factory=list)
     epochs: list[dict[str, Any]] = field(default_factory=list)
     classes: int | None = None
-    shares: list[float] = field(default_factory=list)
+    class_shares: list[float] = field(default_factory=list)
     guess: Guess = field(default_factory=Guess)
-    never_open: dict[str, tuple[int, int]] = field(default_factory=dict)
-    asked: tuple[list[int], list[int]] | None = None
-    held_out: tuple[list[int], list[int]] | None = None
-    held_out_size: float | None = None
-    held_out_guess: Guess = field(default_factory=Guess)
-    rate: float | None = None
+    dead: dict[str, tuple[int, int]] = field(default_factory=dict)
+    training_counts: tuple[list[int], list[int]] | None = None
+    validation_counts: tuple[list[int], list[int]] | None = None
+    validation_input_std: float | None = None
+    validation_guess: Guess = field(default_factory=Guess)
+    learning_rate: float | None = None
     steps_per_epoch: int = 0
     constant_columns: bool = False
-    watched: bool = True
-    broke_off: int = 0
+    from_training: bool = True
+    diverged_at: int = 0
 
     @property
-    def guessing(self) -> float:
-        """The loss of one who never looks at x; infinite where it is not known."""
+    def guessing_loss(self) -> float:
+        """The loss of always giving the same best answer; infinite where it is not known."""
         return self.guess.loss
 
     @property
-    def against_guessing(self) -> float:
-        """The loss of the last epoch as a share of that of guessing; 0 where one is not known.
+    def relative_loss(self) -> float:
+        """The loss of the last epoch, divided by that of guessing; 0 where one is not known.
 
-        Of soft targets no loss is below their own entropy: what is above it is compared.
+        With soft targets no loss is below their own entropy, which is subtracted from both.
         """
         last = self.epochs[-1]["loss"] if self.epochs else self.guess.floor
-        return self.above(last) / self.above(self.guessing)
+        return self.above_floor(last) / self.above_floor(self.guessing_loss)
 
-    def above(self, loss: float) -> float:
-        """Return how far a loss is above the least that there can be."""
+    def above_floor(self, loss: float) -> float:
+        """Return how far a loss is above the lowest that is possible."""
         return float(loss) - self.guess.floor
 
     @property
-    def falls(self) -> bool:
+    def loss_falls(self) -> bool:
         """Whether each of the last epochs, four or fewer, had a lower loss than the one before."""
         losses = [row["loss"] for row in self.epochs[-4:]]
         return len(losses) > 1 and all(later < before for before, later in pairwise(losses))
 
     @property
-    def commonest(self) -> float:
-        """The accuracy of one who always says the commonest class."""
-        return max(self.shares, default=0.0)
+    def majority_share(self) -> float:
+        """The share of the largest class: the accuracy of always predicting it."""
+        return max(self.class_shares, default=0.0)
 
     @property
-    def saw_the_start(self) -> bool:
-        """Whether the first look is of the first step, and so of the initial weights."""
-        return self.looks[0].step == 1
+    def has_first_step(self) -> bool:
+        """Whether the first recorded step is step 1, whose weights are the initial ones."""
+        return self.steps[0].number == 1
 
     @property
-    def travelled(self) -> float:
-        """How far all steps together can have moved weights, as a share of their size."""
-        looks = [look for look in self.looks if look.update]
-        sizes = [max(look.update.values()) for look in looks]
-        lengths = [later.step - look.step for look, later in pairwise(looks)]
-        return float(np.dot(sizes[:-1], lengths) + sum(sizes[-1:]))
+    def total_update(self) -> float:
+        """How far all updates together can have moved weights, divided by their norm."""
+        steps = [step for step in self.steps if step.update_ratio]
+        ratios = [max(step.update_ratio.values()) for step in steps]
+        lengths = [later.number - step.number for step, later in pairwise(steps)]
+        return float(np.dot(ratios[:-1], lengths) + sum(ratios[-1:]))
+
+    @property
+    def largest_update(self) -> float:
+        """The largest update-to-weight ratio, except of weights that are about 0."""
+        ratios = [r for step in self.steps for r in step.update_ratio.values() if r < 1e3]
+        return max(ratios, default=0.0)
 
     @property
     def has_learnt(self) -> bool:
-        """Whether the loss has fallen to half of what it was, and below guessing."""
-        last = float(np.mean([look.loss for look in self.looks[-3:]]))
-        fell = self.above(last) < 0.5 * self.above(self.looks[0].loss)
-        return fell and not (self.at_guessing or self.broke_off)
+        """Whether the loss has fallen to half of what it was, and below that of guessing."""
+        last = float(np.mean([step.loss for step in self.steps[-3:]]))
+        fell = self.above_floor(last) < 0.5 * self.above_floor(self.steps[0].loss)
+        return fell and not (self.at_chance or self.diverged_at)
 
     @property
-    def loss_at_guessing(self) -> bool:
+    def loss_at_chance(self) -> bool:
         """Whether epochs have ended, and the last had the loss of guessing, or a higher one."""
-        return self.against_guessing >= 0.93
+        return self.relative_loss >= 0.93
 
     @property
-    def at_guessing(self) -> bool:
-        """Whether, besides, nothing shows that more was learnt, in training or after it."""
-        if not self.loss_at_guessing:
+    def at_chance(self) -> bool:
+        """Whether, besides, neither accuracy nor validation shows that more was learnt."""
+        if not self.loss_at_chance:
             return False
         row = self.epochs[-1]
         if not self.classes:
-            return not row.get("val_loss", np.inf) < 0.93 * self.held_out_guess.loss < np.inf
-        right = max(row["accuracy"], row.get("val_accuracy", 0))
-        return bool(right <= self.commonest + 0.1 * (1 - self.commonest))
+            return not row.get("val_loss", np.inf) < 0.93 * self.validation_guess.loss < np.inf
+        accuracy = max(row["accuracy"], row.get("val_accuracy", 0))
+        return bool(accuracy <= self.majority_share + 0.1 * (1 - self.majority_share))
 
     @property
-    def enough(self) -> bool:
-        """Whether there were enough steps for the training to be judged by what was learnt."""
-        return bool(self.epochs) and self.looks[-1].step >= ENOUGH
+    def has_enough_steps(self) -> bool:
+        """Whether there were enough steps to judge the training by what was learnt."""
+        return bool(self.epochs) and self.steps[-1].number >= ENOUGH_STEPS
 
     @property
-    def unpredicted(self) -> list[int]:
-        """Classes of which no sample is recognised: in validation data, or else in training."""
-        labels, predicted = self.held_out or self.asked or ([], [])
+    def never_predicted(self) -> list[int]:
+        """Classes that occur and are never predicted: in validation data, or else in training."""
+        labels, predicted = self.validation_counts or self.training_counts or ([], [])
         return [c for c, count in enumerate(labels) if count and not predicted[c]]
 
     @property
-    def nothing_came_of_it(self) -> bool:
-        """Whether guessing is as good, or a class of ten samples or more is never predicted."""
-        labels, _ = self.held_out or self.asked or ([], [])
-        return self.at_guessing or any(labels[c] >= FEW for c in self.unpredicted)
-
-    @property
-    def largest_step(self) -> float:
-        """How far a step moved weights at most, as a share of their size: of those not at 0."""
-        moved = [m for look in self.looks for m in look.update.values() if m < 1e3]
-        return max(moved, default=0.0)
-
-
-@dataclass(frozen=True)
-class Passage:
-    """What becomes of a number on its way through the layers.
-
-    values: what it is at each layer passed, in that order.
-    """
-
-    values: dict[str, float]
-
-    @property
-    def factor(self) -> float:
-        """The last by the first."""
-        first, *_, last = self.values.values()
-        return last / first
-
-    @property
-    def distance(self) -> float:
-        """How far the factor is from 1, alike for a tenth and ten; infinite for 0."""
-        with np.errstate(divide="ignore"):
-            return abs(float(np.log(self.factor)))
-
-    def __str__(self) -> str:
-        (first, begins), *_, (last, ends) = self.values.items()
-        pairs = list(pairwise(self.values.items()))
-        steepest = max((Passage(dict(pair)) for pair in pairs), key=lambda pair: pair.distance)
-        if len(pairs) > 1 and not steepest.distance < 0.6 * self.distance < np.inf:
-            where = "most of it from {} to {}".format(*steepest.values)
-        else:
-            where = f"a factor of about {self.factor ** (1 / len(pairs)):.2g} a layer"
-        return f"from {begins:.2g} ({first}) to {ends:.2g} ({last}): {where}"
-
-
-def farthest(values: dict[str, float]) -> Passage | None:
-    """Return the passage from the first layer to that where the number has changed most, or None.
-
-    >>> print(farthest({"4.Dense": 0.3, "2.Dense": 0.03, "0.Dense": 0.003}))
-    from 0.3 (4.Dense) to 0.003 (0.Dense): a factor of about 0.1 a layer
-    >>> print(farthest({"4.Dense": 0.3, "2.Dense": 0.2, "0.Dense": 0.002}))
-    from 0.3 (4.Dense) to 0.002 (0.Dense): most of it from 2.Dense to 0.Dense
-    """
-    names = list(values)
-    if len(names) < 2 or not 1e-30 < values[names[0]] < np.inf:
-        return None
-    passages = [
-        Passage({name: values[name] for name in names[: end + 1]}) for end in range(1, len(names))
-    ]
-    return max(passages, key=lambda passage: passage.distance)
+    def has_failed(self) -> bool:
+        """Whether it is at chance, or never predicts a class of ten samples or more."""
+        labels, _ = self.validation_counts or self.training_counts or ([], [])
+        return self.at_chance or any(labels[c] >= FEW_SAMPLES for c in self.never_predicted)

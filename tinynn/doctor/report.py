@@ -1,12 +1,12 @@
-"""What the doctor says: findings, causes first, as a page and as a picture."""
+"""What the doctor reports: findings, causes first, as a page and as a picture."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynn.doctor.record import Chart
-from tinynn.doctor.rules import EXPLAINS, FINE, JUDGEMENTS, NOTE, PROBLEM, UNKNOWN, Finding
+from tinynn.doctor.record import TrainingRecord
+from tinynn.doctor.rules import EXPLAINS, FINE, NOTE, PROBLEM, RULES, UNKNOWN, Finding
 from tinynn.files.atomic import PathLike
 from tinynn.plots import COLOURS, blank, saved
 
@@ -16,34 +16,35 @@ if TYPE_CHECKING:  # matplotlib takes a second to import
 
 @dataclass(frozen=True)
 class HealthReport:
-    """What the doctor says: findings, the cause first. Prints as a page; `figure()` draws it.
+    """The findings of all rules, causes first. Prints as a page; `figure()` draws it.
 
-    findings: problems and notes, with what follows from each; then what was judged fine, and what
-    could not be judged. chart: all the numbers.
+    findings: problems and notes, each with those that follow from it; then what is fine, and what
+    is unknown. record: all the numbers.
 
-    >>> report = HealthReport((Finding("inputs", FINE, "inputs of size 1 at most"),), Chart())
+    >>> fine = Finding("inputs", FINE, "the largest |x| is 1")
+    >>> report = HealthReport((fine,), TrainingRecord())
     >>> print(report)
     HEALTHY   No problem was found.
-    FINE      inputs of size 1 at most
+    FINE      the largest |x| is 1
     """
 
     findings: tuple[Finding, ...]
-    chart: Chart
+    record: TrainingRecord
 
     @property
     def problems(self) -> list[Finding]:
-        """Those findings that keep the network from learning."""
+        """The findings that keep the network from learning."""
         return [finding for finding in self.findings if finding.level == PROBLEM]
 
     @property
     def notes(self) -> list[Finding]:
-        """Those that are worth knowing, and no fault."""
+        """The findings that are worth knowing, and no fault."""
         return [finding for finding in self.findings if finding.level == NOTE]
 
     @property
     def healthy(self) -> bool:
-        """Whether there is no problem, and the network does not merely do as well as guessing."""
-        return not self.problems and all(note.name != "stuck" for note in self.notes)
+        """Whether there is no problem, and the network is better than guessing."""
+        return not self.problems and all(note.name != "at_chance" for note in self.notes)
 
     @property
     def headline(self) -> str:
@@ -53,97 +54,101 @@ class HealthReport:
     def __str__(self) -> str:
         from textwrap import wrap
 
-        def told(head: str, text: str) -> list[str]:
+        def wrapped(head: str, text: str) -> list[str]:
             lines = wrap(text, 88, break_long_words=False, break_on_hyphens=False)
             return [f"{h:<10}{line}" for h, line in zip([head, *[""] * 99], lines, strict=False)]
 
         lines = ["HEALTHY   No problem was found."] if self.healthy else []
         for finding in [*self.problems, *self.notes]:
-            lines += told(finding.level.upper(), finding.title)
+            lines += wrapped(finding.level.upper(), finding.title)
             for head in ("seen", "cause", "remedy"):
-                lines += told(f"  {'try' if head == 'remedy' else head}", getattr(finding, head))
+                lines += wrapped(f"  {'try' if head == 'remedy' else head}", getattr(finding, head))
             for i, result in enumerate(finding.follows):
-                lines += told("  follows" if i == 0 else "", f"{result.title} ({result.seen})")
+                lines += wrapped("  follows" if i == 0 else "", f"{result.title} ({result.seen})")
         for level, head in ((FINE, "FINE"), (UNKNOWN, "UNKNOWN")):
             titles = [finding.title for finding in self.findings if finding.level == level]
             if titles:
-                lines += told(head, "; ".join(titles))
+                lines += wrapped(head, "; ".join(titles))
         return "\n".join(lines)
 
     __repr__ = __str__
 
     def figure(self, path: PathLike | None = None) -> "Figure":
-        """Draw the loss, the size of the steps, the signal by depth and the units never open.
+        """Draw the loss, the updates, the layer statistics by depth, and the dead units.
 
         path: where to save it, too. Returns the matplotlib Figure.
         """
         figure = blank(9, 6.4)
         panels = figure.subplots(2, 2).ravel()
-        drawings = (_draw_loss, _draw_steps, _draw_signal, _draw_units)
+        drawings = (_draw_loss, _draw_updates, _draw_depth, _draw_units)
         for panel, draw in zip(panels, drawings, strict=True):
-            draw(panel, self.chart)
+            draw(panel, self.record)
             panel.grid(alpha=0.3)
         figure.suptitle(self.headline)
         return saved(figure, path)
 
 
-def _draw_loss(panel: Any, chart: Chart) -> None:
-    """Draw the loss of the batches looked at, and of whole epochs."""
-    steps = [look.step for look in chart.looks]
-    panel.plot(
-        steps, [look.loss for look in chart.looks], ".", c="#bbbbbb", label="batches looked at"
-    )
-    per_epoch = chart.steps_per_epoch
-    ends = [row["epoch"] * per_epoch for row in chart.epochs]
+def _draw_loss(panel: Any, record: TrainingRecord) -> None:
+    """Draw the loss of recorded steps, and of whole epochs."""
+    losses = [step.loss for step in record.steps]
+    numbers = [step.number for step in record.steps]
+    panel.plot(numbers, losses, ".", c="#bbbbbb", label="recorded steps")
+    per_epoch = record.steps_per_epoch
+    ends = [row["epoch"] * per_epoch for row in record.epochs]
     for name, colour, label in (
         ("loss", COLOURS[0], "training"),
         ("val_loss", COLOURS[1], "validation"),
     ):
-        if per_epoch and any(name in row for row in chart.epochs):
-            heights = [row.get(name, np.nan) for row in chart.epochs]
+        if per_epoch and any(name in row for row in record.epochs):
+            heights = [row.get(name, np.nan) for row in record.epochs]
             panel.plot(ends, heights, "o-", ms=3, c=colour, label=label)
-    if np.isfinite(chart.guessing):
-        panel.axhline(chart.guessing, ls=":", c="black", label="guessing")
+    if np.isfinite(record.guessing_loss):
+        panel.axhline(record.guessing_loss, ls=":", c="black", label="guessing")
     panel.set(title="Loss", xlabel="step", ylabel="loss")
-    if max(look.loss for look in chart.looks) > 50 * min(look.loss for look in chart.looks):
+    if max(losses) > 50 * min(losses):
         panel.set_yscale("log")
     panel.legend(fontsize=8)
 
 
-def _draw_steps(panel: Any, chart: Chart) -> None:
-    """Draw the size of the steps against that of the weights."""
+def _draw_updates(panel: Any, record: TrainingRecord) -> None:
+    """Draw the update-to-weight ratio of each matrix of weights."""
     panel.axhspan(1e-4, 1e-2, color="#eeeeee", label="usual")
-    for i, name in enumerate(chart.looks[-1].update):
-        seen = [(look.step, look.update[name]) for look in chart.looks if look.update.get(name)]
-        if seen:
-            panel.plot(*zip(*seen, strict=True), c=COLOURS[i % len(COLOURS)], label=name)
-    panel.set(title="How far a step moves weights", xlabel="step", yscale="log")
-    panel.set_ylabel("share of their own size")
-    if len(chart.looks[-1].update) <= 6:
+    names = list(record.steps[-1].update_ratio)
+    for i, name in enumerate(names):
+        known = [step for step in record.steps if step.update_ratio.get(name)]
+        if known:
+            ratios = [step.update_ratio[name] for step in known]
+            numbers = [step.number for step in known]
+            panel.plot(numbers, ratios, c=COLOURS[i % len(COLOURS)], label=name)
+    panel.set(title="Update-to-weight ratio", xlabel="step", yscale="log")
+    panel.set_ylabel("|update of W| / |W|")
+    if len(names) <= 6:
         panel.legend(fontsize=8)
 
 
-def _draw_signal(panel: Any, chart: Chart) -> None:
-    """Draw what gets through, forward and back, at the first and at the last look."""
-    for look, style, when in ((chart.looks[0], ":", "first look"), (chart.looks[-1], "-", "last")):
-        names = list(look.spread)[::-1]  # from the input up
+def _draw_depth(panel: Any, record: TrainingRecord) -> None:
+    """Draw the statistics of each layer, at the first and at the last recorded step."""
+    first, last = record.steps[0], record.steps[-1]
+    for step, style, when in ((first, ":", "first step"), (last, "-", "last step")):
         for values, colour, what in (
-            (look.spread, COLOURS[0], "spread of outputs"),
-            (look.slope, COLOURS[1], "slope of the loss"),
+            (step.output_std, COLOURS[0], "std of outputs"),
+            (step.gradient, COLOURS[1], "gradient of loss"),
         ):
+            names = list(values)[::-1]  # from the input up
             heights = [values[name] or np.nan for name in names]
             panel.plot(names, heights, f"o{style}", ms=3, c=colour, label=f"{what}, {when}")
-    panel.set(title="What gets through, by depth", yscale="log", xlabel="layer")
-    panel.tick_params(axis="x", rotation=90 if len(chart.looks[0].spread) > 5 else 0, labelsize=7)
-    panel.margins(y=0.4)  # room for what the lines are
+    panel.set(title="Outputs and gradients by depth", yscale="log", xlabel="layer")
+    panel.tick_params(axis="x", rotation=90 if len(first.output_std) > 5 else 0, labelsize=7)
+    panel.margins(y=0.4)  # room for the legend
     panel.legend(fontsize=7, ncols=2, loc="upper center")
 
 
-def _draw_units(panel: Any, chart: Chart) -> None:
-    """Draw the share of units that are open for none of the samples asked, or closed in a batch."""
-    shares = {name: closed / count for name, (closed, count) in chart.never_open.items()}
-    title = "Units open for none of up to 1,000 samples" if shares else "Outputs closed in a batch"
-    shares = shares or chart.looks[-1].closed
+def _draw_units(panel: Any, record: TrainingRecord) -> None:
+    """Draw the share of units that are dead, or of outputs that are inactive in one batch."""
+    shares = {name: dead / count for name, (dead, count) in record.dead.items()}
+    title = "Units dead for all of up to 1,000 samples"
+    if not shares:
+        shares, title = record.steps[-1].inactive, "Inactive outputs in a batch"
     panel.bar(list(shares), list(shares.values()), color=COLOURS[0])
     for i, share in enumerate(shares.values() if len(shares) <= 8 else ()):
         panel.text(i, share, f"{share:.0%}", ha="center", va="bottom", fontsize=7)
@@ -151,13 +156,13 @@ def _draw_units(panel: Any, chart: Chart) -> None:
     panel.tick_params(axis="x", rotation=90 if len(shares) > 5 else 0, labelsize=7)
 
 
-def judged(chart: Chart) -> HealthReport:
-    """Judge a chart: causes first, and what each explains beneath it."""
-    kept: list[Finding] = []
+def apply_rules(record: TrainingRecord) -> HealthReport:
+    """Apply all rules to a record: causes first, and beneath each what it explains."""
+    rest: list[Finding] = []
     causes: list[tuple[Finding, list[Finding]]] = []
-    for finding in (judgement(chart) for judgement in JUDGEMENTS):
+    for finding in (rule(record) for rule in RULES):
         if finding.level in (FINE, UNKNOWN):
-            kept.append(finding)
+            rest.append(finding)
             continue
         for cause, follows in causes:
             if cause.level == PROBLEM and finding.name in EXPLAINS.get(cause.name, ()):
@@ -165,5 +170,5 @@ def judged(chart: Chart) -> HealthReport:
                 break
         else:
             causes.append((finding, []))
-    told = (replace(cause, follows=tuple(follows)) for cause, follows in causes)
-    return HealthReport((*told, *kept), chart)
+    explained = (replace(cause, follows=tuple(follows)) for cause, follows in causes)
+    return HealthReport((*explained, *rest), record)

@@ -1,10 +1,10 @@
-"""What the doctor measures: one look at a step, while the layers still remember its batch.
+"""What the doctor measures at one step, on copies of the layers: layer statistics.
 
-    forward  x -> spread of each layer's output        do differences between samples get through?
-    backward   <- slope of the loss at each output     does what is wrong get back to each layer?
-    update        how far the weights went, as a share of what they are
+    forward  x -> standard deviation of each layer's output    do samples stay different?
+    backward   <- gradient of the loss at each output          does it reach each layer?
+    update        its norm, divided by that of the weights     how far does the step go?
 
-Each is one number for a layer, so that the looks of a whole run can be kept.
+Each is one number for a layer, so that those of a whole run can be kept.
 Dimensions: B samples in the batch, C classes.
 """
 
@@ -24,83 +24,116 @@ from tinynn.parameters import Array
 
 
 @dataclass
-class Look:
-    """What was seen at one step, before its update if nothing else is said.
+class StepStatistics:
+    """What was measured at one step, before its update unless something else is said.
 
-    step: counted from 1. loss: of the batch. largest, size, mean: of what the lowest layer with
-    parameters gets, the largest |x|, the standard deviation of all numbers, and their mean. spread:
-    of the output of each layer with parameters, how much it differs from sample to sample: the root
-    of its mean variance. slope: at that output, the root mean square of B times dout. closed: of
-    each layer with a `kink_mask` like its output, as ReLU's is, the share of numbers that it stops:
-    False in the mask and 0 in the output; if what the layer gets is not 0 everywhere. alike: Dense
-    layers all of whose units have the same weights, inside and towards the next. labels, predicted:
-    counts (C,) in this batch; empty if there are no classes. update: of each matrix of weights, the
-    norm of the step divided by its own.
+    number: of the step, counted from 1. loss: of the batch. input_max, input_std, input_mean: of
+    what the first layer with parameters gets: the largest |x|, the standard deviation and the mean
+    of all its numbers.
+
+    By the name of the layer, the last layer first: output_std, of each layer with parameters, how
+    much its output differs from sample to sample: the root of the mean variance. gradient, of each
+    of these from the first trainable one on: at its output, the root mean square of B times dout.
+    inactive, of each layer with a `kink_mask` like its output, as ReLU's is, from the first
+    trainable layer on, the share of numbers that are inactive: False in the mask and 0 in the
+    output; only if the layer's input is not 0 everywhere.
+
+    symmetric_units: Dense layers all of whose units have the same weights, to the layer below and
+    to the layer above. labels, predicted: counts (C,) in this batch; empty if there are no classes.
+    update_ratio: of each matrix of weights that is trained, the norm of the update divided by that
+    of the weights.
     """
 
-    step: int
+    number: int
     loss: float
-    largest: float
-    size: float
-    mean: float = 0.0
-    spread: dict[str, float] = field(default_factory=dict)
-    slope: dict[str, float] = field(default_factory=dict)
-    closed: dict[str, float] = field(default_factory=dict)
-    alike: list[str] = field(default_factory=list)
+    input_max: float
+    input_std: float
+    input_mean: float = 0.0
+    output_std: dict[str, float] = field(default_factory=dict)
+    gradient: dict[str, float] = field(default_factory=dict)
+    inactive: dict[str, float] = field(default_factory=dict)
+    symmetric_units: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     predicted: list[int] = field(default_factory=list)
-    update: dict[str, float] = field(default_factory=dict)
+    update_ratio: dict[str, float] = field(default_factory=dict)
 
 
-def look_at(
-    model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, *weights: Array, step: int
-) -> Look:
-    """Look at a model at the batch (x, y), in its present step; it is left as it is.
+def statistics_of_step(
+    model: Sequential, loss: Loss, x: Array, y: npt.ArrayLike, *weights: Array, number: int
+) -> StepStatistics:
+    """Return the statistics of a model at the batch (x, y), in its present step.
 
-    weights: of the samples, if they have any. The loss and the layers are copied, and run forward
-    once more, as in training.
+    weights: of the samples, if they have any. The model stays as it is: the loss and the layers are
+    copied, and the copies run forward and backward, as in training.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
     >>> x, y = np.array([[0.0], [3.0]]), [0, 1]
     >>> p = model.forward(x)
-    >>> look = look_at(model, CrossEntropy(), x, y, step=1)
-    >>> look.largest, look.labels, look.alike
+    >>> step = statistics_of_step(model, CrossEntropy(), x, y, number=1)
+    >>> step.input_max, step.labels, step.symmetric_units
     (3.0, [1, 1], [])
     """
     loss = copy.deepcopy(loss)
     with np.errstate(all="ignore"):  # what overflows here is what the doctor is looking for
-        layers, outs = [], [x.astype(model.dtype, copy=False)]
-        for layer in model.layers:
-            own = type(layer) not in LAYERS.values()
-            layers.append(copy.deepcopy(layer) if own else _light_copy(layer))
-            outs.append(layers[-1].forward(outs[-1].copy() if own else outs[-1]))
-        first = first_with_parameters(model)
-        p, given = outs[-1], outs[first]
-        largest, size = float(np.abs(given).max()), float(given.std(dtype=float))
-        mean = float(given.mean(dtype=float))
-        seen = Look(step, loss.forward(p, y, *weights), largest, size, mean)
+        layers, outs = _forward_of_copies(model, x)
+        p, given = outs[-1], outs[first_with_parameters(model)]
+        step = StepStatistics(
+            number,
+            loss.forward(p, y, *weights),
+            input_max=float(np.abs(given).max()),
+            input_std=float(given.std(dtype=float)),
+            input_mean=float(given.mean(dtype=float)),
+        )
         dout = np.asarray(loss.backward(p, y, *weights), model.dtype)
-        for i in reversed(range(first, len(model.layers))):
-            layer, out = layers[i], outs[i + 1]
-            if layer.parameters():
-                seen.spread[layer.name] = float(np.sqrt(out.var(axis=0, dtype=float).mean()))
-                seen.slope[layer.name] = len(x) * float(  # B times: undoes the 1/B of the mean
-                    np.sqrt(np.mean(np.square(dout, dtype=float)))
-                )
-            if i > first:
-                own = type(layer) not in LAYERS.values()
-                dout = layer.backward(dout.copy()) if own else layer.input_gradient(dout)
-    for layer, given, out in zip(layers, outs, outs[1:], strict=False):
-        units = active_units(layer, given, out)
-        if units is not None and given.any():
-            seen.closed[layer.name] = 1 - float(units.mean())
-    seen.alike = _alike([layer for layer in layers if isinstance(layer, Dense)])
+        step.gradient = _gradients(layers, dout, model.first_trainable)
+        step.output_std = {
+            layer.name: float(np.sqrt(out.var(axis=0, dtype=float).mean()))
+            for layer, out in zip(reversed(layers), reversed(outs), strict=False)
+            if layer.parameters()
+        }
+    for i in range(model.first_trainable, len(layers)):
+        units = active_units(layers[i], outs[i], outs[i + 1])
+        if units is not None and outs[i].any():
+            step.inactive[layers[i].name] = 1 - float(units.mean())
+    step.symmetric_units = _symmetric([layer for layer in layers if isinstance(layer, Dense)])
     if loss.classifies:
         classes = p.shape[1]
-        seen.labels = np.bincount(classes_of(np.asarray(y)), minlength=classes).tolist()
-        seen.predicted = np.bincount(classes_of(p), minlength=classes).tolist()
-    return seen
+        step.labels = np.bincount(classes_of(np.asarray(y)), minlength=classes).tolist()
+        step.predicted = np.bincount(classes_of(p), minlength=classes).tolist()
+    return step
+
+
+def _forward_of_copies(model: Sequential, x: Array) -> tuple[list[Layer], list[Array]]:
+    """Return copies of the layers, run forward, and what each got; the prediction comes last."""
+    layers, outs = [], [x.astype(model.dtype, copy=False)]
+    for layer in model.layers:
+        own = _of_the_user(layer)
+        layers.append(copy.deepcopy(layer) if own else _light_copy(layer))
+        outs.append(layers[-1].forward(outs[-1].copy() if own else outs[-1]))
+    return layers, outs
+
+
+def _gradients(layers: list[Layer], dout: Array, first: int) -> dict[str, float]:
+    """Return the gradient at the output of each layer with parameters, down to the first trained.
+
+    As the model's backward does, it asks a layer that is not trained for dx alone.
+    """
+    found = {}
+    for i in reversed(range(first, len(layers))):
+        layer = layers[i]
+        if layer.parameters():
+            mean_square = np.mean(np.square(dout, dtype=float))
+            found[layer.name] = len(dout) * float(np.sqrt(mean_square))  # undoes the mean's 1/B
+        if i > first:
+            whole = _of_the_user(layer) and layer.trainable
+            dout = layer.backward(dout.copy()) if whole else layer.input_gradient(dout)
+    return found
+
+
+def _of_the_user(layer: Layer) -> bool:
+    """Whether the class is not one of tinynn's: it may keep anything, and may work in place."""
+    return type(layer) not in LAYERS.values()
 
 
 def _light_copy(layer: Layer) -> Layer:
@@ -116,32 +149,39 @@ def first_with_parameters(model: Sequential) -> int:
     return next((i for i, layer in enumerate(model.layers) if layer.parameters()), 0)
 
 
-def never_open(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
-    """Return of each layer that closes units how many are open for no sample, and how many it has.
+def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
+    """Return how many units of a layer are dead, inactive for all samples x, and how many it has.
+
+    For each layer with a kink, from the first trainable layer on, as the model predicts: what
+    dropout drops in a training step is not dead.
 
     >>> from tinynn import Dense, ReLU
     >>> model = Sequential([Dense(2), ReLU()], input_shape=(1,))
     >>> model.layers[0].W, model.layers[0].b = [[1, 1]], [0, -9]
-    >>> never_open(model, np.array([[-1.0], [1.0]]))
+    >>> dead_units(model, np.array([[-1.0], [1.0]]))
     {'1.ReLU': (1, 2)}
     """
-    twin = copy.deepcopy(model)  # which may remember something else than the model
-    out, found = x.astype(twin.dtype), {}
-    for layer in twin.layers:
-        given, out = out, layer.forward(out.copy())  # a copy: a layer may work in place
-        units = active_units(layer, given, out)
+    out, found = x.astype(model.dtype), {}
+    for i, layer in enumerate(copy.deepcopy(model).layers):
+        given, out = out, layer.forward(out.copy(), training=False)  # it may work in place
+        units = active_units(layer, given, out) if i >= model.first_trainable else None
         if units is not None:
             found[layer.name] = (int(np.sum(~units.any(axis=0))), units[0].size)
     return found
 
 
-def weights(model: Sequential) -> dict[str, Array]:
-    """Return the matrices among the parameters: biases start at zero, so no share can be told."""
-    return {name: view for name, view in model.named_parameters().items() if view.ndim > 1}
+def trained_weights(model: Sequential) -> dict[str, Array]:
+    """Return the matrices that are trained; biases start at zero, so they have no ratio."""
+    return {
+        f"{layer.name}.{key}": view
+        for layer in model.layers
+        for key, view in layer.parameters().items()
+        if layer.trainable and view.ndim > 1
+    }
 
 
-def _alike(dense: list[Dense]) -> list[str]:
-    """Return the names of those whose units are all the same, towards the next layer too."""
+def _symmetric(dense: list[Dense]) -> list[str]:
+    """Return the weights of those whose units are all the same, to the next layer too."""
     return [
         f"{one.name}.W"
         for one, above in pairwise(dense)

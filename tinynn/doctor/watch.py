@@ -1,10 +1,10 @@
-"""The doctor: watches a run for what goes wrong, and names one cause, not ten symptoms.
+"""The doctor: records a training, finds what goes wrong, and names the cause first.
 
-    Doctor, at some steps -> looks -> chart -> rules, causes first -> HealthReport
-    diagnose, just once   -> a look -'                                a page, a picture
+    Doctor, at some steps -> StepStatistics -> TrainingRecord -> rules -> HealthReport
+    diagnose, at one step -> StepStatistics --'                           a page, a picture
 
-What is measured stands in statistics.py, what is kept of it in record.py, what is made of it in
-rules/, and how it is told in report.py; here is who asks, and when.
+What is measured stands in statistics.py, what is kept in record.py, the rules in rules/, and the
+page and the picture in report.py. This file says when a step is recorded.
 """
 
 import copy
@@ -14,9 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.doctor.record import FEW, Chart
-from tinynn.doctor.report import HealthReport, judged
-from tinynn.doctor.statistics import first_with_parameters, look_at, never_open, weights
+from tinynn.doctor.record import FEW_SAMPLES, TrainingRecord
+from tinynn.doctor.report import HealthReport, apply_rules
+from tinynn.doctor.statistics import (
+    dead_units,
+    first_with_parameters,
+    statistics_of_step,
+    trained_weights,
+)
 from tinynn.errors import InputError
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
@@ -26,66 +31,67 @@ from tinynn.training.divergence import all_finite
 from tinynn.training.guessing import Guess, best_guess, cost
 from tinynn.training.run import Callback, Run
 
-EVERY = 100  # steps between looks; more often at the start
-MOST_LOOKS = 400  # then every second one is forgotten
-SAMPLES = 1000  # that the model is asked about
+EVERY = 100  # steps from one recorded step to the next; fewer at the start
+MOST_STEPS = 400  # that are kept: then every second one is dropped
+SAMPLES = 1000  # that the model predicts for a report
 
 
 def _some(data: Array) -> Array:
-    """Return every so many of the samples: SAMPLES of them at most, from all over the data."""
+    """Return SAMPLES of the samples at most, at equal distances over all of the data."""
     return data[:: -(-len(data) // SAMPLES)]
 
 
 def _constant_columns(x: Array) -> bool:
-    """Whether x is a table (N, D) of which a column says the same of all, two or more."""
+    """Whether x is a table (N, D) of two or more samples, and one of its columns is constant."""
     return x.ndim == 2 and len(x) > 1 and bool((x == x[0]).all(axis=0).any())
 
 
 def _counts(model: Sequential, x: Array, y: Array) -> tuple[list[int], list[int]]:
     """Count how often each class is right, and how often it is predicted."""
     p = model.predict(x)
-    right, said = (np.bincount(classes_of(a), minlength=p.shape[1]).tolist() for a in (y, p))
-    return right, said
+    labels, predicted = (np.bincount(classes_of(a), minlength=p.shape[1]).tolist() for a in (y, p))
+    return labels, predicted
 
 
 def diagnose(
     model: Sequential, loss: Loss, x: npt.ArrayLike, y: npt.ArrayLike, batch_size: int = 32
 ) -> HealthReport:
-    """Look once at a model and its data, before or after training; nothing that is passed changes.
+    """Check a model and its data at one step, before or after training; nothing of them changes.
 
     x: (N, *input_shape), y: (N, ...), as for Trainer.fit; at most 1,000 samples of it are used.
-    batch_size: 32; samples that are neighbours in y are taken to come in one batch. Raises
-    InputError for data that do not fit.
+    batch_size: 32; the first samples of y are taken for a batch, to see whether the data are
+    sorted. Raises InputError for data that do not fit.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax, zeros
     >>> model = Sequential([Dense(3, zeros), Dense(2, zeros), Softmax()], input_shape=(1,))
     >>> report = diagnose(model, CrossEntropy(), [[0.0], [1.0]], [0, 1])
     >>> [problem.title for problem in report.problems]
-    ['All units of a layer are the same.']
+    ['All units of a layer are equal.']
     """
     x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "diagnose")
     checks.check_integer("batch_size", batch_size)
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLES)).astype(int))
     model = copy.deepcopy(model)
     p = model.forward(x[chosen])
-    chart = Chart([look_at(model, loss, x[chosen], y[chosen], step=1)], watched=False)
-    chart.guess, chart.constant_columns = best_guess(model, loss, y), _constant_columns(x[chosen])
+    step = statistics_of_step(model, loss, x[chosen], y[chosen], number=1)
+    record = TrainingRecord([step], from_training=False)
+    record.guess, record.constant_columns = best_guess(model, loss, y), _constant_columns(x[chosen])
     if loss.classifies:
-        chart.classes = p.shape[1]
+        record.classes = p.shape[1]
         labels = classes_of(y)
-        chart.shares = (np.bincount(labels, minlength=chart.classes) / len(labels)).tolist()
+        record.class_shares = (np.bincount(labels, minlength=record.classes) / len(labels)).tolist()
         batch = labels[: batch_size if len(labels) > batch_size else 0]
-        chart.looks[0].labels = np.bincount(batch, minlength=chart.classes).tolist()
-    return judged(chart)
+        record.steps[0].labels = np.bincount(batch, minlength=record.classes).tolist()
+    return apply_rules(record)
 
 
 class Doctor(Callback):
-    """Watch a training, and say what is wrong with it.
+    """Record a training, and report what is wrong with it.
 
-    every: 100, the steps between two looks; at first there are more, at steps 1, 2, 4, 8 and so on.
-    The main job takes 1.3 to 1.6 % longer with it; a run of a few hundred steps, in which more of
-    them are looked at, up to a tenth. Ask `report()` at any time, also after training has broken
-    off. A resumed run is watched from where it goes on.
+    every: 100, each such step is recorded; and at first also the steps 1, 2, 4, 8 and so on. The
+    main job takes 1.3 to 1.6 % longer with it; a run of a few hundred steps, of which more are
+    recorded, up to 10 %. Call `report()` at any time, also after a training has diverged. A resumed
+    run is recorded from where it goes on.
 
     >>> from tinynn import SGD, CrossEntropy, Dense, Softmax, Trainer
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,), seed=1)
@@ -103,85 +109,89 @@ class Doctor(Callback):
         checks.check_integer("every", every)
         self.every = every
         self.trainer: Run | None = None
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
-        self.chart = Chart()
-        self.apart = self.every  # steps between looks, by now
-        self.before: dict[str, Array] = {}  # the weights, where this step is looked at
+    def _reset(self) -> None:
+        self.record = TrainingRecord()
+        self.interval = self.every  # steps from one recorded step to the next, by now
+        self.before: dict[str, Array] = {}  # the weights before this step, if it is recorded
 
     def report(self) -> HealthReport:
-        """Judge what has been seen so far; of the data, up to 1,000 samples are asked for anew.
+        """Apply the rules to the record so far; the model predicts up to 1,000 samples for it.
 
         Raises InputError before the first step.
         """
-        trainer, chart = self.trainer, self.chart
-        if trainer is None or not chart.looks:
-            raise InputError("The doctor has seen nothing yet: give it to Trainer.fit(callbacks=).")
-        chart.constant_columns = _constant_columns(_some(trainer.x))
+        trainer, record = self.trainer, self.record
+        if trainer is None or not record.steps:
+            raise InputError("The doctor has recorded no step: give it to Trainer.fit(callbacks=).")
+        record.constant_columns = _constant_columns(_some(trainer.x))
         if not (np.isfinite(trainer.batch_loss) and all_finite(trainer)):
-            chart.broke_off = trainer.step
+            record.diverged_at = trainer.step
         else:
             some = _some(trainer.x)
-            chart.never_open = never_open(trainer.model, some)
-            if chart.classes:
-                chart.asked = _counts(trainer.model, some, _some(trainer.y))
-            if chart.epochs and trainer.validation is not None:
-                self._ask(trainer, *map(_some, trainer.validation))
-        return judged(chart)
+            record.dead = dead_units(trainer.model, some)
+            if record.classes:
+                record.training_counts = _counts(trainer.model, some, _some(trainer.y))
+            if record.epochs and trainer.validation is not None:
+                self._record_validation(trainer, *map(_some, trainer.validation))
+        return apply_rules(record)
 
-    def _ask(self, trainer: Run, x: Array, y: Array, weights: Array | None = None) -> None:
-        """See of validation data how they are scaled, what guessing scores, what is predicted."""
-        model, chart, given = trainer.model, self.chart, x
+    def _record_validation(
+        self, trainer: Run, x: Array, y: Array, weights: Array | None = None
+    ) -> None:
+        """Record of validation data their scale, the loss of guessing, and what is predicted."""
+        model, record, given = trainer.model, self.record, x
         for layer in model.layers[: first_with_parameters(model)]:
             given = layer.forward(given, training=False)
-        size, apart = float(given.std(dtype=float)), np.abs(given - np.median(given))
-        usual = float(given[apart <= np.quantile(apart, 0.95)].std(dtype=float))
-        chart.held_out_size = usual if size > 5 * usual > 0 else size  # a few outliers may rule it
-        if chart.guess.answer is not None:
-            own = best_guess(model, trainer.loss, y, weights) if len(y) >= FEW else Guess()
-            own = replace(own, loss=cost(trainer.loss, chart.guess.answer, y, weights))
-            if own.std > 0:  # of numbers, which a few outliers may rule
-                apart = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1)
-                usual = y[(apart <= np.quantile(apart, 0.95, axis=0)).all(axis=1)]
-                without = best_guess(model, trainer.loss, usual) if len(usual) >= FEW else own
+        std, distance = float(given.std(dtype=float)), np.abs(given - np.median(given))
+        usual = float(given[distance <= np.quantile(distance, 0.95)].std(dtype=float))
+        record.validation_input_std = usual if std > 5 * usual > 0 else std  # without outliers
+        if record.guess.answer is not None:
+            own = best_guess(model, trainer.loss, y, weights) if len(y) >= FEW_SAMPLES else Guess()
+            own = replace(own, loss=cost(trainer.loss, record.guess.answer, y, weights))
+            if own.std > 0:  # of numbers, of which a few outliers may decide
+                distance = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1)
+                usual = y[(distance <= np.quantile(distance, 0.95, axis=0)).all(axis=1)]
+                many = len(usual) >= FEW_SAMPLES
+                without = best_guess(model, trainer.loss, usual) if many else own
                 own = replace(without, loss=np.inf) if own.std > 5 * without.std else own
-            chart.held_out_guess = own
-        if chart.classes:
-            chart.held_out = _counts(model, x, y)
+            record.validation_guess = own
+        if record.classes:
+            record.validation_counts = _counts(model, x, y)
 
     def on_train_begin(self, trainer: Run) -> None:
         if not trainer.resumed:
-            self._forget()
+            self._reset()
         self.trainer = trainer
         rate = trainer.optimizer.learning_rate
-        self.chart.rate = None if callable(rate) else rate
-        self.chart.epochs, self.chart.guess = trainer.history.epochs, trainer.guess
+        self.record.learning_rate = None if callable(rate) else rate
+        self.record.epochs, self.record.guess = trainer.history.epochs, trainer.guess
         if trainer.loss.classifies:
-            self.chart.classes = trainer.model.output_shapes[-1][-1]
-            counts = np.bincount(classes_of(trainer.y), minlength=self.chart.classes)
-            self.chart.shares = (counts / counts.sum()).tolist()
+            self.record.classes = trainer.model.output_shapes[-1][-1]
+            counts = np.bincount(classes_of(trainer.y), minlength=self.record.classes)
+            self.record.class_shares = (counts / counts.sum()).tolist()
 
     def on_gradients(self, trainer: Run) -> None:
         self.before = {}
         t = trainer.step
         early = t < self.every and t & (t - 1) == 0  # a power of 2
-        if not early and t % self.apart:
+        if not early and t % self.interval:
             return
-        self.chart.looks.append(look_at(trainer.model, trainer.loss, *trainer.batch, step=t))
-        self.before = {name: W.copy() for name, W in weights(trainer.model).items()}
-        if len(self.chart.looks) > MOST_LOOKS:
-            self.apart *= 2
-            self.chart.looks = [
-                look for look in self.chart.looks if look.step < self.every
-                or look.step % self.apart == 0
-            ]  # fmt: skip
+        step = statistics_of_step(trainer.model, trainer.loss, *trainer.batch, number=t)
+        self.record.steps.append(step)
+        self.before = {name: W.copy() for name, W in trained_weights(trainer.model).items()}
 
     def on_step_end(self, trainer: Run) -> None:
         for name, before in self.before.items():
             W = trainer.model.named_parameters()[name]
-            size = max(float(np.linalg.norm(before)), 1e-30)
-            self.chart.looks[-1].update[name] = float(np.linalg.norm(W - before)) / size
+            norm = max(float(np.linalg.norm(before)), 1e-30)
+            self.record.steps[-1].update_ratio[name] = float(np.linalg.norm(W - before)) / norm
+        if len(self.record.steps) > MOST_STEPS:
+            self.interval *= 2
+            self.record.steps = [
+                step for step in self.record.steps if step.number < self.every
+                or step.number % self.interval == 0
+            ]  # fmt: skip
 
     def on_epoch_end(self, trainer: Run) -> None:
-        self.chart.steps_per_epoch = trainer.step // trainer.epoch
+        self.record.steps_per_epoch = trainer.step // trainer.epoch

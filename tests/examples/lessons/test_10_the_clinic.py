@@ -11,7 +11,7 @@ import tinynn
 HEADLINES = {
     "bytes, 0 to 255": "The inputs are not scaled.",
     "a learning rate of 1": "The steps are too large.",
-    "all weights zero": "All units of a layer are the same.",
+    "all weights zero": "All units of a layer are equal.",
     "20 layers, tiny weights": "The gradient vanishes.",
     "labels in another order": "Nothing is learnt.",
 }
@@ -52,9 +52,9 @@ def test_the_faults_are_those_that_are_said(lesson):
     assert sorted(ten.mixed) == sorted(ten.y)
 
 
-def test_a_layer_of_tiny_weights_shrinks_the_spread_by_the_factor_of_lesson_7(lesson):
+def test_tiny_weights_shrink_the_standard_deviation_by_the_factor_of_lesson_7(lesson):
     """Each layer of 32: sqrt(32 / 2) times 0.05, so 20 layers leave 1e-13 or so."""
-    spreads = lesson("10").reports["20 layers, tiny weights"].chart.looks[0].spread
+    spreads = lesson("10").reports["20 layers, tiny weights"].record.steps[0].spread
     top, *_, bottom = spreads.values()
     per_layer = (top / bottom) ** (1 / 19)
     assert per_layer == pytest.approx(0.05 * np.sqrt(32 / 2), rel=0.3)
@@ -63,7 +63,7 @@ def test_a_layer_of_tiny_weights_shrinks_the_spread_by_the_factor_of_lesson_7(le
 def test_three_losses_are_the_same_flat_line(lesson):
     ten = lesson("10")
     for name in list(HEADLINES)[2:]:
-        losses = [look.loss for look in ten.reports[name].chart.looks if look.step > 40]
+        losses = [step.loss for step in ten.reports[name].record.steps if step.number > 40]
         assert np.mean(losses) == pytest.approx(np.log(10), abs=0.05)
 
 
@@ -71,11 +71,11 @@ def test_the_remedy_helps(lesson):
     ten = lesson("10")
     first, *_, last = ten.course.values()
     assert [bool(report.problems) for report in ten.course.values()][-2:] == [True, False]
-    assert first.chart.epochs[-1]["val_accuracy"] < 0.25
-    assert last.chart.epochs[-1]["val_accuracy"] == pytest.approx(0.75, abs=0.05)
+    assert first.record.epochs[-1]["val_accuracy"] < 0.25
+    assert last.record.epochs[-1]["val_accuracy"] == pytest.approx(0.75, abs=0.05)
     assert "brought validation from guessing to three in four right" in ten.prose
     for rate, report in ten.course.items():
-        share = report.chart.epochs[-1]["val_accuracy"]
+        share = report.record.epochs[-1]["val_accuracy"]
         verdict = (
             "PROBLEM   The steps are too large." if report.problems else "HEALTHY   No problem"
         )
@@ -107,35 +107,35 @@ def test_the_answer_to_the_second_question(lesson):
     ]
 
 
-def steps_of(chart):
-    return [look for look in chart.looks if look.update]
+def steps_of(record):
+    return [step for step in record.steps if step.update_ratio]
 
 
-CLUES = {  # what is drawn, along what, and how it is read off the chart of a run
+CLUES = {  # what is drawn, along what, and how it is read off the record of a run
     "bytes, 0 to 255": (
         "step",
-        "largest |x|",
-        lambda chart: [(look.step, look.largest) for look in steps_of(chart)],
+        "max |x|",
+        lambda record: [(step.number, step.input_max) for step in steps_of(record)],
     ),
     "a learning rate of 1": (
         "step",
-        "largest |step of W| / |W|",
-        lambda chart: [(look.step, max(look.update.values())) for look in steps_of(chart)],
+        "max |update of W| / |W|",
+        lambda record: [(s.number, max(s.update_ratio.values())) for s in steps_of(record)],
     ),
     "all weights zero": (
         "layer",
-        "spread at the end",
-        lambda chart: list(enumerate(reversed(chart.looks[-1].spread.values()), start=1)),
+        "std of outputs, end",
+        lambda record: list(enumerate(reversed(record.steps[-1].spread.values()), start=1)),
     ),
     "20 layers, tiny weights": (
         "layer",
-        "spread at step 1",
-        lambda chart: list(enumerate(reversed(chart.looks[0].spread.values()), start=1)),
+        "std of outputs, step 1",
+        lambda record: list(enumerate(reversed(record.steps[0].spread.values()), start=1)),
     ),
     "labels in another order": (
         "epoch",
         "loss",
-        lambda chart: [(row["epoch"], row["loss"]) for row in chart.epochs],
+        lambda record: [(row["epoch"], row["loss"]) for row in record.epochs],
     ),
 }
 
@@ -149,8 +149,8 @@ def test_the_picture_shows_each_patient_beside_a_sound_run(lesson, name):
     assert panel.legend == ["without the fault", "patient"]
     sound = ten.deep if name == "20 layers, tiny weights" else ten.healthy
     assert not sound.problems
-    np.testing.assert_array_equal(panel.curves["without the fault"], read(sound.chart))
-    np.testing.assert_array_equal(panel.curves["patient"], read(ten.reports[name].chart))
+    np.testing.assert_array_equal(panel.curves["without the fault"], read(sound.record))
+    np.testing.assert_array_equal(panel.curves["patient"], read(ten.reports[name].record))
 
 
 def test_each_number_shown_tells_the_patient_from_a_sound_run(lesson):
@@ -182,6 +182,6 @@ def test_the_picture_shows_the_losses_of_the_remedy(lesson):
     assert panel.axes.get_yscale() == "log"
     assert panel.legend == ["rate 1", "rate 0.1", "rate 0.01"]
     for rate, report in ten.course.items():
-        losses = [(look.step, look.loss) for look in steps_of(report.chart)]
+        losses = [(step.number, step.loss) for step in steps_of(report.record)]
         np.testing.assert_array_equal(panel.curves[f"rate {rate:g}"], losses)
     assert panel.curves["rate 0.01"][-1, 1] < 1

@@ -1,4 +1,4 @@
-"""What a judgement says."""
+"""What a rule returns."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ PROBLEM, NOTE, FINE, UNKNOWN = "problem", "note", "fine", "unknown"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was judged.
+    """What one rule found.
 
-    name: of the judgement. level: "problem", "note", "fine" or "unknown". title: in one line. seen:
-    the numbers. cause: the usual one. remedy: what to try. follows: what it has brought about.
+    name: of the rule. level: "problem", "note", "fine" or "unknown". title: in one line. seen: the
+    numbers. cause: the usual one. remedy: what to try. follows: findings that it explains.
     """
 
     name: str
