@@ -349,7 +349,7 @@ ONE_IN_A_HUNDRED = (POINTS[:, 0] > np.quantile(POINTS[:, 0], 0.99)).astype(int)
 
 
 @pytest.mark.outcome
-def test_a_class_of_one_in_a_hundred_is_told_as_imbalance_and_the_remedy_helps():
+def test_a_class_of_one_in_a_hundred_is_reported_as_imbalance_and_the_remedy_helps():
     """Its labels belong to the inputs; a learning rate of 0.01 is too small to find out."""
     x, y = POINTS, ONE_IN_A_HUNDRED
     report = watched(binary(), x, y, optimizer=SGD(0.01), epochs=5)

@@ -67,7 +67,7 @@ def causes(report):
     return [(finding.level, finding.name) for finding in [*report.problems, *report.notes]]
 
 
-def said(record, name):
+def finding_of(record, name):
     """Return the one finding of a name, wherever it stands."""
     report = apply_rules(record)
     findings = [f for top in report.findings for f in (top, *top.follows)]
@@ -152,7 +152,7 @@ def never(count):
     return record_of(validation_counts=([50] * 9 + [count], [55] * 9 + [0]))
 
 
-def rare(share, loss=1.0, said=0):
+def rare(share, loss=1.0, times=0):
     """Two classes, of which the second is rare, and predicted so many times of 1,000."""
     entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
     ones = round(1000 * share)
@@ -161,7 +161,7 @@ def rare(share, loss=1.0, said=0):
         record_of(
             classes=2, class_shares=[1 - share, share], validation_counts=None,
             guess=Guess(entropy, np.array([1 - share, share]), 2),
-            training_counts=([1000 - ones, ones], [1000 - said, said]),
+            training_counts=([1000 - ones, ones], [1000 - times, times]),
         ),
         last_row(loss=loss * entropy, accuracy=1 - share, val_loss=entropy, val_accuracy=1 - share),
     )  # fmt: skip
@@ -295,8 +295,8 @@ LIMITS = {  # what is changed: which rule, its level, how: just within the limit
     "a rare class": ("imbalance", "problem", rare(0.01, 0.92), rare(0.01, 0.94)),
     "a rare class that is found, where the loss is that of guessing": (
         "imbalance", "problem",
-        both(rare(0.01, 0.99, said=9), last_row(accuracy=0.9911)),
-        both(rare(0.01, 0.99, said=5), last_row(accuracy=0.9909)),
+        both(rare(0.01, 0.99, times=9), last_row(accuracy=0.9911)),
+        both(rare(0.01, 0.99, times=5), last_row(accuracy=0.9909)),
     ),
     "a share of four in five": ("imbalance", "problem", rare(0.201), rare(0.199)),
     "the loss of guessing": ("at_chance", "problem", guessed(0.92), guessed(0.94)),
@@ -519,24 +519,24 @@ def test_a_note_explains_no_problem(monkeypatch):
     assert [note.name for note in report.notes] == ["inputs"]
 
 
-# What is said is what the numbers show
+# What is reported is what the numbers show
 
 
 def test_labels_are_not_blamed_before_steps_that_are_large():
     record = healthy()
     guessed()(record)
-    usual = said(record, "at_chance")
+    usual = finding_of(record, "at_chance")
     assert usual.cause.startswith(
         "No other problem was found, so most often the labels do not belong"
     )
     assert "a larger learning rate, check_gradients" in usual.remedy
     record.steps[0].update_ratio["0.Dense.W"] = 0.21
-    large = said(record, "at_chance")
+    large = finding_of(record, "at_chance")
     assert large.cause.startswith("One step changed weights by 0.21 times their norm")
     assert "a smaller learning rate from new initial weights on" in large.remedy
     assert "larger learning rate" not in large.remedy
     record.steps[0].update_ratio["0.Dense.W"] = 1e29  # the first step of weights that begin at 0
-    assert said(record, "at_chance") == usual
+    assert finding_of(record, "at_chance") == usual
 
 
 def test_a_rare_class_is_no_matter_of_shuffled_labels():
@@ -553,7 +553,7 @@ def test_a_rare_class_is_no_matter_of_shuffled_labels():
     page = str(apply_rules(record)).split("  follows")[0]
     assert "shuffled" not in page
     assert "per_class_report" in page
-    rare(0.01, said=6)(record)
+    rare(0.01, times=6)(record)
     (problem,) = apply_rules(record).problems
     assert problem.title == "The classes are imbalanced, and nothing else is learnt."
 
@@ -566,7 +566,7 @@ def test_soft_targets_are_judged_by_what_is_above_their_own_entropy(loss, level)
     record.guess = dataclasses.replace(record.guess, loss=0.8951, floor=0.8669)
     last_row(loss=loss, accuracy=0.99)(record)
     assert record.relative_loss == pytest.approx((loss - 0.8669) / (0.8951 - 0.8669))
-    assert said(record, "imbalance").level == said(record, "at_chance").level == level
+    assert finding_of(record, "imbalance").level == finding_of(record, "at_chance").level == level
 
 
 def slowly(*losses_of_epochs):
@@ -588,15 +588,15 @@ def slowly(*losses_of_epochs):
         (0.71, 120, "unknown"),
     ],
 )
-def test_imbalance_is_told_only_where_the_common_class_is_what_is_said(right, others, level):
+def test_imbalance_is_found_only_where_the_largest_class_is_what_is_predicted(right, others, level):
     record = healthy()
-    both(rare(0.15, 1.2, said=others), last_row(accuracy=right))(record)
-    assert said(record, "imbalance").level == level
+    both(rare(0.15, 1.2, times=others), last_row(accuracy=right))(record)
+    assert finding_of(record, "imbalance").level == level
 
 
 def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_no_matter_of_labels():
     record = healthy()
-    both(rare(0.2, said=250), last_row(accuracy=0.71), slowly(0.9, 0.8, 0.75, 0.7, 0.66))(record)
+    both(rare(0.2, times=250), last_row(accuracy=0.71), slowly(0.9, 0.8, 0.75, 0.7, 0.66))(record)
     (note,) = apply_rules(record).notes
     assert apply_rules(record).problems == []
     assert (note.name, note.title) == (
@@ -607,12 +607,14 @@ def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_no_matter_of
     assert "Multiply the learning rate by 10 (0.01 -> 0.1)" in note.remedy
     assert not apply_rules(record).healthy
     record.class_shares = [0.79, 0.21]  # or else the labels may be mixed
-    assert said(record, "at_chance").title == "Nothing is learnt."
+    assert finding_of(record, "at_chance").title == "Nothing is learnt."
     record.class_shares = [0.8, 0.2]
     slowly(0.9, 0.8, 0.7, 0.72, 0.66)(record)
-    assert said(record, "at_chance").title == "Nothing is learnt."
+    assert finding_of(record, "at_chance").title == "Nothing is learnt."
     both(slowly(0.9, 0.8, 0.7, 0.66), first(update_ratio={"W": 0.06}))(record)
-    assert said(record, "at_chance").title == "Nothing is learnt."  # steps that large are not slow
+    assert (
+        finding_of(record, "at_chance").title == "Nothing is learnt."
+    )  # steps that large are not slow
 
 
 @pytest.mark.parametrize(
@@ -624,9 +626,9 @@ def test_batches_that_vary_are_no_steps_too_large(moved, falls, level):
     record = numbers()
     both(losses(0.5, 2, 8, *[4.0] * 7), every_step(update_ratio={"W": moved}))(record)
     slowly(4.3, 4.2, 4.1, 4.0 if falls else 4.15)(record)
-    assert said(record, "large_steps").level == level
+    assert finding_of(record, "large_steps").level == level
     if level == "fine":
-        assert "differs between batches" in said(record, "large_steps").title
+        assert "differs between batches" in finding_of(record, "large_steps").title
 
 
 def test_a_common_class_of_seven_in_ten_is_no_imbalance():
@@ -645,25 +647,25 @@ def test_a_common_class_of_seven_in_ten_is_no_imbalance():
         ([600, 0], [600, 0], "fine", "every class of the validation data is predicted"),
     ],
 )  # fmt: skip
-def test_that_every_class_is_predicted_is_said_only_where_it_is_true(
+def test_every_class_is_predicted_is_reported_only_where_it_is_true(
     labels, predicted, level, title
 ):
     record = healthy()
-    rare(0.01, said=1, loss=0.5)(record)
+    rare(0.01, times=1, loss=0.5)(record)
     record.validation_counts = labels, predicted
-    finding = said(record, "never_predicted")
+    finding = finding_of(record, "never_predicted")
     assert (finding.level, finding.title) == (level, title)
 
 
-def test_without_validation_data_the_training_samples_are_asked():
+def test_without_validation_data_the_training_samples_are_counted():
     record = healthy()
     both(rare(0.02, loss=0.5), record_of(validation_counts=None))(record)
-    finding = said(record, "never_predicted")
+    finding = finding_of(record, "never_predicted")
     assert (finding.level, finding.seen) == ("note", "class 1 has 20 of 1,000 training samples")
     assert finding.cause.startswith("Training has few samples of class 1, 2.0% of all")
     record.training_counts = None
     assert (
-        said(record, "never_predicted").title
+        finding_of(record, "never_predicted").title
         == "classes that are never predicted: they were not counted"
     )
 
@@ -674,32 +676,34 @@ def test_without_validation_data_the_training_samples_are_asked():
 def test_few_images_learnt_by_heart_are_still_better_than_guessing(val_accuracy, level):
     record = healthy()
     last_row(loss=0.001, accuracy=1.0, val_loss=3.0, val_accuracy=val_accuracy)(record)
-    assert said(record, "validation").level == level
+    assert finding_of(record, "validation").level == level
 
 
-def test_validation_is_said_to_beat_guessing_only_where_it_does():
+def test_better_than_guessing_is_reported_only_where_it_is_true():
     record = healthy()
-    both(rare(0.01, said=1, loss=0.9), record_of(validation_counts=([99, 1], [100, 0])))(record)
-    assert said(record, "validation").title.startswith("validation is not yet better than guessing")
+    both(rare(0.01, times=1, loss=0.9), record_of(validation_counts=([99, 1], [100, 0])))(record)
+    assert finding_of(record, "validation").title.startswith(
+        "validation is not yet better than guessing"
+    )
     record = numbers()
     assert (
         "better than guessing (training loss 0.2, validation loss 0.2; the mean of y gives 1)"
-        in said(record, "validation").title
+        in finding_of(record, "validation").title
     )
     unknown = "validation: the loss of guessing is not known there"
     record.validation_guess = Guess()
-    assert said(record, "validation").title == unknown
+    assert finding_of(record, "validation").title == unknown
     record = healthy()
     record.validation_counts = None  # the training diverged, so they were not counted
-    assert said(record, "validation").title == unknown
+    assert finding_of(record, "validation").title == unknown
 
 
-def test_a_validation_loss_that_rises_with_the_training_loss_is_not_said_to_stay():
+def test_a_validation_loss_that_rises_with_the_training_loss_is_no_overfitting():
     record = healthy()
     overfits(0.8, 0.7, 0.9, 0.9)(record)
     record.epochs[-1]["loss"] = 0.6
-    assert said(record, "overfitting").level == "unknown"
-    assert "training loss does too" in said(record, "overfitting").title
+    assert finding_of(record, "overfitting").level == "unknown"
+    assert "training loss does too" in finding_of(record, "overfitting").title
 
 
 def test_where_all_are_of_one_class_no_training_is_at_chance():
@@ -709,18 +713,18 @@ def test_where_all_are_of_one_class_no_training_is_at_chance():
         record
     )
     assert not record.at_chance
-    assert said(record, "at_chance").title == "the loss of guessing: all targets are equal"
-    assert said(record, "imbalance").level == "unknown"
+    assert finding_of(record, "at_chance").title == "the loss of guessing: all targets are equal"
+    assert finding_of(record, "imbalance").level == "unknown"
 
 
 def test_targets_that_are_all_equal_are_no_matter_of_guessing():
     record = numbers()
     record.guess = Guess(np.inf, np.full(1, 3.0), 0, np.zeros(1))
     last_row(loss=7.0)(record)
-    assert said(record, "at_chance").title == "the loss of guessing: all targets are equal"
+    assert finding_of(record, "at_chance").title == "the loss of guessing: all targets are equal"
     assert apply_rules(record).problems == []
     record.guess = Guess()  # a loss of the user's own
-    assert said(record, "at_chance").title == "the loss of guessing: it is not known"
+    assert finding_of(record, "at_chance").title == "the loss of guessing: it is not known"
     assert apply_rules(record).problems == []
 
 
@@ -739,7 +743,7 @@ def test_targets_that_are_all_equal_and_far_from_0_are_named_until_they_are_lear
     record = numbers()
     record.guess = Guess(np.inf, np.full(1, mean), 0, np.zeros(1))
     both(losses(*[mean**2] * 10), last_row(loss=loss))(record)
-    finding = said(record, "targets")
+    finding = finding_of(record, "targets")
     assert finding.level == level
     if level == "problem":
         assert finding.title == "The targets are all equal, and not scaled."
@@ -751,15 +755,15 @@ def test_the_advised_line_survives_a_column_that_is_constant():
     record = numbers()
     both(every_step(input_std=50.0), record_of(constant_columns=True))(record)
     record.guess = Guess(1e6, np.array([1e5, 7.0]), 0, np.array([1e3, 0.0]))
-    line = re.search(r"std = x.*1\)", said(record, "inputs").remedy)[0]
+    line = re.search(r"std = x.*1\)", finding_of(record, "inputs").remedy)[0]
     names = {"x": x, "y": y, "np": np}
     exec(line + "\n" + record.guess.scaling, names)
     for scaled in (names["x"], names["y"]):
         assert scaled.tolist() == [[-1, 0], [1, 0]]
     both(stands(0.99e6))(record)
-    assert "std = np.where(std, std, 1)" in said(record, "targets").remedy
+    assert "std = np.where(std, std, 1)" in finding_of(record, "targets").remedy
     record.constant_columns, record.guess = False, Guess(1e6, np.zeros(1), 0, np.full(1, 1e3))
-    assert "where" not in said(record, "inputs").remedy + said(record, "targets").remedy
+    assert "where" not in finding_of(record, "inputs").remedy + finding_of(record, "targets").remedy
     assert record.guess.scaling == "(y - y.mean(axis=0)) / y.std(axis=0)"
 
 
@@ -768,10 +772,10 @@ def test_after_few_steps_it_is_too_early_to_tell():
     guessed()(record)
     record.steps = record.steps[:6]  # the last at step 32
     assert apply_rules(record).problems == []
-    assert "too few steps to tell" in said(record, "at_chance").title
+    assert "too few steps to tell" in finding_of(record, "at_chance").title
     rare(0.01)(record)
     assert apply_rules(record).problems == []
-    assert "too few steps to tell" in said(record, "imbalance").title
+    assert "too few steps to tell" in finding_of(record, "imbalance").title
 
 
 def test_a_network_as_good_as_the_mean_is_not_called_healthy_nor_a_problem():
@@ -798,15 +802,15 @@ def test_a_small_standard_deviation_of_targets_is_the_cause_and_validation_follo
     assert "validation" in [finding.name for finding in problem.follows]
     assert "prepared differently" not in str(apply_rules(record))
     record.guess = dataclasses.replace(record.guess, stds=np.full(11, 0.1))
-    assert said(record, "targets").level == "fine"  # as of images
+    assert finding_of(record, "targets").level == "fine"  # as of images
     targets_of(1e-3, loss=3)(record)
-    assert said(record, "targets").title == "The targets are very small."
+    assert finding_of(record, "targets").title == "The targets are very small."
 
 
 def test_columns_of_an_image_may_differ_in_size():
     record = numbers()
     record.guess = Guess(0.1, np.zeros(11), 0, np.array([*[0.3] * 10, 1e-4]))
-    assert said(record, "targets").level == "fine"
+    assert finding_of(record, "targets").level == "fine"
 
 
 def test_the_rate_in_a_remedy_is_the_next_to_try():
@@ -881,24 +885,24 @@ def test_the_page_of_a_cause_with_what_follows():
 def test_one_step_with_large_inputs_is_enough_and_one_of_usual_size_too():
     record = healthy()
     record.steps[3].input_std = 50.0
-    assert said(record, "inputs").title == "The inputs are not scaled."
+    assert finding_of(record, "inputs").title == "The inputs are not scaled."
     record = healthy()
     every_step(input_max=0.0)(record)
-    assert said(record, "inputs").title == "The inputs are all 0."
+    assert finding_of(record, "inputs").title == "The inputs are all 0."
     record.steps[3].input_max = 1.0
-    assert said(record, "inputs").level == "fine"
+    assert finding_of(record, "inputs").level == "fine"
 
 
 def test_the_layer_with_the_largest_share_of_inactive_units_is_named():
     record = healthy()
     record.dead = {"1.ReLU": (3, 4), "3.ReLU": (60, 64), "5.ReLU": (1, 2)}
-    assert said(record, "dead_units").seen.startswith("60 of 64 units of 3.ReLU are inactive")
+    assert finding_of(record, "dead_units").seen.startswith("60 of 64 units of 3.ReLU are inactive")
     first(inactive={"1.ReLU": 0.3, "3.ReLU": 0.97, "5.ReLU": 0.5})(record)
-    assert said(record, "inactive_at_start").seen.startswith(
+    assert finding_of(record, "inactive_at_start").seen.startswith(
         "at step 1 97% of the outputs of 3.ReLU"
     )
     record.from_training = False
-    assert said(record, "inactive_at_start").seen == "97% of the outputs of 3.ReLU are 0"
+    assert finding_of(record, "inactive_at_start").seen == "97% of the outputs of 3.ReLU are 0"
 
 
 def test_initial_weights_are_not_judged_where_step_1_was_not_recorded():
@@ -911,7 +915,7 @@ def test_initial_weights_are_not_judged_where_step_1_was_not_recorded():
     record.steps[0].number = 2
     assert apply_rules(record).problems == []
     for name in ("symmetric_units", "inactive_at_start", "signal_propagation"):
-        assert said(record, name).level == "unknown"
+        assert finding_of(record, name).level == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -935,7 +939,7 @@ def test_initial_weights_are_not_judged_where_step_1_was_not_recorded():
         (later(1e5), "The gradient has begun to explode.", "to 3e+04 (0.Dense)"),
     ],
 )
-def test_what_is_told_of_gradients(change, title, seen):
+def test_what_is_reported_of_gradients(change, title, seen):
     record = healthy()
     change(record)
     (problem,) = apply_rules(record).problems
@@ -947,10 +951,10 @@ def test_a_last_layer_that_starts_at_zero_is_no_fault():
     record = healthy()
     first(gradient=by_depth(0.3, 0, 0), output_std=by_depth(0, 1, 1))(record)
     assert apply_rules(record).problems == []
-    assert said(record, "signal_propagation").level == "unknown"
+    assert finding_of(record, "signal_propagation").level == "unknown"
 
 
-def test_where_guessing_is_not_known_the_rest_is_judged_all_the_same():
+def test_where_guessing_is_not_known_the_other_rules_still_apply():
     record = healthy()
     record.guess = Guess(np.inf, None, 10)
     both(first(output_std=by_depth(50, 1, 1)), losses(2.5, 60.0, *[2.5] * 8), last_row(loss=2.5))(
@@ -960,7 +964,7 @@ def test_where_guessing_is_not_known_the_rest_is_judged_all_the_same():
     assert problem.name == "signal_propagation"
     assert "guessing" not in problem.seen
     assert "large_steps" in [finding.name for finding in problem.follows]
-    assert said(record, "imbalance").level == "fine"
+    assert finding_of(record, "imbalance").level == "fine"
 
 
 def test_of_the_steps_before_the_loss_jumped_the_largest_update_is_reported():
@@ -968,7 +972,7 @@ def test_of_the_steps_before_the_loss_jumped_the_largest_update_is_reported():
     both(guessed(), losses(2.5, 3.0, 60.0, *[LN10] * 7))(record)
     record.steps[1].update_ratio = {"0.Dense.W": 0.1, "2.Dense.W": 18.0}
     record.steps[5].update_ratio = {"0.Dense.W": 900.0}
-    assert said(record, "large_steps").seen == (
+    assert finding_of(record, "large_steps").seen == (
         "the loss went from 2.5 to 60 at step 4; an earlier step changed weights by 18 times "
         "their norm"
     )
@@ -977,12 +981,12 @@ def test_of_the_steps_before_the_loss_jumped_the_largest_update_is_reported():
 def test_steps_are_small_only_if_those_of_all_layers_are_and_at_all_times():
     record = healthy()
     both(guessed(), every_step(update_ratio={"0.Dense.W": 1e-9, "2.Dense.W": 2e-3}))(record)
-    assert said(record, "small_steps").level == "fine"
+    assert finding_of(record, "small_steps").level == "fine"
     every_step(update_ratio={"W": 1e-6})(record)
     record.steps[4].update_ratio = {"W": 0.05}  # for the 16 steps until the next recorded step
-    assert said(record, "small_steps").level == "fine"
+    assert finding_of(record, "small_steps").level == "fine"
     record.steps = record.steps[:4]
-    assert said(record, "small_steps").level == "unknown"
+    assert finding_of(record, "small_steps").level == "unknown"
 
 
 @pytest.mark.parametrize(("all_together", "level"), [(0.099, "problem"), (0.101, "fine")])
@@ -991,40 +995,40 @@ def test_all_steps_together_should_move_weights_by_a_tenth_where_nothing_is_lear
 ):
     record = healthy()
     both(guessed(), every_step(update_ratio={"W": all_together / 282}))(record)
-    assert said(record, "small_steps").level == level
+    assert finding_of(record, "small_steps").level == level
 
 
 @pytest.mark.parametrize(("share", "level"), [(0.49, "fine"), (0.51, "problem")])
-def test_a_network_that_is_trained_already_is_not_said_to_step_too_little(share, level):
+def test_the_steps_of_a_network_that_is_trained_already_are_not_too_small(share, level):
     record = healthy()
     both(every_step(update_ratio={"W": 1e-6}), losses(*[share * LN10] * 10))(record)
-    assert said(record, "small_steps").level == level
+    assert finding_of(record, "small_steps").level == level
 
 
-def test_who_is_right_in_validation_is_not_at_guessing():
+def test_a_network_that_is_right_in_validation_is_not_at_chance():
     record = healthy()
     both(guessed(), last_row(val_accuracy=0.25))(record)
     assert not record.at_chance
-    assert said(record, "at_chance").level == "fine"
+    assert finding_of(record, "at_chance").level == "fine"
 
 
 def test_three_steps_are_enough_for_gradients_later_and_two_are_not():
     record = healthy()
     later(1e-5)(record)
     record.steps = record.steps[:7]
-    assert said(record, "vanishing_gradients").level == "problem"
+    assert finding_of(record, "vanishing_gradients").level == "problem"
     record.steps = record.steps[:6]
-    assert said(record, "vanishing_gradients").level == "unknown"
+    assert finding_of(record, "vanishing_gradients").level == "unknown"
 
 
-def test_a_loss_above_guessing_is_told_with_what_is_right_all_the_same():
+def test_a_loss_above_guessing_is_reported_with_the_accuracy():
     record = healthy()
     last_row(loss=5.0, accuracy=0.724)(record)
-    assert said(record, "at_chance").title == (
+    assert finding_of(record, "at_chance").title == (
         "the loss is 5, guessing by the classes' shares gives 2.303; accuracy 72.4%"
     )
     last_row(loss=2.0)(record)
-    assert "accuracy" not in said(record, "at_chance").title
+    assert "accuracy" not in finding_of(record, "at_chance").title
 
 
 @pytest.mark.parametrize(("step", "blamed"), [(0.049, False), (0.051, True)])
@@ -1032,7 +1036,7 @@ def test_a_step_is_large_from_a_twentieth_of_the_weights_on(step, blamed):
     record = healthy()
     guessed()(record)
     record.steps[0].update_ratio["0.Dense.W"] = step
-    assert ("learning rate may be too high" in said(record, "at_chance").cause) == blamed
+    assert ("learning rate may be too high" in finding_of(record, "at_chance").cause) == blamed
 
 
 @pytest.mark.parametrize(("right", "level"), [(0.29, "unknown"), (0.31, "problem")])
@@ -1041,4 +1045,4 @@ def test_validation_is_held_against_training_that_has_learnt_a_fifth_more_than_g
 ):
     record = healthy()
     last_row(loss=1.0, accuracy=right, val_accuracy=0.1)(record)
-    assert said(record, "validation").level == level
+    assert finding_of(record, "validation").level == level

@@ -1,4 +1,4 @@
-"""What is wrong with a training: statistics of it, rules that judge them, and a report."""
+"""What is wrong with a training: its statistics, rules that find the cause, and a report."""
 
 from tinynn.doctor.report import HealthReport
 from tinynn.doctor.watch import Doctor, diagnose

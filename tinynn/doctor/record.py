@@ -29,7 +29,7 @@ class TrainingRecord:
 
     learning_rate: the optimizer's, or None for a schedule. steps_per_epoch: 0 before the first has
     ended. constant_columns: whether x is a table with some. from_training: False if it is one step
-    that `diagnose` asked for. diverged_at: the step at which a number was NaN or infinite, or 0.
+    that `diagnose` recorded. diverged_at: the step at which a number was NaN or infinite, or 0.
     """
 
     steps: list[StepStatistics] = field(default_factory=list)

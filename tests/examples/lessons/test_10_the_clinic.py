@@ -54,8 +54,8 @@ def test_the_faults_are_those_that_are_said(lesson):
 
 def test_tiny_weights_shrink_the_standard_deviation_by_the_factor_of_lesson_7(lesson):
     """Each layer of 32: sqrt(32 / 2) times 0.05, so 20 layers leave 1e-13 or so."""
-    spreads = lesson("10").reports["20 layers, tiny weights"].record.steps[0].spread
-    top, *_, bottom = spreads.values()
+    stds = lesson("10").reports["20 layers, tiny weights"].record.steps[0].output_std
+    top, *_, bottom = stds.values()
     per_layer = (top / bottom) ** (1 / 19)
     assert per_layer == pytest.approx(0.05 * np.sqrt(32 / 2), rel=0.3)
 
@@ -125,12 +125,12 @@ CLUES = {  # what is drawn, along what, and how it is read off the record of a r
     "all weights zero": (
         "layer",
         "std of outputs, end",
-        lambda record: list(enumerate(reversed(record.steps[-1].spread.values()), start=1)),
+        lambda record: list(enumerate(reversed(record.steps[-1].output_std.values()), start=1)),
     ),
     "20 layers, tiny weights": (
         "layer",
         "std of outputs, step 1",
-        lambda record: list(enumerate(reversed(record.steps[0].spread.values()), start=1)),
+        lambda record: list(enumerate(reversed(record.steps[0].output_std.values()), start=1)),
     ),
     "labels in another order": (
         "epoch",
