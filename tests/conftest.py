@@ -6,12 +6,18 @@ import runpy
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 from tinynn import Layer, Sequential, checks
 
 ROUNDING = Path(__file__).parent / "rounding"
 TEXTS = Path(__file__).parent / "texts"
+
+# Drawn examples: few while one works. CI takes the hundred of hypothesis's own profile as well:
+# pytest -m hypothesis --hypothesis-profile=default
+settings.register_profile("few", max_examples=25)
+settings.load_profile("few")
 
 
 def pytest_addoption(parser):

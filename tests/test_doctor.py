@@ -423,8 +423,11 @@ HEALTHY = {
 }  # fmt: skip
 
 
+HALF = [pytest.param(x, marks=[pytest.mark.slow] * (n % 2)) for n, x in enumerate(HEALTHY)]
+
+
 @pytest.mark.outcome
-@pytest.mark.parametrize("name", HEALTHY)
+@pytest.mark.parametrize("name", HALF)
 def test_healthy_runs_of_other_kinds_get_no_problem(name):
     report = HEALTHY[name]()
     assert report.problems == [], report

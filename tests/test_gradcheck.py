@@ -496,7 +496,7 @@ class NoSum(Softmax):
         return self.out * (dout + 1)
 
 
-@pytest.mark.parametrize("classes", [3, 4])
+@pytest.mark.parametrize("classes", [3, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", [SumOverSamples, NoSum])
 @pytest.mark.parametrize("seed", few_of(20, plain=1))
 def test_a_wrong_softmax_is_no_slice_and_no_matter_of_closed_units(kind, classes, seed):
@@ -621,7 +621,13 @@ LARGE = [
 ]
 
 
-@pytest.mark.parametrize(("layers", "culprit", "said"), LARGE, ids=[x[1] for x in LARGE])
+@pytest.mark.parametrize(
+    ("layers", "culprit", "said"),
+    [
+        pytest.param(*case, marks=pytest.mark.slow if n % 2 else (), id=case[1])
+        for n, case in enumerate(LARGE)
+    ],
+)
 def test_in_a_large_network_entries_of_the_wrong_array_tell_the_pattern(layers, culprit, said):
     rng = np.random.default_rng(0)
     model = Sequential([*copy.deepcopy(layers), Softmax()], input_shape=(100,))
@@ -696,12 +702,18 @@ def test_what_fits_no_pattern_gets_none():
     assert re.search(r"Not one factor \(ratios 0\.\d\d to [12]\.\d\d\)", report_on(Sine).diagnosis)
 
 
-def test_a_factor_shows_along_directions_too():
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(4, 100)), np.arange(4)
-    for kind, said in ((FlippedDW, "its sign"), (Doubled, "2 times"), (Accumulated, "two batches")):
-        model = Sequential([kind(100), ReLU(), Dense(10), Softmax()], input_shape=(100,))
-        assert said in check_gradients(model, CrossEntropy(), x, y).diagnosis
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Doubled, "2 times"),
+        pytest.param(FlippedDW, "its sign", marks=pytest.mark.slow),
+        pytest.param(Accumulated, "two batches", marks=pytest.mark.slow),
+    ],
+)
+def test_a_factor_shows_along_directions_too(kind, said):
+    x, y = np.random.default_rng(0).normal(size=(4, 100)), np.arange(4)
+    model = Sequential([kind(100), ReLU(), Dense(10), Softmax()], input_shape=(100,))
+    assert said in check_gradients(model, CrossEntropy(), x, y).diagnosis
 
 
 class BatchNorm(Layer):
@@ -888,18 +900,20 @@ def test_a_nan_is_named_where_it_is():
     assert np.isnan(row.backward)
 
 
-def test_a_bug_is_caught_along_directions_too():
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(4, 100)), np.arange(4)
-    for middle, expected in (
-        (FlippedDW, ["0.FlippedDW.W"]),
-        (NoDb, ["0.NoDb.b"]),
-        (NaNInDW, ["0.NaNInDW.W"]),
-        (OneWrongEntry, ["0.OneWrongEntry.W"]),
-        (FirstInputOfThisSize, ["0.FirstInputOfThisSize.W"]),
-    ):
-        model = Sequential([middle(100), ReLU(), Dense(10), Softmax()], input_shape=(100,))
-        assert wrong(check_gradients(model, CrossEntropy(), x, y)) == expected
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        (NoDb, "0.NoDb.b"),
+        (OneWrongEntry, "0.OneWrongEntry.W"),
+        pytest.param(FlippedDW, "0.FlippedDW.W", marks=pytest.mark.slow),
+        pytest.param(NaNInDW, "0.NaNInDW.W", marks=pytest.mark.slow),
+        pytest.param(FirstInputOfThisSize, "0.FirstInputOfThisSize.W", marks=pytest.mark.slow),
+    ],
+)
+def test_a_bug_is_caught_along_directions_too(first, expected):
+    x, y = np.random.default_rng(0).normal(size=(4, 100)), np.arange(4)
+    model = Sequential([first(100), ReLU(), Dense(10), Softmax()], input_shape=(100,))
+    assert wrong(check_gradients(model, CrossEntropy(), x, y)) == [expected]
 
 
 def test_the_tolerance_decides():
@@ -1031,6 +1045,7 @@ def test_a_wrong_layer_is_found_also_where_samples_lie_on_the_kink(relu):
     assert report.culprit.name == "0.NoDb.b"
 
 
+@pytest.mark.slow
 def test_where_many_samples_lie_near_kinks_a_shorter_step_crosses_few():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(1000, 50)), rng.integers(0, 10, 1000)

@@ -157,7 +157,7 @@ RIGHT = [Silent, Leaky, LeakyWithMask, Clip, ClipWithMask, Largest, LargestWithM
 
 
 @pytest.mark.parametrize("layer", RIGHT)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))])
 def test_a_right_layer_passes_with_and_without_a_mask(layer, seed):
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(8, 4)), rng.integers(0, 3, 8)
@@ -177,7 +177,10 @@ def test_a_right_layer_passes_with_and_without_a_mask_in_a_large_network(layer):
     assert report.ok, report
 
 
-@pytest.mark.parametrize("layer", RIGHT)
+HALF = [pytest.param(x, marks=[pytest.mark.slow] * (n % 2)) for n, x in enumerate(RIGHT)]
+
+
+@pytest.mark.parametrize("layer", HALF)
 def test_a_wrong_layer_is_found_with_and_without_a_mask(layer):
     class Wrong(layer):
         def input_gradient(self, dout):

@@ -675,7 +675,13 @@ def test_a_layer_that_is_frozen_on_the_way_is_judged_by_what_all_steps_know():
 # Resuming
 
 
-@pytest.mark.parametrize("stop", np.random.default_rng(5).integers(1, 35, 20).tolist())
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param(stop, marks=pytest.mark.slow if n >= 6 else ())
+        for n, stop in enumerate(np.random.default_rng(5).integers(1, 35, 20).tolist())
+    ],
+)
 def test_a_run_that_is_stopped_anywhere_and_resumed_ends_with_the_same_bits(tmp_path, stop):
     x, y = data()
 

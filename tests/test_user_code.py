@@ -136,7 +136,9 @@ RATES = [0.01 / t for t in range(1, 4 * STEPS + 1)]
 
 
 @pytest.mark.parametrize("schedule", [falling_to_zero, lambda t: RATES[t - 1]])
-@pytest.mark.parametrize("at", [3, 2 * STEPS, 4 * STEPS - 1])
+@pytest.mark.parametrize(
+    "at", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (2 * STEPS, 4 * STEPS - 1))]
+)
 def test_a_schedule_is_asked_only_for_steps_that_the_run_can_reach(tmp_path, schedule, at):
     """With Checkpoint too, whatever it says beyond, or though it has no answer there."""
     asked = []
@@ -244,7 +246,7 @@ class SetsRate(Callback):
 
 
 @pytest.mark.parametrize("kind", [float, np.float64, np.float32, np.float16])
-@pytest.mark.parametrize("at", [STEPS + 2, 2 * STEPS])
+@pytest.mark.parametrize("at", [STEPS + 2, pytest.param(2 * STEPS, marks=pytest.mark.slow)])
 def test_a_rate_that_a_callback_sets_in_a_number_of_numpys_resumes_to_the_same_bits(
     tmp_path, kind, at
 ):
@@ -370,7 +372,8 @@ class HalvesAt(Callback):
 @pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin", "on_epoch_end"])
 @pytest.mark.parametrize("optimizer", [True, False], ids=["rate", "weights"])
 @pytest.mark.parametrize(
-    "at", [3, STEPS, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, STEPS + 1, 3 * STEPS))]
+    "at",
+    [STEPS, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, STEPS + 1, 3 * STEPS))],
 )
 def test_what_a_callback_does_at_an_event_is_done_once_in_a_resumed_run_too(
     tmp_path, event, optimizer, at
@@ -563,7 +566,13 @@ def test_what_is_no_figure_is_refused_in_the_history_when_it_appears(
     assert len(steps.rates) == STEPS
 
 
-@pytest.mark.parametrize("figure", [0.5, np.float32(0.1), np.int64(3), 7, "text", True, np.nan])
+@pytest.mark.parametrize(
+    "figure",
+    [
+        *(np.float32(0.1), "text", np.nan),
+        *(pytest.param(x, marks=pytest.mark.slow) for x in (0.5, np.int64(3), 7, True)),
+    ],
+)
 @pytest.mark.parametrize("at", [STEPS + 2, pytest.param(2 * STEPS, marks=pytest.mark.slow)])
 def test_a_figure_of_ones_own_is_kept_and_logged_in_a_resumed_run_too(tmp_path, figure, at):
     def rows(name):

@@ -154,7 +154,9 @@ def test_an_optimizer_that_is_interrupted_at_any_moment_writes_no_more(
         sender.join()
 
 
-@pytest.mark.parametrize("missing", ["threads", "threadpoolctl"])
+@pytest.mark.parametrize(
+    "missing", ["threads", pytest.param("threadpoolctl", marks=pytest.mark.slow)]
+)
 def test_where_no_thread_can_be_started_one_does_the_work(missing):
     program = """
 import sys, threading
@@ -226,7 +228,7 @@ def test_scratch_is_of_the_vectors_own_dtype_and_kept():
     assert seen[0] != seen[3]
 
 
-@pytest.mark.parametrize("blas_threads", [1, 2])
+@pytest.mark.parametrize("blas_threads", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_there_is_a_second_thread_where_blas_has_one(blas_threads):
     program = (
         "from tinynn.threads import second_thread; from threadpoolctl import threadpool_limits; "

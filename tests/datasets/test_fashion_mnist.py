@@ -386,7 +386,9 @@ def wait_for_a_part(folder):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
-@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "signal_sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_an_end_in_mid_download_leaves_no_wrong_file_and_the_next_call_starts_over(
     places, mirror, start, signal_sent
 ):
@@ -436,6 +438,7 @@ def test_of_processes_that_start_at_once_one_downloads_and_the_others_wait(
     assert holds_the_official_files_alone(places.cache)
 
 
+@pytest.mark.slow
 def test_where_there_are_no_locks_processes_download_side_by_side_and_rightly(
     places, mirror, start
 ):
@@ -447,6 +450,7 @@ def test_where_there_are_no_locks_processes_download_side_by_side_and_rightly(
     assert holds_the_official_files_alone(places.cache)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
 def test_a_full_disk_is_told_with_the_folder_and_how_to_choose_another(places, mirror, start):
     full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"

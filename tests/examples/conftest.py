@@ -1,6 +1,7 @@
 """The examples as a person runs them: a process of its own, in an empty folder."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,27 @@ def run_example():
             text=True,
             timeout=300,
         )
+
+    return run
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """Return a function as run_example, which starts no process: for what programs only say."""
+
+    def run(folder, name, *arguments):
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(EXAMPLES)
+        monkeypatch.setattr("sys.argv", [str(EXAMPLES / name), *map(str, arguments)])
+        status = 0
+        try:
+            runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        except SystemExit as end:
+            status = end.code
+        text, errors = capsys.readouterr()
+        if isinstance(status, str):  # what Python would print of it
+            status, errors = 1, f"{errors}{status}\n"
+        return SimpleNamespace(returncode=status, stdout=text, stderr=errors)
 
     return run
 

@@ -23,13 +23,13 @@ def test_several_runs_in_one_picture(run_example, sample_run, tmp_path):
     assert imread(tmp_path / "c/d.png").std() > 0.05
 
 
-def test_a_folder_without_a_log_is_named(run_example, tmp_path):
-    process = run_example(tmp_path, "compare_runs.py", tmp_path)
+def test_a_folder_without_a_log_is_named(run_here, tmp_path):
+    process = run_here(tmp_path, "compare_runs.py", tmp_path)
     assert process.returncode != 0
     assert f"{tmp_path} is no run" in process.stderr
 
 
-def test_the_broken_are_named_and_the_others_drawn(run_example, tmp_path):
+def test_the_broken_are_named_and_the_others_drawn(run_here, tmp_path):
     (tmp_path / "good.csv").write_text(HEAD + ROWS + "3,0.7,0.")  # and a row half written
     bad = {
         "binary.csv": (b"\xff\xfe\x00", "'utf-8' codec can't decode"),
@@ -44,7 +44,7 @@ def test_the_broken_are_named_and_the_others_drawn(run_example, tmp_path):
         (tmp_path / name).write_bytes(content)
     (tmp_path / "folder").mkdir()
     runs = [*bad, "nowhere", "folder", "good.csv"]
-    process = run_example(tmp_path, "compare_runs.py", *runs, MPLBACKEND="nonsense")
+    process = run_here(tmp_path, "compare_runs.py", *runs)
     assert process.returncode == 1
     assert "good.csv: 2 epochs, val_accuracy 0.5500, best 0.6000 in epoch 1" in process.stdout
     assert imread(tmp_path / "runs/compare.png").std() > 0.05
@@ -60,7 +60,7 @@ def test_nan_is_never_the_best(run_example, tmp_path):
     rows = "1,0.9,0.5,0.8,nan,1,1\n2,0.8,0.6,0.9,0.55,1,1\n3,0.8,0.6,0.9,,1,1\n"
     (tmp_path / "a.csv").write_text(HEAD + rows)
     (tmp_path / "_b.csv").write_text("epoch,loss,note\n1,nan,so\n")
-    process = run_example(tmp_path, "compare_runs.py", "a.csv", "_b.csv")
+    process = run_example(tmp_path, "compare_runs.py", "a.csv", "_b.csv", MPLBACKEND="nonsense")
     assert process.returncode == 0, process.stderr
     assert "a.csv: 3 epochs, val_accuracy nan, best 0.5500 in epoch 2" in process.stdout
     assert "_b.csv: 1 epochs, loss nan\n" in process.stdout
@@ -77,10 +77,10 @@ def test_nan_is_never_the_best(run_example, tmp_path):
         pytest.param(*("a.csv/b.png", "a.csv/b.png could not be drawn. "), marks=pytest.mark.slow),
     ],
 )
-def test_a_place_that_cannot_be_written_is_told(run_example, tmp_path, out, why):
+def test_a_place_that_cannot_be_written_is_told(run_here, tmp_path, out, why):
     (tmp_path / "a.csv").write_text(HEAD + ROWS)
     (tmp_path / "folder.png").mkdir()
-    process = run_example(tmp_path, "compare_runs.py", "a.csv", "--out", out)
+    process = run_here(tmp_path, "compare_runs.py", "a.csv", "--out", out)
     assert process.returncode == 1
     assert process.stderr.startswith(f"error: {why}")
     assert "Traceback" not in process.stderr

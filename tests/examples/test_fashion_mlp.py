@@ -144,6 +144,7 @@ def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(
     assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz" in process.stdout
 
 
+@pytest.mark.slow
 def test_a_broken_matplotlib_costs_the_pictures_and_nothing_else(run_example, tmp_path):
     (tmp_path / "matplotlib").mkdir()
     (tmp_path / "matplotlib/__init__.py").write_text("raise RuntimeError('broken, and how')")
@@ -191,8 +192,8 @@ def test_a_notebooks_display_and_a_path_that_cannot_be_printed_cost_nothing(run_
         (("--data-dir", "nowhere"), "nowhere has no train-images-idx3-ubyte.gz"),
     ],
 )
-def test_wrong_settings_are_refused_before_anything_is_made(run_example, tmp_path, arguments, said):
-    process = run_example(tmp_path, "fashion_mlp.py", *arguments)
+def test_wrong_settings_are_refused_before_anything_is_made(run_here, tmp_path, arguments, said):
+    process = run_here(tmp_path, "fashion_mlp.py", *arguments)
     assert process.returncode != 0
     assert said in process.stderr
     assert "Traceback" not in process.stderr
@@ -220,8 +221,8 @@ def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, at_st
     assert "does not hold the network that was trained" in process.stderr
 
 
-def test_help_states_defaults(run_example, tmp_path):
-    text = " ".join(run_example(tmp_path, "fashion_mlp.py", "--help").stdout.split())
+def test_help_states_defaults(run_here, tmp_path):
+    text = " ".join(run_here(tmp_path, "fashion_mlp.py", "--help").stdout.split())
     for flag, default in (
         ("--epochs", "15"),
         ("--batch-size", "32"),

@@ -131,6 +131,7 @@ def resume_to_the_end(folder, *arguments):
     return text
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_short_run_ends_the_step_and_resuming_gives_the_same_bits(tmp_path, at_start):
     """The program presses Ctrl-C itself, in the middle of its second epoch."""
     interrupt = (

@@ -97,13 +97,13 @@ def test_photographs_of_any_size_and_background(run_example, sample_run, sure, t
     assert [name for name, _ in first_answers(process.stdout)] == ["Bag"] * 3
 
 
-def test_what_is_no_picture_or_no_model_is_named(run_example, untrained, tmp_path):
+def test_what_is_no_picture_or_no_model_is_named(run_here, untrained, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
-    process = run_example(tmp_path, "predict_image.py", untrained[0], "text.png")
+    process = run_here(tmp_path, "predict_image.py", untrained[0], "text.png")
     assert process.returncode != 0
     assert "text.png" in process.stderr
     assert "Traceback" not in process.stderr
-    process = run_example(tmp_path, "predict_image.py", "text.png", "text.png")
+    process = run_here(tmp_path, "predict_image.py", "text.png", "text.png")
     assert "text.png is no .npz file" in process.stderr
 
 
@@ -188,7 +188,7 @@ def test_pictures_of_other_kinds_are_seen(run_example, sample_run, sure, tmp_pat
     assert [name for name, _ in first_answers(process.stdout)] == ["Bag"] * len(names)
 
 
-def test_the_damaged_are_named_and_the_others_answered(run_example, untrained, tmp_path):
+def test_the_damaged_are_named_and_the_others_answered(run_here, untrained, tmp_path):
     model, image, answer = untrained
     Image.fromarray(image).save(tmp_path / "good.png")
     whole = (tmp_path / "good.png").read_bytes()
@@ -198,7 +198,10 @@ def test_the_damaged_are_named_and_the_others_answered(run_example, untrained, t
     Image.fromarray(image).resize((300, 300)).save(tmp_path / "whole.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:2000])
     (tmp_path / "folder.png").mkdir()
-    Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
+    head = b"IHDR" + struct.pack(">II", 20_000, 20_000) + whole[24:29]
+    (tmp_path / "huge.png").write_bytes(
+        whole[:12] + head + struct.pack(">I", zlib.crc32(head)) + whole[33:]
+    )
     Image.fromarray(np.array([[0, np.nan]], np.float32)).save(tmp_path / "nan.tif")
     bad = {
         "empty.png": "cannot identify",
@@ -210,7 +213,7 @@ def test_the_damaged_are_named_and_the_others_answered(run_example, untrained, t
         "huge.png": "it has 20,000 x 20,000 pixels, and the most is 100,000,000. Make it smaller",
         "nan.tif": "its numbers go from nan to nan; expected are 0 to 1, to 255 or to 65,535",
     }
-    process = run_example(tmp_path, "predict_image.py", model, *bad, "good.png")
+    process = run_here(tmp_path, "predict_image.py", model, *bad, "good.png")
     assert process.returncode == 1
     assert first_answers(process.stdout) == [answer]
     assert imread(tmp_path / "runs/predicted.png").std() > 0.05
@@ -237,9 +240,9 @@ def test_a_place_that_cannot_be_written_costs_no_answer(run_example, sample_run,
         assert "Traceback" not in process.stderr
 
 
-def test_what_is_to_be_read_is_not_overwritten(run_example, untrained, tmp_path):
+def test_what_is_to_be_read_is_not_overwritten(run_here, untrained, tmp_path):
     model, image, _ = untrained
     Image.fromarray(image).save(tmp_path / "bag.png")
     os.link(tmp_path / "bag.png", tmp_path / "bag too.png")
-    process = run_example(tmp_path, "predict_image.py", model, "bag.png", "--out", "bag too.png")
+    process = run_here(tmp_path, "predict_image.py", model, "bag.png", "--out", "bag too.png")
     assert "would overwrite what is to be read" in process.stderr

@@ -67,6 +67,7 @@ def test_without_relu_it_ends_with_the_line_of_the_network_without_hidden_layers
     np.testing.assert_allclose(ends, draws, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_no_line_at_all_does_it(lesson):
     """Any line can be shifted and turned until it runs through two points, and no other changes."""
     six = lesson("06")
