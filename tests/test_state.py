@@ -675,14 +675,28 @@ def test_a_layer_that_is_frozen_on_the_way_is_judged_by_what_all_steps_know():
 # Resuming
 
 
+def with_one(kind):
+    layers = [Dense(6), ReLU(), Dense(3), Softmax()]
+    layers.insert(1, kind())
+    return Sequential(layers, input_shape=(4,))
+
+
+NETWORKS = {
+    "both": network,
+    "batch norm": lambda: with_one(BatchNorm),
+    "dropout": lambda: with_one(Dropout),
+}
+
+
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize(
     "stop",
     [
-        pytest.param(stop, marks=pytest.mark.slow if n >= 6 else ())
-        for n, stop in enumerate(np.random.default_rng(5).integers(1, 35, 20).tolist())
+        pytest.param(stop, marks=pytest.mark.slow if n >= 4 else ())
+        for n, stop in enumerate(np.random.default_rng(5).choice(35, 20, replace=False) + 1)
     ],
 )
-def test_a_run_that_is_stopped_anywhere_and_resumed_ends_with_the_same_bits(tmp_path, stop):
+def test_a_run_that_is_stopped_anywhere_and_resumed_ends_with_the_same_bits(tmp_path, stop, make):
     x, y = data()
 
     class Stop(Callback):
@@ -698,10 +712,10 @@ def test_a_run_that_is_stopped_anywhere_and_resumed_ends_with_the_same_bits(tmp_
         return trainer
 
     Stop.affects_training = False
-    whole = run(network(), [EarlyStopping(patience=99)])
+    whole = run(make(), [EarlyStopping(patience=99)])
     path = tmp_path / "run.npz"
-    run(network(), [EarlyStopping(patience=99), Checkpoint(path), Stop()])
-    model = network()
+    run(make(), [EarlyStopping(patience=99), Checkpoint(path), Stop()])
+    model = make()
     resumed = run(model, [EarlyStopping(patience=99), Checkpoint(path)], resume_from=path)
     assert everything(model) == everything(whole.model)
     rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in t.history.epochs]
