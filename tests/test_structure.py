@@ -269,17 +269,6 @@ def test_the_core_is_read_in_one_sitting():
     assert f"| {sum(lines.values())} lines |" in readme
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "doctor").rglob("*.py")), ids=lambda p: p.name)
-def test_a_file_of_the_doctor_and_each_function_in_it_is_short(path):
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines(keepends=True)
-    assert len(lines) <= 250
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.FunctionDef):
-            own = textwrap.dedent("".join(lines[node.lineno - 1 : node.end_lineno]))
-            assert code_lines(own) <= 50, node.name
-
-
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_randomness_is_global(path):
     used = {dotted(node) for node in ast.walk(parsed(path))}
