@@ -2,7 +2,6 @@
 
 import ast
 import io
-import textwrap
 import tokenize
 from configparser import ConfigParser
 from functools import cache
