@@ -13,7 +13,7 @@ from tinynn.parameters import Shape
 def layers_to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     """Return the class, the arguments, and whether it is trained, of each layer, in JSON's types.
 
-    Raises InputError if a layer cannot be told by its class's name and arguments.
+    Raises InputError if a layer cannot be described by its class's name and arguments.
 
     >>> from tinynn import Flatten
     >>> layers_to_json([Flatten()])

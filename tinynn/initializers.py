@@ -24,7 +24,7 @@ def zeros(shape: Shape, rng: Generator) -> Array:
 
 
 def glorot_uniform(shape: Shape, rng: Generator) -> Array:
-    """Uniform with Var(W) = 2 / (fan_in + fan_out), between what both ways ask for.
+    """Uniform with Var(W) = 2 / (fan_in + fan_out), a compromise between forward and backward.
 
     1 / fan_in would keep the standard deviation on the way forward, 1 / fan_out on the way back.
     shape: (fan_in, fan_out). For layers followed by tanh, softmax or nothing. Glorot and Bengio,

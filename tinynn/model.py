@@ -73,7 +73,7 @@ class Sequential(Guarded, Portable):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
-        for layer, shape in self._backward_order:  # now: a failure above leaves them free again
+        for layer, shape in self._backward_order:  # last: after an error above, layers can be used again
             layer.settle(shape, self.streams)
         self._fixed = FIXED
 
@@ -115,7 +115,7 @@ class Sequential(Guarded, Portable):
 
     @property
     def step(self) -> int:
-        """Which random numbers layers draw: one more with the first forward after a backward.
+        """The step count, which selects random numbers: +1 at the first forward after a backward.
 
         Only a forward with `training=True` counts. What is assigned is the step of the next one.
         """
@@ -213,7 +213,7 @@ class Sequential(Guarded, Portable):
     def config(self) -> dict[str, Any]:
         """Return what `from_config` rebuilds the model from, the weights aside, in JSON's types.
 
-        Raises InputError if a layer cannot be told by its class's name and arguments.
+        Raises InputError if a layer cannot be described by its class's name and arguments.
         """
         return {
             "layers": layers_to_json(self.layers),

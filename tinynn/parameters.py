@@ -29,7 +29,7 @@ class Owner:
     """Which model a vector belongs to, so that an optimizer can tell models of one size apart.
 
     A copy of a model has another; a copy of a model and its optimizer, made together, keeps the two
-    together. By the mark two that were pickled apart find each other again. parts: the layers.
+    together. Two that were pickled apart recognize each other by the mark. parts: the layers.
     """
 
     parts: "tuple[ParameterViews, ...]" = ()
@@ -135,7 +135,7 @@ def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
 
 
 class ParameterViews:
-    """What lets a layer say self.W and mean its part of the model's vector, now and for ever.
+    """Makes self.W of a layer a view of the model's vector, now and for ever.
 
     >>> thing = ParameterViews()
     >>> params, views = flat_vector({"ParameterViews.W": (2,)}, np.float32)

@@ -42,7 +42,7 @@ class Streams:
             self.stepped = False
 
     def after_backward(self) -> None:
-        """Let the next forward be of another step; more than one backward is the same."""
+        """Let the next forward be of another step; several backwards count once."""
         self.stepped = True
 
     def state(self) -> dict[str, Any]:

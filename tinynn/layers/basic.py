@@ -32,7 +32,7 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     buffers);
     `initialize(rng)`: fills parameters and buffers, which are attributes of the layer by now;
     `forward(x, training)`, then `parameter_gradients(dout)` and `input_gradient(dout)`. Backward is
-    in two halves because the first trainable layer needs no dx, and who asks for dx alone no dW.
+    in two halves because the first trainable layer needs no dx, and a caller that wants only dx needs no dW.
 
     A buffer is an array that is kept and saved, but not trained, such as a running mean. Forward
     with `training=True` may write it, and nothing else does. Random numbers come from `stream()`.
@@ -98,7 +98,7 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     def input_gradient(self, dout: Array) -> Array:
         """Return dx, shaped like x."""
 
-    @checks.short_traceback  # lets a check's error be raised here: a short traceback is read
+    @checks.short_traceback  # shortens the traceback of an InputError
     def backward(self, dout: Array) -> Array:
         """Both halves: write the parameters' gradients, return dx."""
         self.parameter_gradients(dout)

@@ -31,9 +31,9 @@ class Loss(Configured, ABC):
 
     Both are called with a third argument, weights (B,), only where samples have weights; a loss
     that takes none can be used without. `check_targets` says whether y fits.
-    classifies: whether p are classes, so that accuracy means something. takes: what p has to be,
+    classifies: whether y are classes, so that accuracy means something. takes: what p has to be,
     "scores", "probabilities" (rows that sum to 1), or "" for any numbers. floor: probabilities
-    under this count as this, so that the loss no longer rises. equations: of forward and backward,
+    under this are replaced by it, so that the loss is bounded. equations: of forward and backward,
     which explain_step prints; equations_of_classes: the same where y is classes (B,), if those
     differ. A subclass that writes one of the two methods anew loses its equation, until it has
     equations of its own.
@@ -57,7 +57,8 @@ class Loss(Configured, ABC):
         """Raise an InputError unless y (N, ...) are answers to predictions (N, *output_shape).
 
         fit and all others ask this before anything else. By default y must be classes (N,) or rows
-        (N, C) if the loss classifies; else anything will do. Write it anew for other answers.
+        (N, C) if the loss classifies; else anything will do, also a shape that NumPy would stretch
+        against p. Write it anew for other answers.
         """
         if self.classifies:
             checks.class_targets((len(y), *output_shape), y, type(self).__name__)

@@ -64,7 +64,7 @@ class Optimizer(Slots, ABC):
     def step(self, params: Array, grads: Array) -> None:
         """Change `params` in place by one step. Both are flat vectors of one length and dtype.
 
-        What belongs to a layer that is not trainable stays, and what is remembered of it.
+        What belongs to a layer that is not trainable stays unchanged, and so does its part of the slots.
 
         Raises InputError for vectors of another length, or another model's, than those before.
         """
@@ -83,12 +83,12 @@ class Optimizer(Slots, ABC):
 
     @abstractmethod
     def update(self, params: Array, grads: Array, rate: float) -> None:
-        """Work the equation of one step."""
+        """Apply the equation of one step."""
 
     def equations(self, rate: float) -> tuple[str, ...]:
         """Return what explain_step prints of a step: a short name, and the equation of update.
 
-        And, where there is such a formula, what the gradient promises that the loss will fall by.
+        And, where there is such a formula, by how much the gradient predicts that the loss falls.
         """
         return ()
 
@@ -135,7 +135,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Every parameter steps by about learning_rate, less where its gradients disagree.
+    """Every parameter steps by about learning_rate, less where the signs of its gradients vary.
 
         M <- beta1 M + g                      the decaying sum of the gradients,
         V <- beta2 V + g^2                    and that of their squares
@@ -180,7 +180,7 @@ class Adam(Optimizer):
     def update(self, params: Array, grads: Array, rate: float) -> None:
         m_scale = (1 - self.beta1) / (1 - self.beta1**self.t)
         v_scale = (1 - self.beta2) / (1 - self.beta2**self.t)
-        # m = m_scale M and v = v_scale V; above and below the line divided by sqrt(v_scale),
+        # m = m_scale M and v = v_scale V; numerator and denominator are divided by sqrt(v_scale),
         # so that neither M nor sqrt(V) needs a pass of its own:
         epsilon = self.epsilon / v_scale**0.5
         rate *= m_scale / v_scale**0.5

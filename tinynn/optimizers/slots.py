@@ -1,4 +1,4 @@
-"""What an optimizer keeps from step to step: t, vectors like the parameters, whose these are."""
+"""What an optimizer keeps from step to step: t, vectors like the parameters, and of which model."""
 
 import copy
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Slots(Configured):
         self.slots: dict[str, Array] = {}
 
     def belong_to(self, params: Array) -> None:
-        """Be of this vector's model from now on; make the vectors at the first step."""
+        """Belong to this vector's model from now on; at the first step make the vectors."""
         if not self.slots:
             self.slots = {name: np.zeros_like(params) for name in self.state_names}
         self._owner, self._unpickled = owner_of(params) or self._owner, False
@@ -60,7 +60,7 @@ class Slots(Configured):
     def check_state(
         self, state: Mapping[str, Any], numbers: Mapping[str, Any], params: Array
     ) -> None:
-        """Raise InputError unless a training of params can have left its `state()` so.
+        """Raise InputError unless `state` is one that a training of params can have left.
 
         numbers: its hyper-parameters then, but for those that are functions.
         """

@@ -1,6 +1,6 @@
-"""What is known of a training: its history, the sums of the epoch at hand, and who is told of it.
+"""What is known of a training: its history, the running totals of the epoch, and callbacks.
 
-The history and the sums can say whether a training could have come to what a file holds of them.
+The history and the totals can check whether values from a file are plausible.
 """
 
 from collections.abc import Mapping
@@ -169,14 +169,15 @@ class Callback(Configured):
     Each event is given the Trainer, whose docstring lists what a callback finds there.
     One with a memory also has `state()` and `load_state()`, so that a resumed run remembers. It may
     set an optimizer's hyper-parameters, `trainer.stop`, and metrics of its own in the last row of
-    `trainer.history.epochs`: all of these are kept in checkpoints.
+    `trainer.history.epochs`: all of these are kept in checkpoints. One that only watches says so,
+    `affects_training = False`: then a run may be resumed with or without it.
 
     >>> class ClipGradients(Callback):
     ...     def on_gradients(self, trainer):
     ...         np.clip(trainer.model.grads, -1, 1, out=trainer.model.grads)
     """
 
-    affects_training = True  # False: it only watches, and a resumed run may do without it
+    affects_training = True
 
     def __init_subclass__(cls) -> None:
         """Refuse an event that does not exist: it would never come, and nobody would notice."""
@@ -211,7 +212,7 @@ class Callback(Configured):
         """After the last step, unless an exception ended training."""
 
     def turn(self, trainer: Run) -> int:
-        """Return when it is told of an event: all of 0 in the given order, then those of 1, ..."""
+        """Return its place among the callbacks: those with 0 run first, in the given order, then 1 ..."""
         return 0
 
     def state(self) -> dict[str, Any]:

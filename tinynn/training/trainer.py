@@ -28,7 +28,7 @@ class Trainer(Run):
 
     Callbacks find here: model, loss, optimizer; epoch, counted from 1, and epochs, the last one;
     step, counted from 1 over all epochs; batch, the arrays (x, y) of this step, and third their
-    weights where there are such; batch_loss; totals, of this epoch so far; samples, how many an
+    weights where there are such; batch_loss; totals, of this epoch so far; n_samples, how many an
     epoch has; guess, what one scores without looking at x; columns; history; resumed; finished;
     and stop, which ends training after this step when set to True.
 
