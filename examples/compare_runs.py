@@ -2,8 +2,8 @@
 
     python examples/compare_runs.py runs/fashion_mlp runs/fashion_mlp.1
 
-RUN is a folder with a log.csv, or a CSV file that tinynn.CSVLogger wrote. One that cannot be read
-is told, the others are drawn, and the exit status is 1.
+RUN is a folder with a log.csv, or a CSV file that tinynn.CSVLogger wrote. If one cannot be
+read, an error says so, the others are drawn, and the exit status is 1.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from tinynn import plots
 
 def main() -> None:
     args = arguments()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # letters of a path, say, that it does not know
+    if isinstance(sys.stdout, io.TextIOWrapper):  # for letters of a path that it cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
     if args.out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
         sys.exit(f"error: --out {args.out} should end in .png, .jpg, .pdf or .svg")

@@ -54,7 +54,7 @@ PATIENCE = 15  # epochs
 
 def main() -> None:
     args = arguments()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # letters of a path, say, that it does not know
+    if isinstance(sys.stdout, io.TextIOWrapper):  # for letters of a path that it cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
     seconds: dict[str, float] = {}
 
@@ -66,7 +66,7 @@ def main() -> None:
     held_out = args.validation_size or len(x_train) // 12
     if not 0 < held_out < len(x_train):
         sys.exit(f"error: {held_out:,} of {len(x_train):,} images cannot be held out of training")
-    try:  # only now: a mistake above leaves an earlier run where it is
+    try:  # only now: after a mistake above, an earlier run stays where it is
         out, lock, checkpoint = open_run_folder(args.out, args.resume, args.data_dir)
     except OSError as error:
         sys.exit(f"error: --out {args.out} cannot be used: {error}")
@@ -111,7 +111,7 @@ def main() -> None:
             history = trainer.fit(
                 x, y, args.epochs, args.batch_size, (x_val, y_val), callbacks, checkpoint
             )
-        except BrokenPipeError:  # told below, like all that break
+        except BrokenPipeError:  # handled below, with those of other phases
             raise
         except (ArithmeticError, OSError, ValueError) as error:
             sys.exit(f"error: {error}")
@@ -120,7 +120,7 @@ def main() -> None:
             sys.exit(128 + interruption.signal)
         print(f"Kept: the weights after epoch {best.best_epoch}, the best on the images held out.")
 
-    with phase("save", seconds):  # first of all: nothing that follows can cost the trained model
+    with phase("save", seconds):  # first: whatever fails later, the trained model is saved
         tinynn.save_model(model, out / "model.npz")
         print(f"{out / 'model.npz'}, {(out / 'model.npz').stat().st_size:,} bytes")
 
@@ -162,7 +162,7 @@ def main() -> None:
             images, p, y = x_test[chosen], p_test[chosen], y_test[chosen]
             pictures.draw(out / name, plots.prediction_grid, images, p, CLASS_NAMES, y, title)
 
-    figures = {
+    metrics = {
         "test_accuracy": test["accuracy"],
         "test_loss": test["loss"],
         "train": {"samples": len(x), **of_epoch(best.best_epoch, history, "")},
@@ -186,7 +186,7 @@ def main() -> None:
         "seconds": seconds,
     }
     with whole_file(out / "metrics.json") as file:
-        file.write(json.dumps(figures, indent=2).encode() + b"\n")
+        file.write(json.dumps(metrics, indent=2).encode() + b"\n")
     what = f"All but {', '.join(pictures.failed)}" if pictures.failed else "Everything"
     print(f"\nTest accuracy {test['accuracy']:.4f}. {what} is in {out}.")
     lock.close()
@@ -316,8 +316,8 @@ class EpochLine(tinynn.Callback):
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         row = trainer.history.epochs[-1]
-        scores = (f"{name} {row[name]:.4f}" for name in trainer.columns[1:-2])
-        line = f"epoch {trainer.epoch:>2}/{trainer.epochs}  {'  '.join(scores)}"
+        values = (f"{name} {row[name]:.4f}" for name in trainer.columns[1:-2])
+        line = f"epoch {trainer.epoch:>2}/{trainer.epochs}  {'  '.join(values)}"
         tqdm.write(f"{line}  {row['seconds']:.1f} s")
         sys.stdout.flush()
 
@@ -346,7 +346,7 @@ class StopOnSignal(tinynn.Callback):
 
 
 def say_how_to_go_on(trainer: Trainer) -> None:
-    """On standard error: the same Ctrl-C may have ended who reads the other, as in `| tee`."""
+    """Print to standard error: the same Ctrl-C may have ended the reader of the other, `| tee`."""
     flags = [flag for flag in sys.argv if flag != "--resume"]
     again = shlex.join([sys.executable, *flags, "--resume"])
     where = f"in epoch {trainer.epoch}, after step {trainer.step:,}; all is kept"
@@ -356,7 +356,7 @@ def say_how_to_go_on(trainer: Trainer) -> None:
 
 
 class Pictures:
-    """Draw them one by one. One that fails, for whatever reason, is told and costs nothing else."""
+    """Draw them one by one. If one fails, for whatever reason, say so and go on with the next."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
@@ -399,7 +399,7 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # as in `| head`; what is still to be printed has no reader either
+    except BrokenPipeError:  # as in `| head`: nobody reads the rest of the output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit("error: what this prints is not read any more. Go on with --resume.")
     except OSError as error:  # a full disk: what has been trained is in the checkpoint

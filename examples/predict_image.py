@@ -1,4 +1,4 @@
-"""Ask a saved network what is on your own pictures, and see what it saw.
+"""Ask a saved network what your own pictures show, and see what it saw.
 
     python examples/predict_image.py runs/fashion_mlp/model.npz shoe.jpg coat.png
 
@@ -7,8 +7,8 @@ picture is made grey, turned into light on dark, cropped to what stands out, and
 as Fashion-MNIST itself was made (Xiao, Rasul and Vollgraf, 2017, section 2). One thing on a plain
 background works best.
 
-The exit status is 0 if every picture was answered and drawn, else 1; one that cannot be read is
-told, and the others are answered.
+The exit status is 0 if every picture was answered and drawn, else 1; if one cannot be
+read, an error says so, and the others are answered.
 """
 
 import argparse
@@ -36,7 +36,7 @@ DRAWN = 500  # pixels, the longer side of a picture as it is drawn
 
 def main() -> None:
     args = arguments()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # letters of a path, say, that it does not know
+    if isinstance(sys.stdout, io.TextIOWrapper):  # for letters of a path that it cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
     Image.MAX_IMAGE_PIXELS = None  # LARGEST stands for it
     if args.out.exists() and any(

@@ -17,7 +17,7 @@ except ImportError:  # Windows has no flock: there, nothing guards against two r
 
 CHECKPOINT = "checkpoint.npz"
 LOCK = "lock"
-NOT_CONTENTS = {LOCK, "lost+found"}  # the latter belongs to the file system of a whole disk
+NOT_CONTENTS = {LOCK, "lost+found"}  # the second belongs to the file system of a whole disk
 
 
 def open_run_folder(
@@ -61,7 +61,7 @@ def open_run_folder(
 
 
 def _real(out: Path) -> Path:
-    """Return the folder that is meant, or end the program if a link leads to none."""
+    """Return the real folder, or end the program if a link leads nowhere."""
     for place in (out, *out.parents):
         if place.is_symlink() and not place.exists():
             target = place.readlink()
@@ -79,7 +79,7 @@ def _real(out: Path) -> Path:
 
 
 def _refuse_what_is_in_use(out: Path, data_dir: Path | None) -> None:
-    """End the program rather than rename a folder whose renaming nobody expects."""
+    """End the program if the folder is in use for something else: it must not be renamed."""
     used = {
         "you are in": Path.cwd(),
         "it holds your home,": Path(os.environ.get("HOME") or "/"),
@@ -101,7 +101,7 @@ def _refuse_what_is_in_use(out: Path, data_dir: Path | None) -> None:
 
 
 def _contents(out: Path) -> list[Path]:
-    """Return what a new run must not find in its folder; earlier runs moved aside may stay."""
+    """Return what must be moved before a new run; earlier runs that were moved aside may stay."""
     aside = {path for path in out.glob("earlier.*") if path.is_dir()}
     return [path for path in out.iterdir() if path.name not in NOT_CONTENTS and path not in aside]
 

@@ -21,7 +21,7 @@ for step in range(1, 201):
     value = loss.forward(p, y)  # how wrong p is: one number
     dp = loss.backward(p, y)  # (4, 2), how that number changes with p
     model.backward(dp)  # ... and with each parameter: written to model.grads
-    optimizer.step(model.params, model.grads)  # one step downhill
+    optimizer.step(model.params, model.grads)  # one step against the gradient
     if step in (1, 10, 50, 100, 200):
         print(f"step {step:3}  loss {value:.4f}")
 

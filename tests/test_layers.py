@@ -17,6 +17,85 @@ CLASSES = [
 H = 1e-5
 
 
+class Dropout(Layer):
+    """A random layer, as one will be added: the contract tests have to hold for it, too."""
+
+    def __init__(self, rate):
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
+        self.rate = rate
+
+    def forward(self, x, training=True):
+        if not training:
+            return x.copy()
+        self.factor = ((self.stream().random(x.shape) >= self.rate) / (1 - self.rate)).astype(
+            x.dtype
+        )
+        return x * self.factor
+
+    def input_gradient(self, dout):
+        return dout * self.factor
+
+
+class Center(Layer):
+    """A layer with a buffer: subtracts the batch's mean, and keeps a running one."""
+
+    def buffer_shapes(self, input_shape):
+        return {"running_mean": input_shape}
+
+    def forward(self, x, training=True):
+        if not training:
+            return x - self.running_mean
+        mean = x.mean(axis=0) if len(x) else self.running_mean
+        self.running_mean += (mean - self.running_mean) / 10
+        return x - mean
+
+    def input_gradient(self, dout):
+        return dout - dout.mean(axis=0)
+
+
+class Conv2D(Layer):
+    """A layer of images (H, W, C): 2 x 2 patches, written plainly."""
+
+    def __init__(self, filters):
+        self.filters = filters
+
+    def output_shape(self, input_shape):
+        if len(input_shape) != 3:
+            raise ValueError(f"{self.name} gets samples of {input_shape}, but needs (H, W, C).")
+        height, width, _ = input_shape
+        return (height - 1, width - 1, self.filters)
+
+    def parameter_shapes(self, input_shape):
+        return {"W": (4 * input_shape[-1], self.filters), "b": (self.filters,)}
+
+    def initialize(self, rng):
+        self.W = rng.normal(size=self.W.shape)
+
+    def forward(self, x, training=True):
+        parts = [x[:, i : i - 1 or None, j : j - 1 or None] for i in (0, 1) for j in (0, 1)]
+        patches = np.concatenate(parts, axis=-1)
+        if training:
+            self.patches, self.x_shape = patches, x.shape
+        return patches @ self.W + self.b
+
+    def parameter_gradients(self, dout):
+        columns = dout.reshape(-1, self.filters)
+        self.dW = self.patches.reshape(-1, len(self.W)).T @ columns
+        self.db = columns.sum(axis=0)
+
+    def input_gradient(self, dout):
+        dx = np.zeros(self.x_shape, dout.dtype)
+        parts = np.split(dout @ self.W.T, 4, axis=-1)
+        for part, (i, j) in zip(parts, ((0, 0), (0, 1), (1, 0), (1, 1)), strict=True):
+            dx[:, i : i - 1 or None, j : j - 1 or None] += part
+        return dx
+
+
+TINYNNS = list(CLASSES)
+CLASSES += [Dropout, Center, Conv2D]
+
+
 def build(layer, input_shape, dtype=np.float64):
     """Give the layer its parameters, all random: a bias of 0 would hide its own mistakes."""
     model = Sequential([layer], input_shape, dtype=dtype)
@@ -24,19 +103,28 @@ def build(layer, input_shape, dtype=np.float64):
     return layer
 
 
+SAMPLES = [(2, 3), (6,), (5, 6, 2)]  # of several dimensions, flat, images: whichever it takes
+
+
 def new(cls):
+    """Make a layer of any class: what it must be given is 3, or if it refuses that, a half."""
     required = [p.name for p in signature(cls).parameters.values() if p.default is p.empty]
-    return cls(**dict.fromkeys(required, 3))
+    for value in (3, 0.5):
+        try:
+            return cls(**dict.fromkeys(required, value))
+        except ValueError as error:
+            refused = error
+    raise refused
 
 
 def build_any(cls, dtype=np.float64):
-    """Build a layer of any class, on samples of several dimensions if it takes these."""
-    layer = new(cls)
-    try:
-        layer.output_shape((2, 3))
-    except ValueError:
-        return build(new(cls), (6,), dtype), (6,)
-    return build(layer, (2, 3), dtype), (2, 3)
+    """Build a layer of any class, and return it with the shape of a sample that it takes."""
+    for shape in SAMPLES:
+        try:
+            return build(new(cls), shape, dtype), shape
+        except ValueError as error:
+            refused = error
+    raise refused
 
 
 def normal(*shape, seed=0, dtype=np.float64):
@@ -59,28 +147,33 @@ def numeric_gradient(f, array):
 
 def worst_error(a, n):
     size = np.maximum(abs(a), abs(n))
-    return (abs(a - n) / np.maximum(size, 1e-3 * size.max())).max()
+    least = max(1e-3 * size.max(), 1e-4)  # what differences can tell of numbers about 1
+    return (abs(a - n) / np.maximum(size, least)).max()
 
 
 def check_backward(layer, x):
-    """Compare dx and every parameter's gradient with differences of sum(out * dout)."""
+    """Compare dx and every parameter's gradient with differences of sum(out * dout).
+
+    A layer that draws random numbers draws the same ones each time: no step is counted here.
+    """
     dout = normal(*layer.forward(x).shape, seed=2)
 
     def f():
-        return float((layer.forward(x, training=False) * dout).sum())
+        return float((layer.forward(x) * dout).sum())
 
     layer.forward(normal(*x.shape, seed=3))  # what it remembers of another batch must not count
     layer.backward(dout)
     layer.forward(x)
     dx = layer.backward(dout)
+    gradients = {key: getattr(layer, f"d{key}").copy() for key in layer.parameters()}
     numeric_dx = numeric_gradient(f, x)
     kept = np.ones(x.shape, bool)
-    if isinstance(layer, ReLU):
-        kept = (x - H > 0) == (x + H > 0)  # across the kink there is no slope to compare with
+    if layer.kink_mask(x) is not None and layer.kink_mask(x).shape == x.shape:
+        kept = layer.kink_mask(x - H) == layer.kink_mask(x + H)  # no derivative across a kink
     assert (~kept).mean() <= 0.01
     assert worst_error(dx[kept], numeric_dx[kept]) < 1e-6
     for key, view in layer.parameters().items():
-        assert worst_error(getattr(layer, f"d{key}"), numeric_gradient(f, view)) < 1e-6, key
+        assert worst_error(gradients[key], numeric_gradient(f, view)) < 1e-6, key
 
 
 # Flatten
@@ -282,8 +375,8 @@ def test_softmax_floors_at_1e_30_and_changes_no_sum(dtype):
 
 
 def test_the_table_holds_every_layer_by_its_name():
-    assert {cls.__name__: cls for cls in CLASSES} == LAYERS
-    assert {Flatten, Dense, ReLU, Softmax} <= set(CLASSES)
+    assert {cls.__name__: cls for cls in TINYNNS} == LAYERS
+    assert {Flatten, Dense, ReLU, Softmax} <= set(TINYNNS)
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -324,10 +417,27 @@ def test_forward_without_training_stores_nothing(cls, pending):
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_forward_returns_the_same_with_and_without_training(cls):
+def test_forward_without_training_is_a_function_of_x_alone(cls):
+    """And the same as in training, but for layers that draw random numbers or keep buffers."""
     layer, shape = build_any(cls)
     x = normal(3, *shape)
-    assert np.array_equal(layer.forward(x), layer.forward(x, training=False))
+    out = layer.forward(x, training=False)
+    in_training = layer.forward(x)
+    layer._streams.go_to(5)
+    if not layer.buffers() and np.array_equal(layer.forward(x), in_training):
+        assert np.array_equal(out, in_training)
+        assert np.array_equal(out, layer.forward(x, training=False))
+    elif not layer.buffers():
+        assert np.array_equal(out, layer.forward(x, training=False))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_only_training_writes_buffers(cls):
+    layer, shape = build_any(cls)
+    before = {name: view.copy() for name, view in layer.buffers().items()}
+    layer.forward(normal(3, *shape), training=False)
+    for name, view in before.items():
+        assert np.array_equal(layer.buffers()[name], view), name
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -379,9 +489,9 @@ def test_config_rebuilds_a_twin(cls):
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_a_layer_is_named_by_its_place_once_it_has_one(cls):
-    layer = new(cls)
+    layer, (_, shape) = new(cls), build_any(cls)
     assert layer.name == cls.__name__
-    Sequential([Flatten(), layer], input_shape=(4,))
+    Sequential([ReLU(), layer], shape)
     assert layer.name == f"1.{cls.__name__}"
 
 

@@ -2,15 +2,15 @@
 # # What the network sees
 #
 # The main job, examples/fashion_mlp.py, trains a network that tells ten kinds of clothes apart, and
-# says how often it is right. Here we open that network up, trained on a tenth of its images. What
-# does it get wrong, and yet is sure of? Where does it hesitate? What does it look for in an image?
-# This page stands beside the ten evenings: read it first, to see where they lead, or last, when no
-# word in it is new.
+# says how often it is right. Here we look into that network, trained on a tenth of its images.
+# Where is it wrong, but sure? Where is it unsure? What does it look for in an image? This page
+# stands beside the ten evenings: read it first, to see where they lead, or last, when no word in it
+# is new.
 #
 # The network is 784-512-256-128-10: an image comes in as 784 numbers from 0 (black) to 1 (white),
-# three layers of units each make new numbers of the last, and ten *scores* z come out, one for each
-# kind. The highest score is the answer. *Softmax* turns the scores into shares that add up to 1; we
-# read them as how sure the network is:
+# three layers of units each make new numbers of the last, and ten *logits* z come out, a score for
+# each kind. The highest logit is the answer. *Softmax* turns the logits into shares that add up to
+# 1; we read them as how sure the network is:
 #
 #     p_k = exp(z_k) / sum of exp(z_j) over all j
 
@@ -35,79 +35,79 @@ trainer.fit(tinynn.scale_pixels(train_images), train_y, epochs=8)  # 8 rounds th
 p = tinynn.softmax(model.predict(x))  # (1000, 10)
 answers, sure = p.argmax(axis=1), p.max(axis=1)
 wrong = np.flatnonzero(answers != y)
-proudest = wrong[np.argsort(-sure[wrong])][:6]  # wrong, and most sure of it
-doubtful = np.argsort(sure)[:6]
+surest_mistakes = wrong[np.argsort(-sure[wrong])][:6]  # wrong, but most sure
+least_sure = np.argsort(sure)[:6]
 print(f"right on {np.mean(answers == y):.1%} of 1,000 new images")
-for i in (proudest[0], doubtful[0]):
+for i in (surest_mistakes[0], least_sure[0]):
     print(f"image {i}: says {names[answers[i]]}, {sure[i]:.1%} sure; it is: {names[y[i]]}")
 
 # %% [markdown]
-# ## The slope of a score
+# ## The gradient of a logit
 #
-# How does one score change if one pixel gets a little brighter? That is a slope, and each of the
-# 784 pixels has its own: together they are the *gradient* of the score, and make an image of their
-# own. For a small change d of the pixels the score changes by
+# How does one logit change if one pixel gets a little brighter? That is a derivative, and each of
+# the 784 pixels has its own: together they are the *gradient* of the logit, and make an image of
+# their own. For a small change d of the pixels the logit changes by
 #
 #     z_k(x + d) - z_k(x) = sum over all pixels of (dz_k/dx) d, nearly
 #
-# The chain rule carries the slope back through the layers, as it does in training, but one step
-# further: down to the pixels. `model.input_gradient` does that, given the slope of what we ask for
-# with respect to the scores: 1 for the score k, 0 for the others. (Goodfellow, Bengio and
+# The chain rule carries the gradient back through the layers, as it does in training, but one step
+# further: down to the pixels. `model.input_gradient` does that, given the gradient of what we ask
+# for with respect to the logits: 1 for the logit k, 0 for the others. (Goodfellow, Bengio and
 # Courville, Deep Learning, 2016, section 6.5.2.)
 
 
 # %%
-def slope(model, x, scores):
-    """Return how a weighted sum of the scores changes with each pixel of x (1, 28, 28)."""
+def gradient(model, x, dz):
+    """Return how the logits, summed with weights dz, change with each pixel of x (1, 28, 28)."""
     model.forward(x)
-    return model.input_gradient(np.array([scores]))
+    return model.input_gradient(np.array([dz]))
 
 
-ONE = np.eye(10)  # ONE[k] asks for score k alone
+ONE = np.eye(10)  # ONE[k] asks for logit k alone
 TROUSER, COAT, SHIRT = 1, 4, 6
 
 exact = model.astype(np.float64)  # the same weights, with 16 digits
 d = np.random.default_rng(0).uniform(-1e-4, 1e-4, (1, 28, 28))
 first = x[:1].astype(np.float64)
 measured = (exact.predict(first + d) - exact.predict(first - d))[0, TROUSER] / 2
-promised = np.sum(slope(exact, first, ONE[TROUSER]) * d)
-print(f"the trouser score changes by {measured:.8e}; the slope promises {promised:.8e}")
+promised = np.sum(gradient(exact, first, ONE[TROUSER]) * d)
+print(f"the trouser logit changes by {measured:.8e}; the gradient promises {promised:.8e}")
 
 # %% [markdown]
-# ## Uphill
+# ## Gradient ascent on the image
 #
-# In training the weights go down the slope of the loss. Now the weights stay, and the image goes up
-# the slope of a score, a little at a time, beginning with plain grey:
+# In training the weights move against the gradient of the loss. Now the weights stay, and the image
+# moves along the gradient of a logit, a little at a time, beginning with plain grey:
 #
 #     x <- x + step * dz/dx        and then cut off what leaves the range from 0 to 1
 #
-# What we get is on the way to what excites that score most. From a real shirt we go uphill
-# on the coat score minus that of the present answer, until the answer is coat. (Simonyan, Vedaldi
-# and Zisserman, Deep Inside Convolutional Networks, 2013, section 2; Szegedy et al., Intriguing
-# properties of neural networks, 2013, section 4.)
+# So we look for the image that makes the logit largest. From a real shirt we go up the coat logit
+# minus that of the present answer, until the answer is coat. (Simonyan, Vedaldi and Zisserman, Deep
+# Inside Convolutional Networks, 2013, section 2; Szegedy et al., Intriguing properties of neural
+# networks, 2013, section 4.)
 
 
 # %%
-def uphill(x, ask, steps):
-    """Go up the slope, by 0.01 a step at the steepest pixel; return the images on the way."""
-    met = [x]
+def ascend(x, ask, steps):
+    """Follow the gradient, by 0.01 a step at most for a pixel; return the images on the way."""
+    visited = [x]
     for _ in range(steps):
-        scores = ask(model.predict(met[-1]).argmax())
-        if not scores.any():
+        dz = ask(model.predict(visited[-1]).argmax())
+        if not dz.any():
             break  # nothing more is asked for
-        dx = slope(model, met[-1], scores)
-        met.append(np.clip(met[-1] + 0.01 * dx / np.abs(dx).max(), 0, 1))
-    return met
+        dx = gradient(model, visited[-1], dz)
+        visited.append(np.clip(visited[-1] + 0.01 * dx / np.abs(dx).max(), 0, 1))
+    return visited
 
 
-exciting = uphill(np.full((1, 28, 28), 0.5, np.float32), lambda answer: ONE[TROUSER], 200)
-excited = [model.predict(image)[0, TROUSER] for image in exciting]
+ascent = ascend(np.full((1, 28, 28), 0.5, np.float32), lambda answer: ONE[TROUSER], 200)
+logit_at = [model.predict(image)[0, TROUSER] for image in ascent]
 best_real = model.predict(x)[:, TROUSER].max()
-print(f"trouser score: grey {excited[0]:.1f}, after 200 steps {excited[-1]:.1f}", end="; ")
+print(f"trouser logit: grey {logit_at[0]:.1f}, after 200 steps {logit_at[-1]:.1f}", end="; ")
 print(f"the highest of 1,000 real images {best_real:.1f}")
 
 chosen = np.flatnonzero((y == SHIRT) & (answers == SHIRT) & (sure > 0.8))[0]
-way = uphill(x[[chosen]], lambda answer: ONE[COAT] - ONE[answer], 400)
+way = ascend(x[[chosen]], lambda answer: ONE[COAT] - ONE[answer], 400)
 change = way[-1] - way[0]
 print(f"image {chosen}, {sure[chosen]:.1%} shirt, is a coat after {len(way) - 1} steps", end="; ")
 print(f"its pixels changed by {np.abs(change).mean():.3f} on average")
@@ -124,16 +124,16 @@ def draw(panel, image, title, **how):
 
 
 for row, chosen_six, title in (
-    (rows[0], proudest, "Wrong, and most sure of it"),
-    (rows[1], doubtful, "Least sure"),
+    (rows[0], surest_mistakes, "Wrong, but most sure"),
+    (rows[1], least_sure, "Least sure"),
 ):
     row.suptitle(title, fontsize=11)
     for panel, i in zip(row.subplots(1, 6), chosen_six, strict=True):
         draw(panel, x[i], f"{names[answers[i]]} {sure[i]:.1%}\ntrue: {names[y[i]]}")
-rows[2].suptitle("Uphill: from grey on the trouser score, and from a shirt to a coat", fontsize=11)
+rows[2].suptitle("Ascent: from grey on the trouser logit, and from a shirt to a coat", fontsize=11)
 panels = rows[2].subplots(1, 6)
 for panel, step in zip(panels, (0, 20, 200), strict=False):
-    draw(panel, exciting[step][0], f"step {step}\ntrouser score {excited[step]:.1f}")
+    draw(panel, ascent[step][0], f"step {step}\ntrouser logit {logit_at[step]:.1f}")
 draw(panels[3], way[0][0], f"Shirt {sure[chosen]:.1%}\nstep 0")
 most, last = np.abs(change).max(), tinynn.softmax(model.predict(way[-1]))[0, COAT]
 draw(panels[4], change[0], f"the change, up to {most:.2f}\nblue brighter, red darker", cmap="RdBu")
@@ -147,16 +147,16 @@ figure.savefig(out / "00_what_the_network_sees.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# `input_gradient` is the slope: what it promised and what two predictions measured agree in all the
-# digits printed. And following it shows how far the network is from seeing. The image that it
-# calls trouser with a higher score than any real one is grey noise, with a dark gap where the legs
+# `input_gradient` is right: what it promised and what two predictions measured agree in all the
+# digits printed. Gradient ascent shows that the network does not see as we do. The image that it
+# calls trouser with a higher logit than any real one is grey noise, with a dark gap where the legs
 # part. The shirt became a coat by changes that leave it a shirt to us: the network has learnt what
-# tells ten kinds apart in 6,000 images, not what clothes are. Where it is wrong and sure of it,
-# look again: some would be hard for us, too.
+# tells ten kinds apart in 6,000 images, not what clothes are. Where it is wrong but sure, look
+# again: some of these images are hard for us, too.
 #
 # ## Questions
 #
-# 1. Deal the 784 numbers of `change` out over the pixels at random, and add that to the shirt. Is
-#    it still a shirt? What was it in the change that counted, if not its size?
-# 2. `input_gradient` needs no more than the weights. Suppose that each ReLU of one image lets all
-#    its units pass: which product of matrices is then the slope of the ten scores?
+# 1. Shuffle the 784 numbers of `change` over the pixels, and add that to the shirt. Is it still a
+#    shirt? What counted in the change, if not its size?
+# 2. `input_gradient` needs no more than the weights. Suppose that for one image all units of each
+#    ReLU are active: which product of matrices is then the gradient of the ten logits?

@@ -48,7 +48,7 @@ y = 0.7 * x + 0.3 + rng.normal(0, 0.15, size=(40, 1))  # a line, with noise: wha
 # How long the steps are is chosen by hand, with the *learning rate*; evening 8 says how.
 #
 # In tinynn a neuron is a `Dense(1)`, `Sequential` the model made of it, `SGD` takes the steps;
-# `forward` works out p, `backward` the slopes. (In code w is W, a matrix of one row and column.)
+# `forward` works out p, `backward` the gradient. (In code w is W, a matrix of one row and column.)
 
 # %%
 neuron = Dense(1)
@@ -82,18 +82,18 @@ print(f"they differ by {abs(w - w_best):.1e} in w and {abs(b - b_best):.1e} in b
 # %% [markdown]
 # ## The picture
 #
-# Left, the data and three lines on the way. Right, the valley from above, each ring one height of
-# the loss, and the path through it: steep at first, in long steps; then flatter, in ever smaller
-# ones, because a step is as long as the slope is steep.
+# Left, the data and three lines on the way. Right, the valley from above, each ring one value of
+# the loss, and the path through it: first the valley is steep and the steps are long, then it gets
+# flatter and they get shorter, because the length of a step is proportional to the gradient.
 
 # %%
 figure = plt.figure(figsize=(9, 4), layout="constrained")
 data, valley = figure.subplots(1, 2)
 data.plot(x, y, "o", ms=4, color="#999999", label="data")
 for step, colour in ((0, "#56B4E9"), (10, "#E69F00"), (299, "#D55E00")):
-    slope, height = path[step]
+    w_then, b_then = path[step]
     ends = np.array([-1, 1])
-    data.plot(ends, slope * ends + height, color=colour, label=f"after {step} steps")
+    data.plot(ends, w_then * ends + b_then, color=colour, label=f"after {step} steps")
 data.set(title="The line", xlabel="x", ylabel="y")
 data.legend()
 
@@ -113,12 +113,12 @@ figure.savefig(out / "01_one_neuron_one_line.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# Going downhill, knowing nothing but the slope under one's feet, arrives where an exact formula
-# does. That matters because the formula ends here: for the networks of the following evenings there
-# is none, and going downhill still works.
+# Gradient descent uses nothing but the gradient, and arrives where an exact formula does. That
+# matters because for the networks of the following evenings there is no such formula, and gradient
+# descent still works.
 #
 # ## Questions
 #
 # 1. Set the learning rate to 0.9, then to 1.1. What happens to the path, and why is there a limit?
-# 2. Replace the noise by one wild sample, `y[0] = 10`. Which way does the line go, and which part
-#    of "mean of (p - y)^2" is to blame?
+# 2. Replace the noise by one *outlier*, `y[0] = 10`. Which way does the line move, and which part
+#    of "mean of (p - y)^2" is the reason?

@@ -6,20 +6,20 @@
 #     0 0 -> 0        0 1 -> 1        1 0 -> 1        1 1 -> 0
 #
 # One neuron cannot learn it: in the plane, the ones lie on one diagonal of a square, the zeros on
-# the other, and no straight line parts them. Tonight we see it fail, give it company, and write out
-# all that training needs. (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.1.)
+# the other, and no straight line parts them. Tonight we see it fail, add a layer, and write out all
+# that training needs. (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.1.)
 #
-# ## From scores to a loss
+# ## From logits to a loss
 #
-# For each answer there is a *score* z, a weighted sum of the inputs. *Softmax* turns the two scores
-# into *probabilities* p, positive and with the sum 1; they are equal where both scores are, which
-# is along a straight line. The loss is how surprised p is by the right answer:
+# For each answer there is a *logit* z, a weighted sum of the inputs. *Softmax* turns the two logits
+# into *probabilities* p, positive and with the sum 1; they are equal where both logits are, which
+# is along a straight line. The loss is large where the right answer's p is small:
 #
 #     p_j = exp(z_j) / sum of exp(z_k)        L = mean of -log(p of the right answer)
 #     dL/dz = (p - y) / N                     y is 1 at the right answer, 0 at the other
 #
-# Who guesses, one half each, has the loss -log(1/2) = ln 2 = 0.6931. The second line, the slope of
-# L in the scores of one of N samples, is used tonight and derived on evening 4.
+# A network that guesses, one half each, has the loss -log(1/2) = ln 2 = 0.6931. The second line,
+# the gradient of L for the logits of one of N samples, is used tonight and derived on evening 4.
 
 # %%
 from pathlib import Path
@@ -51,19 +51,19 @@ print(f"a straight line: loss {line_losses[0]:.4f}, after 500 steps {line_losses
 # %% [markdown]
 # ## A layer in between
 #
-# Now the inputs first feed some *hidden* units, neurons whose outputs h nobody outside sees, and
-# the scores are weighted sums of these. (Neurons side by side are a *layer*, layers one behind the
+# Now the inputs first feed some *hidden* units, neurons whose outputs h are not answers, and the
+# logits are weighted sums of these. (Neurons side by side are a *layer*, layers one behind the
 # other a *network*.) Each hidden unit is a weighted sum, cut off at zero: max(x W1 + b1, 0), named
-# *ReLU*. Without the cut all would be one weighted sum again.
+# *ReLU*. Without it all would be one weighted sum again.
 #
 # *Forward* goes from x to the loss, *backward* the same way back, by the chain rule; dW1 is short
-# for dL/dW1, and has the shape of W1. A unit that was cut off let nothing through, so no slope
-# comes back through it. That is all of *backpropagation*. (Rumelhart, Hinton and Williams, Learning
-# representations by back-propagating errors, 1986.)
+# for dL/dW1, and has the shape of W1. A unit that was cut off is *inactive* for that sample: no
+# gradient comes back through it. That is all of *backpropagation*. (Rumelhart, Hinton and Williams,
+# Learning representations by back-propagating errors, 1986.)
 
 
 # %%
-def slopes(x, y, W1, b1, W2, b2):
+def loss_and_gradients(x, y, W1, b1, W2, b2):
     """Return the loss, and how it changes with each parameter: N samples, H hidden units."""
     h = np.maximum(x @ W1 + b1, 0)  # (N, H)
     p = softmax(h @ W2 + b2)  # (N, 2)
@@ -71,7 +71,7 @@ def slopes(x, y, W1, b1, W2, b2):
     dz = (p - y) / len(x)  # (N, 2)
     dW2 = h.T @ dz  # (H, 2)
     db2 = dz.sum(axis=0)  # (2,)
-    da = (dz @ W2.T) * (h > 0)  # (N, H), the slope of a = x W1 + b1
+    da = (dz @ W2.T) * (h > 0)  # (N, H), dL/da of a = x W1 + b1
     dW1 = x.T @ da  # (2, H)
     db1 = da.sum(axis=0)  # (H,)
     return loss, (dW1, db1, dW2, db2)
@@ -86,7 +86,7 @@ def start(units, seed):
 def train(units, seed):
     parameters, losses = start(units, seed), []
     for _ in range(500):
-        loss, gradients = slopes(x, y, *parameters)
+        loss, gradients = loss_and_gradients(x, y, *parameters)
         parameters = [w - rate * dw for w, dw in zip(parameters, gradients, strict=True)]
         losses.append(loss)
     return losses, parameters
@@ -97,34 +97,35 @@ print(f"two hidden units: loss {losses[0]:.4f}, after 500 steps {losses[-1]:.4f}
 
 # %% [markdown]
 # The *seed* decides which weights are drawn. 44 was chosen: with two units a fifth of all seeds
-# arrive, with eight nearly all. Others come to give points with different answers the same h, and
-# nothing behind can tell these apart; or a unit is cut off at all four, and no slope reaches it.
+# solve it, with eight nearly all. With the others, points with different answers get the same h,
+# and no later layer can tell these apart; or a unit is *dead*, inactive at all four, and no
+# gradient reaches it.
 
 # %%
 ends = {units: [train(units, seed)[0][-1] for seed in range(100)] for units in (2, 8)}
 for units, ended in ends.items():
     print(f"{units} units: {np.sum(np.array(ended) < 0.1)} of 100 seeds solve it")
-stuck, counts = np.unique([f"{end:.2f}" for end in ends[2] if end > 0.1], return_counts=True)
-print("the others of 2 units end at", ", ".join(map("{} ({})".format, stuck, counts)))
+others, counts = np.unique([f"{end:.2f}" for end in ends[2] if end > 0.1], return_counts=True)
+print("the others of 2 units end at", ", ".join(map("{} ({})".format, others, counts)))
 
 # %% [markdown]
-# `explain_step` of tinynn takes one step and prints every number; what a layer gets is x there,
-# what it returns out, N is B, a unit cut off *closed*; |grad|^2 adds up the squares of all slopes.
-# It begins with the weights of seed 44. Beneath are our slopes, row by row, as in its "gradient".
+# `explain_step` of tinynn takes one step and prints every number; a layer's input is x there, its
+# output out, and N is B; |grad|^2 sums the squares of all gradients. It begins with the weights of
+# seed 44. Below, row by row, are our gradients.
 
 # %%
 first, second = Dense(2), Dense(2)
 model = Sequential([first, ReLU(), second], input_shape=(2,), dtype=np.float64)
 first.W, first.b, second.W, second.b = start(2, 44)
 step = explain_step(model, SoftmaxCrossEntropy(), SGD(rate), x, y)
-loss, by_hand = slopes(x, y, *start(2, 44))
+loss, by_hand = loss_and_gradients(x, y, *start(2, 44))
 print(f"{step}\n\nby hand: loss {loss:.4f}")
-for name, slope in zip(("dW1", "db1", "dW2", "db2"), by_hand, strict=True):
-    print(f"{name:<6}", *(f"{number:8.4f}" for number in slope.ravel()))
+for name, gradient in zip(("dW1", "db1", "dW2", "db2"), by_hand, strict=True):
+    print(f"{name:<6}", *(f"{number:8.4f}" for number in gradient.ravel()))
 
 # %%
 figure = plt.figure(figsize=(9, 3.7), layout="constrained")
-figure.suptitle("XOR (the colour of the ground is the answer that the network gives)")
+figure.suptitle("XOR (the colour of the background is the network's answer)")
 curves, inputs, hidden = figure.subplots(1, 3)
 curves.plot(line_losses, color="#D55E00", label="a straight line")
 curves.plot(losses, color="#0072B2", label="two hidden units")
@@ -136,8 +137,8 @@ h = np.maximum(x @ W1 + b1, 0)
 for panel, points, low, high in ((inputs, x, -0.5, 1.5), (hidden, h, -1, 6)):
     u, v = np.meshgrid(*2 * [np.linspace(low, high, 300)])
     plane = np.stack([u, v], axis=-1)  # (300, 300, 2)
-    scores = (np.maximum(plane @ W1 + b1, 0) if panel is inputs else plane) @ W2 + b2
-    panel.contourf(u, v, np.diff(scores)[..., 0], [-99, 0, 99], colors=["#F6CFB5", "#BFDCEC"])
+    logits = (np.maximum(plane @ W1 + b1, 0) if panel is inputs else plane) @ W2 + b2
+    panel.contourf(u, v, np.diff(logits)[..., 0], [-99, 0, 99], colors=["#F6CFB5", "#BFDCEC"])
     for k, (colour, marker) in enumerate((("#D55E00", "o"), ("#0072B2", "s"))):
         panel.plot(*points[y[:, k] == 1].T, marker, ms=9, color=colour, label=f"right answer {k}")
     panel.set_aspect("equal")
@@ -153,12 +154,12 @@ figure.savefig("runs/lessons/02_xor_by_hand.png", dpi=100)
 # ## What this proves
 #
 # A straight line stays at ln 2, the loss of guessing. A hidden layer gets under 0.01: it folds the
-# plane so that 0 1 and 1 0 nearly meet, and there a line is enough. Its slopes, written out in six
-# lines of NumPy, are those that tinynn prints.
+# plane so that 0 1 and 1 0 nearly meet, and there a line is enough. The gradients, written out in
+# six lines of NumPy, are those that tinynn prints.
 #
 # ## Questions
 #
-# 1. Add up z_1 - z_0, the lead of one score, at the two corners of each diagonal. What do you find,
-#    and why can a straight line then never get under ln 2?
-# 2. Of the starts that get stuck, many end at 0.48, others at 0.35. How many points share one h in
-#    each case, and what should p be there? Compute both losses on paper.
+# 1. Add up z_1 - z_0, the difference of the logits, at the two corners of each diagonal. What do
+#    you find, and why can a straight line then never get under ln 2?
+# 2. Of the seeds that do not solve it, many end at 0.48, others at 0.35. How many points share one
+#    h in each case, and what should p be there? Compute both losses on paper.

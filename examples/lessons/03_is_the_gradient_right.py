@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 3. Is the gradient right?
 #
-# A wrong slope raises no error. The loss may fall all the same, only not as far, and nobody knows
-# why. But there is a way to ask the loss itself: move one weight by a little h, and see how
+# A wrong gradient raises no error. The loss may fall all the same, only not as far, and nobody
+# knows why. But there is a way to ask the loss itself: move one weight by a little h, and see how
 # much the loss changes. That is a *finite difference*, on one side or, better, on both:
 #
 #     one-sided:  (L(w + h) - L(w)) / h          central:  (L(w + h) - L(w - h)) / 2h
@@ -12,7 +12,7 @@
 # ## Two errors pull in opposite directions
 #
 # By Taylor's formula L(w + h) = L + h L' + h^2/2 L'' + h^3/6 L''' + ..., all taken at w. In the
-# central difference the terms with even powers cancel. What remains beside the slope L' is the
+# central difference the terms with even powers cancel. What remains beside the derivative L' is the
 #
 #     truncation error:   h^2/6 L'''             (one-sided: h/2 L'')
 #
@@ -40,7 +40,7 @@ weights = np.linspace(-2, 2, 400)  # at each of these we compare, and take the m
 
 
 def loss_at(w):
-    return np.log(1 + np.exp(-w))  # evening 2's -log p, where the right score is w, the other 0
+    return np.log(1 + np.exp(-w))  # evening 2's -log p, where the right logit is w, the other 0
 
 
 def central(w, h):
@@ -52,7 +52,7 @@ def one_sided(w, h):
 
 
 def errors(difference, steps, dtype):
-    """Return how far a difference is from the slope, for each step, when all is done in dtype."""
+    """Return the error of a difference, for each step, when all is done in dtype."""
     w = weights.astype(dtype)
     right = -1 / (1 + np.exp(w.astype(np.float64)))  # by the rules of calculus
     return [np.abs(difference(w, h) - right).mean() for h in steps.astype(dtype)]
@@ -74,8 +74,8 @@ for name, h, error, dtype in (("64", steps, central64, "f8"), ("32", steps32, ce
 #
 # ## A bug that raises no error
 #
-# A layer out = x W hands its slope on as dx = dout W^T, where dout is how the loss changes with
-# out, and W^T is W with rows and columns exchanged (`W.T`). Here a learner forgot the T. W has four
+# A layer out = x W passes the gradient on as dx = dout W^T, where dout is how the loss changes with
+# out, and W^T is W with rows and columns exchanged (`W.T`). Here somebody forgot the T. W has four
 # rows and four columns, so the shapes fit all the same.
 
 
@@ -88,7 +88,7 @@ class MyDense(Dense):
 rng = np.random.default_rng(0)
 x = rng.normal(size=(60, 2))
 y = (x[:, 0] * x[:, 1] > 0).astype(int)  # XOR again, of the signs of two numbers
-loss = SoftmaxCrossEntropy()  # softmax and -log p in one, on scores
+loss = SoftmaxCrossEntropy()  # softmax and -log p in one, on logits
 
 
 def network(*hidden):
@@ -105,10 +105,10 @@ for layer in (Dense(4), MyDense(4)):
     print(f"{type(layer).__name__}: the loss falls from {losses[0]:.2f} to {losses[-1]:.3f}")
 
 # %% [markdown]
-# Without the other beside it, who would suspect anything? (Of seeds 0 to 7, two lose this much,
-# 4 and 6, and four next to nothing.) `check_gradients` compares each entry of each slope with a
-# central difference, from the loss back. The *relative error* is how far the two are apart, divided
-# by the larger; 2.MyDense.x stands for dx of layer 2. Rows marked *fed* received something wrong.
+# Without the other, who would suspect a bug? (Of seeds 0 to 7, two lose this much, 4 and 6, and
+# four lose almost nothing.) `check_gradients` compares each entry of each gradient with a central
+# difference, from the loss back. The *relative error* is how far the two are apart, divided by the
+# larger; 2.MyDense.x stands for dx of layer 2. Rows marked *fed* received something wrong.
 
 # %%
 report = check_gradients(network(ReLU(), MyDense(4), ReLU()), loss, x[:5], y[:5])
@@ -123,13 +123,13 @@ vee.loglog(steps, central64, "o-", ms=3, color="#0072B2", label="central, float6
 for dtype, colour in (("float32", "#D55E00"), ("float64", "#0072B2")):
     best = np.finfo(dtype).eps ** (1 / 3)
     vee.axvline(best, color=colour, ls=":", label=f"eps^(1/3), {dtype}")
-vee.set(title="The best step", xlabel="step h", ylabel="error of the slope", ylim=(1e-15, 1))
+vee.set(title="The best step", xlabel="step h", ylabel="error of the derivative", ylim=(1e-15, 1))
 vee.legend(fontsize=9, loc="lower left")
 
 for verdict, colour in (("ok", "#0072B2"), ("WRONG", "#D55E00"), ("fed", "#E69F00")):
     rows = [row for row in report.rows if row.verdict == verdict]
     bars.barh([row.name for row in rows], [row.error for row in rows], color=colour, label=verdict)
-bars.axvline(1e-6, color="#000000", ls=":", label="most that passes")
+bars.axvline(1e-6, color="#000000", ls=":", label="tolerance")
 bars.set(title="Where is the bug?", xscale="log", xlim=(1e-12, 1e2), xlabel="worst relative error")
 bars.invert_yaxis()
 bars.legend(fontsize=9, loc="upper right")
@@ -162,4 +162,4 @@ class MyTanh(Layer):
 # 1. The one-sided difference is wrong by about h + eps / h. Where must its bottom be in float64,
 #    and how large is the error there? Work it out; in the picture it is right to a factor of ten.
 # 2. Check `network(MyTanh())`. Where does the report point, and what is wrong there? Before you
-#    mend it, check with x[:5] / 10, too: why is the error so much smaller?
+#    correct it, check with x[:5] / 10, too: why is the error so much smaller?

@@ -3,8 +3,8 @@
 #
 # From tonight on the data are real: photographs of clothes, 28 x 28 grey pixels each, of ten kinds
 # (Fashion-MNIST; Xiao, Rasul and Vollgraf, 2017). Which kind, or *class*, is on a picture? The
-# smallest network that can answer has no hidden layer at all: 784 pixels in, ten scores out. What
-# it has learnt can be looked at, and that is the lesson.
+# smallest network that can answer has no hidden layer at all: 784 pixels in, ten logits out. What
+# it has learnt can be drawn, and tonight we draw it.
 
 # %%
 from pathlib import Path
@@ -39,30 +39,31 @@ names = datasets.CLASS_NAMES
 #     z_c = sum over pixels i of  x_i W_ic  +  b_c
 #
 # That sum of products is called the *dot product* of image and weights. Where a weight is positive,
-# a bright pixel speaks for the class; where it is negative, against. Such a sheet to hold against
-# the data is a *template*. `Softmax` turns the ten scores into probabilities, as on the evening
-# before, and the largest score wins. (Bishop, Pattern Recognition and Machine Learning, 2006,
-# section 4.3.4.)
+# a bright pixel speaks for the class; where it is negative, against. A picture to compare the data
+# with is a *template*. `Softmax` turns the ten logits into probabilities, as on the evening before,
+# and the largest is the answer. (Bishop, Pattern Recognition and Machine Learning, 2006, section
+# 4.3.4.)
 #
 # ## How a template is drawn
 #
 # For one image, y = 1 for its own class and 0 for the others, and dz = p - y. Since z is a weighted
-# sum, the chain rule gives the slope of the loss in W_ic by one more factor, the pixel:
+# sum, the chain rule gives the derivative of the loss with respect to W_ic by one more factor, the
+# pixel:
 #
 #     dW_ic = x_i (p_c - y_c)            W_c <- W_c + learning rate * (y_c - p_c) * image
 #
-# So a step adds the image to the template of its class, the more, the less sure the network was,
-# and takes it away from every template that wanted it. If all weights start at zero, a template is
-# nothing but a weighted sum of the images seen. (With hidden layers zero is no good start; but
-# here, without any, each neuron gets a slope of its own from the first step on.)
+# So a step adds the image to the template of its class, and subtracts it from the others, each time
+# multiplied by the error of the probability. If all weights start at zero, a template is nothing
+# but a weighted sum of the images seen. (With hidden layers zero is no good start; but here,
+# without any, each neuron gets a gradient of its own from the first step on.)
 #
 # ## Batches and epochs
 #
-# One step for all 6,000 images would be slow, one for each would be hasty. In between: shuffle
-# them, take 50 at a time, a *batch*, and step down the slope of its mean loss. Once through all
-# images is an *epoch*: 120 steps. (Goodfellow, Bengio and Courville, Deep Learning, 2016, section
-# 8.1.3.) `Trainer` does the shuffling and the steps. The learning rate falls as the steps t go by,
-# so that the last batches leave no great mark.
+# One step for all 6,000 images would be slow, one for each would be noisy. In between: shuffle
+# them, take 50 at a time, a *batch*, and step against the gradient of its mean loss. Once through
+# all images is an *epoch*: 120 steps. (Goodfellow, Bengio and Courville, Deep Learning, 2016,
+# section 8.1.3.) `Trainer` does the shuffling and the steps. The learning rate falls as the steps t
+# go by, so that the last batches change little.
 
 
 # %%
@@ -82,7 +83,7 @@ right = np.mean(answers == y_test)
 print(f"{right:.3f} of the 1,000 test images right, which it has never seen; guessing gives 0.1")
 
 # %% [markdown]
-# Ten neurons, and about four images in five. Which ones escape it?
+# Ten neurons, and about four images in five are right. Which classes are hard?
 
 # %%
 recognised = {name: float(np.mean(answers[y_test == c] == c)) for c, name in enumerate(names)}
@@ -109,12 +110,12 @@ print(f"{names[first]} {z[first]:.1f}, {names[second]} {z[second]:.1f}, others l
 # %% [markdown]
 # ## The picture
 #
-# Above, the ten templates, blue for and red against, nearly white where images are seldom lit.
-# The trouser wants two legs and no cloth between them; the bag forbids cloth where a shirt has its
-# neck; the sneaker forbids the shaft that makes a boot. These are no portraits: a template shows
-# what tells its class from the other nine. Below, a boot times its own template and times the
+# Above, the ten templates, blue for and red against, nearly white where images are seldom lit. Two
+# legs speak for trouser, and cloth between them against; cloth where a shirt has its neck speaks
+# against bag, and the shaft of a boot against sneaker. A template is not a portrait: it shows what
+# tells its class from the other nine. Below, a boot times its own template and times the
 # runner-up's, pixel by pixel (the colours on half the scale): all that, and b, adds up to their two
-# scores.
+# logits.
 
 # %%
 figure = plt.figure(figsize=(9, 6.2), layout="constrained")
@@ -135,11 +136,11 @@ for panel, c in zip(laid_over, (first, second), strict=True):
     panel.set_title(f"x times {names[c]}", fontsize=10)
 for panel in (*panels.flat, photograph, *laid_over):
     panel.set(xticks=[], yticks=[])
-bars.barh(names, z, color=["#0072B2" if score > 0 else "#D55E00" for score in z])
+bars.barh(names, z, color=["#0072B2" if logit > 0 else "#D55E00" for logit in z])
 bars.axvline(0, color="black", linewidth=0.8)
 bars.invert_yaxis()
 bars.tick_params(labelsize=8)
-bars.set_title("its ten scores, z", fontsize=10)
+bars.set_title("its ten logits, z", fontsize=10)
 bars.set_xlabel("sum of image times template, plus b", fontsize=9)
 
 out = Path("runs/lessons")
@@ -149,9 +150,9 @@ figure.savefig(out / "05_ten_templates.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# A neuron's score is a template laid over the picture, and ten templates, each a sum of images
-# added and taken away, recognise four in five pictures that they have never met. They also show
-# what is missing: one template must do for all shirts.
+# A neuron's logit is the dot product of a template and the picture, plus b; ten templates, each a
+# sum of images added and subtracted, recognise four in five pictures that they have never seen.
+# They also show what is missing: one template must serve all shirts.
 #
 # ## Questions
 #

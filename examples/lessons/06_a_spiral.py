@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 6. A spiral
 #
-# Ten templates did well without a hidden layer. Tonight, two arms of points wound around each
-# other, for which no template will do. We ask three networks to tell the arms apart, look for what
-# it is that makes the difference, and watch the one that can as it learns to.
+# Ten templates did well without a hidden layer. Tonight, two arms of points are wound around each
+# other, and templates are not enough. We ask three networks to tell the arms apart, find out what
+# makes the difference, and watch how the one that can do it learns.
 
 # %%
 from pathlib import Path
@@ -28,8 +28,8 @@ x_new, y_new = two_arms(np.random.default_rng(14))  # other points of the same a
 # %% [markdown]
 # ## What a network without a hidden layer can say
 #
-# It gives each arm a score, and the larger one wins. The border, or *boundary*, lies where the two
-# scores are equal:
+# It gives each arm a logit, and the larger one is the answer. The border, or *boundary*, lies where
+# the two logits are equal:
 #
 #     x W_0 + b_0 = x W_1 + b_1      so      x (W_0 - W_1) + (b_0 - b_1) = 0
 #
@@ -47,13 +47,13 @@ for angle in np.linspace(0, np.pi, 180, endpoint=False):
 print(f"the best of 54,000 straight lines: {best:.2f} right")
 
 # %% [markdown]
-# ## A hidden layer, and one that is none
+# ## Hidden layers, without ReLU and with it
 #
 # Put two layers of 32 neurons in between. If each is only a weighted sum, nothing is gained, for
 #
 #     (x W + b) V + c  =  x (W V) + (b V + c)
 #
-# is again x times one matrix plus one row of numbers: a single layer, written at length. Only with
+# is again x times one matrix plus one row of numbers: a single layer, written as two. Only with
 # something that is not a straight line after each sum can the boundary bend. ReLU, max(x, 0), has
 # one kink, and that is enough: each unit of the first layer folds the plane along a line of its
 # own, those of the next fold it again. (Goodfellow, Bengio and Courville, Deep Learning, 2016,
@@ -87,11 +87,11 @@ networks = {
     "two, without ReLU": train([Dense(32), Dense(32), Dense(2), Softmax()]),
     "two, with ReLU": train([Dense(32), ReLU(), Dense(32), ReLU(), Dense(2), Softmax()]),
 }
-scores = {}
+accuracies = {}
 for name, (model, seen) in networks.items():
-    scores[name] = seen[-1][0], np.mean(model.predict(x_new).argmax(axis=1) == y_new)
+    accuracies[name] = seen[-1][0], np.mean(model.predict(x_new).argmax(axis=1) == y_new)
     print(f"{name:<18} {model.params.size:5,} parameters:  ", end="")
-    print(f"{scores[name][0]:.2f} of its points, {scores[name][1]:.2f} of the new ones")
+    print(f"{accuracies[name][0]:.2f} of its points, {accuracies[name][1]:.2f} of the new ones")
 
 # %% [markdown]
 # The second network has 1,218 parameters and ends with the line that the first one draws with six.
@@ -109,8 +109,8 @@ print(f"one layer made of its three agrees with it on {agree:.0%} of the points"
 # ## The picture
 #
 # The network with ReLU at six moments. The colour says which arm it expects at each place; white is
-# "either". For 500 steps little seems to be won; then, one by one, the folds close along both arms.
-# The dashed line in the last panel is all that the network without a hidden layer arrives at.
+# "either". For 500 steps little seems to be won; then, part by part, the boundary follows both
+# arms. The dashed line in the last panel is all that the network without a hidden layer arrives at.
 
 # %%
 figure = plt.figure(figsize=(9, 6.2), layout="compressed")
@@ -140,13 +140,13 @@ figure.savefig(out / "06_a_spiral.png", dpi=100)
 # ## What this proves
 #
 # Without a hidden layer the boundary is a straight line, and the best of all lines leaves over a
-# third of the points on the wrong side. More layers alone change nothing. With a bend after each,
-# they follow both arms, also where the points are ones that they have never seen.
+# third of the points on the wrong side. More layers alone change nothing. With ReLU after each
+# hidden layer, the boundary follows both arms, and nearly all new points are right, too.
 #
 # ## Questions
 #
 # 1. Is it better to be wide or to be deep? Try one hidden layer of 32 and of 128 neurons, and then
 #    two of 8 neurons each, with a few seeds. Count their parameters, too.
 # 2. Give the network without a hidden layer a third input, (x_0 cos(4 pi r) + x_1 sin(4 pi r)) / r,
-#    where r is the distance from the centre. What is that number on each arm, up to the noise? Who
+#    where r is the distance from the centre. What is that number on each arm, up to the noise? What
 #    has now done the work of the hidden layers?

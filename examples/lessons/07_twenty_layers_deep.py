@@ -2,10 +2,10 @@
 # # 7. Twenty layers deep
 #
 # Last night hidden layers did what nothing can do without them. Why not take twenty? Because an
-# image has to get through all of them, and the slope of the loss all the way back, and each layer
-# makes both larger or smaller by about the same factor. Tonight we work out that factor, set it to
-# 1, and see what happens if one does not. Nothing is trained: it is all in the weights that one
-# starts with.
+# image has to get through all of them, and the gradient of the loss all the way back, and each
+# layer makes both larger or smaller by about the same factor. Tonight we work out that factor, set
+# it to 1, and see what happens where it is not 1. Nothing is trained: it all depends on the first
+# weights.
 
 # %%
 from pathlib import Path
@@ -33,7 +33,7 @@ x, y = x[:300] / 255, y[:300]  # bytes become 0 to 1
 # ## The factor of one layer
 #
 # The *variance* of some numbers is the mean of their squared distances from their mean. Its root,
-# the *standard deviation*, tells how far they spread. One output of a layer, before ReLU, is
+# the *standard deviation*, tells how far they are from it. One output of a layer, before ReLU, is
 #
 #     z = sum over its fan_in inputs i of  x_i W_i
 #
@@ -44,11 +44,11 @@ x, y = x[:300] / 255, y[:300]  # bytes become 0 to 1
 #
 #     Var(z)  =  fan_in * Var(W) * E[x^2]  =  Var(z before) * fan_in * Var(W) / 2
 #
-# So the spread, its root, changes by a factor of std(W) * sqrt(fan_in / 2) from layer to layer. On
-# the way back it is the same with fan_out, the number of outputs: dx = dout W.T is such a sum, and
-# ReLU lets half of its slopes pass. The factor is 1 if Var(W) = 2 / fan_in. That is `he_normal`,
-# and its 2 makes up for ReLU's half. (He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015,
-# section 2.2.)
+# So the standard deviation, its root, changes by a factor of std(W) * sqrt(fan_in / 2) from layer
+# to layer. On the way back it is the same with fan_out, the number of outputs: dx = dout W.T is
+# such a sum, and ReLU's mask lets half of it pass. The factor is 1 if Var(W) = 2 / fan_in. That is
+# `he_normal`, and its 2 makes up for ReLU's half. (He, Zhang, Ren and Sun, Delving Deep into
+# Rectifiers, 2015, section 2.2.)
 #
 # ## Four starts, measured
 #
@@ -58,8 +58,8 @@ x, y = x[:300] / 255, y[:300]  # bytes become 0 to 1
 UNITS = 512
 
 
-def spreads(start, activation, depth, units):
-    """Return the spread of z in each hidden layer, and that of the loss's slope there."""
+def standard_deviations(start, activation, depth, units):
+    """Return the standard deviation of z in each hidden layer, and that of dz, its gradient."""
     hidden = [layer for _ in range(depth) for layer in (Dense(units, start), activation())]
     layers = [Flatten(), *hidden, Dense(10, start)]
     model = Sequential(layers, input_shape=(28, 28), seed=0, dtype=np.float64)
@@ -69,7 +69,7 @@ def spreads(start, activation, depth, units):
         forward.append(out.std())
     dout = SoftmaxCrossEntropy().backward(out, y)
     for layer in reversed(model.layers):
-        backward.insert(0, dout.std())  # the slope at what this layer returned
+        backward.insert(0, dout.std())  # of the gradient of what this layer returned
         dout = layer.backward(dout)
     return np.array(forward[1:-1:2]), np.array(backward[1:-1:2])  # after each hidden Dense
 
@@ -81,24 +81,24 @@ starts = {  # each with the standard deviation of its weights
     "too large": (lambda shape, rng: rng.normal(0, 0.2, shape), 0.2),
 }
 measured, factors = {}, {}
-print("factor of a layer   formula  forward  backward   slope, first layer / last layer")
+print("factor of a layer   formula  forward  backward   gradient, first layer / last layer")
 for name, (start, std) in starts.items():
-    forward, backward = measured[name] = spreads(start, ReLU, 20, UNITS)
+    forward, backward = measured[name] = standard_deviations(start, ReLU, 20, UNITS)
     arrives = backward[0] / backward[-1]
     there, back = (forward[-1] / forward[0]) ** (1 / 19), arrives ** (1 / 19)
     factors[name] = std * np.sqrt(UNITS / 2), there, back
     print(f"{name:<18} {factors[name][0]:8.2f} {there:8.2f}  {back:8.2f}   {arrives:.1e}")
 
 # %% [markdown]
-# A factor of 0.32 does no harm once. Nineteen times in a row, it lets less than a thousand-
-# millionth of the slope come down to the first layer; Glorot's weights leave a thousandth or two.
+# Once, a factor of 0.32 does no harm. Nineteen times in a row, it leaves less than 1e-9 of the
+# gradient for the first layer: it *vanishes*. Glorot's weights leave a thousandth or two.
 #
 # ## A layer of your own
 #
 # What is `glorot_uniform` for, then? For layers of one size Var(W) is 1 / fan_in: without the 2. It
-# suits what halves nothing, such as tanh, which near 0 is almost x itself. (Glorot and Bengio,
+# suits a layer that halves nothing, such as tanh, which is almost x near 0. (Glorot and Bengio,
 # Understanding the difficulty of training deep feedforward neural networks, 2010, section 4.2.)
-# tinynn has no tanh, so write it: forward, and the slope, 1 - tanh(x)^2. Finite differences judge.
+# tinynn has no tanh, so write it; the derivative is 1 - tanh(x)^2. Finite differences check it.
 
 
 # %%
@@ -106,11 +106,11 @@ class Tanh(Layer):
     def forward(self, x, training=True):
         out = np.tanh(x)
         if training:
-            self.slope = 1 - out**2
+            self.derivative = 1 - out**2
         return out
 
     def input_gradient(self, dout):
-        return dout * self.slope
+        return dout * self.derivative
 
 
 small = Sequential([Dense(3), Tanh(), Dense(2)], input_shape=(2,))
@@ -119,16 +119,17 @@ print(report)
 
 tanh = {}  # a hundred layers: in twenty the two are hard to tell apart
 for name in ("glorot_uniform", "he_normal"):
-    tanh[name] = spreads(starts[name][0], Tanh, depth=100, units=128)
+    tanh[name] = standard_deviations(starts[name][0], Tanh, depth=100, units=128)
     _, backward = tanh[name]
-    print(f"100 layers of Tanh, {name}: slope, first / last, {backward[0] / backward[-1]:.2g}")
+    print(f"100 layers of Tanh, {name}: gradient, first / last, {backward[0] / backward[-1]:.2g}")
 
 # %% [markdown]
 # ## The picture
 #
 # All lines on the left and in the middle are straight, on logarithmic axes: the same factor again
-# and again. On the right Glorot's slope fades slowly, as tanh is a little flatter than x; with He's
-# 2, which makes up for nothing here, it grows by a steady factor on its way down.
+# and again. On the right the gradient vanishes slowly with Glorot's weights, as tanh is a little
+# flatter than x; with He's 2, which makes up for nothing here, it grows by a steady factor on its
+# way back.
 
 # %%
 figure = plt.figure(figsize=(9, 4), layout="constrained")
@@ -140,9 +141,9 @@ for name, (forward, backward) in measured.items():
 for name, (_, backward) in tanh.items():
     own.semilogy(range(1, 101), backward / backward[-1], color=colours[name])
 ticks = [1, 5, 10, 15, 20]
-there.set(title="ReLU, forward", xlabel="layer", ylabel="spread of z", xticks=ticks)
-back.set(title="ReLU, back", xlabel="layer", ylabel="spread of the slope, dz", xticks=ticks)
-own.set(title="Tanh, back", xlabel="layer", ylabel="spread of dz, 1 in layer 100", ylim=(0.08, 300))
+there.set(title="ReLU, forward", xlabel="layer", ylabel="standard deviation of z", xticks=ticks)
+back.set(title="ReLU, back", xlabel="layer", ylabel="standard deviation of dz", xticks=ticks)
+own.set(title="Tanh, back", xlabel="layer", ylabel="standard deviation of dz, layer 100 = 1")
 figure.legend(loc="outside lower center", ncols=4)
 
 out = Path("runs/lessons")
@@ -153,12 +154,12 @@ figure.savefig(out / "07_twenty_layers_deep.png", dpi=100)
 # ## What this proves
 #
 # Whether twenty layers can learn is decided before the first step, by one number for each layer:
-# std(W) * sqrt(fan_in / 2) with ReLU. At 1 image and slope get through; elsewhere they fade or
-# explode, as fast as the formula says. Tanh, which halves nothing, wants Glorot's weights.
+# std(W) * sqrt(fan_in / 2) with ReLU. At 1 image and gradient get through; elsewhere they vanish or
+# explode, as fast as the formula says. Tanh, which halves nothing, needs Glorot's weights.
 #
 # ## Questions
 #
 # 1. Let negative numbers through at a tenth: out = x where x > 0, elsewhere 0.1 x. How much of the
-#    mean square is left, and which Var(W) keeps the spread? Write the layer and measure.
+#    mean square is left, and which Var(W) keeps Var(z)? Write the layer and measure.
 # 2. Train the first three starts, with 128 neurons, for 100 steps of `SGD(0.01)` on these images.
 #    One of them learns. Why do the other two stay at a loss of ln 10?

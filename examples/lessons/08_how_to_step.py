@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 8. How to step
 #
-# Until now one number was taken on trust: the *learning rate*, by which the slope is multiplied
-# before a step is taken. Tonight we choose it. Then we meet two other ways to step, momentum and
-# Adam, and race them against plain gradient descent.
+# Until now one number was given: the *learning rate*, by which the gradient is multiplied. Tonight
+# we choose it. Then we meet two other ways to step, momentum and Adam, and compare them with plain
+# gradient descent.
 #
 # ## A valley with known curvature
 #
@@ -11,9 +11,9 @@
 #
 #     L(r, s) = a/2 r^2 + c/2 s^2        dL/dr = a r        dL/ds = c s
 #
-# Along r the slope grows by a for each unit of way, along s by c. That is the *curvature*: how fast
-# the slope changes. Here a = 1 and c = 50: nearly flat along, steep across. One step of gradient
-# descent multiplies each parameter by a fixed number, so that after N steps
+# Along r the gradient grows by a for each unit of length, along s by c. That is the *curvature*:
+# how fast the gradient changes. Here a = 1 and c = 50: nearly flat along, steep across. One step of
+# gradient descent multiplies each parameter by a fixed number, so that after N steps
 #
 #     r_N = (1 - learning rate * a)^N r_0        s_N = (1 - learning rate * c)^N s_0
 #
@@ -21,7 +21,7 @@
 #
 #     learning rate < 2 / c
 #
-# Below that it pays to go fast, for the flat direction's sake. (Goodfellow, Bengio and Courville,
+# Below that, a larger rate is better, for the flat direction. (Goodfellow, Bengio and Courville,
 # Deep Learning, 2016, section 4.3.1; LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998,
 # section 5.1.)
 
@@ -42,7 +42,7 @@ def height(w):
 
 
 def descend(optimizer, steps=STEPS):
-    """Walk down from `start`. An optimizer takes the steps: it needs no network, only gradients."""
+    """Return the path from `start`. An optimizer needs no network, only gradients."""
     w, path = start.copy(), [start.copy()]
     for _ in range(steps):
         optimizer.step(w, grads=curvatures * w)
@@ -63,24 +63,24 @@ print(f"the loss grows from {limit:.4f} on; 2 / c is {2 / curvatures.max():.4f}"
 # %% [markdown]
 # ## Momentum, and Adam
 #
-# *Momentum* lets the steps add up, like a ball that keeps a part of its speed. Across the valley
-# the slopes change sign and cancel; along it they agree and the ball gets faster:
+# *Momentum* adds steps up: each keeps a part of the one before, the *velocity*. Across the valley
+# the gradients change sign and cancel; along it they agree and the steps get longer:
 #
 #     velocity <- momentum * velocity - learning rate * gradient        w <- w + velocity
 #
-# *Adam* keeps two averages for each parameter, in which old gradients fade: m of the gradient, v of
-# its square (both corrected for having begun at 0). It divides one by the root of the other, which
-# takes the size of the gradient out:
+# *Adam* keeps two averages for each parameter, in which old gradients count less and less: m of the
+# gradient, v of its square (both corrected for having begun at 0). It divides one by the root of
+# the other, so the size of the gradient cancels:
 #
 #     w <- w - learning rate * m / sqrt(v)
 #
-# While a gradient stays the same, a step is as long as the learning rate, on a steep slope as on a
-# gentle one. (Sutskever et al., On the importance of initialization and momentum in deep
+# While a gradient stays the same, a step is as long as the learning rate, where the loss is steep
+# and where it is flat. (Sutskever et al., On the importance of initialization and momentum in deep
 # learning, 2013, equations 1 and 2; Kingma and Ba, Adam, 2015, algorithm 1.)
 
 # %%
-racers = {"SGD": SGD(0.036), "momentum": SGD(0.036, momentum=0.8), "Adam": Adam(0.5)}
-paths = {name: descend(optimizer, steps=400) for name, optimizer in racers.items()}
+optimizers = {"SGD": SGD(0.036), "momentum": SGD(0.036, momentum=0.8), "Adam": Adam(0.5)}
+paths = {name: descend(optimizer, steps=400) for name, optimizer in optimizers.items()}
 arrivals = {}
 for name, path in paths.items():
     way = [height(w) for w in path]
@@ -100,7 +100,7 @@ x = tinynn.scale_pixels(images)
 loss = tinynn.SoftmaxCrossEntropy()
 
 
-def score(optimizer, steps=100):
+def final_loss(optimizer, steps=100):
     model = Sequential([Flatten(), Dense(32), ReLU(), Dense(10)], input_shape=(28, 28), seed=0)
     batches = tinynn.minibatches(x, y, 50, np.random.default_rng(1))
     for _, (xb, yb) in zip(range(steps), batches, strict=False):
@@ -112,8 +112,9 @@ def score(optimizer, steps=100):
 
 tried = np.geomspace(1e-5, 1, 16)
 kinds = {"SGD": SGD, "momentum": lambda rate: SGD(rate, momentum=0.9), "Adam": Adam}
-scores = {name: np.array([score(kind(rate)) for rate in tried]) for name, kind in kinds.items()}
-for name, values in scores.items():
+losses = {}
+for name, kind in kinds.items():
+    values = losses[name] = np.array([final_loss(kind(rate)) for rate in tried])
     print(f"{name:<9} has its best loss, {values.min():.2f}, at {tried[values.argmin()]:.3f}")
 
 # %%
@@ -138,7 +139,7 @@ exact.axhline(height(start), ls=":", c="black", label="at the start")
 exact.axvline(2 / 50, ls="--", c="#D55E00", label="2 / largest curvature")
 exact.set(title="The valley: SGD", xlabel="learning rate", ylabel="loss L", ylim=(1e-1, 1e4))
 exact.legend(fontsize=9, loc="upper left")
-for name, values in scores.items():
+for name, values in losses.items():
     real.semilogx(tried, values, "o-", ms=3, c=colours[name], label=name)
 real.axhline(np.log(10), ls=":", c="black", label="guessing, ln 10")
 real.set(title="Real images, after 100 steps", xlabel="learning rate", ylabel="loss", ylim=(0, 3.6))
@@ -152,13 +153,13 @@ figure.savefig(out / "08_how_to_step.png", dpi=100)
 # ## What this proves
 #
 # Gradient descent gets down as long as the learning rate stays below 2 / the largest curvature, and
-# not beyond: the formula says so, and the steps agree. So the steepest direction sets the pace, and
-# the flat ones wait. Momentum and Adam ease that; neither does without a rate that suits it.
-# On the real images the curve of each has a gentle side, where steps are too small, and a wall.
+# not beyond: the formula says so, and the steps agree. So the steepest direction limits the rate,
+# and progress along the flat ones is slow. Momentum and Adam help, at a rate that suits them. On
+# the real images each curve is flat where steps are too small, and steep where they are too large.
 #
 # ## Questions
 #
-# 1. With momentum the limit is 2 (1 + momentum) / c: here 0.072. Try 0.071 and 0.073. What does the
-#    velocity do when the slope changes sign at every step, that makes longer steps safe?
-# 2. Turn the valley by 45 degrees: with R = np.array([[1, -1], [1, 1]]) / 2**0.5, begin at
-#    R @ start and take R @ (curvatures * (w @ R)) for the gradient. Who of the three notices?
+# 1. With momentum the limit is 2 (1 + momentum) / c: here 0.072. Try 0.071 and 0.073. If the
+#    gradient changes sign at every step, what does the velocity do, and why are longer steps safe?
+# 2. Turn the valley by 45 degrees: let R = np.array([[1, -1], [1, 1]]) / 2**0.5, begin at
+#    R @ start, take R @ (curvatures * (w @ R)) for the gradient. Which one behaves differently?

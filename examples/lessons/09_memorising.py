@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 9. Memorising 200 images
 #
-# A network that is right on all images that it was trained on: has it understood them, or learned
-# them by heart? Training alone cannot tell. What tells is *validation*: other images, which never
-# take part in training. Tonight we make the difference as large as it can be. We train one network
-# on 200 real images with their labels, and the same network on the same images with the labels
-# dealt out anew, like cards. Of the second there is nothing to understand.
+# A network is right on all images that it was trained on: has it understood them, or *memorised*
+# them? Training alone cannot tell. What tells is *validation*: other images, which never take part
+# in training. Tonight we make the difference as large as it can be. We train one network on 200
+# real images with their labels, and the same network on the same images with shuffled labels. In
+# the second case there is nothing to understand.
 
 # %%
 from pathlib import Path
@@ -41,7 +41,7 @@ shuffled = np.random.default_rng(2).permutation(truth)
 print(f"{(shuffled == truth).sum()} of 200 shuffled labels are right, by chance")
 
 # %% [markdown]
-# ## Is there room to learn by heart?
+# ## Are there enough parameters to memorise?
 #
 # With one hidden layer of n ReLU units, well chosen, a network can give any n different images of d
 # pixels any answers whatever, with no more than
@@ -49,8 +49,8 @@ print(f"{(shuffled == truth).sum()} of 200 shuffled labels are right, by chance"
 #     2 n + d parameters: here 2 * 200 + 784 = 1,184
 #
 # Ours is built otherwise, but has 101,770. (Zhang, Bengio, Hardt, Recht and Vinyals, Understanding
-# deep learning requires rethinking generalization, 2017, theorem 1; what we do now is their
-# section 2.) That such parameters exist does not say that going downhill finds them. We look.
+# deep learning requires rethinking generalization, 2017, theorem 1; what we do now is their section
+# 2.) That such parameters exist does not say that gradient descent finds them. We try.
 
 # %%
 runs = {"true labels": train(few, truth), "shuffled labels": train(few, shuffled)}
@@ -66,27 +66,26 @@ for name, trainer in runs.items():
 # %% [markdown]
 # ## What helps: more images
 #
-# The *gap* is what a network is right in training minus what it is right in validation: the share
-# that is worth nothing elsewhere. With four times the images, and again four times, a rule that
-# serves them all is found more often. Each run lasts 60 *epochs*, rounds through all its images.
+# The *generalization gap* is the accuracy in training minus the accuracy in validation. With four
+# times the images, and again four times, a rule that is true of all of them is found more often.
+# Each run lasts 60 *epochs*, rounds through all its images.
 
 # %%
 sizes, gaps = [200, 800, 3200], []
 for n in sizes:
     trainer = runs["true labels"] if n == 200 else train(*some(n))
-    scores = [trainer.evaluate(*data)["accuracy"] for data in (some(n), validation)]
-    gaps.append(scores[0] - scores[1])
-    print(
-        f"{n:>5} images: training {scores[0]:.1%}, validation {scores[1]:.1%}, gap {gaps[-1]:.1%}"
-    )
+    accuracies = [trainer.evaluate(*data)["accuracy"] for data in (some(n), validation)]
+    gaps.append(accuracies[0] - accuracies[1])
+    shown = "training {:.1%}, validation {:.1%}, gap {:.1%}".format(*accuracies, gaps[-1])
+    print(f"{n:>5} images: {shown}")
 
 # %% [markdown]
 # ## What helps: stopping
 #
 # In training the loss falls to the end. In validation it falls first, and then rises: the network
-# is ever more certain, also where it is wrong. With shuffled labels it rises nearly from the start.
+# gets surer and surer, also where it is wrong. With shuffled labels it rises nearly from the start.
 # `EarlyStopping` watches the validation loss, stops when it has not fallen for three epochs, and
-# takes back the weights of the best one so far; a longer patience may find a better one. (Prechelt,
+# restores the weights of the best one so far; a longer patience may find a better one. (Prechelt,
 # Early Stopping - But When?, 1998.)
 
 # %%
@@ -108,7 +107,7 @@ for panel, (name, trainer) in zip((left, right), runs.items(), strict=True):
     panel.plot(history["epoch"], history["accuracy"], "--", c=colours[name], label="training")
     panel.plot(history["epoch"], history["val_accuracy"], c=colours[name], label="validation")
     panel.axhline(0.1, ls=":", c="black", label="guessing")
-    panel.set(title=f"200 images, {name}", xlabel="epoch", ylabel="share right", ylim=(0, 1.05))
+    panel.set(title=f"200 images, {name}", xlabel="epoch", ylabel="accuracy", ylim=(0, 1.05))
     panel.legend(fontsize=9, loc="center right")
 for name, trainer in runs.items():
     epoch, _, best = stops[name]
@@ -121,8 +120,8 @@ falling.set_ylim(0, 6.5)
 falling.legend(fontsize=9, loc="upper left", ncols=2)
 bars = shrinking.bar([f"{n:,}" for n in sizes], gaps, color="#009E73")
 shrinking.bar_label(bars, [f"{gap:.1%}" for gap in gaps])
-shrinking.set(title="The gap, true labels", xlabel="images in training", ylim=(0, 0.32))
-shrinking.set_ylabel("share right, training - validation")
+shrinking.set(title="Generalization gap, true labels", xlabel="images in training", ylim=(0, 0.32))
+shrinking.set_ylabel("accuracy, training - validation")
 
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
@@ -131,16 +130,16 @@ figure.savefig(out / "09_memorising.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# Right on all of its 200 images, the network with true labels is right on 74 % of new ones, that
-# with shuffled labels on 10 %, as one who guesses. The layers, the optimizer, the start and the
-# images are the same, and so is the result in training. So being right in training says nothing of
-# what was learnt: only images held out do. More images narrow the gap. Stopping early keeps the
-# network from going on to learn single labels by heart, and where there is nothing to understand
-# it stops nearly at once.
+# Both networks are right on all of their 200 images. On new images the network with true labels is
+# right on 74 %, that with shuffled labels on 10 %, as if it guessed. The layers, the optimizer, the
+# start and the images are the same, and so is the result in training. So the accuracy in training
+# does not tell what was learnt: only images held out do. More images narrow the gap. Stopping early
+# keeps the network from memorising single labels, and where there is nothing to understand it stops
+# nearly at once.
 #
 # ## Questions
 #
-# 1. Deal out only every second label anew, and leave the others. Are these, too, all learnt by
-#    heart? Where between 10 % and 74 % does validation end?
-# 2. With `Dense(2)` the network has 1,600 parameters, still more than 1,184. Does it learn the
-#    shuffled labels by heart? Which words of the theorem are not fulfilled?
+# 1. Shuffle only every second label, and leave the others. Are the shuffled ones, too, all
+#    memorised? Where between 10 % and 74 % does validation end?
+# 2. With `Dense(2)` the network has 1,600 parameters, still more than 1,184. Does it memorise the
+#    shuffled labels? Which condition of the theorem is not fulfilled?

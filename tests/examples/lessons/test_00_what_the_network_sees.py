@@ -1,4 +1,4 @@
-"""The page beside the evenings: input_gradient is the slope, and going up it raises the score."""
+"""The page beside the evenings: input_gradient is right, and following it raises the logit."""
 
 import re
 
@@ -8,8 +8,8 @@ import pytest
 from tinynn.datasets import CLASS_NAMES
 
 
-def scores(weights, x):
-    """Return scores (N, 10), and which units are open, by the weights and NumPy alone."""
+def logits(weights, x):
+    """Return logits (N, 10), and the masks of the units, by the weights and NumPy alone."""
     out, masks = np.reshape(x, (-1, 784)), []
     for i in range(0, len(weights), 2):
         out = out @ weights[i] + weights[i + 1]
@@ -20,8 +20,8 @@ def scores(weights, x):
 
 
 def probabilities(weights, x):
-    """Return the ten probabilities of one image: softmax of its scores."""
-    z = scores(weights, x)[0][0]
+    """Return the ten probabilities of one image: softmax of its logits."""
+    z = logits(weights, x)[0][0]
     return np.exp(z - z.max()) / np.exp(z - z.max()).sum()
 
 
@@ -32,20 +32,20 @@ def weights(lesson):
 
 
 @pytest.mark.parametrize("k", [1, 4, 6])
-def test_the_input_gradient_is_the_slope_at_every_pixel(lesson, weights, k):
+def test_the_input_gradient_is_the_derivative_at_every_pixel(lesson, weights, k):
     zero = lesson("00")
     image, h = zero.x[7].astype(np.float64).ravel(), 1e-6
-    up, open_up = scores(weights, image + h * np.eye(784))
-    down, open_down = scores(weights, image - h * np.eye(784))
-    smooth = (open_up == open_down).all(axis=1)  # no unit of ReLU changes sides on the way
+    up, mask_up = logits(weights, image + h * np.eye(784))
+    down, mask_down = logits(weights, image - h * np.eye(784))
+    smooth = (mask_up == mask_down).all(axis=1)  # no unit of ReLU changes sides on the way
     assert smooth.mean() > 0.99
     differences = (up - down)[:, k] / (2 * h)
-    backward = zero.slope(zero.exact, image.reshape(1, 28, 28), np.eye(10)[k]).ravel()
+    backward = zero.gradient(zero.exact, image.reshape(1, 28, 28), np.eye(10)[k]).ravel()
     np.testing.assert_allclose(backward[smooth], differences[smooth], atol=1e-6)
     assert np.abs(differences).max() > 0.1
 
 
-def test_the_slope_of_one_direction_is_what_the_lesson_says(lesson):
+def test_the_derivative_in_one_direction_is_what_the_lesson_says(lesson):
     zero = lesson("00")
     assert zero.measured == pytest.approx(zero.promised, rel=1e-6)
     assert f"{zero.promised:.8e}" in zero.text
@@ -53,27 +53,27 @@ def test_the_slope_of_one_direction_is_what_the_lesson_says(lesson):
 
 def test_the_images_shown_are_the_surest_mistakes_and_the_least_sure(lesson, weights):
     zero = lesson("00")
-    z, _ = scores(weights, zero.x.astype(np.float64))
+    z, _ = logits(weights, zero.x.astype(np.float64))
     e = np.exp(z - z.max(axis=1, keepdims=True))
     sure, answers = (e / e.sum(axis=1, keepdims=True)).max(axis=1), z.argmax(axis=1)
     wrong = answers != zero.y
     assert np.mean(~wrong) > 0.75
-    assert wrong[zero.proudest].all()
-    assert sure[zero.proudest].min() == pytest.approx(np.sort(sure[wrong])[-6], abs=1e-4)
-    assert sure[zero.doubtful].max() == pytest.approx(np.sort(sure)[5], abs=1e-4)
+    assert wrong[zero.surest_mistakes].all()
+    assert sure[zero.surest_mistakes].min() == pytest.approx(np.sort(sure[wrong])[-6], abs=1e-4)
+    assert sure[zero.least_sure].max() == pytest.approx(np.sort(sure)[5], abs=1e-4)
 
 
-def test_uphill_the_score_rises_above_that_of_any_real_image(lesson, weights):
+def test_ascent_raises_the_logit_above_that_of_any_real_image(lesson, weights):
     zero = lesson("00")
-    z, _ = scores(weights, np.concatenate(zero.exciting))
-    assert z[-1, 1] > scores(weights, zero.x)[0][:, 1].max() + 2  # 9 to 18, by rounding
+    z, _ = logits(weights, np.concatenate(zero.ascent))
+    assert z[-1, 1] > logits(weights, zero.x)[0][:, 1].max() + 2  # 9 to 18, by rounding
     assert z[20, 1] > z[0, 1]
-    assert 0 <= zero.exciting[-1].min() <= zero.exciting[-1].max() <= 1
+    assert 0 <= zero.ascent[-1].min() <= zero.ascent[-1].max() <= 1
 
 
 def test_a_shirt_becomes_a_coat_by_small_changes(lesson, weights):
     zero = lesson("00")
-    first, last = (scores(weights, image)[0].argmax() for image in (zero.way[0], zero.way[-1]))
+    first, last = (logits(weights, image)[0].argmax() for image in (zero.way[0], zero.way[-1]))
     assert (first, last, zero.y[zero.chosen]) == (6, 4, 6)
     assert 0 < np.abs(zero.change).mean() < 0.1
     assert len(zero.way) < 200
@@ -83,39 +83,39 @@ def test_the_answer_to_the_first_question(lesson, weights):
     """The same changes in other places do not make a coat of it: the direction counts."""
     zero, rng = lesson("00"), np.random.default_rng(0)
     dealt = [rng.permutation(zero.change.ravel()) for _ in range(50)]
-    z, _ = scores(weights, np.clip(zero.way[0].ravel() + np.array(dealt), 0, 1))
+    z, _ = logits(weights, np.clip(zero.way[0].ravel() + np.array(dealt), 0, 1))
     assert np.mean(z.argmax(axis=1) == 6) > 0.6
 
 
 def test_the_answer_to_the_second_question(lesson, weights):
-    """With all units open it is the product of the four matrices."""
+    """With all units active it is the product of the four matrices."""
     zero = lesson("00")
     model = zero.model.astype(np.float64)
     for i in (1, 3, 5):
-        model.layers[i].b += 1000.0**i  # so that every unit is open
+        model.layers[i].b += 1000.0**i  # so that every unit is active
     product = weights[0] @ weights[2] @ weights[4] @ weights[6]  # (784, 10)
-    slope = zero.slope(model, zero.x[:1], np.eye(10)[3])
+    gradient = zero.gradient(model, zero.x[:1], np.eye(10)[3])
     assert all(model.layers[i].mask.all() for i in (2, 4, 6))
-    np.testing.assert_allclose(slope.ravel(), product[:, 3], atol=1e-9)
+    np.testing.assert_allclose(gradient.ravel(), product[:, 3], atol=1e-9)
 
 
-def test_the_printed_scores_are_those_of_the_images(lesson, weights):
+def test_the_printed_logits_are_those_of_the_images(lesson, weights):
     zero = lesson("00")
-    z, _ = scores(weights, np.concatenate([zero.exciting[0], zero.exciting[200]]))
-    highest = scores(weights, zero.x)[0][:, 1].max()
-    printed = zero.text.split("trouser score: grey ")[1].splitlines()[0]
+    z, _ = logits(weights, np.concatenate([zero.ascent[0], zero.ascent[200]]))
+    highest = logits(weights, zero.x)[0][:, 1].max()
+    printed = zero.text.split("trouser logit: grey ")[1].splitlines()[0]
     grey, excited, real = (float(number) for number in re.findall(r"-?\d+\.\d", printed))
     assert [grey, excited, real] == pytest.approx([*z[:, 1], highest], abs=0.06)
     assert excited > real
-    assert "with a higher score than any real one" in zero.prose
+    assert "with a higher logit than any real one" in zero.prose
 
 
 def test_the_picture_shows_twelve_real_images_under_what_the_network_says(lesson, weights):
     zero = lesson("00")
     assert [row.get_suptitle() for row in zero.figure.subfigs] == [
-        "Wrong, and most sure of it",
+        "Wrong, but most sure",
         "Least sure",
-        "Uphill: from grey on the trouser score, and from a shirt to a coat",
+        "Ascent: from grey on the trouser logit, and from a shirt to a coat",
     ]
     sureness = []
     for panel in zero.drawn[:12]:
@@ -131,14 +131,14 @@ def test_the_picture_shows_twelve_real_images_under_what_the_network_says(lesson
     assert sureness[6:] == sorted(sureness[6:])
 
 
-def test_the_picture_shows_both_ways_uphill(lesson, weights):
+def test_the_picture_shows_both_ascents(lesson, weights):
     zero = lesson("00")
     *grey, shirt, change, coat = zero.drawn[12:]
     for panel, steps in zip(grey, (0, 20, 200), strict=True):
         image = panel.axes.images[0].get_array().data  # without its mask
-        np.testing.assert_array_equal(image, zero.exciting[steps][0])
-        score = float(re.fullmatch(rf"step {steps}\ntrouser score (.*)", panel.words[0])[1])
-        assert score == pytest.approx(scores(weights, image)[0][0, 1], abs=0.06)
+        np.testing.assert_array_equal(image, zero.ascent[steps][0])
+        logit = float(re.fullmatch(rf"step {steps}\ntrouser logit (.*)", panel.words[0])[1])
+        assert logit == pytest.approx(logits(weights, image)[0][0, 1], abs=0.06)
 
     first, difference, last = (p.axes.images[0].get_array().data for p in (shirt, change, coat))
     assert (zero.x[zero.chosen] == first).all()

@@ -27,7 +27,7 @@ def test_gradient_descent_arrives_where_least_squares_does(lesson):
     assert all(a > b for a, b in zip(one.losses[:20], one.losses[1:21], strict=True))
 
 
-def test_the_slopes_of_the_text_are_those_that_tinynn_takes(lesson):
+def test_the_gradients_of_the_text_are_those_that_tinynn_takes(lesson):
     one = lesson("01")
     (w, b), (w_next, b_next) = one.path[:2]
     error = w * one.x + b - one.y
@@ -48,7 +48,7 @@ def test_the_answer_to_the_first_question(lesson):
 
 
 def test_the_answer_to_the_second_question(lesson):
-    """Up to the wild sample, by its leverage; squared, one error of 9 counts as 81 errors of 1."""
+    """Up to the outlier, by its leverage; squared, one error of 9 counts as 81 errors of 1."""
     one = lesson("01")
     assert "`y[0] = 10`" in one.prose
     x, y = one.x, 0.7 * one.x + 0.3  # without noise

@@ -1,4 +1,4 @@
-"""Lesson 2: a line stays at ln 2, hidden units get under 0.01; slopes by hand and explained."""
+"""Lesson 2: a line stays at ln 2, hidden units get under 0.01; gradients by hand and explained."""
 
 import re
 
@@ -23,7 +23,7 @@ def test_hidden_units_solve_it(lesson):
         assert (lead > 0) == (a != b)
 
 
-def test_slopes_by_hand_are_those_of_explain_step(lesson):
+def test_gradients_by_hand_are_those_of_explain_step(lesson):
     two = lesson("02")
     names = [update.name for update in two.step.updates]
     assert names == ["0.Dense.W", "0.Dense.b", "2.Dense.W", "2.Dense.b"]
@@ -45,7 +45,7 @@ def test_the_page_of_explain_step_prints_the_numbers_that_are_printed_by_hand(le
     assert [number for row in gradients for number in row] == printed
 
 
-def test_slopes_by_hand_are_those_of_finite_differences(lesson):
+def test_gradients_by_hand_are_those_of_finite_differences(lesson):
     """Of a loss that is written out here, sample by sample."""
     two = lesson("02")
     parameters = two.start(2, 44)
@@ -63,16 +63,16 @@ def test_slopes_by_hand_are_those_of_finite_differences(lesson):
     for array, by_hand in zip(parameters, two.by_hand, strict=True):
         for index in np.ndindex(array.shape):
             kept = array[index]
-            # Biases start at 0, and 0 0 lies on the kink of both units: from above it is open, and
-            # ReLU's slope at the kink itself counts as 0, so only the step down is compared there.
+            # Biases start at 0, and 0 0 lies on the kink of both units. They are active above,
+            # but ReLU's derivative at the kink is 0, so only the step down is compared there.
             high = 0 if array is parameters[1] else 1e-6
             array[index] = kept + high
             above = loss()
             array[index] = kept - 1e-6
             below = loss()
             array[index] = kept
-            slope = (above - below) / (high + 1e-6)
-            assert by_hand[index] == pytest.approx(slope, abs=1e-5)
+            difference = (above - below) / (high + 1e-6)
+            assert by_hand[index] == pytest.approx(difference, abs=1e-5)
 
 
 def test_the_share_of_seeds_is_that_of_the_text(lesson):
@@ -99,16 +99,16 @@ def test_the_answer_to_the_second_question(lesson):
     two_points = 2 * np.log(2) / 4
     three_points = (np.log(3) + 2 * np.log(3 / 2)) / 4
     assert f"{two_points:.2f} {three_points:.2f}" == "0.35 0.48"
-    stuck = ended[ended > 0.1]
+    others = ended[ended > 0.1]
     expected = np.array([two_points, three_points, LN2])
-    assert np.abs(stuck[:, None] - expected).min(axis=1).max() < 0.03
-    assert np.sum(np.abs(stuck - three_points) < 0.03) > 30
-    assert np.sum(np.abs(stuck - two_points) < 0.03) > 3
+    assert np.abs(others[:, None] - expected).min(axis=1).max() < 0.03
+    assert np.sum(np.abs(others - three_points) < 0.03) > 30
+    assert np.sum(np.abs(others - two_points) < 0.03) > 3
 
 
 def test_the_picture_shows_both_losses(lesson):
     two = lesson("02")
-    assert two.figure.get_suptitle().startswith("XOR (the colour of the ground is the answer")
+    assert two.figure.get_suptitle().startswith("XOR (the colour of the background is the")
     panel = two.drawn[0]
     assert panel.words == ("The loss", "step", "loss, mean over the 4 samples")
     assert panel.legend == ["a straight line", "two hidden units", "guessing: ln 2"]
@@ -118,7 +118,7 @@ def test_the_picture_shows_both_losses(lesson):
 
 
 def test_the_picture_shows_the_bits_before_and_behind_the_hidden_units(lesson):
-    """In both planes the ground around a point has the colour of the point's right answer."""
+    """In both planes the background around a point has the colour of the point's right answer."""
     two = lesson("02")
     _, inputs, hidden = two.drawn
     assert inputs.words == ("The input plane", "bit 1", "bit 2")
@@ -131,16 +131,16 @@ def test_the_picture_shows_the_bits_before_and_behind_the_hidden_units(lesson):
 
     rng = np.random.default_rng(0)
     for panel, unit in ((inputs, lambda points: points), (hidden, behind)):
-        ground = panel.axes.collections[0]
+        background = panel.axes.collections[0]
         for answer, points in bits.items():
             drawn = panel.curves[f"right answer {answer}"]
             np.testing.assert_allclose(drawn, unit(points), atol=1e-12)
-            assert all(ground.get_paths()[answer].contains_points(drawn))
+            assert all(background.get_paths()[answer].contains_points(drawn))
         anywhere = rng.uniform(*panel.axes.get_xlim(), (400, 2))
         lead = (behind(anywhere) if panel is inputs else anywhere) @ two.W2 + two.b2
-        blue = ground.get_paths()[1].contains_points(anywhere)
+        blue = background.get_paths()[1].contains_points(anywhere)
         assert np.mean(blue == (lead[:, 1] > lead[:, 0])) > 0.98
-        orange, blue = ground.get_facecolors()
+        orange, blue = background.get_facecolors()
         assert orange[0] > orange[2]
         assert blue[2] > blue[0]
     places = {text.get_text(): text.xy for text in hidden.axes.texts}

@@ -12,8 +12,8 @@ def p_minus_y(z, y):
     """Return (p - y) / N by Python's decimals, to 60 digits and without any overflow."""
     getcontext().prec = 60
     rows = []
-    for scores, answers in zip(z.tolist(), y.tolist(), strict=True):
-        e = [Decimal(score).exp() for score in scores]
+    for logits, answers in zip(z.tolist(), y.tolist(), strict=True):
+        e = [Decimal(logit).exp() for logit in logits]
         rows.append(
             [float((a / sum(e) - Decimal(b)) / len(z)) for a, b in zip(e, answers, strict=True)]
         )
@@ -36,7 +36,7 @@ def test_they_are_so_at_any_gap_in_either_precision(lesson, gap, dtype):
     y = np.array([[1, 0], [1, 0], [0, 1]], dtype)
     right = p_minus_y(z, y)
     tolerance = 8 * float(np.finfo(dtype).eps)
-    for found in (four.slope(CrossEntropy(), z, y), SoftmaxCrossEntropy().backward(z, y)):
+    for found in (four.gradient(CrossEntropy(), z, y), SoftmaxCrossEntropy().backward(z, y)):
         assert found.dtype == dtype
         np.testing.assert_allclose(found, right, rtol=tolerance, atol=tolerance)
 
@@ -50,17 +50,17 @@ def test_a_gap_of_1000_needs_the_floor_in_softmax(lesson):
     assert np.all(four.dz == four.far_parts)  # the last of the three is what tinynn does
 
 
-def test_sure_and_wrong_the_slope_is_1_or_a_ten_thousandth(lesson):
-    """By finite differences of the losses in the gap, the score of the other answer being 0."""
+def test_sure_and_wrong_the_gradient_is_1_or_a_ten_thousandth(lesson):
+    """By finite differences of the losses in the gap, the logit of the other answer being 0."""
     four = lesson("04")
     at = np.flatnonzero(four.gaps == -10).item()
     h = 1e-4
 
-    def slope_of(loss):
+    def derivative_of(loss):
         return abs(loss(-10 + h) - loss(-10 - h)) / (2 * h)
 
-    cross_entropy = slope_of(lambda gap: np.log1p(np.exp(-gap)))
-    squared = slope_of(lambda gap: (1 / (1 + np.exp(gap))) ** 2)
+    cross_entropy = derivative_of(lambda gap: np.log1p(np.exp(-gap)))
+    squared = derivative_of(lambda gap: (1 / (1 + np.exp(gap))) ** 2)
     assert cross_entropy == pytest.approx(1, rel=1e-3)
     assert squared == pytest.approx(1e-4, rel=0.15)
     assert four.sizes["cross-entropy"][at] == pytest.approx(cross_entropy, rel=1e-6)
@@ -76,7 +76,7 @@ def test_squared_error_takes_thousands_of_steps_out_of_a_mistake(lesson):
 
 
 def test_the_answer_to_the_first_question(lesson):
-    """(1 - p)^2 - 2 p (1 - p) = 0 at p = 1/3: a slope of 8/27, at a gap of -ln 2."""
+    """(1 - p)^2 - 2 p (1 - p) = 0 at p = 1/3: a gradient of 8/27, at a gap of -ln 2."""
     four = lesson("04")
     sizes = four.sizes["squared error"]
     assert max(sizes) == pytest.approx(8 / 27, rel=0.01)
@@ -84,7 +84,7 @@ def test_the_answer_to_the_first_question(lesson):
 
 
 def test_the_answer_to_the_second_question(lesson):
-    """-log of the floor; the slope is taken from p - y, which no longer changes."""
+    """-log of the floor; the gradient is taken from p - y, which no longer changes."""
     four = lesson("04")
     p = four.Softmax().forward(four.z32)
     assert CrossEntropy().forward(p, [0]) == pytest.approx(30 * np.log(10), rel=1e-6)
@@ -92,33 +92,33 @@ def test_the_answer_to_the_second_question(lesson):
     assert SoftmaxCrossEntropy().forward(four.z32, [0]) == pytest.approx(1000)
 
 
-def test_the_picture_shows_the_slopes_of_the_text(lesson):
+def test_the_picture_shows_the_gradients_of_the_text(lesson):
     """1 - p and 2 p (1 - p)^2, with p = 1 / (1 + exp(-gap))."""
     panel = lesson("04").drawn[0]
     assert panel.words == (
-        "What a mistake teaches",
+        "The gradient",
         "gap: from sure and wrong to sure and right",
-        "size of the slope in the right score",
+        "size of dL/dz for the right answer",
     )
     assert panel.axes.get_yscale() == "log"
     assert panel.legend == ["cross-entropy", "squared error", "a gap of -10"]
     assert panel.curves["a gap of -10"][:, 0].tolist() == [-10, -10]
-    for name, slope in (
+    for name, gradient in (
         ("cross-entropy", lambda p: 1 - p),
         ("squared error", lambda p: 2 * p * (1 - p) ** 2),
     ):
         gaps, sizes = panel.curves[name].T
         assert (gaps[0], gaps[-1]) == (-15, 15)
-        np.testing.assert_allclose(sizes, slope(1 / (1 + np.exp(-gaps))), rtol=1e-6)
+        np.testing.assert_allclose(sizes, gradient(1 / (1 + np.exp(-gaps))), rtol=1e-6)
 
 
 def test_the_picture_shows_the_way_out_of_a_mistake(lesson):
-    """A step moves the two scores against each other, so the gap grows by twice the slope."""
+    """A step moves the two logits against each other, so the gap grows by twice the gradient."""
     panel = lesson("04").drawn[1]
-    assert panel.words == ("The way out of a mistake", "step, at learning rate 1", "gap")
+    assert panel.words == ("Gradient descent from a mistake", "step, at learning rate 1", "gap")
     assert panel.axes.get_xscale() == "log"
-    assert panel.legend == ["cross-entropy", "squared error", "both answers alike"]
-    assert panel.curves["both answers alike"][:, 1].tolist() == [0, 0]
+    assert panel.legend == ["cross-entropy", "squared error", "both equally likely"]
+    assert panel.curves["both equally likely"][:, 1].tolist() == [0, 0]
     for name, share in (
         ("cross-entropy", lambda p: 1),
         ("squared error", lambda p: 2 * p * (1 - p)),

@@ -1,4 +1,4 @@
-"""Lesson 5: scores are dot products with templates, and ten templates see four in five images."""
+"""Lesson 5: logits are dot products with templates, and ten templates see four in five images."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def data():
     return x.reshape(-1, 784) / 255.0, y, x_test.reshape(-1, 784) / 255.0, y_test
 
 
-def test_a_score_is_a_dot_product_with_the_template(lesson, data):
+def test_a_logit_is_a_dot_product_with_the_template(lesson, data):
     five, (_, _, x_test, _) = lesson("05"), data
     columns = np.stack([template.ravel() for template in five.templates], axis=1).astype(float)
     z = x_test @ columns + five.dense.b  # (1000, 10)
@@ -28,7 +28,7 @@ def test_ten_templates_recognise_four_in_five_images_never_seen(lesson, data):
     z = [[np.vdot(t, row.reshape(28, 28)) for t in five.templates] for row in x_test]
     assert np.mean((np.array(z) + five.dense.b).argmax(axis=1) == y_test) >= 0.8
     assert five.right >= 0.8
-    assert "recognise four in five pictures that they have never met" in five.prose
+    assert "recognise four in five pictures that they have never seen" in five.prose
     assert min(five.recognised, key=five.recognised.get) == "Shirt"
 
 
@@ -86,7 +86,7 @@ def test_the_picture_shows_each_template_under_the_name_of_its_class(lesson):
     assert five.drawn[10].words[2] == "weight: blue for, red against"
 
 
-def test_the_picture_shows_a_boot_and_how_its_scores_add_up(lesson, data):
+def test_the_picture_shows_a_boot_and_how_its_logits_add_up(lesson, data):
     five, (_, _, x_test, y_test) = lesson("05"), data
     photograph, *laid_over, bars = five.drawn[11:]
     image = np.asarray(photograph.axes.images[0].get_array(), float)
@@ -101,7 +101,7 @@ def test_the_picture_shows_a_boot_and_how_its_scores_add_up(lesson, data):
         np.testing.assert_allclose(shown, image * five.templates[c], atol=1e-6)
         assert shown.sum() + five.dense.b[c] == pytest.approx(z[c], abs=1e-4)
 
-    assert bars.words == ("its ten scores, z", "sum of image times template, plus b", "")
+    assert bars.words == ("its ten logits, z", "sum of image times template, plus b", "")
     names = [label.get_text() for label in bars.axes.get_yticklabels()]
     assert names == list(datasets.CLASS_NAMES)
     assert [bar.get_width() for bar in bars.axes.patches] == pytest.approx(z, abs=1e-4)

@@ -21,9 +21,9 @@ def trained(x, y, hidden, seed):
 def test_hidden_layers_with_relu_tell_the_arms_apart_and_nothing_else_does(lesson):
     six = lesson("06")
     for flat in ("no hidden layer", "two, without ReLU"):
-        assert max(six.scores[flat]) < 0.65
-    assert six.scores["two, with ReLU"][0] >= 0.995
-    assert six.scores["two, with ReLU"][1] >= 0.96  # points that it has not seen
+        assert max(six.accuracies[flat]) < 0.65
+    assert six.accuracies["two, with ReLU"][0] >= 0.995
+    assert six.accuracies["two, with ReLU"][1] >= 0.96  # points that it has not seen
     shares = [right for right, _ in six.networks["two, with ReLU"][1]]
     assert shares[0] < 0.6 < 0.99 <= shares[-1]
 
@@ -90,14 +90,14 @@ def test_three_layers_without_a_bend_are_one(lesson):
     a, b, c = np.eye(3)  # corners: with them, all other points of a plane are known
     inner = six.networks["two, without ReLU"][0].layers[:3]
 
-    def scores(point):
+    def logits(point):
         row = point[None, :2].astype(np.float32)
         for layer in inner:
             row = layer.forward(row, training=False)
         return row[0]
 
-    middle = scores((a + b + c) / 3)
-    assert np.allclose(middle, (scores(a) + scores(b) + scores(c)) / 3, atol=1e-4)
+    middle = logits((a + b + c) / 3)
+    assert np.allclose(middle, (logits(a) + logits(b) + logits(c)) / 3, atol=1e-4)
 
 
 def test_the_answer_to_the_first_question(lesson):
@@ -164,6 +164,6 @@ def test_the_last_panel_is_what_the_weights_say_and_its_dashed_line_that_of_the_
     np.testing.assert_allclose(shown, p, atol=0.05)  # the weights are a step further
     first = six.networks["no hidden layer"][0].layers[0]
     dashed = axes.collections[0].get_paths()[0].vertices
-    scores = dashed @ first.W + first.b
+    logits = dashed @ first.W + first.b
     assert np.ptp(dashed[:, 0]) > 2  # from side to side
-    np.testing.assert_allclose(scores[:, 0], scores[:, 1], atol=1e-3)
+    np.testing.assert_allclose(logits[:, 0], logits[:, 1], atol=1e-3)

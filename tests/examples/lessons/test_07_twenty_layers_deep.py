@@ -1,4 +1,4 @@
-"""Lesson 7: by which factor each layer changes the spread, and which start keeps it."""
+"""Lesson 7: by which factor each layer changes the standard deviation, and which start keeps it."""
 
 from functools import partial
 from math import log, sqrt
@@ -9,20 +9,20 @@ import pytest
 from tinynn import SGD, Dense, Flatten, Layer, ReLU, Sequential, SoftmaxCrossEntropy
 
 
-def by_hand(x, std, bend, slope, depth=20, units=512):
-    """Return the spread of z and of dz by depth, in NumPy only; the loss's slope is random."""
+def by_hand(x, std, activation, derivative, depth=20, units=512):
+    """Return the deviations of z and of dz by depth, in NumPy only; the last dz is random."""
     rng = np.random.default_rng(5)
-    rows, weights, slopes, forward = x.reshape(len(x), -1), [], [], []
+    rows, weights, derivatives, forward = x.reshape(len(x), -1), [], [], []
     for _ in range(depth):
         weights.append(rng.normal(0, std, size=(rows.shape[1], units)))
         z = rows @ weights[-1]
         forward.append(sqrt(np.mean(z**2)))
-        slopes.append(slope(z))
-        rows = bend(z)
-    dz, backward = rng.normal(size=rows.shape) * slopes.pop(), []
+        derivatives.append(derivative(z))
+        rows = activation(z)
+    dz, backward = rng.normal(size=rows.shape) * derivatives.pop(), []
     backward.append(sqrt(np.mean(dz**2)))
-    while slopes:
-        dz = dz @ weights.pop().T * slopes.pop()
+    while derivatives:
+        dz = dz @ weights.pop().T * derivatives.pop()
         backward.append(sqrt(np.mean(dz**2)))
     return forward, backward[::-1]
 
@@ -31,12 +31,12 @@ def normal(std, shape, rng):
     return rng.normal(0, std, shape)
 
 
-def factor(spreads):
+def factor(deviations):
     """Return the mean factor from one to the next, by a line through the logarithms."""
-    return np.exp(np.polyfit(np.arange(len(spreads)), np.log(spreads), 1)[0])
+    return np.exp(np.polyfit(np.arange(len(deviations)), np.log(deviations), 1)[0])
 
 
-def test_each_layer_changes_the_spread_by_the_factor_of_the_formula(lesson):
+def test_each_layer_changes_the_standard_deviation_by_the_factor_of_the_formula(lesson):
     """Var(W) * fan_in / 2, here with the numbers put in: 512 / 2 = 16^2."""
     expected = {"too small": 0.32, "glorot_uniform": sqrt(0.5), "he_normal": 1, "too large": 3.2}
     seven = lesson("07")
@@ -57,7 +57,7 @@ def test_a_few_lines_of_numpy_find_the_same_factor(lesson, std):
     assert factor(backward) == pytest.approx(factor(seven.measured[name][1]), rel=0.05)
 
 
-def test_the_starts_have_the_spread_that_the_formula_is_given(lesson):
+def test_the_starts_have_the_standard_deviation_that_the_formula_is_given(lesson):
     for start, std in lesson("07").starts.values():
         assert start((512, 512), np.random.default_rng(3)).std() == pytest.approx(std, rel=0.02)
 
@@ -71,14 +71,14 @@ def test_the_layer_of_ones_own_is_right_and_wants_glorot(lesson):
     z = np.linspace(-2, 2, 9)[None]
     layer = seven.Tanh()
     layer.forward(z)
-    slopes = (np.tanh(z + step) - np.tanh(z - step)) / (2 * step)
-    assert np.allclose(layer.input_gradient(np.ones_like(z)), slopes, atol=1e-8)
+    derivatives = (np.tanh(z + step) - np.tanh(z - step)) / (2 * step)
+    assert np.allclose(layer.input_gradient(np.ones_like(z)), derivatives, atol=1e-8)
     glorot, he = (seven.tanh[name][1] for name in ("glorot_uniform", "he_normal"))
     assert 0.05 < glorot[0] / glorot[-1] < 0.5
     assert he[0] / he[-1] > 50
 
 
-def test_the_picture_shows_which_start_keeps_the_spread(lesson):
+def test_the_picture_shows_which_start_keeps_the_standard_deviation(lesson):
     """The panels share the legend beneath them, so a line is known by its colour."""
     seven = lesson("07")
     (legend,) = seven.figure.legends
@@ -91,25 +91,25 @@ def test_the_picture_shows_which_start_keeps_the_spread(lesson):
     ]
     there, back, own = curves
     assert [panel.words for panel in seven.drawn] == [
-        ("ReLU, forward", "layer", "spread of z"),
-        ("ReLU, back", "layer", "spread of the slope, dz"),
-        ("Tanh, back", "layer", "spread of dz, 1 in layer 100"),
+        ("ReLU, forward", "layer", "standard deviation of z"),
+        ("ReLU, back", "layer", "standard deviation of dz"),
+        ("Tanh, back", "layer", "standard deviation of dz, layer 100 = 1"),
     ]
     assert all(panel.axes.get_yscale() == "log" for panel in seven.drawn)
     for name, by_formula in zip(names, (0.32, sqrt(0.5), 1, 3.2), strict=True):
         for panel, growth in ((there, by_formula), (back, 1 / by_formula)):
-            layers, spreads = panel[name].T
+            layers, deviations = panel[name].T
             assert layers.tolist() == list(range(1, 21))
-            assert factor(spreads) == pytest.approx(growth, rel=0.05)
+            assert factor(deviations) == pytest.approx(growth, rel=0.05)
         np.testing.assert_array_equal(there[name][:, 1], seven.measured[name][0])
         np.testing.assert_array_equal(back[name][:, 1], seven.measured[name][1])
     assert set(own) == {"glorot_uniform", "he_normal"}
     for name, curve in own.items():
         assert curve[:, 0].tolist() == list(range(1, 101))
         assert curve[-1, 1] == 1
-        assert (curve[0, 1] < 1) == (name == "glorot_uniform")  # it fades, and He's grows
-        slopes = seven.tanh[name][1]
-        np.testing.assert_allclose(curve[:, 1] * slopes[-1], slopes)
+        assert (curve[0, 1] < 1) == (name == "glorot_uniform")  # it vanishes, and He's grows
+        deviations = seven.tanh[name][1]
+        np.testing.assert_allclose(curve[:, 1] * deviations[-1], deviations)
 
 
 def test_the_answer_to_the_first_question(lesson):
@@ -117,14 +117,14 @@ def test_the_answer_to_the_first_question(lesson):
 
     class Leaky(Layer):
         def forward(self, x, training=True):
-            self.slope = np.where(x > 0, 1, 0.1)
-            return x * self.slope
+            self.derivative = np.where(x > 0, 1, 0.1)
+            return x * self.derivative
 
         def input_gradient(self, dout):
-            return dout * self.slope
+            return dout * self.derivative
 
     for variance, expected in ((2 / 1.01 / 512, 1), (1 / 512, sqrt(1.01 / 2))):
-        forward, backward = lesson("07").spreads(
+        forward, backward = lesson("07").standard_deviations(
             partial(normal, sqrt(variance)), Leaky, depth=20, units=512
         )
         assert factor(forward) == pytest.approx(expected, rel=0.05)
@@ -133,7 +133,7 @@ def test_the_answer_to_the_first_question(lesson):
 
 @pytest.mark.slow
 def test_the_answer_to_the_second_question(lesson):
-    """Where the spread is lost, all ten scores are nearly 0 for each image: a guess, ln 10."""
+    """Where z vanishes, all ten logits are nearly 0 for each image: a guess, ln 10."""
     seven = lesson("07")
     after = {}
     for name in ("too small", "glorot_uniform", "he_normal"):

@@ -10,9 +10,9 @@ from tinynn import SGD, Adam
 
 def test_the_limit_is_two_over_the_largest_curvature(lesson):
     eight = lesson("08")
-    slopes = lambda w: np.array([w[0], 50 * w[1]])  # noqa: E731  of r^2/2 + 25 s^2
+    gradient = lambda w: np.array([w[0], 50 * w[1]])  # noqa: E731  of r^2/2 + 25 s^2
     h = 1e-3
-    hessian = np.stack([(slopes(h * e) - slopes(-h * e)) / (2 * h) for e in np.eye(2)])
+    hessian = np.stack([(gradient(h * e) - gradient(-h * e)) / (2 * h) for e in np.eye(2)])
     limit = 2 / np.linalg.eigvalsh(hessian).max()
     assert limit == pytest.approx(0.04)
     assert limit < eight.limit < 1.02 * limit  # rates are 0.7 % apart, and 60 steps grow slowly
@@ -56,7 +56,7 @@ def test_momentum_and_adam_are_faster_down_the_valley(lesson):
     eight = lesson("08")
     assert eight.arrivals["momentum"] < 0.5 * eight.arrivals["SGD"]
     assert eight.arrivals["Adam"] < 0.8 * eight.arrivals["SGD"]
-    r, velocity, s, speed = -9.0, 0.0, 1.2, 0.0  # the same ball, by hand
+    r, velocity, s, speed = -9.0, 0.0, 1.2, 0.0  # momentum, by hand
     for _ in range(40):
         velocity, speed = 0.8 * velocity - 0.036 * r, 0.8 * speed - 0.036 * 50 * s
         r, s = r + velocity, s + speed
@@ -66,7 +66,7 @@ def test_momentum_and_adam_are_faster_down_the_valley(lesson):
 @pytest.mark.parametrize("name", ["SGD", "momentum", "Adam"])
 def test_real_images_have_a_gentle_side_and_a_wall(lesson, name):
     eight = lesson("08")
-    losses = eight.scores[name]
+    losses = eight.losses[name]
     best = losses.argmin()
     assert losses[best] < 1.0
     assert 3 < best < len(losses) - 1
@@ -77,7 +77,7 @@ def test_real_images_have_a_gentle_side_and_a_wall(lesson, name):
 
 def test_adam_wants_a_smaller_rate_than_plain_descent(lesson):
     eight = lesson("08")
-    best = {name: eight.tried[losses.argmin()] for name, losses in eight.scores.items()}
+    best = {name: eight.tried[losses.argmin()] for name, losses in eight.losses.items()}
     assert best["Adam"] < best["SGD"] / 4
 
 
@@ -156,7 +156,7 @@ def test_the_picture_shows_the_limit_and_the_wall(lesson):
     assert real.axes.get_xscale() == "log"
     assert real.legend == ["SGD", "momentum", "Adam", "guessing, ln 10"]
     assert real.curves["guessing, ln 10"][:, 1] == pytest.approx(np.log(10))
-    for name, losses in eight.scores.items():
+    for name, losses in eight.losses.items():
         rates, shown = real.curves[name].T
         np.testing.assert_allclose(rates, 10 ** np.linspace(-5, 0, 16))
         np.testing.assert_array_equal(shown, losses)

@@ -7,18 +7,18 @@ from tinynn import Adam, CrossEntropy, Dense, Flatten, ReLU, Sequential, Softmax
 
 
 def right(model, x, y):
-    """Return the share that a model gets right, by its weights and nothing else of tinynn."""
+    """Return the accuracy of a model, by its weights and nothing else of tinynn."""
     W1, b1, W2, b2 = model.named_parameters().values()
     hidden = np.maximum(x.reshape(len(x), 784) @ W1 + b1, 0)
     return np.mean((hidden @ W2 + b2).argmax(axis=1) == y)
 
 
-def test_both_are_learnt_by_heart_and_only_one_is_worth_something(lesson):
+def test_both_memorise_and_only_one_generalizes(lesson):
     nine = lesson("09")
     true, shuffled = (nine.runs[f"{name} labels"].model for name in ("true", "shuffled"))
     assert right(true, nine.few, nine.truth) == 1.0
     assert right(shuffled, nine.few, nine.shuffled) == 1.0
-    assert "is right on 74 % of new ones, that with shuffled labels on 10 %" in nine.prose
+    assert "is right on 74 %, that with shuffled labels on 10 %" in nine.prose
     assert right(true, *nine.validation) == pytest.approx(0.74, abs=0.03)
     assert right(shuffled, *nine.validation) < 0.16  # guessing: 0.10, give or take 0.01
     for name, (_, accuracy) in nine.results.items():
@@ -73,7 +73,7 @@ def train(nine, labels, units):
 
 
 def test_the_answer_to_the_first_question(lesson):
-    """Half of it is learnt by heart, and what is worth something lies in between."""
+    """Half of it is memorised, and validation ends in between."""
     nine = lesson("09")
     labels = nine.truth.copy()
     labels[::2] = np.random.default_rng(3).permutation(labels[::2])
@@ -95,7 +95,7 @@ def test_the_picture_shows_what_both_networks_learn(lesson):
     for panel, (name, labels) in zip(
         nine.drawn, (("true labels", nine.truth), ("shuffled labels", nine.shuffled)), strict=False
     ):
-        assert panel.words == (f"200 images, {name}", "epoch", "share right")
+        assert panel.words == (f"200 images, {name}", "epoch", "accuracy")
         assert panel.legend == ["training", "validation", "guessing"]
         assert panel.curves["guessing"][:, 1].tolist() == [0.1, 0.1]
         trainer = nine.runs[name]
@@ -122,8 +122,8 @@ def test_the_picture_shows_which_epoch_is_kept_and_how_the_gap_shrinks(lesson):
         np.testing.assert_allclose(dot, curve[[epoch]], rtol=1e-3)
         assert f"kept: epoch {epoch + 1}" in losses.legend
 
-    words = ("The gap, true labels", "images in training", "share right, training - validation")
-    assert gaps.words == words
+    title, x_label = "Generalization gap, true labels", "images in training"
+    assert gaps.words == (title, x_label, "accuracy, training - validation")
     sizes = [label.get_text() for label in gaps.axes.get_xticklabels()]
     assert sizes == ["200", "800", "3,200"]
     heights = [bar.get_height() for bar in gaps.axes.patches]
