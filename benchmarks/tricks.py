@@ -1,6 +1,6 @@
 """What each trick for long vectors gains: one training step with it, and without it, in turns.
 
-    round 1: as it is, without the sweep, ...     round 2: ...
+    round 1: as it is, without the flush, ...     round 2: ...
 
 Each form runs in a process of its own, 1,720 real steps; a ratio is taken within a round. Subnormal
 numbers come after some 800 steps, so the ratio of the last third is shown beside that of the whole.
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from statistics import median
 
-from tinynn import Adam, datasets, scale_pixels, vectors  # before NumPy
+from tinynn import Adam, datasets, scale_pixels, threads  # before NumPy
 
 # isort: split
 import contenders
@@ -27,18 +27,18 @@ STEPS = 1_720
 
 def no_second_thread() -> None:
     """Let one thread do all."""
-    vectors.WORTH_A_THREAD = 2**62
+    threads.WORTH_A_THREAD = 2**62
 
 
-def no_sweep() -> None:
+def no_flush() -> None:
     """Leave subnormal numbers where they are."""
-    vectors.SWEEP_EVERY = 2**62
+    threads.SWEEP_EVERY = 2**62
 
 
 def none() -> None:
     """Do without both."""
     no_second_thread()
-    no_sweep()
+    no_flush()
 
 
 def moments_as_means() -> None:
@@ -57,7 +57,7 @@ def moments_as_means() -> None:
             w -= np.multiply(scratch, rate * v_scale / (1 - adam.beta1**adam.t), out=scratch)
 
         v_scale = (1 - adam.beta2**adam.t) ** 0.5
-        vectors.in_two_threads(step, params, grads, *adam.slots.values())
+        threads.in_two_threads(step, params, grads, *adam.slots.values())
 
     Adam.update = update
 
@@ -73,7 +73,7 @@ def no_root() -> None:
             v += np.square(g, out=scratch)
             w -= np.multiply(m, rate, out=scratch)
 
-        vectors.in_two_threads(step, params, grads, *adam.slots.values())
+        threads.in_two_threads(step, params, grads, *adam.slots.values())
 
     Adam.update = update
 
@@ -86,7 +86,7 @@ def one_thread() -> None:
 FORMS: dict[str, Callable[[], None]] = {
     "as it is": lambda: None,
     "without the second thread": no_second_thread,
-    "without the sweep": no_sweep,
+    "without the flush": no_flush,
     "without both": none,
     "OpenBLAS spins for 2^16 ticks": lambda: None,
     "OpenBLAS spins for 2^18 ticks": lambda: None,

@@ -4,8 +4,8 @@
 # The main job, examples/fashion_mlp.py, trains a network that tells ten kinds of clothes apart, and
 # says how often it is right. Here we look into that network, trained on a tenth of its images.
 # Where is it wrong, but sure? Where is it unsure? What does it look for in an image? This page
-# stands beside the ten evenings: read it first, to see where they lead, or last, when no word in it
-# is new.
+# belongs to no evening: read it first, to see where they lead, or last, when you know all its
+# words.
 #
 # The network is 784-512-256-128-10: an image comes in as 784 numbers from 0 (black) to 1 (white),
 # three layers of units each make new numbers of the last, and ten *logits* z come out, a score for

@@ -49,13 +49,13 @@ print(f"the best of 54,000 straight lines: {best:.2f} right")
 # %% [markdown]
 # ## Hidden layers, without ReLU and with it
 #
-# Put two layers of 32 neurons in between. If each is only a weighted sum, nothing is gained, for
+# Put two layers of 32 neurons in between. If each is only a weighted sum, nothing is gained:
 #
 #     (x W + b) V + c  =  x (W V) + (b V + c)
 #
-# is again x times one matrix plus one row of numbers: a single layer, written as two. Only with
-# something that is not a straight line after each sum can the boundary bend. ReLU, max(x, 0), has
-# one kink, and that is enough: each unit of the first layer folds the plane along a line of its
+# is again x times one matrix plus one row of numbers: a single layer, written as two. The boundary
+# can bend only if each sum is followed by something that is not a straight line. ReLU, max(x, 0),
+# has one kink, and that is enough: each unit of the first layer folds the plane along a line of its
 # own, those of the next fold it again. (Goodfellow, Bengio and Courville, Deep Learning, 2016,
 # sections 6.1 and 6.4.1.) All three networks get the same points, loss, learning rate and steps.
 

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 7. Twenty layers deep
 #
-# Last night hidden layers did what nothing can do without them. Why not take twenty? Because an
-# image has to get through all of them, and the gradient of the loss all the way back, and each
-# layer makes both larger or smaller by about the same factor. Tonight we work out that factor, set
-# it to 1, and see what happens where it is not 1. Nothing is trained: it all depends on the first
+# Last night hidden layers solved what no single layer can. Why not take twenty? Because an image
+# has to get through all of them, and the gradient of the loss all the way back, and each layer
+# makes both larger or smaller by about the same factor. Tonight we work out that factor, set it to
+# 1, and see what happens where it is not 1. Nothing is trained: it all depends on the first
 # weights.
 
 # %%

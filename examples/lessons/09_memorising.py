@@ -44,7 +44,7 @@ print(f"{(shuffled == truth).sum()} of 200 shuffled labels are right, by chance"
 # ## Are there enough parameters to memorise?
 #
 # With one hidden layer of n ReLU units, well chosen, a network can give any n different images of d
-# pixels any answers whatever, with no more than
+# pixels any answers, with only
 #
 #     2 n + d parameters: here 2 * 200 + 784 = 1,184
 #
