@@ -74,3 +74,9 @@ def test_a_second_draw_goes_on_where_the_first_ended(initializer):
 def test_each_initializer_is_found_by_its_name():
     assert set(INITIALIZERS) == {"zeros", "glorot_uniform", "he_normal"}
     assert all(INITIALIZERS[f.__name__] is f for f in (zeros, glorot_uniform, he_normal))
+
+
+def test_glorot_counts_the_patches_of_a_convolution_on_both_sides():
+    """fan_in = 3 * 3 * 16, fan_out = 3 * 3 * 32: sqrt(6 / (144 + 288)) = 0.1179."""
+    W = glorot_uniform((3, 3, 16, 32), np.random.default_rng(0))
+    assert 0.117 < abs(W).max() <= np.sqrt(6 / (144 + 288))

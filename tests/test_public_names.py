@@ -11,8 +11,8 @@ import pytest
 
 import tinynn
 
-# Every public name that DESIGN.md promises, with its parameters there, in their order. Others may
-# follow, these stay.
+# Every public name that docs/design.md promises, with its parameters there, in their order. Others
+# may follow, these stay.
 PARAMETERS = {
     "Sequential": "layers input_shape seed dtype",
     "Flatten": "",

@@ -37,9 +37,9 @@ def test_a_history_may_hold_figures_of_a_callback_of_any_kind():
     [
         ({"n_samples": 4.0, "loss": 1.0}, "of 4.0 samples"),
         ({"n_samples": 11, "loss": 1.0}, "of 11 samples"),
-        ({"n_samples": 4, "loss": np.nan}, "the sums are"),
-        ({"n_samples": 4, "seconds": "long"}, "the sums are"),
-        ({"n_samples": 0, "loss": 1.0}, "sums of no samples"),
+        ({"n_samples": 4, "loss": np.nan}, "the totals are"),
+        ({"n_samples": 4, "seconds": "long"}, "the totals are"),
+        ({"n_samples": 0, "loss": 1.0}, "totals of no samples"),
         ({"n_samples": 4, "n_correct": 5}, "of 4 samples 5 were right"),
         ({"n_samples": 5}, "5 samples are no whole number of batches"),
     ],

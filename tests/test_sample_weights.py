@@ -22,6 +22,7 @@ from tinynn import (
     Softmax,
     SoftmaxCrossEntropy,
     Trainer,
+    TrainingDiverged,
     check_gradients,
     minibatches,
 )
@@ -631,3 +632,10 @@ def test_the_doctor_weighs_the_numbers_that_are_held_out():
     held = doctor.record.validation_guess
     assert held.mean == pytest.approx(np.sqrt(np.mean(NUMBERS[3:].mean(axis=0) ** 2)), rel=1e-5)
     assert held.loss == pytest.approx(NUMBERS[3:].var(axis=0).mean() * 27 / 30, rel=1e-5)
+
+
+def test_a_weighted_training_that_diverges_says_so():
+    x = np.arange(8.0)[:, None] * 1e4
+    trainer = Trainer(Sequential([Dense(1)], (1,)), MeanSquaredError(), SGD(1e6))
+    with pytest.raises(TrainingDiverged, match="scaled"):
+        trainer.fit(x, x, epochs=9, sample_weight=np.ones(8))

@@ -4,7 +4,9 @@ The two layers are written as a user would write them. What they compute is know
 from NumPy's mean and variance, and from the numbers that a seed, a position and a step draw.
 """
 
+import collections
 import copy
+import itertools
 import json
 import pickle
 import threading
@@ -730,7 +732,7 @@ def test_a_run_that_is_stopped_anywhere_and_resumed_ends_with_the_same_bits(tmp_
 
 def test_what_is_frozen_does_not_move_whatever_the_optimizer():
     x, y = data()
-    for optimizer in (SGD(0.1, momentum=0.9), Adam(0.01), Own(0.1)):
+    for optimizer in (SGD(0.1, 0.9), Adam(0.01), Own(0.1), Rebinds(1e-3), OwnStep()):
         model = network()
         trainer = Trainer(model, CrossEntropy(), optimizer)
         trainer.fit(x, y, 1)  # so that moments would move it
@@ -748,6 +750,73 @@ def test_what_is_frozen_does_not_move_whatever_the_optimizer():
         model.layers[0].trainable = model.layers[1].trainable = True
         trainer.fit(x, y, 1)
         assert (model.params[frozen] != before[0][frozen]).any()
+
+
+class Rebinds(SGD):
+    """Momentum as many write it: the slot becomes another array."""
+
+    def update(self, params, grads, rate):
+        self.slots["velocity"] = 0.9 * self.slots["velocity"] - rate * grads - 1e-3
+        params += self.slots["velocity"]
+
+
+class OwnStep(SGD):
+    def step(self, params, grads):
+        params -= 0.1 * (grads + 0.01 * params)
+
+
+def test_a_layer_that_fails_leaves_its_frozen_buffers():
+    class Fails(Moving):
+        def forward(self, x, training=True):
+            self.mean = self.mean + 1
+            raise ValueError("broken")
+
+    model = Sequential([Fails()], input_shape=(4,))
+    model.layers[0].trainable = False
+    with pytest.raises(ValueError, match="broken"):
+        model.forward(data(3)[0])
+    assert not model.buffers.any()
+
+
+def test_predicting_never_writes_buffers_not_even_the_same_again():
+    class Reads(Moving):
+        def forward(self, x, training=True):
+            if not training:
+                model.buffers[:] = 7  # as another thread might, in the middle of this
+            return x
+
+    model = Sequential([Reads()], input_shape=(4,))
+    model.layers[0].trainable = False
+    model.forward(data(3)[0], training=False)
+    assert (model.buffers == 7).all()
+
+
+def test_layers_that_share_an_object_are_diagnosed():
+    class Box:
+        a = d = None
+
+    class Push(Layer):
+        def __init__(self, box):
+            self.box = box
+
+        def forward(self, x, training=True):
+            self.box.a = x
+            return x.copy()
+
+        def input_gradient(self, dout):
+            return dout + self.box.d
+
+    class Pop(Push):
+        def forward(self, x, training=True):
+            return x + self.box.a
+
+        def input_gradient(self, dout):
+            self.box.d = dout.copy()
+            return dout
+
+    box, (x, y) = Box(), data()
+    layers = [Dense(5), Push(box), Dense(5), ReLU(), Pop(box), Dense(3), Softmax()]
+    assert diagnose(Sequential(layers, input_shape=(4,)), CrossEntropy(), x, y).record
 
 
 class Own(SGD):
@@ -953,7 +1022,104 @@ class OldGenerator(OwnGenerator):
         self.rng = np.random.RandomState(seed)
 
 
+class Recent(Layer):
+    """Keeps the last means, in whatever container."""
+
+    kept = staticmethod(list)
+
+    def __init__(self):
+        self.recent = collections.deque(maxlen=10)
+
+    def forward(self, x, training=True):
+        if training:
+            self.recent.append(x.mean(axis=0))
+        return x
+
+    def input_gradient(self, dout):
+        return dout
+
+
+class InSlots(Recent):
+    class Kept:
+        __slots__ = ("mean",)
+
+    def __init__(self):
+        self.recent = self.Kept()
+        self.recent.mean = 0.0
+
+    def forward(self, x, training=True):
+        if training:
+            self.recent.mean = self.recent.mean + x.mean(axis=0)
+        return x
+
+
+class BoundMethod(Recent):
+    def __init__(self):
+        self.recent = np.random.default_rng(0).normal
+
+    def forward(self, x, training=True):
+        return x + self.recent(size=x.shape).astype(x.dtype) if training else x
+
+
+class Spawns(Recent):
+    def __init__(self):
+        self.recent = np.random.SeedSequence(3)
+
+    def forward(self, x, training=True):
+        if training:
+            self.recent.spawn(1)
+        return x
+
+
+class CountsOn(Recent):
+    def __init__(self):
+        self.recent = itertools.count()
+
+    def forward(self, x, training=True):
+        if training:
+            next(self.recent)
+        return x
+
+
+class Largest(Recent):
+    """Of a quantised network: the largest number that was seen, 1 at most in the data here."""
+
+    def __init__(self):
+        self.recent = 0.0
+
+    def forward(self, x, training=True):
+        if training:
+            self.recent = max(self.recent, float(abs(x).max(initial=0)))
+        return x
+
+
+class InGroups(Recent):
+    """Takes whole groups of 7 samples alone."""
+
+    def __init__(self):
+        self.recent = 0.0
+
+    def forward(self, x, training=True):
+        if training:
+            self.recent = self.recent + float(x.reshape(-1, 7, x.shape[1]).mean())
+        return x
+
+
+class Slowly(Recent):
+    def __init__(self):
+        self.recent = np.float64(1)
+
+    def forward(self, x, training=True):
+        if training:
+            self.recent = self.recent * (1 - 1e-6)
+        return x
+
+
 STATEFUL = [
+    *(
+        (kind, "keeps recent ")
+        for kind in (Recent, InSlots, BoundMethod, Spawns, CountsOn, Largest, Slowly)
+    ),
     (RunningMean, r"keeps mean .*buffer_shapes\(self, input_shape\): return \{\"mean\": \(4,\)\}"),
     (OwnGenerator, r"keeps rng .*rng = self\.stream\(\)"),
     (OldGenerator, r"keeps rng .*rng = self\.stream\(\)"),
@@ -980,6 +1146,97 @@ def test_a_checkpoint_refuses_it_before_the_first_step(tmp_path, kind, said):
         trained(model, callbacks=[Checkpoint(tmp_path / "run.npz")])
     assert model.step == 0
     assert not (tmp_path / "run.npz").exists()
+
+
+def test_a_checkpoint_looks_with_whole_batches(tmp_path):
+    model = Sequential([InGroups(), Dense(3), Softmax()], input_shape=(4,))
+    x, y = data(42)
+    with pytest.raises(ValueError, match="keeps recent"):
+        Trainer(model, CrossEntropy(), Adam(0.01)).fit(
+            x, y, 1, batch_size=14, callbacks=[Checkpoint(tmp_path / "run.npz")]
+        )
+    with pytest.warns(UserWarning, match=r"cannot be told whether 0\.InGroups keeps something"):
+        save_model(model, tmp_path / "model.npz")  # batches that are made up have no 7 samples
+
+
+class Harmless(Dense):
+    """Caches of kinds that are made at other times than in forward of training."""
+
+    def forward(self, x, training=True):
+        if not training:
+            self.table = np.arange(3)
+        return super().forward(x, training)
+
+    def parameter_gradients(self, dout):
+        super().parameter_gradients(dout)
+        self.norm = float(np.abs(self.dW).max())
+
+    def input_gradient(self, dout):
+        self.last = dout.copy()
+        return super().input_gradient(dout)
+
+
+class LeavesOut(Dense):
+    """A cache for each size of batch, which its __getstate__ leaves out; and a lock, copied."""
+
+    def __init__(self, units):
+        super().__init__(units)
+        self.tables = {}
+
+    def forward(self, x, training=True):
+        self.tables.setdefault(len(x), np.zeros(len(x)))
+        return super().forward(x, training)
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "tables"}
+
+    def __setstate__(self, state):
+        vars(self).update(state, tables={})
+
+
+def test_caches_of_other_times_are_no_state(tmp_path):
+    class Freeze(Callback):
+        def on_epoch_end(self, trainer):
+            trainer.model.layers[0].trainable = False
+
+    x, y = data()
+    for layer in (Harmless(5), LeavesOut(5)):
+        model = Sequential([layer, Dense(3), Softmax()], input_shape=(4,))
+        path = tmp_path / f"{type(layer).__name__}.npz"
+        trained(model, callbacks=[Freeze(), Checkpoint(path)])
+        model.predict(x)
+        model.input_gradient(CrossEntropy().backward(model.forward(x), y))
+        save_model(model, tmp_path / "model.npz")
+
+
+def test_a_layer_that_cannot_be_copied_is_saved_with_a_warning(tmp_path):
+    class Locked(Dense):
+        def __init__(self, units):
+            super().__init__(units)
+            self.lock = threading.Lock()
+
+    model = Sequential([Locked(5)], input_shape=(4,))
+    with pytest.warns(UserWarning, match=r"cannot be told whether 0\.Locked"):
+        save_model(model, tmp_path / "model.npz")
+    assert load_model(tmp_path / "model.npz", [Locked]).params.tobytes() == model.params.tobytes()
+
+
+def test_a_long_list_costs_no_square_of_its_length(tmp_path):
+    class Table(Dense):
+        def initialize(self, rng):
+            super().initialize(rng)
+            self.numbers = [float(i) for i in range(200_000)]
+
+    save_model(Sequential([Table(3)], input_shape=(4,)), tmp_path / "model.npz")
+
+
+def test_a_generator_as_an_argument_is_told_of_the_stream(tmp_path):
+    class Noise(Dropout):
+        def __init__(self, rng):
+            self.rng = rng
+
+    with pytest.raises(ValueError, match=r"self\.stream\(\)"):
+        save_model(Sequential([Noise(np.random.default_rng(0))], input_shape=(4,)), tmp_path / "m")
 
 
 def test_what_is_set_on_a_layer_and_is_no_argument_is_not_lost_either(tmp_path):
@@ -1117,6 +1374,35 @@ def test_files_of_a_class_before_it_gained_an_argument_stay_readable(tmp_path):
     ):
         with pytest.raises(ValueError, match=r"slope|decay|every"):
             run(layer, steps, watcher, 4, resume_from=path)
+
+
+def test_a_loss_that_has_gained_an_argument_goes_on_and_is_kept_again(tmp_path):
+    x, y = data()
+    path = tmp_path / "run.npz"
+
+    class Own(CrossEntropy):
+        pass
+
+    class Once(Callback):
+        affects_training = False
+
+        def on_step_end(self, trainer):
+            trainer.stop = True
+
+    def run(loss, callbacks, **more):
+        model = Sequential([Dense(3), Softmax()], input_shape=(4,))
+        Trainer(model, loss, SGD(0.1)).fit(x, y, 2, callbacks=callbacks, **more)
+        return model
+
+    straight = run(Own(), [])
+    run(Own(), [Checkpoint(path), Once()])
+
+    def init(self, smooth=0.0):
+        self.smooth = smooth
+
+    later = type("Own", (CrossEntropy,), {"__init__": init, "__module__": __name__})
+    resumed = run(later(), [Checkpoint(path)], resume_from=path)
+    assert everything(resumed) == everything(straight)
 
 
 def test_a_checkpoint_from_before_there_were_streams_goes_on(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def without_seconds(history):
 
 
 def batches_of(x, y, size, seed, epoch):
-    """The batches of an epoch, by the rule that DESIGN.md states."""
+    """The batches of an epoch, by the rule that docs/design.md states."""
     order = np.random.SeedSequence(seed, spawn_key=(1, epoch))
     return minibatches(x, y, size, np.random.default_rng(order))
 
@@ -581,3 +582,44 @@ def test_mean_squared_error_refuses_targets_that_numpy_would_stretch():
     with pytest.raises(ValueError, match=r"Use y\[:, None\]"):
         run.fit(X, Y.astype(float), epochs=1, batch_size=2)
     assert run.step == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"epochs": 1, "batch_size": 0},
+        {"epochs": 1, "callbacks": [3]},
+        {"epochs": 1, "validation_data": (1, 2, 3, 4)},
+        {"epochs": 1, "resume_from": "nowhere.npz"},
+    ],
+)
+def test_a_fit_that_is_refused_leaves_the_trainer_as_it_was(wrong):
+    x = np.linspace(-1, 1, 8)[:, None]
+    trainer = Trainer(Sequential([Dense(1)], (1,)), MeanSquaredError(), SGD(0.1))
+    fresh = set(vars(trainer))
+    with pytest.raises((ValueError, OSError)):
+        trainer.fit(x, x, **wrong)
+    assert set(vars(trainer)) == fresh
+    trainer.fit(x, 2 * x, epochs=1)
+    before = dict(vars(trainer))
+    with pytest.raises((ValueError, OSError)):
+        trainer.fit(x + 1, x, **wrong)
+    assert all(vars(trainer)[name] is value for name, value in before.items())
+    assert vars(trainer).keys() == before.keys()
+
+
+def test_warnings_point_at_the_line_that_called_fit():
+    x = np.linspace(0, 1, 40)[:, None]
+    model = Sequential([Dense(1)], (1,))
+    model.layers[0].trainable = False
+    trainer = Trainer(model, MeanSquaredError(), SGD(0.1))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer.fit(x, x, 1, validation_data=(x * 999, x))
+        trainer.fit(x, x, 1, validation_data=(x, x))
+        trainer.fit((x * 255).astype(np.uint8), x, 1)
+    told = [str(warning.message) for warning in caught]
+    for words in ("frozen", "validation x from", "validation data are", "bytes"):
+        assert any(words in text for text in told), words
+    assert {warning.filename for warning in caught} == {__file__}

@@ -264,6 +264,8 @@ def _unwritable(value: Any, where: str) -> InputError:
         plainer = "A text can be."
     elif isinstance(value, (np.ndarray, np.generic)):
         plainer = "An array of float64, or of whole numbers, can be."
+    elif kind.__module__.startswith("numpy.random"):
+        plainer = "A seed can be; and a layer draws from the model's numbers by self.stream()."
     elif callable(value):
         plainer = "A function with a name can be: def f(...)."
     return InputError(

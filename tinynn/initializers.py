@@ -27,14 +27,15 @@ def glorot_uniform(shape: Shape, rng: Generator) -> Array:
     """Uniform with Var(W) = 2 / (fan_in + fan_out), a compromise between forward and backward.
 
     1 / fan_in would keep the standard deviation on the way forward, 1 / fan_out on the way back.
-    shape: (fan_in, fan_out). For layers followed by tanh, softmax or nothing. Glorot and Bengio,
-    Understanding the difficulty of training deep feedforward neural networks, 2010, equation 16.
+    shape: (fan_in, fan_out), or (height, width, channels, filters) of an image's patches. For
+    layers followed by tanh, softmax or nothing. Glorot and Bengio, Understanding the difficulty of
+    training deep feedforward neural networks, 2010, equation 16.
 
     >>> W = glorot_uniform((300, 300), np.random.default_rng(0))
     >>> bool(abs(W).max() <= 0.1)  # sqrt(6 / (300 + 300))
     True
     """
-    fan_in, fan_out = prod(shape[:-1]), shape[-1]
+    fan_in, fan_out = prod(shape[:-1]), prod(shape[:-2]) * shape[-1]
     limit = sqrt(6 / (fan_in + fan_out))
     return rng.uniform(-limit, limit, shape)
 

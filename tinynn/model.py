@@ -73,7 +73,10 @@ class Sequential(Guarded, Portable):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
-        for layer, shape in self._backward_order:  # last: after an error above, layers can be used again
+        for (
+            layer,
+            shape,
+        ) in self._backward_order:  # last: an error leaves layers free
             layer.settle(shape, self.streams)
         self._fixed = FIXED
 
@@ -152,15 +155,17 @@ class Sequential(Guarded, Portable):
             self.streams.before_forward()
         for layer, shape in zip(self.layers, self.output_shapes, strict=True):
             batch_shape = (len(out), *shape)
-            frozen = [] if layer.trainable else [(v, v.copy()) for v in layer.buffers().values()]
+            kept = () if layer.trainable or not training else layer.buffers().values()
+            before = [view.copy() for view in kept]
             try:
                 out = layer.forward(out, training)
             except ValueError as error:
                 checks.not_in_place(error, layer)
                 raise
+            finally:
+                for view, numbers in zip(kept, before, strict=True):  # of a frozen layer's buffers
+                    view[...] = numbers
             checks.check_layer_output(out, batch_shape, layer, "forward", self.dtype)
-            for view, before in frozen:
-                view[...] = before
         if training:
             self._last_output_shape = out.shape
         return out

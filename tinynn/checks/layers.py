@@ -227,7 +227,7 @@ def something_trainable(model: Any) -> None:
     if model.params.size and not any(one.trainable for one in model.layers if one.parameters()):
         warnings.warn(
             "All layers are frozen (trainable = False): training will change nothing.",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

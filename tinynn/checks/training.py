@@ -261,7 +261,7 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Arra
             warnings.warn(
                 f"The validation data are {these}the training data: they say nothing about samples "
                 "that the network has not seen. Hold some out: tinynn.stratified_split.",
-                stacklevel=5,
+                stacklevel=6,
             )
             break
     both = [("x", x, x_held)]
@@ -276,7 +276,7 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Arra
                 f"{name} runs from {ranges[0]}, validation {name} from {ranges[1]}. The network "
                 "has to see both on one scale: do to the validation data what you did to "
                 f"{name}, with the same numbers.",
-                stacklevel=5,
+                stacklevel=6,
             )
     return x_held, y_held, *of_samples
 

@@ -11,6 +11,7 @@ Dimensions: B samples in the batch, C classes.
 import copy
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,9 +108,10 @@ def statistics_of_step(
 def _forward_of_copies(model: Sequential, x: Array) -> tuple[list[Layer], list[Array]]:
     """Return copies of the layers, run forward, and what each got; the prediction comes last."""
     layers, outs = [], [x.astype(model.dtype, copy=False)]
+    together: dict[int, Any] = {}  # so that what layers share, their copies share
     for layer in model.layers:
         own = _of_the_user(layer)
-        layers.append(copy.deepcopy(layer) if own else _light_copy(layer))
+        layers.append(copy.deepcopy(layer, together) if own else _light_copy(layer))
         outs.append(layers[-1].forward(outs[-1].copy() if own else outs[-1]))
     return layers, outs
 

@@ -1,6 +1,6 @@
 """Checkpoints on disk: a model's file, and in it all that a training needs to go on.
 
-training        JSON: epoch, sums, history, settings, callbacks
+training        JSON: epoch, totals, history, settings, callbacks
 training.* ...  the arrays that belong to it, such as the optimizer's moments
 """
 

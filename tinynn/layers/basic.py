@@ -32,11 +32,12 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     buffers);
     `initialize(rng)`: fills parameters and buffers, which are attributes of the layer by now;
     `forward(x, training)`, then `parameter_gradients(dout)` and `input_gradient(dout)`. Backward is
-    in two halves because the first trainable layer needs no dx, and a caller that wants only dx needs no dW.
+    in two halves because the first trainable layer needs no dx, and who wants only dx needs no dW.
 
     A buffer is an array that is kept and saved, but not trained, such as a running mean. Forward
     with `training=True` may write it, and nothing else does. Random numbers come from `stream()`.
-    Where `trainable` is set to False, training changes neither parameters nor buffers.
+    Where `trainable` is set to False, training changes neither parameters nor buffers; forward is
+    still called with `training=True`, and a layer that acts otherwise then asks self.trainable.
 
     What both return has the dtype of what they got: the model's. A mask of another is brought to it
     by `mask.astype(x.dtype)`. With `training=False` forward stores nothing on the layer. A

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.optimizers.slots import Slots
-from tinynn.parameters import Array, frozen_in
+from tinynn.parameters import Array
 from tinynn.threads import flush_subnormals, in_two_threads
 
 Rate: TypeAlias = float | Callable[[int], float]
@@ -64,7 +64,7 @@ class Optimizer(Slots, ABC):
     def step(self, params: Array, grads: Array) -> None:
         """Change `params` in place by one step. Both are flat vectors of one length and dtype.
 
-        What belongs to a layer that is not trainable stays unchanged, and so does its part of the slots.
+        What belongs to a layer that is not trainable stays, as does its part of the slots.
 
         Raises InputError for vectors of another length, or another model's, than those before.
         """
@@ -74,12 +74,7 @@ class Optimizer(Slots, ABC):
         self.belong_to(params)
         self.t += 1
         flush_subnormals(self.slots.values(), self.t)  # tiny numbers are slow: see threads.py
-        vectors = (params, *self.slots.values())
-        frozen = [vector[place] for place in frozen_in(params) for vector in vectors]
-        before = [part.copy() for part in frozen]
         self.update(params, grads, rate)
-        for part, numbers in zip(frozen, before, strict=True):
-            part[...] = numbers
 
     @abstractmethod
     def update(self, params: Array, grads: Array, rate: float) -> None:

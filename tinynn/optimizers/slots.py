@@ -1,15 +1,39 @@
 """What an optimizer keeps from step to step: t, vectors like the parameters, and of which model."""
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.errors import InputError
-from tinynn.parameters import Array, Owner, owner_of
+from tinynn.parameters import Array, Owner, frozen_in, owner_of
+
+Step: TypeAlias = Callable[[Any, Array, Array], None]
+
+
+def _keeps_what_is_frozen(step: Step) -> Step:
+    """Let a `step`, of whatever optimizer, leave the parts alone that belong to frozen layers."""
+
+    @checks.short_traceback
+    @wraps(step)
+    def guarded(self: "Slots", params: Array, grads: Array) -> None:
+        frozen = frozen_in(params)
+        if not frozen:
+            return step(self, params, grads)
+        before = [(params[place].copy(), self._parts(place)) for place in frozen]
+        try:
+            step(self, params, grads)
+        finally:
+            for place, (numbers, parts) in zip(frozen, before, strict=True):
+                params[place] = numbers
+                for name, vector in self.slots.items():
+                    vector[place] = parts.get(name, 0)
+
+    return guarded
 
 
 class Slots(Configured):
@@ -22,6 +46,13 @@ class Slots(Configured):
     _owner: Owner | None = None  # of the vectors that it has stepped; None: no model's, so far
     _unpickled = False  # since its last step
 
+    def __init_subclass__(cls) -> None:
+        """Guard the `step` of each optimizer, also of one that writes it anew."""
+        super().__init_subclass__()
+        if "step" in vars(cls):
+            own: Any = cls
+            own.step = _keeps_what_is_frozen(own.step)
+
     def __init__(self) -> None:
         self._unpickled = False
         self.t = 0
@@ -32,6 +63,9 @@ class Slots(Configured):
         if not self.slots:
             self.slots = {name: np.zeros_like(params) for name in self.state_names}
         self._owner, self._unpickled = owner_of(params) or self._owner, False
+
+    def _parts(self, place: slice) -> dict[str, Array]:
+        return {name: vector[place].copy() for name, vector in self.slots.items()}
 
     def refuse_another_models(self, params: Array) -> None:
         """Raise InputError if these are another model's than those that it has stepped."""

@@ -56,7 +56,7 @@ class Checkpoint(Callback):
                 "that run by resume_from=, give Checkpoint another path, or move the file away."
             )
         check_state(training_state(trainer))  # now, not after hours of training
-        refuse_stateful(trainer.model, trainer.x)
+        refuse_stateful(trainer.model, trainer.x, trainer.batch_size)
 
     def on_step_end(self, trainer: Run) -> None:
         if trainer.schedule:

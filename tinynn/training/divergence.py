@@ -56,7 +56,7 @@ def diverged(run: Run) -> TrainingDiverged:
 
 def _remedies(run: Run) -> list[str]:
     """Name what to try: first to scale what is not scaled, unless the learning rate is huge."""
-    x, y = run.batch
+    x, y = run.batch[:2]  # third are weights, if samples have any
     rate = run.optimizer.rate(max(run.optimizer.t, 1))
     largest, unscaled = float(np.abs(x).max()), []
     if largest > 10:

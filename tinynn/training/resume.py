@@ -39,6 +39,7 @@ from tinynn.training.settings import (
     numbers_of,
     run_settings,
     schedule_of,
+    settings_as_now,
     taking_part,
     unlike_settings,
 )
@@ -187,7 +188,7 @@ def restore(run: Run, path: PathLike) -> Restored:
     if state["grads"] is not None:
         run.model.grads = state["grads"]
     _set_back(run, state)
-    run.settings, run.schedule = state["settings"], schedule
+    run.settings, run.schedule = settings_as_now(state["settings"], run), schedule
     run.architecture = structure(run.model)
     run.checkpoint = f"{path}, of epoch {run.epoch}, step {run.step}"
     run.own_files.add(os.path.realpath(path))
@@ -243,7 +244,7 @@ def _warn_of_other_conditions(state: Mapping[str, Any], path: PathLike) -> None:
     unlike = unequal(state["environment"], environment())
     if unlike:
         told = f"{path} was written under other conditions; last bits may differ:"
-        warnings.warn("\n  ".join([told, *unlike]), stacklevel=5)
+        warnings.warn("\n  ".join([told, *unlike]), stacklevel=6)
 
 
 def _complete(run: Run, model: Sequential, state: dict[str, Any], path: PathLike) -> None:

@@ -84,32 +84,32 @@ class RunningTotals:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "RunningTotals":
-        """Return the sums of which `state` was made by asdict; an InputError if it was not.
+        """Return the totals of which `state` was made by asdict; an InputError if it was not.
 
         >>> RunningTotals.from_state({"loss": 0.5})
         Traceback (most recent call last):
             ...
-        tinynn.errors.InputError: the sums have loss
+        tinynn.errors.InputError: the totals have loss
         """
         if state.keys() != asdict(cls()).keys():
-            raise InputError(f"the sums have {', '.join(state)}")
+            raise InputError(f"the totals have {', '.join(state)}")
         return cls(**state)
 
     def check(self, samples: int, batch_size: int) -> None:
-        """Raise InputError unless an epoch of so many samples could have come to these sums.
+        """Raise InputError unless an epoch of so many samples could have come to these totals.
 
         >>> RunningTotals(loss=1.5, n_samples=2, seconds=0.1).check(samples=3, batch_size=2)
         >>> RunningTotals(loss=1.5, n_samples=4, seconds=0.1).check(samples=3, batch_size=2)
         Traceback (most recent call last):
             ...
-        tinynn.errors.InputError: the sums are of 4 samples
+        tinynn.errors.InputError: the totals are of 4 samples
         """
         if not is_count(self.n_samples, most=samples):
-            raise InputError(f"the sums are of {self.n_samples} samples")
+            raise InputError(f"the totals are of {self.n_samples} samples")
         if not are_numbers(self.loss, self.seconds):
-            raise InputError(f"the sums are {asdict(self)}")
+            raise InputError(f"the totals are {asdict(self)}")
         if not self.n_samples and self != RunningTotals():
-            raise InputError(f"the sums of no samples are {asdict(self)}")
+            raise InputError(f"the totals of no samples are {asdict(self)}")
         if self.n_correct is not None and not is_count(self.n_correct, most=self.n_samples):
             raise InputError(f"of {self.n_samples} samples {self.n_correct} were right")
         if self.n_samples % batch_size and self.n_samples != samples:
@@ -212,7 +212,7 @@ class Callback(Configured):
         """After the last step, unless an exception ended training."""
 
     def turn(self, trainer: Run) -> int:
-        """Return its place among the callbacks: those with 0 run first, in the given order, then 1 ..."""
+        """Return its place among callbacks: 0 come first, in the given order, then 1 ..."""
         return 0
 
     def state(self) -> dict[str, Any]:

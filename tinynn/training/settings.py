@@ -35,7 +35,7 @@ def unlike_settings(theirs: dict[str, Any], run: Run, same_python: bool) -> list
 
     same_python: whether byte code can be compared.
     """
-    told = _as_now(_but_data(theirs), run), _descriptions(run)
+    told = settings_as_now(_but_data(theirs), run), _descriptions(run)
     unlike = unequal(*told) if same_python else unequal(*map(_without_code, told))
     ours = _data(run)
     for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
@@ -120,7 +120,7 @@ def _descriptions(run: Run) -> dict[str, Any]:
     }
 
 
-def _as_now(settings: dict[str, Any], run: Run) -> dict[str, Any]:
+def settings_as_now(settings: dict[str, Any], run: Run) -> dict[str, Any]:
     """Return a checkpoint's settings with what classes have gained since as arguments."""
     callbacks = zip(settings["callbacks"], taking_part(run), strict=False)
     filled = [_filled(told, callback) for told, callback in callbacks]

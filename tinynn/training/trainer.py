@@ -17,7 +17,7 @@ from tinynn.parameters import Array
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.divergence import all_finite, diverged
 from tinynn.training.guessing import best_guess
-from tinynn.training.resume import batch_before, begin, begun, restore
+from tinynn.training.resume import Restored, batch_before, begin, begun, restore
 from tinynn.training.run import Callback, History, Run, RunningTotals
 
 
@@ -68,26 +68,14 @@ class Trainer(Run):
         Warns of bytes that were not scaled, of validation data that are training data or on another
         scale, and of a loss over twice that of guessing among the classes, or the mean of y.
         """
-        checks.something_trainable(self.model)
-        self.x, self.y, *self.weights = checks.data(self.model, self.loss, x, y, sample_weight)
-        self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
-        self.guess = best_guess(self.model, self.loss, self.y, *self.weights)
-        checks.check_integer("epochs", epochs)
-        self.batch_size = checks.check_integer("batch_size", batch_size)
-        self.n_samples, self.recent_losses = len(self.x), []
-        callbacks = checks.instances(callbacks, Callback, "callbacks")
-        self.callbacks = sorted(callbacks, key=lambda callback: callback.turn(self))
-        self.totals, self.epoch, self.stop = RunningTotals(), len(self.history.epochs), False
-        self.resumed, self.checkpoint, restored = resume_from is not None, "", None
-        self.settings = None
-        self.epochs = epochs if self.resumed else self.epoch + epochs
-        if resume_from is not None:
-            restored = restore(self, resume_from)
-            self.batch = batch_before(self) if self.step else self.batch
-        else:
-            self.optimizer.refuse_another_models(self.model.params)
-            if any(isinstance(callback, Checkpoint) for callback in self.callbacks):
-                begin(self)
+        before = dict(vars(self))
+        try:
+            self.x, self.y, *self.weights = checks.data(self.model, self.loss, x, y, sample_weight)
+            restored = self._prepare(epochs, batch_size, validation_data, callbacks, resume_from)
+        except BaseException:  # what is refused leaves the trainer as it was
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         self._tell("on_train_begin")
         if restored is not None:
             restored.put_back(self)
@@ -99,6 +87,31 @@ class Trainer(Run):
                 self._run_epoch()
         self._tell("on_train_end")
         return self.history
+
+    def _prepare(
+        self, epochs: int, batch_size: int, validation_data: tuple[npt.ArrayLike, ...] | None,
+        callbacks: Iterable[Callback], resume_from: PathLike | None,
+    ) -> Restored | None:  # fmt: skip
+        """Check what fit is given, and set all to the beginning, or to where a checkpoint was."""
+        checks.something_trainable(self.model)
+        self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
+        self.guess = best_guess(self.model, self.loss, self.y, *self.weights)
+        checks.check_integer("epochs", epochs)
+        self.batch_size = checks.check_integer("batch_size", batch_size)
+        self.n_samples, self.recent_losses = len(self.x), []
+        callbacks = checks.instances(callbacks, Callback, "callbacks")
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.turn(self))
+        self.totals, self.epoch, self.stop = RunningTotals(), len(self.history.epochs), False
+        self.resumed, self.checkpoint, self.settings = resume_from is not None, "", None
+        self.epochs = epochs if self.resumed else self.epoch + epochs
+        if resume_from is not None:
+            restored = restore(self, resume_from)
+            self.batch = batch_before(self) if self.step else self.batch
+            return restored
+        self.optimizer.refuse_another_models(self.model.params)
+        if any(isinstance(callback, Checkpoint) for callback in self.callbacks):
+            begin(self)
+        return None
 
     @np.errstate(all="ignore")  # what is no number is refused in words
     @checks.short_traceback
