@@ -85,7 +85,7 @@ class Sequential(Guarded, Portable):
         self._owner.parts = self.layers
         self._params, params = flat_vector(self._shapes, self.dtype, self._owner)
         self._grads, grads = flat_vector(self._shapes, self.dtype, self._owner)
-        self._buffers, buffers = flat_vector(self._buffer_shapes, self.dtype)
+        self._buffers, buffers = flat_vector(self._buffer_shapes, self.dtype, self._owner)
         for layer in self.layers:
             layer.bind(params, grads, buffers)
 
@@ -153,19 +153,20 @@ class Sequential(Guarded, Portable):
         out = checks.batch(x, self.input_shape, "forward").astype(self.dtype, copy=False)
         if training:
             self.streams.before_forward()
-        for layer, shape in zip(self.layers, self.output_shapes, strict=True):
-            batch_shape = (len(out), *shape)
-            kept = () if layer.trainable or not training else layer.buffers().values()
-            before = [view.copy() for view in kept]
-            try:
-                out = layer.forward(out, training)
-            except ValueError as error:
-                checks.not_in_place(error, layer)
-                raise
-            finally:
-                for view, numbers in zip(kept, before, strict=True):  # of a frozen layer's buffers
-                    view[...] = numbers
-            checks.check_layer_output(out, batch_shape, layer, "forward", self.dtype)
+        frozen = frozen_in(self._buffers) if training and self._buffers.size else []
+        before = self._buffers.copy() if frozen else self._buffers
+        try:
+            for layer, shape in zip(self.layers, self.output_shapes, strict=True):
+                batch_shape = (len(out), *shape)
+                try:
+                    out = layer.forward(out, training)
+                except ValueError as error:
+                    checks.not_in_place(error, layer)
+                    raise
+                checks.check_layer_output(out, batch_shape, layer, "forward", self.dtype)
+        finally:
+            for place in frozen:
+                self._buffers[place] = before[place]
         if training:
             self._last_output_shape = out.shape
         return out
@@ -184,8 +185,8 @@ class Sequential(Guarded, Portable):
             checks.check_layer_output(dout, (size, *shape), layer, "input_gradient", self.dtype)
         if self.layers[first].trainable:
             self.layers[first].parameter_gradients(dout)
-        for frozen in frozen_in(self.grads):
-            self.grads[frozen] = 0
+        for place in frozen_in(self.grads):
+            self.grads[place] = 0
 
     def input_gradient(self, dp: npt.ArrayLike) -> Array:
         """Return dx (B, *input_shape), how the loss changes with the input; `grads` are kept.

@@ -12,6 +12,7 @@ for the same memory. No view may ever be replaced by another array, or the two w
 import os
 from collections.abc import Mapping
 from math import prod
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -22,6 +23,7 @@ from tinynn.errors import InputError
 
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
+IS_TRAINABLE = attrgetter("trainable")  # asked at each step, so it had better be fast
 Generator: TypeAlias = "np.random.Generator"  # in quotes: NumPy loads that part when one draws
 
 
@@ -75,12 +77,10 @@ def layout_of(vector: Array) -> list[Span]:
     owner, spans, start = owner_of(vector), list[Span](), 0
     if owner is None:
         return [Span("", slice(0, vector.size), 1, True)]
-    trainable = {
-        f"{part.name}.{key}": part.trainable for part in owner.parts for key in part._names
-    }
     for name, shape in cast(_Memory, vector.base).shapes.items():
         place = slice(start, start + prod(shape))
-        spans.append(Span(name, place, len(shape), trainable[name]))
+        part = owner.parts[int(name.partition(".")[0])]  # "1.Dense.W" is of the part 1
+        spans.append(Span(name, place, len(shape), part.trainable))
         start = place.stop
     return spans
 
@@ -88,7 +88,7 @@ def layout_of(vector: Array) -> list[Span]:
 def frozen_in(vector: Array) -> list[slice]:
     """Return where in a vector the arrays lie that no step may change: those of frozen layers."""
     owner = owner_of(vector)
-    if owner is None or all(part.trainable for part in owner.parts):
+    if owner is None or all(map(IS_TRAINABLE, owner.parts)):
         return []
     return [span.place for span in layout_of(vector) if not span.trainable]
 

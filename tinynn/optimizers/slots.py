@@ -12,21 +12,20 @@ from tinynn.configuration import Configured
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Owner, frozen_in, owner_of
 
-Step: TypeAlias = Callable[[Any, Array, Array], None]
+Method: TypeAlias = Callable[..., None]
 
 
-def _keeps_what_is_frozen(step: Step) -> Step:
-    """Let a `step`, of whatever optimizer, leave the parts alone that belong to frozen layers."""
+def _keeps_what_is_frozen(method: Method) -> Method:
+    """Let an optimizer's `update`, or `step`, leave alone what belongs to frozen layers."""
 
-    @checks.short_traceback
-    @wraps(step)
-    def guarded(self: "Slots", params: Array, grads: Array) -> None:
+    @wraps(method)
+    def guarded(self: "Slots", params: Array, *rest: Any) -> None:
         frozen = frozen_in(params)
         if not frozen:
-            return step(self, params, grads)
+            return method(self, params, *rest)
         before = [(params[place].copy(), self._parts(place)) for place in frozen]
         try:
-            step(self, params, grads)
+            method(self, params, *rest)
         finally:
             for place, (numbers, parts) in zip(frozen, before, strict=True):
                 params[place] = numbers
@@ -47,11 +46,14 @@ class Slots(Configured):
     _unpickled = False  # since its last step
 
     def __init_subclass__(cls) -> None:
-        """Guard the `step` of each optimizer, also of one that writes it anew."""
+        """Guard what changes parameters in each optimizer, also in one that writes `step` anew."""
         super().__init_subclass__()
-        if "step" in vars(cls):
-            own: Any = cls
-            own.step = _keeps_what_is_frozen(own.step)
+        for name in ("update", "step"):
+            own: Any = vars(cls).get(name)
+            if getattr(own, "__isabstractmethod__", False):
+                return  # the contract itself, whose step calls update
+            if own is not None:
+                setattr(cls, name, _keeps_what_is_frozen(own))
 
     def __init__(self) -> None:
         self._unpickled = False
