@@ -238,6 +238,7 @@ def test_more_epochs_are_gone_on_to_and_other_settings_are_refused(tmp_path, str
 def test_a_second_run_in_the_same_folder_is_refused_and_names_the_first(tmp_path):
     first = start(tmp_path)
     wait_for(in_training(tmp_path), first)
+    first.send_signal(signal.SIGSTOP)  # it holds its folder, and cannot end meanwhile
     for arguments in ((), ("--resume",)):
         second = start(tmp_path, *arguments)
         _, errors = second.communicate()
