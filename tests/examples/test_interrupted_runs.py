@@ -468,7 +468,7 @@ def test_a_kill_within_the_writing_of_a_checkpoint_loses_nothing(
 @pytest.mark.slow
 def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, training_seconds, capsys):
     rng = np.random.default_rng(0)
-    within_a_write = within_training = 0
+    kills = within_a_write = within_training = 0
     for run in range(10):
         folder = tmp_path / f"{run}"
         folder.mkdir()
@@ -479,14 +479,18 @@ def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, trainin
             time.sleep(rng.uniform(0, training_seconds / 2))
             process.kill()
             text, errors = process.communicate()
+            if process.returncode == BUT_FOR_PICTURES:
+                break  # on a machine that is faster than a moment ago, it had ended
             assert process.returncode == -signal.SIGKILL, errors
+            kills += 1
             within_training += "== evaluate" not in text
             within_a_write += bool(list((folder / "run").glob(".checkpoint.npz.*.tmp")))
         resume_to_the_end(folder)
         assert outcome(folder) == straight
     with capsys.disabled():
         print(
-            f"\n50 kills in 10 runs, {within_training} of them in training, {within_a_write} within"
-            " the writing of a checkpoint: no bit changed"
+            f"\n{kills} kills in 10 runs, {within_training} of them in training, "
+            f"{within_a_write} within the writing of a checkpoint: no bit changed"
         )
+    assert kills >= 35
     assert within_training >= 25
