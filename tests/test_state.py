@@ -933,7 +933,9 @@ def test_resuming_with_other_layers_frozen_is_refused(tmp_path):
     trained(callbacks=[Checkpoint(tmp_path / "run.npz")])
     model = network()
     model.layers[0].trainable = False
-    with pytest.raises(ValueError, match="frozen"):
+    with pytest.raises(
+        ValueError, match=r"frozen: \[\] against \['0\.Dense'\]; set layer\.trainable"
+    ):
         Trainer(model, CrossEntropy(), Adam(0.01)).fit(
             x, y, 4, batch_size=7, resume_from=tmp_path / "run.npz"
         )

@@ -40,7 +40,8 @@ def unlike_settings(theirs: dict[str, Any], run: Run, same_python: bool) -> list
     ours = _data(run)
     for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
         unlike += unlike_data(name, theirs["data"].get(name), ours.get(name))
-    return unlike
+    frozen = "; set layer.trainable as it was when that run began, before you call fit"
+    return [line + frozen if line.startswith("frozen") else line for line in unlike]
 
 
 def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
