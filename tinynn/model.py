@@ -73,10 +73,8 @@ class Sequential(Guarded, Portable):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
-        for (
-            layer,
-            shape,
-        ) in self._backward_order:  # last: an error leaves layers free
+        # only now: after an error above, the layers can be used again
+        for layer, shape in self._backward_order:
             layer.settle(shape, self.streams)
         self._fixed = FIXED
 

@@ -99,7 +99,7 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     def input_gradient(self, dout: Array) -> Array:
         """Return dx, shaped like x."""
 
-    @checks.short_traceback  # shortens the traceback of an InputError
+    @checks.short_traceback
     def backward(self, dout: Array) -> Array:
         """Both halves: write the parameters' gradients, return dx."""
         self.parameter_gradients(dout)
@@ -109,9 +109,8 @@ class Layer(ParameterViews, Configured, Portable, ABC):
         """Return on which side of its kink each number of a batch x lies: booleans (B, ...).
 
         None, the default, for a layer without a kink. It stores nothing, and reads x, not what
-        forward remembers. With it check_gradients knows exactly which steps cross the kink; and
-        where it is shaped like out, a number that is False and for which out is 0 is one of an
-        inactive unit.
+        forward remembers. With it check_gradients knows exactly which steps cross the kink. Where
+        it is shaped like out, a unit is inactive where the mask is False and out is 0.
         """
         return None
 

@@ -300,8 +300,8 @@ def is_of_this_run(run: Run, path: PathLike) -> bool:
     """Whether a checkpoint is of the run that is resumed: its settings are, and its model is."""
     try:
         state = load_checkpoint(path, run.model)[1]
-        return bool(state["settings"] == run.settings)
-    except (OSError, ValueError, TypeError, KeyError):
+        return settings_as_now(state["settings"], run) == run.settings
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return False
 
 
