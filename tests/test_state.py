@@ -1426,8 +1426,12 @@ def test_a_checkpoint_from_before_there_were_streams_goes_on(tmp_path):
     training["sums"] = {names.get(name, name): value for name, value in totals.items()}
     old = {**arrays, "training": np.array(json.dumps(training)), "format": np.array(1)}
     np.savez(path, **old)
+    second = tmp_path / "second.npz"  # of the same run, which goes on with both
+    np.savez(second, **old)
     resumed = model()
-    Trainer(resumed, CrossEntropy(), Adam(0.01)).fit(x, y, 4, resume_from=path)
+    Trainer(resumed, CrossEntropy(), Adam(0.01)).fit(
+        x, y, 4, callbacks=[Checkpoint(path), Checkpoint(second)], resume_from=path
+    )
     assert resumed.params.tobytes() == straight.params.tobytes()
 
 
