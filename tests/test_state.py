@@ -1223,6 +1223,22 @@ def test_a_layer_that_cannot_be_copied_is_saved_with_a_warning(tmp_path):
     assert load_model(tmp_path / "model.npz", [Locked]).params.tobytes() == model.params.tobytes()
 
 
+def test_an_object_with_a_get_state_of_another_kind_is_compared_by_what_it_holds(tmp_path):
+    class Table:
+        rows = 3
+
+        def get_state(self, which):
+            return which
+
+    class Holds(Dense):
+        def __init__(self, units):
+            super().__init__(units)
+            self.table = Table()
+
+    save_model(Sequential([Holds(3)], input_shape=(4,)), tmp_path / "model.npz")
+    assert load_model(tmp_path / "model.npz", [Holds]).layers[0].table.rows == 3
+
+
 def test_a_long_list_costs_no_square_of_its_length(tmp_path):
     class Table(Dense):
         def initialize(self, rng):

@@ -157,9 +157,10 @@ def _state_of_generator(value: Any) -> Any:
     """Return the state of a source of random numbers; None for what is none."""
     if isinstance(value, np.random.Generator):
         return value.bit_generator.state
-    for method in ("getstate", "get_state"):
-        if hasattr(value, method) and not isinstance(value, type):
-            return getattr(value, method)()
+    if type(value).__module__ == "random":
+        return value.getstate()
+    if type(value).__module__ == "numpy.random.mtrand":  # RandomState, of older programs
+        return value.get_state()
     return None
 
 
