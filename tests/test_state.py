@@ -541,7 +541,7 @@ def test_explain_step_meets_the_same_network_again():
     step = explain_step(model, CrossEntropy(), SGD(1e-3), x, y)
     assert step.again == "same batch"
     change = step.loss - step.loss_after
-    assert change == pytest.approx(step.promised, rel=0.1)
+    assert change == pytest.approx(step.predicted_decrease, rel=0.1)
     twin = copy.deepcopy(model)
     p = twin.forward(x)
     assert step.loss == CrossEntropy().forward(p, y)  # the very step that training takes next

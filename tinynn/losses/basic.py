@@ -150,7 +150,7 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     classifies, takes = True, "scores"
-    equations = "L = mean -sum y log softmax(z)", "dz = (softmax(z) - y) / B"
+    equations = "L = mean of -sum y log softmax(z)", "dz = (softmax(z) - y) / B"
     equations_of_classes = "L = mean of -log softmax(z)[y]", "dz = (softmax - onehot(y)) / B"
 
     def forward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> float:

@@ -126,7 +126,8 @@ class SGD(Optimizer):
     def equations(self, rate: float) -> tuple[str, ...]:
         if self.momentum:
             name = f"SGD {rate:g}, momentum {self.momentum:g}"
-            return name, f"v <- {self.momentum:g} v - {rate:g} dW,  W <- W + v"
+            velocity = f"velocity <- {self.momentum:g} velocity - {rate:g} dW"
+            return name, f"{velocity},  W <- W + velocity"
         return f"SGD {rate:g}", f"W <- W - {rate:g} dW", f"{rate:g} |grad|^2"
 
 
@@ -195,4 +196,5 @@ class Adam(Optimizer):
         in_two_threads(step, params, grads, *self.slots.values())
 
     def equations(self, rate: float) -> tuple[str, ...]:
-        return f"Adam {rate:g}", f"W <- W - {rate:g} m / (sqrt(v) + {self.epsilon:g})"
+        update = f"W <- W - {rate:g} m / (sqrt(v) + {self.epsilon:g})"
+        return f"Adam {rate:g}", f"{update},  m and v: first and second moment of dW"
