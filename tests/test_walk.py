@@ -357,7 +357,7 @@ def test_a_wrong_layer_in_a_model_of_ones_own_is_blamed_itself():
     report = report_of([Dense(3), Tanh(), Flipped(3)], Residual)
     assert report.culprit.name == "2.Flipped.W"
     assert "by parameter_gradients" in report.diagnosis
-    assert "Exactly right but for its sign." in report.diagnosis
+    assert "Only its sign is wrong." in report.diagnosis
 
 
 # The halves of backward
@@ -379,7 +379,7 @@ def test_where_backward_is_right_and_input_gradient_alone_is_not_it_is_named():
     assert report.culprit.name == "2.OtherHalf.x"
     line = OtherHalf.input_gradient.__code__.co_firstlineno
     assert f"by input_gradient (test_walk.py:{line})" in report.diagnosis
-    assert "Exactly right but for its sign." in report.diagnosis
+    assert "Only its sign is wrong." in report.diagnosis
 
 
 class CountsCalls(Dense):
