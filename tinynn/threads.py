@@ -119,11 +119,18 @@ def _run(work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> No
 def blas_pools() -> list[dict[str, Any]]:
     """Return what threadpoolctl knows of NumPy's matrix products; nothing where it is missing."""
     try:
-        from threadpoolctl import threadpool_info
+        pools = _blas_libraries().info()
     except ImportError:  # training needs NumPy alone
         return []
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     return [pool for pool in pools if "numpy" in pool["filepath"]] or pools  # not SciPy's
+
+
+@cache
+def _blas_libraries() -> Any:
+    """Return what asks the loaded libraries; to find them takes ten milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 @cache
