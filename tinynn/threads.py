@@ -109,10 +109,10 @@ class _Part:
 def _run(work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> None:
     """Do the work with this thread's scratch, which stays from call to call: new memory is slow."""
     size, dtype = len(vectors[0]), vectors[0].dtype
-    room = getattr(_scratch, dtype.name, np.empty(0, dtype))
-    if len(room) < size:
+    room = getattr(_scratch, dtype.char, None)
+    if room is None or len(room) < size:
         room = np.empty(size, dtype)
-        setattr(_scratch, dtype.name, room)
+        setattr(_scratch, dtype.char, room)
     work(*vectors, room[:size])
 
 
