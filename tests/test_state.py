@@ -541,7 +541,7 @@ def test_explain_step_meets_the_same_network_again():
     step = explain_step(model, CrossEntropy(), SGD(1e-3), x, y)
     assert step.again == "same batch"
     change = step.loss - step.loss_after
-    assert change == pytest.approx(step.promised, rel=0.1)
+    assert change == pytest.approx(step.predicted_decrease, rel=0.1)
     twin = copy.deepcopy(model)
     p = twin.forward(x)
     assert step.loss == CrossEntropy().forward(p, y)  # the very step that training takes next
@@ -874,7 +874,7 @@ def test_a_buffer_does_not_move_though_its_layer_does_not_ask():
 @pytest.mark.parametrize("value", [0, 1, None, "no", np.True_])
 def test_trainable_is_true_or_false(value):
     layer = network().layers[0]
-    with pytest.raises(ValueError, match=r"0\.Dense\.trainable is True or False, got"):
+    with pytest.raises(ValueError, match=r"0\.Dense\.trainable must be True or False, got"):
         layer.trainable = value
     assert layer.trainable is True
 

@@ -1,4 +1,4 @@
-"""The layers of a model as JSON, for a file, and back again; and as a table, for a reader."""
+"""The layers of a model as JSON, for a file, and from JSON; and as a table, for a reader."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from tinynn.parameters import Shape
 
 
 def layers_to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Return the class, the arguments, and whether it is trained, of each layer, in JSON's types.
+    """Return each layer's class and arguments, and whether it is frozen, as JSON's types.
 
     Raises InputError if a layer cannot be described by its class's name and arguments.
 
@@ -31,9 +31,9 @@ def layers_to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
 def layers_from_json(
     entries: Iterable[Mapping[str, Any]], own: Iterable[Callable[..., Any]] = ()
 ) -> list[Layer]:
-    """Return fresh layers, as `layers_to_json` has told them.
+    """Return new layers from what `layers_to_json` returned.
 
-    own: the classes and initializers of the user's own among them.
+    own: the user's own classes and initializers that these layers need.
     """
     known = checks.with_own({**LAYERS, **INITIALIZERS}, own)
     classes = {name: t for name, t in known.items() if isinstance(t, type) and issubclass(t, Layer)}

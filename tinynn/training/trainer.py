@@ -108,7 +108,7 @@ class Trainer(Run):
             restored = restore(self, resume_from)
             self.batch = batch_before(self) if self.step else self.batch
             return restored
-        self.optimizer.refuse_another_models(self.model.params)
+        self.optimizer.refuse_another_model(self.model.params)
         if any(isinstance(callback, Checkpoint) for callback in self.callbacks):
             begin(self)
         return None
