@@ -143,6 +143,14 @@ def few_of(seeds, plain=3):
     ]
 
 
+def every_other(cases, name):
+    """Return all cases, named by one of their parts; every other one is a long attack."""
+    return [
+        pytest.param(*case, marks=[pytest.mark.slow] * (n % 2), id=str(case[name]))
+        for n, case in enumerate(cases)
+    ]
+
+
 def data(size=4):
     rng = np.random.default_rng(3)
     return rng.normal(size=(size, FEATURES)), np.arange(size) % FEATURES
@@ -408,7 +416,7 @@ DIAGNOSES = [
 ]
 
 
-@pytest.mark.parametrize(("parts", "culprit", "said"), DIAGNOSES, ids=[d[1] for d in DIAGNOSES])
+@pytest.mark.parametrize(("parts", "culprit", "said"), every_other(DIAGNOSES, name=1))
 def test_the_right_layer_the_right_array_and_the_right_mistake_are_named(parts, culprit, said):
     report = report_on(**parts)
     assert report.culprit.name == culprit
@@ -478,7 +486,7 @@ GUILTY = [
 ]
 
 
-@pytest.mark.parametrize(("parts", "what", "method"), GUILTY, ids=[g[1] for g in GUILTY])
+@pytest.mark.parametrize(("parts", "what", "method"), every_other(GUILTY, name=1))
 def test_the_method_that_is_named_is_the_learners_own(parts, what, method):
     report = report_on(**parts)
     line = method.__code__.co_firstlineno
@@ -648,13 +656,7 @@ LARGE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("layers", "culprit", "said"),
-    [
-        pytest.param(*case, marks=pytest.mark.slow if n % 2 else (), id=case[1])
-        for n, case in enumerate(LARGE)
-    ],
-)
+@pytest.mark.parametrize(("layers", "culprit", "said"), every_other(LARGE, name=1))
 def test_in_a_large_network_entries_of_the_wrong_array_tell_the_pattern(layers, culprit, said):
     rng = np.random.default_rng(0)
     model = Sequential([*copy.deepcopy(layers), Softmax()], input_shape=(100,))

@@ -270,14 +270,14 @@ def test_scores_are_no_answers_and_other_widths_are_not_compared():
         accuracy(REAL, one_hot(Y, 5))
 
 
-def test_a_report_on_20000_classes_takes_no_square_of_them():
-    names = [str(i) for i in range(20_000)]
+def test_a_report_on_5000_classes_takes_no_square_of_them():
+    names = [str(i) for i in range(5_000)]
     tracemalloc.start()
-    report = per_class_report([0, 19_999, 5], [0, 19_999, 6], names)
+    report = per_class_report([0, 4_999, 5], [0, 4_999, 6], names)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 50e6  # a matrix of 20,000 by 20,000 counts takes 3.2 GB
-    assert [report.scores[i].f1 for i in (0, 5, 6, 19_999)] == [1, 0, 0, 1]
+    assert peak < 50e6  # a matrix of 5,000 by 5,000 counts takes 200 MB
+    assert [report.scores[i].f1 for i in (0, 5, 6, 4_999)] == [1, 0, 0, 1]
 
 
 # Names and counts that do not fit

@@ -149,6 +149,7 @@ def own_modules(module):
     return {module_of(name) for name in names if name.split(".")[0] == "tinynn"}
 
 
+@cache
 def numbers_of_code_lines(text):
     """Return the numbers of the lines that hold code: no blanks, no comments, no docstrings."""
     lines = set()

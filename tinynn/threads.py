@@ -109,21 +109,28 @@ class _Part:
 def _run(work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> None:
     """Do the work with this thread's scratch, which is kept between calls: new memory is slow."""
     size, dtype = len(vectors[0]), vectors[0].dtype
-    scratch = getattr(_scratch, dtype.name, np.empty(0, dtype))
-    if len(scratch) < size:
+    scratch = getattr(_scratch, dtype.char, None)
+    if scratch is None or len(scratch) < size:
         scratch = np.empty(size, dtype)
-        setattr(_scratch, dtype.name, scratch)
+        setattr(_scratch, dtype.char, scratch)
     work(*vectors, scratch[:size])
 
 
 def blas_pools() -> list[dict[str, Any]]:
     """Return threadpoolctl's description of NumPy's BLAS; an empty list without threadpoolctl."""
     try:
-        from threadpoolctl import threadpool_info
+        pools = _blas_libraries().info()
     except ImportError:  # training needs NumPy alone
         return []
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     return [pool for pool in pools if "numpy" in pool["filepath"]] or pools  # not SciPy's BLAS
+
+
+@cache
+def _blas_libraries() -> Any:
+    """Return what reads the state of the loaded BLAS libraries; finding them takes 10 ms."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 @cache

@@ -82,7 +82,10 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         Use y - 1. If there are 4 classes, say classes=4.
     """
     check_integer("classes", classes)
-    y = array(y, "y")
+    return _below(classes, array(y, "y"), caller)
+
+
+def _below(classes: int, y: Array, caller: str) -> Array:
     if y.ndim != 1 or y.dtype.kind not in "iu":
         hint = as_whole(y, "y") if y.ndim == 1 and y.dtype.kind in "bf" else ""
         if y.ndim == 1 and y.dtype == object and all(isinstance(each, Real) for each in y):
@@ -138,7 +141,7 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
             f"got {y.shape}.{hint}"
         )
     if y.ndim == 1:
-        return labels(y, p_shape[1], loss)
+        return _below(p_shape[1], y, loss)
     if y.dtype.kind not in "biuf":
         raise InputError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
     sums = y.sum(axis=1)

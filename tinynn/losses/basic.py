@@ -86,7 +86,7 @@ class MeanSquaredError(Loss):
     def forward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> float:
         error = np.subtract(*checks.targets(p, y, type(self).__name__), dtype=np.float64)
         # divided first: the sum could overflow where the mean does not
-        return float(np.sum(_weighted(np.square(error) / error.size, weights)))
+        return float(_weighted(np.square(error) / error.size, weights).sum())
 
     def backward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> Array:
         p, y = checks.targets(p, y, type(self).__name__)
@@ -123,7 +123,7 @@ class CrossEntropy(Loss):
         p, at, share = checks.class_shares(p, y, type(self).__name__)
         checks.probabilities(p, type(self).__name__)
         logs = _weighted(share * np.log(np.maximum(p[at], self.floor)), weights)
-        return float(-np.sum(logs, dtype=np.float64) / len(p))
+        return float(-logs.sum(dtype=np.float64) / len(p))
 
     def backward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> Array:
         p, at, share = checks.class_shares(p, y, type(self).__name__)
@@ -158,7 +158,7 @@ class SoftmaxCrossEntropy(Loss):
         log_p = log_softmax(p.astype(np.float64))[at]  # a difference may overflow float32
         log_p[share == 0] = 0  # else 0 * -inf, which is NaN, for a masked class
         # divided first: the sum could overflow where the mean does not
-        return float(-np.sum(_weighted(share * (log_p / len(p)), weights)))
+        return float(-_weighted(share * (log_p / len(p)), weights).sum())
 
     def backward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> Array:
         p, at, share = checks.class_shares(p, y, type(self).__name__)
