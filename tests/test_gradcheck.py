@@ -1062,7 +1062,7 @@ class Dropout(Layer):
 def test_a_layer_that_draws_anew_each_time_is_named_and_not_accused():
     layers = [Dense(6), ReLU(), Dropout(), Dense(3), Softmax()]
     model = Sequential(layers, input_shape=(4,))
-    with pytest.raises(ValueError, match=r"2\.Dropout returns something else each time"):
+    with pytest.raises(ValueError, match=r"2\.Dropout returns other numbers each time"):
         check_gradients(model, CrossEntropy(), np.ones((5, 4)), [0, 1, 2, 0, 1])
 
 

@@ -204,7 +204,7 @@ def test_a_layer_that_writes_into_the_data_is_named_with_its_line(make, name, li
     with pytest.raises(ValueError) as error:
         way(make())
     assert re.match(
-        rf"{name}\.forward \(test_walk\.py:\d+: {re.escape(line)}\) writes into the x that",
+        rf"{name}\.forward \(test_walk\.py:\d+: {re.escape(line)}\) writes into its x, ",
         str(error.value),
     )
     assert "x = x * m there" in str(error.value)
