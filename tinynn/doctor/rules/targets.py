@@ -8,7 +8,7 @@ from tinynn.training.guessing import Guess
 
 
 def targets(record: TrainingRecord) -> Finding:
-    """Targets should have a size of about 1: that is what an untrained network predicts.
+    """Targets should have a size of about 1, because an untrained network predicts such numbers.
 
     Other targets are a problem only if the network does not learn them: if its loss does not fall
     to half of that of guessing.
@@ -61,7 +61,7 @@ def _unscaled(record: TrainingRecord) -> Finding | None:
 
 
 def _small(record: TrainingRecord) -> Finding | None:
-    """Targets that differ little, where the network is worse than their mean, here or held out."""
+    """Targets that differ little, if the network is worse than their mean, or is in validation."""
     guess, ratio, seen = record.guess, record.relative_loss, _seen(record)
     row, held_out = record.epochs[-1] if record.epochs else {}, record.validation_guess.loss
     fails = 0.05 < ratio < 0.93 and held_out <= row.get("val_loss", 0.0)
