@@ -27,7 +27,7 @@ FIXED = frozenset({"layers", "input_shape", "output_shapes", "seed", "streams", 
 
 
 class Sequential(Guarded, Portable):
-    """A network of layers, each fed by the one before.
+    """A network of layers in a row: the output of each is the input of the next.
 
     layers: fresh Layer objects, one or more. input_shape: the shape of one sample, such as
     (28, 28). seed: 0 or more, default 0; it alone decides the initial weights. dtype: float32, or
