@@ -177,7 +177,7 @@ def test_classes_in_a_column_are_not_silently_taken_for_class_0(p, y):
         accuracy(p, y)
 
 
-# Predictions that are no numbers
+# Predictions that are NaN or infinite
 
 METRICS = {
     "accuracy": accuracy,
@@ -190,9 +190,12 @@ METRICS = {
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (np.nan, "p is NaN in row 2; 3 of its 8 rows are no numbers. Has training diverged?"),
-        (np.inf, "p is infinite in row 2; 3 of its 8 rows"),
-        (-np.inf, "p is -inf for every class, so that none is left, in row 2; 3 of its 8 rows"),
+        (
+            np.nan,
+            "row 2 of p holds NaN; 3 of its 8 rows have no most probable class. ",
+        ),
+        (np.inf, "row 2 of p holds infinity; 3 of its 8 rows"),
+        (-np.inf, "row 2 of p is -inf for every class; 3 of its 8 rows"),
     ],
 )
 def test_predictions_that_are_no_numbers_are_not_taken_for_class_0(metric, number, said):
@@ -211,7 +214,7 @@ def test_one_nan_is_enough_and_a_masked_class_is_none(metric):
     p[4, 0] = -np.inf  # P[4] is class 1
     assert str(METRICS[metric](p, Y)) == str(METRICS[metric](P, Y))
     p[4, 0] = np.nan
-    with pytest.raises(ValueError, match="p is NaN in row 4; 1 of its 8 rows"):
+    with pytest.raises(ValueError, match="row 4 of p holds NaN; 1 of its 8 rows"):
         METRICS[metric](p, Y)
 
 

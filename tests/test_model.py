@@ -864,7 +864,7 @@ def test_a_gradient_before_any_forward_is_refused(method):
     model.predict(np.zeros((4, 2, 3)))  # which remembers nothing
     with pytest.raises(ValueError) as error:
         getattr(model, method)(np.zeros((4, 3)))
-    assert str(error.value).startswith(f"{method} needs what forward(x) remembered, but no forward")
+    assert str(error.value).startswith(f"{method} was called before forward(x), but it needs")
 
 
 @pytest.mark.parametrize("method", ["backward", "input_gradient"])
@@ -883,7 +883,7 @@ def test_a_gradient_that_does_not_fit_is_refused_and_changes_nothing(method, sha
     assert model.grads.tolist() == list(range(model.grads.size))
 
 
-def test_predict_never_stretches_what_a_layer_returns():
+def test_predict_never_broadcasts_what_a_layer_returns():
     class Total(Layer):  # forgets to say its output_shape, (1,)
         def forward(self, x, training=True):
             return x.sum(axis=1, keepdims=True)

@@ -162,14 +162,14 @@ def test_a_sample_of_weight_0_has_no_part_even_where_its_loss_is_infinite():
 @pytest.mark.parametrize(
     ("weights", "said"),
     [
-        ([1, 2], r"one number a sample, shape \(30,\), got \(2,\)"),
+        ([1, 2], r"one number for each sample, shape \(30,\), got \(2,\)"),
         (np.ones((30, 1)), r"Write \w*weights?\[:, 0\]"),
         (1.0, r"got \(\)"),
         ([1.0] * 29 + [-1.0], "that of sample 29 is -1.0"),
         ([np.nan] + [1.0] * 29, "that of sample 0 is nan"),
         ([1.0] * 29 + [np.inf], "that of sample 29 is inf"),
-        (["a"] * 30, "must be one number a sample"),
-        ([None] * 30, "must be one number a sample"),
+        (["a"] * 30, "must be one number for each sample"),
+        ([None] * 30, "must be one number for each sample"),
     ],
 )
 def test_weights_that_are_none_are_refused_before_anything_changes(weights, said):

@@ -1,8 +1,8 @@
-"""What each mistake is told, as a good teacher would: one function for each that can be foreseen.
+"""The checks of what users pass in: a function for each kind of argument or mistake.
 
-A check returns what it was given, as an array where that is meant, or raises an InputError that
-tells what was expected, what came, where, and the likely remedy. All are called before anything is
-changed. They stand here so that the mathematics elsewhere can be read without them.
+A check returns its argument (as an array, if it should be one), or raises an InputError that says
+what was expected, what came, where, and the likely remedy. All checks run before anything is
+changed. They have a folder of their own, so that the mathematics elsewhere is read without them.
 """
 
 from tinynn.checks.arguments import (

@@ -126,8 +126,7 @@ class SGD(Optimizer):
     def equations(self, rate: float) -> tuple[str, ...]:
         if self.momentum:
             name = f"SGD {rate:g}, momentum {self.momentum:g}"
-            velocity = f"velocity <- {self.momentum:g} velocity - {rate:g} dW"
-            return name, f"{velocity},  W <- W + velocity"
+            return name, f"velocity <- {self.momentum:g} velocity - {rate:g} dW,  W <- W + velocity"
         return f"SGD {rate:g}", f"W <- W - {rate:g} dW", f"{rate:g} |grad|^2"
 
 
