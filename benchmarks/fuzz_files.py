@@ -65,7 +65,7 @@ def told(params: np.ndarray, rest: object) -> str:
 def loaded(kind: str, path: Path) -> str:
     """Load the file and tell what came."""
     if kind == "checkpoint":
-        twin, state = load_checkpoint(path, network(seed=1))
+        twin, state, _ = load_checkpoint(path, network(seed=1))
         return told(twin.params, state)
     model = load_model(path)
     return told(model.params, model.config())

@@ -14,6 +14,7 @@ import tinynn
 PACKAGE = Path(tinynn.__file__).parent
 LAYERING = [
     "errors",
+    "origin",
     "parameters",
     "checks.tracebacks",
     "checks.arguments",

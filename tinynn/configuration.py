@@ -15,6 +15,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.errors import InputError
+from tinynn.origin import OWN
 
 
 class Guarded:
@@ -201,10 +202,10 @@ CODES = ({"function"}, {"tuple"}, {"dictionary"}, ARRAY, {*ARRAY, "order"})
 def to_json(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
     """Return `value` in JSON's types, from which `from_json` makes it again.
 
-    known: for a file, all classes and functions by their names; those in `value` are added. What
-    would come back as something else is refused then: a second function of one name, an enum, a
-    dictionary or a list of a kind of its own. Without, for a comparison, these count as what they
-    are made of. Raises InputError if there is no way, with `where` in it.
+    known: for a file, all classes and functions by their names in it, see `name_in_files`; those in
+    `value` are added. What would come back as something else is refused then: a second function of
+    one name, an enum, a dictionary or a list of a kind of its own. Without, for a comparison, these
+    count as what they are made of. Raises InputError if there is no way, with `where` in it.
 
     >>> to_json({"units": np.int64(3), "initializer": np.zeros, "range": (0, 1)}, "0.Dense")
     {'units': 3, 'initializer': {'function': 'zeros'}, 'range': {'tuple': [0, 1]}}
@@ -231,12 +232,13 @@ def to_json(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
         columns = value.flags.f_contiguous and not value.flags.c_contiguous
         return {**told, "order": "F"} if columns else told  # products may round by the order
     if callable(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
-        if known is not None and known.setdefault(value.__name__, value) != value:
+        name = value.__name__ if known is None else name_in_files(value, known)
+        if known is not None and known.setdefault(name, value) != value:
             raise InputError(
                 f"{where}: there is another {value.__name__} than this, and a file has functions "
                 "by their names alone. Give it another name."
             )
-        return {"function": value.__name__}
+        return {"function": name}
     if isinstance(value, PLAIN) and not isinstance(value, np.ndarray):
         return value
     raise _unwritable(value, where)
@@ -299,14 +301,35 @@ def from_json(value: Any, known: Mapping[str, Any]) -> Any:
     return np.asarray(array, order=value.get("order"))
 
 
+def name_in_files(thing: Any, known: Mapping[str, Any]) -> str:
+    """Return what a file calls a class or function: tinynn's by its name, the user's with OWN.
+
+    So neither is ever taken for the other. known: tinynn's by their names, and maybe others.
+
+    >>> name_in_files(np.zeros, {"zeros": np.zeros}), name_in_files(np.ones, {})
+    ('zeros', 'own.ones')
+    """
+    name: str = thing.__name__
+    return name if known.get(name) is thing else OWN + name
+
+
 def lookup(name: str, known: Mapping[str, Any]) -> Any:
-    """Return the class or function of that name; the InputError otherwise says how to have it."""
-    if name not in known:
-        raise InputError(
-            f"The configuration names {name!r}, which tinynn does not have. If it is yours, pass "
-            f"it in: layers=[{name}]."
-        )
-    return known[name]
+    """Return the class or function of a name in a file; the InputError otherwise asks for it.
+
+    A name without OWN that tinynn does not have is the user's own, too: a configuration that an
+    older version has made.
+    """
+    own = OWN + name.removeprefix(OWN)
+    if name in known or own in known:
+        return known[name] if name in known else known[own]
+    plain = name.removeprefix(OWN)
+    if plain in known:
+        whose = "which is yours, and not tinynn's. Pass it in"
+    elif name == own:
+        whose = "which is yours. Pass it in"
+    else:
+        whose = "which tinynn does not have. If it is yours, pass it in"
+    raise InputError(f"The configuration names {plain!r}, {whose}: layers=[{plain}].")
 
 
 def escape_control(text: str) -> str:

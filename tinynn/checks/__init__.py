@@ -43,7 +43,6 @@ from tinynn.checks.layers import (
     parameter_shapes,
     shape_after,
     something_trainable,
-    with_own,
 )
 from tinynn.checks.optimizers import (
     another_model,
@@ -156,5 +155,4 @@ __all__ = [
     "targets",
     "vector",
     "weights",
-    "with_own",
 ]

@@ -23,6 +23,7 @@ from tinynn.configuration import unequal
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.files.checkpoints import load_checkpoint, structure
+from tinynn.files.models import MARKED
 from tinynn.files.nested import are_numbers, comes_back, is_count
 from tinynn.files.npz import ModelFormatError
 from tinynn.model import Sequential
@@ -42,6 +43,7 @@ from tinynn.training.settings import (
     settings_as_now,
     taking_part,
     unlike_settings,
+    with_marked_classes,
 )
 
 STATE = {
@@ -197,7 +199,7 @@ def restore(run: Run, path: PathLike) -> Restored:
 
 def _read(run: Run, path: PathLike) -> tuple[Sequential, dict[str, Any]]:
     """Return the model and the training state in a file that holds all parts of one."""
-    model, state = load_checkpoint(path, run.model)
+    model, state, version = load_checkpoint(path, run.model)
     state = _with_names_of_now(state)
     if not isinstance(state, dict) or set(state) != STATE:
         raise ModelFormatError(
@@ -210,6 +212,8 @@ def _read(run: Run, path: PathLike) -> tuple[Sequential, dict[str, Any]]:
         raise ModelFormatError(
             f"{path} has an array that is no optimizer's and no callback's."
         ) from error
+    if version < MARKED:
+        state["settings"] = with_marked_classes(state["settings"], run)
     return model, state
 
 
@@ -299,7 +303,7 @@ def batch_before(run: Run) -> tuple[Array, ...]:
 def is_of_this_run(run: Run, path: PathLike) -> bool:
     """Whether a checkpoint is of the run that is resumed: its settings are, and its model is."""
     try:
-        state = load_checkpoint(path, run.model)[1]
+        state = _read(run, path)[1]
         return settings_as_now(state["settings"], run) == run.settings
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return False
