@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).parent  # of tinynn
 OWN = "own."  # stands in files before the names of what is the user's own
 
 
@@ -30,7 +29,7 @@ def is_own(thing: Any) -> bool:
 @cache
 def is_in_package(filename: str) -> bool:
     """Whether a file is one of tinynn's."""
-    return PACKAGE in Path(filename).parents
+    return Path(__file__).parent in Path(filename).parents
 
 
 def marked_name(kind: type) -> str:
