@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tinynn import SGD, Adam, CrossEntropy, Dense, he_normal, zeros
-from tinynn.configuration import Configured, from_json, to_json, unequal
+from tinynn.configuration import Configured
+from tinynn.configuration_json import from_json, to_json, unequal
 
 
 class Leaf(Configured):

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from tinynn.configuration import from_json, lookup, name_in_files, to_json, with_defaults
+from tinynn.configuration import with_defaults
+from tinynn.configuration_json import from_json, lookup, name_in_files, to_json
 from tinynn.errors import InputError
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer

@@ -7,7 +7,6 @@ changed. They stand here so that the mathematics elsewhere can be read without t
 
 from tinynn.checks.arguments import (
     a_loss,
-    array,
     asked_rate,
     check_integer,
     check_metric,
@@ -25,6 +24,7 @@ from tinynn.checks.arguments import (
     sample_shape,
     should_rise,
 )
+from tinynn.checks.arrays import array
 from tinynn.checks.attributes import absent, assignable, deletable
 from tinynn.checks.batches import (
     batch,
@@ -60,6 +60,7 @@ from tinynn.checks.predictions import (
     refuse_unsound,
     scored,
 )
+from tinynn.checks.samples import fitting, one_step, paired, refuse_no_loss, softmax_once
 from tinynn.checks.targets import (
     class_shares,
     class_targets,
@@ -74,16 +75,7 @@ from tinynn.checks.targets import (
     vector,
 )
 from tinynn.checks.tracebacks import short_traceback
-from tinynn.checks.training import (
-    better_than_guessing,
-    data,
-    fitting,
-    held_out,
-    one_step,
-    paired,
-    refuse_no_loss,
-    softmax_once,
-)
+from tinynn.checks.training import better_than_guessing, data, held_out
 from tinynn.checks.weights import weights
 
 __all__ = [

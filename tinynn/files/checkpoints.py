@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinynn.architecture import with_gained
-from tinynn.configuration import escape_control, unequal
-from tinynn.errors import InputError
+from tinynn.configuration_json import unequal
+from tinynn.errors import InputError, escape_control
 from tinynn.files.atomic import PathLike
 from tinynn.files.models import (
     MOST_VALUES,

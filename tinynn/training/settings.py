@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.configuration import Configured, to_json, unequal, with_defaults
+from tinynn.configuration import Configured, with_defaults
+from tinynn.configuration_json import to_json, unequal
 from tinynn.optimizers import Optimizer
 from tinynn.origin import OWN, marked_name
 from tinynn.parameters import Array
