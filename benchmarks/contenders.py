@@ -1,4 +1,4 @@
-"""The same training in eleven ways, each as a fan of that library would write it.
+"""The same training in eleven ways, each written as an expert of that library would write it.
 
     task: images, classes, first weights, order of batches -> contender -> trained weights
                                                                  `-- mark(t) after step t
@@ -7,9 +7,9 @@ All train 784-512-256-128-10 with ReLU between, softmax cross-entropy and Adam (
 1e-8) on batches of 32, in float32. A batch is gathered from the 60,000 images in every step. What
 can be done once is done before the first step, and no thread count is set anywhere.
 
-`python benchmarks/contenders.py NAME --steps N` runs one and prints one line of JSON: train_step.py
-starts it so, each in a process of its own. Frameworks are imported inside the functions, because
-none of them is needed for the others.
+`python benchmarks/contenders.py NAME --steps N` runs one contender and prints one line of JSON.
+train_step.py does this for each, in a process of its own. A framework is imported inside the
+functions that need it, so that the others run without it.
 """
 
 import argparse
@@ -34,8 +34,8 @@ from tinynn import datasets, scale_pixels
 
 SIZES = (784, 512, 256, 128, 10)
 BATCH, RATE, BETA1, BETA2, EPSILON = 32, 1e-3, 0.9, 0.999, 1e-8
-WARM_UP, WINDOW = 200, 100  # steps that are not timed; steps between two looks at the clock
-SCORED = 5_000  # training images on which the trained weights' loss is measured
+WARM_UP, WINDOW = 200, 100  # steps that are not timed; steps between two readings of the clock
+SCORED = 5_000  # training images on which the loss of the trained weights is measured
 KERAS_CHUNK = 20  # Keras: steps in one compiled call
 
 Weights = list[tuple[np.ndarray, np.ndarray]]  # W (in, out) and b (out,) of each layer
@@ -67,14 +67,14 @@ class Task:
 
     def order(self) -> np.ndarray:
         """Return the samples of each step, (steps, 32)."""
-        per_epoch = len(self.x) // BATCH  # 60,000 is 1,875 times 32: no rest
+        per_epoch = len(self.x) // BATCH  # 60,000 is 1,875 times 32: no remainder
         epochs = -(-self.steps // per_epoch)
         shuffled = [self.epoch_rng(epoch).permutation(len(self.x)) for epoch in range(epochs)]
         return np.concatenate(shuffled).reshape(-1, BATCH)[: self.steps]
 
 
 class Stopwatch:
-    """`mark(t)` after step t looks at the clock once a window; a contender may mark less often."""
+    """`mark(t)` after step t reads the clock once a window; a contender may mark less often."""
 
     def __init__(self) -> None:
         self.marks: list[tuple[int, float]] = []
@@ -86,7 +86,7 @@ class Stopwatch:
             self.next = t + WINDOW
 
     def windows(self) -> list[float]:
-        """Return milliseconds a step, a figure for each window."""
+        """Return milliseconds a step, a number for each window."""
         return [
             1000 * (end - began) / (t_end - t_began)
             for (t_began, began), (t_end, end) in pairwise(self.marks)
@@ -133,7 +133,7 @@ def train_tinynn(task: Task, mark: Stopwatch) -> Weights:
 
 @contender("naive NumPy")
 def train_naive(task: Task, mark: Stopwatch) -> Weights:
-    """The twenty lines that everyone writes: fresh arrays, and Adam as the textbook has it."""
+    """The twenty lines that everyone writes: new arrays each time, and Adam as in the textbook."""
     params = [array for layer in task.first_weights() for array in layer]
     m = [np.zeros_like(p) for p in params]
     v = [np.zeros_like(p) for p in params]
@@ -165,7 +165,7 @@ def train_naive(task: Task, mark: Stopwatch) -> Weights:
 
 
 def train_torch(task: Task, mark: Stopwatch, fused: bool, compiled: bool) -> Weights:
-    """Tensors in memory, gathered by index: a DataLoader would collate sample by sample."""
+    """Gather tensors in memory by index: a DataLoader would collate sample by sample."""
     import torch
     from torch import nn
 
@@ -280,7 +280,7 @@ def train_jax_scan(task: Task, mark: Stopwatch) -> Weights:
 
 
 def train_keras(task: Task, mark: Stopwatch, backend: str) -> Weights:
-    """`fit` shuffles by itself, so that the order of batches is its own. A callback marks."""
+    """Train with `fit`, which shuffles by itself: the order of batches is another one."""
     os.environ["KERAS_BACKEND"] = backend
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     import keras
@@ -303,7 +303,7 @@ def train_keras(task: Task, mark: Stopwatch, backend: str) -> Weights:
     per_epoch = len(task.x) // BATCH
 
     class Marks(keras.callbacks.Callback):
-        """Tells the stopwatch where training is, and ends it after the last step."""
+        """Calls `mark` after each step, and ends training after the last."""
 
         def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
             self.before = epoch * per_epoch
@@ -379,10 +379,10 @@ def threads() -> dict[str, str]:
         for pool in threadpool_info()
     }
     if "torch" in sys.modules:
-        torch = sys.modules["torch"]  # its BLAS is linked in, out of threadpool_info's sight
+        torch = sys.modules["torch"]  # its BLAS is linked in, so threadpool_info does not see it
         blas = "MKL" if torch.backends.mkl.is_available() else "no MKL"
         pools[f"torch ({blas})"] = f"{torch.get_num_threads()} threads"
-    for own_pool in ("jax", "tensorflow"):  # which have one, and do not tell its size
+    for own_pool in ("jax", "tensorflow"):  # they have a pool, but do not tell its size
         if own_pool in sys.modules:
             pools[own_pool] = f"default, {len(os.sched_getaffinity(0))} cores"
     return pools

@@ -1,7 +1,8 @@
-"""Damage valid model files at random, load each, and count: the saved arrays, or a refusal.
+"""Damage valid model files at random, load each, and count the outcomes.
 
-Anything else (other arrays, another exception) is printed, and the exit status is 1. Case k depends
-on the seed and k alone, so `--only K` repeats it.
+Loading must give the saved arrays or refuse the file. Any other outcome (other arrays, another
+exception) is printed, and the exit status is 1. Case k depends only on the seed and k, so that
+`--only K` repeats it.
 """
 
 import argparse
@@ -33,7 +34,7 @@ STATE = {
 
 @dataclass
 class Part:
-    """Where one array lies in a file: its directory entry, its header and its bytes."""
+    """The places of one array in a file: its header, its bytes and its directory entry."""
 
     local: int
     start: int
@@ -43,7 +44,7 @@ class Part:
 
 @dataclass
 class Source:
-    """A valid file, and what it holds as one text, from the objects that were saved."""
+    """A valid file, and the objects that were saved in it, as one text."""
 
     kind: str
     content: bytes
@@ -52,35 +53,35 @@ class Source:
 
 
 def network(seed: int, dtype: str = "float32") -> Sequential:
-    """A small model, whose weights are most of its file."""
+    """Return a small model, whose weights are most of its file."""
     layers = [Flatten(), Dense(16), ReLU(), Dense(4), Softmax()]
     return Sequential(layers, input_shape=(5, 5), seed=seed, dtype=dtype)
 
 
-def told(params: np.ndarray, rest: object) -> str:
-    """Everything that was saved or loaded, arrays to their last bit."""
+def as_text(params: np.ndarray, rest: object) -> str:
+    """Return everything that was saved or loaded, with every bit of the arrays."""
     return json.dumps([params, rest], default=lambda a: [a.dtype.str, a.shape, a.tobytes().hex()])
 
 
 def loaded(kind: str, path: Path) -> str:
-    """Load the file and tell what came."""
+    """Load the file and return what it gave, as text."""
     if kind == "checkpoint":
-        twin, state = load_checkpoint(path, network(seed=1))
-        return told(twin.params, state)
+        twin, state, _ = load_checkpoint(path, network(seed=1))
+        return as_text(twin.params, state)
     model = load_model(path)
-    return told(model.params, model.config())
+    return as_text(model.params, model.config())
 
 
 def sources(folder: Path) -> list[Source]:
-    """Two model files, one of them in float64, and a checkpoint."""
+    """Return two model files, one of them in float64, and a checkpoint."""
     path, made = folder / "valid.npz", []
     for seed, dtype in ((0, "float32"), (2, "float64")):
         model = network(seed, dtype)
         save_model(model, path)
-        saved = told(model.params, model.config())
+        saved = as_text(model.params, model.config())
         made.append(Source("model", path.read_bytes(), parts(path.read_bytes()), saved))
     save_checkpoint(network(seed=1), STATE, path)
-    saved = told(network(seed=1).params, STATE)
+    saved = as_text(network(seed=1).params, STATE)
     return [*made, Source("checkpoint", path.read_bytes(), parts(path.read_bytes()), saved)]
 
 
@@ -110,7 +111,7 @@ def flip(data: bytearray, start: int, stop: int, rng: np.random.Generator) -> No
 
 
 def run(data: bytearray, rng: np.random.Generator) -> slice:
-    """A random run, seldom a long one."""
+    """Return a random range of bytes, seldom a long one."""
     start = int(rng.integers(len(data) + 1))
     return slice(start, min(len(data), start + int(rng.geometric(0.05))))
 
@@ -144,7 +145,7 @@ def flip_in_an_npy_header(data, source, other, rng):
 
 
 def flip_in_an_npy_header_with_its_checksum_put_right(data, source, other, rng):
-    """The same, so that the header itself must be judged."""
+    """The same, so that only a check of the header itself can find it."""
     if data != source.content:
         return  # its places are no longer known
     part = rng.choice(source.parts)
@@ -160,7 +161,7 @@ def truncate(data, source, other, rng):
 
 
 def splice(data, source, other, rng):
-    """This file's beginning, another's end: cut at one place, or at the bounds of two parts."""
+    """The beginning of this file and the end of another, cut at one place or between two parts."""
     here = there = rng.integers(len(data) + 1)
     if rng.random() < 0.5:
         here, there = rng.choice(source.parts).local, rng.choice(other.parts).local
@@ -179,18 +180,18 @@ def append(data, source, other, rng):
 
 
 def repeat(data, source, other, rng):
-    """A run, twice."""
+    """A range of bytes, twice."""
     place = run(data, rng)
     data[place.stop : place.stop] = data[place]
 
 
 def delete(data, source, other, rng):
-    """A run, taken out."""
+    """A range of bytes, removed."""
     del data[run(data, rng)]
 
 
 def zero(data, source, other, rng):
-    """A run of zeros."""
+    """A range of bytes, set to zero."""
     place = run(data, rng)
     data[place] = bytes(len(data[place]))
 
@@ -213,7 +214,7 @@ MUTATIONS: list[Callable] = [
 
 
 def mutated(valid: list[Source], seed: int, k: int) -> tuple[Source, bytes, str]:
-    """Case k: the valid file it began with, what became of it, and how; three in four just once."""
+    """Return the valid file of case k, the damaged bytes, and the mutations: mostly just one."""
     rng = np.random.default_rng([seed, k])
     source, other = (valid[rng.integers(len(valid))] for _ in range(2))
     mutations = rng.choice(MUTATIONS, rng.geometric(0.75))
@@ -224,7 +225,7 @@ def mutated(valid: list[Source], seed: int, k: int) -> tuple[Source, bytes, str]
 
 
 def outcome(valid: list[Source], seed: int, k: int, path: Path) -> tuple[str, str]:
-    """Return what loading case k came to, "identical" or "refused: ..." if all is well; and how."""
+    """Load case k; return "identical" or "refused: ..." if all is well, and the mutations."""
     source, content, how = mutated(valid, seed, k)
     how = f"{source.kind} {valid.index(source)}: {how}"
     path.write_bytes(content)
@@ -243,7 +244,7 @@ def outcome(valid: list[Source], seed: int, k: int, path: Path) -> tuple[str, st
 
 
 def fuzz(seed: int, cases: range) -> Counter[str]:
-    """Load all these cases, print what is wrong at once, and count the outcomes."""
+    """Load all these cases, print each wrong outcome at once, and count the outcomes."""
     tally: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         valid = sources(Path(folder))
@@ -256,7 +257,7 @@ def fuzz(seed: int, cases: range) -> Counter[str]:
 
 
 def kinds(tally: Counter[str]) -> Counter[str]:
-    """The outcomes by their first words: without quoted names and numbers."""
+    """Count the outcomes by their first words, without quoted names and numbers."""
     short: Counter[str] = Counter()
     for result, count in tally.items():
         short[" ".join(re.split(r"['(]|b\"|N bytes", result)[0].split()[:8])] += count

@@ -1,9 +1,9 @@
-"""The limit of this machine, measured; and how far each part of tinynn's training step is from it.
+"""The limits of this machine, and how far each part of tinynn's training step is from them.
 
     least time of a part = max(operations / most operations a second, bytes / most bytes a second)
 
-Rates are the best that this process can reach here, by NumPy itself: of matrix products, large
-square ones; of memory and caches, copies, in one thread or in all, whichever is faster.
+The most operations and bytes a second are measured with NumPy itself: operations in products of
+large square matrices, bytes in copies, in one thread or in all, whichever is faster.
 """
 
 import argparse
@@ -33,7 +33,7 @@ COPIED = {"128 KiB": 2**16, "what a step works on": WORKED_ON // 2, "512 MiB": 2
 
 
 def best_seconds(work: Callable[[], object], tries: int) -> float:
-    """Return the shortest of some tries: what disturbs only ever adds time."""
+    """Return the shortest of some tries: a disturbance can only add time."""
     times = []
     for _ in range(tries):
         began = perf_counter()
@@ -53,7 +53,7 @@ def copy_rate(size: int, threads: int) -> float:
     source = np.ones(size // BYTES, np.float32)
     target = np.zeros_like(source)
     pieces = list(zip(*(np.array_split(a, threads) for a in (target, source)), strict=True))
-    often = max(1, 2**24 // size)  # within one try, or handing over would be all that is measured
+    often = max(1, 2**24 // size)  # in one try, or the work given to threads would be too short
 
     def copy(piece: tuple[np.ndarray, np.ndarray]) -> None:
         for _ in range(often):
@@ -103,7 +103,7 @@ def least_times(operations: float, memory: float, cache: float) -> dict[str, flo
     return {
         "gather": 2 * BATCH * SIZES[0] * BYTES / memory,  # read and written
         "forward": max(forward / operations, weights / cache),
-        "loss": 4 * BATCH * SIZES[-1] * BYTES / cache,  # p and y read, dp written, and p once more
+        "loss": 4 * BATCH * SIZES[-1] * BYTES / cache,  # p read twice, y read, dp written
         "backward": max(backward / operations, 2 * weights / cache),  # W read, dW written
         "optimizer": 7 * weights / cache,  # params, grads, M, V read; three of them written
     }
@@ -112,7 +112,7 @@ def least_times(operations: float, memory: float, cache: float) -> dict[str, flo
 def main() -> None:
     """Measure the rates, then a run, and print both."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=1720, help="%(default)s unless told")
+    parser.add_argument("--steps", type=int, default=1720, help="default: %(default)s")
     args = parser.parse_args()
     if not WARM_UP < args.steps <= 60_000 // BATCH:
         parser.error(f"--steps: more than {WARM_UP}, and at most {60_000 // BATCH}, an epoch")
@@ -131,13 +131,13 @@ def main() -> None:
     print(f"\none step of {'-'.join(map(str, SIZES))}, batch {BATCH}, a median of {args.steps:,}:")
     took = parts_of_a_step(args.steps)
     least = least_times(operations, rates["512 MiB"][0], rates["what a step works on"][0])
-    print(f"{'':12}{'least, ms':>10}{'took, ms':>10}{'times':>8}")
+    print(f"{'':12}{'least, ms':>10}{'took, ms':>10}{'took / least':>14}")
     for name in took:
         ratio = took[name] / least[name]
-        print(f"{name:12}{1e3 * least[name]:10.3f}{1e3 * took[name]:10.3f}{ratio:8.1f}")
+        print(f"{name:12}{1e3 * least[name]:10.3f}{1e3 * took[name]:10.3f}{ratio:14.1f}")
     all_least, all_took = sum(least.values()), sum(took.values())
     ratio = all_took / all_least
-    print(f"{'step':12}{1e3 * all_least:10.3f}{1e3 * all_took:10.3f}{ratio:8.1f}")
+    print(f"{'step':12}{1e3 * all_least:10.3f}{1e3 * all_took:10.3f}{ratio:14.1f}")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
               width 64 to 4,096       784-width-width-width-10, batch 32
               depth 1 to 32           784-(256, depth times)-10, batch 32
 
-Each framework runs in a process of its own, turn by turn, --rounds times; a figure is the median
-step of the best round. The arithmetic is known, so is the rate: a cliff would show as a fall of it.
+The frameworks take turns, --rounds times, each in a process of its own; a result is the median step
+of the best round. The number of operations is known, so operations a second are known, too: a step
+that is slow for its size would show as a fall of that number.
 """
 
 import argparse
@@ -45,13 +46,13 @@ def network(sweep: str, value: int) -> tuple[list[int], int]:
 
 
 def operations(sizes: list[int], batch: int) -> int:
-    """Return the multiplications and additions of a step's products: out, dW, and dx but one."""
+    """Return the multiplications and additions in a step's products: out, dW, all dx but one."""
     weights = sum(n_in * n_out for n_in, n_out in pairwise(sizes))
     return 2 * batch * (3 * weights - sizes[0] * sizes[1])
 
 
 def batch_of(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what looks like images from 0 to 1, and classes."""
+    """Return random arrays in the form of images from 0 to 1 and of classes."""
     rng = np.random.default_rng(0)
     return rng.random((size, 784), np.float32), rng.integers(0, 10, size)
 
@@ -137,7 +138,7 @@ STEPS = {"tinynn": tinynn_step, "PyTorch": torch_step, "JAX": jax_step}
 
 
 def seconds_a_step(step: Step) -> float:
-    """Return the median of as many steps as fill half a second, eight at least, after two more."""
+    """Return the median time of the steps of half a second, at least eight, after two untimed."""
     step()
     step()
     times: list[float] = []
@@ -156,7 +157,7 @@ def measure(framework: str) -> Iterator[tuple[str, int, float]]:
 
 
 def rows_of(best: dict[tuple[str, str, int], float]) -> list[dict[str, Any]]:
-    """Return what goes into the CSV, a row for each measurement."""
+    """Return the rows of the CSV, one for each measurement."""
     rows = []
     for (framework, sweep, value), seconds in best.items():
         sizes, batch = network(sweep, value)
@@ -174,7 +175,7 @@ def rows_of(best: dict[tuple[str, str, int], float]) -> list[dict[str, Any]]:
 
 
 def picture(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw images a second against each of the three, and what growing arithmetic would give."""
+    """Draw images a second against each of the three; dotted: if only the arithmetic counted."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -193,7 +194,7 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
                 color=colour,
                 label=framework,
             )
-        if sweep != "batch size":  # where each image costs more the larger the network
+        if sweep != "batch size":  # in a larger network each image needs more arithmetic
             last = [r for r in rows if (r["framework"], r["sweep"]) == ("tinynn", sweep)][-1]
             work = [operations(*network(sweep, value)) for value in values]
             limit = [last["images_a_second"] * work[-1] / w for w in work]
@@ -212,9 +213,9 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    """Take turns, keep the best, write scaling.csv and scaling.png."""
+    """Run the frameworks in turns, keep the best rounds, write scaling.csv and scaling.png."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=2, help="%(default)s unless told")
+    parser.add_argument("--rounds", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path(), help="folder for scaling.csv, .png")
     parser.add_argument("--framework", choices=FRAMEWORKS, help="run this one here, print its rows")
     args = parser.parse_args()

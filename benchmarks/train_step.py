@@ -1,9 +1,9 @@
-"""How long one training step takes, from shuffled data to updated weights, in every framework here.
+"""The time of one training step, from shuffled data to updated weights, in each framework.
 
     round 1: tinynn, naive NumPy, PyTorch, ...   round 2: tinynn, naive NumPy, PyTorch, ...   ...
 
-Contenders (contenders.py) take turns, each in a process of its own, so that a busy minute hits all
-of them, and ratios are taken within a round. The seed of a round decides weights and batches.
+The contenders (contenders.py) take turns, each in a process of its own, so that a busy minute slows
+all of them, and ratios are taken within a round. The seed of a round decides weights and batches.
 """
 
 import argparse
@@ -23,7 +23,7 @@ PATIENCE = 900  # seconds, for one contender in one round
 
 
 def run(name: str, steps: int, seed: int) -> dict:
-    """Run one contender in a process of its own; a failure is a result too."""
+    """Run one contender in a process of its own; a failure is returned as a result, too."""
     script = Path(__file__).with_name("contenders.py")
     command = [sys.executable, script, name, "--steps", str(steps), "--seed", str(seed)]
     try:
@@ -36,10 +36,10 @@ def run(name: str, steps: int, seed: int) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def spread(values: list[float], digits: int) -> str:
-    """Return the median, and behind it the smallest and the largest.
+def with_range(values: list[float], digits: int) -> str:
+    """Return the median, followed by the smallest and the largest value.
 
-    >>> spread([1.0, 2.0, 4.0], digits=1)
+    >>> with_range([1.0, 2.0, 4.0], digits=1)
     '2.0 (1.0 to 4.0)'
     """
     return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
@@ -61,9 +61,9 @@ def table(rounds: list[dict[str, dict]]) -> str:
             for done in rounds
             if "windows" in done.get(REFERENCE, {})
         ]
-        ratio = spread(ratios, 2) if ratios else "-"
+        ratio = with_range(ratios, 2) if ratios else "-"
         losses = [result["loss"] for result in results]
-        rows.append((name, spread(windows, 2), ratio, spread(losses, 3)))
+        rows.append((name, with_range(windows, 2), ratio, with_range(losses, 3)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -100,7 +100,7 @@ def picture(rounds: list[dict[str, dict]], path: Path) -> None:
 
 
 def conditions(rounds: list[dict[str, dict]], steps: int) -> str:
-    """Return what the figures mean and where they come from: settings, versions, threads."""
+    """Return the meaning of the numbers, and how they came about: settings, versions, threads."""
     versions: dict[str, str] = {}
     threads = []
     for name, result in rounds[0].items():
@@ -129,7 +129,7 @@ def conditions(rounds: list[dict[str, dict]], steps: int) -> str:
 
 
 def main() -> None:
-    """Take turns, and show what is known after each round."""
+    """Run the contenders in turns, and print the table after each round."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1720, help="1,500 or more for a real run")
@@ -150,9 +150,9 @@ def main() -> None:
     for seed in range(args.rounds):
         done = {}
         for name in args.only or CONTENDERS:
-            done[name] = run(name, args.steps, seed)
-            told = done[name].get("left_out") or f"{spread(done[name]['windows'], 2)} ms a step"
-            print(f"round {seed + 1} of {args.rounds}: {name}, {told}", file=sys.stderr, flush=True)
+            done[name] = result = run(name, args.steps, seed)
+            text = result.get("left_out") or f"{with_range(result['windows'], 2)} ms a step"
+            print(f"round {seed + 1} of {args.rounds}: {name}, {text}", file=sys.stderr, flush=True)
         rounds.append(done)
         print(f"\nAfter round {seed + 1} of {args.rounds}\n{table(rounds)}\n", flush=True)
         if args.json:

@@ -1,9 +1,9 @@
-"""What each trick for long vectors gains: one training step with it, and without it, in turns.
+"""The gain of each trick for long vectors: training steps with it and without it, in turns.
 
     round 1: as it is, without the flush, ...     round 2: ...
 
-Each form runs in a process of its own, 1,720 real steps; a ratio is taken within a round. Subnormal
-numbers come after some 800 steps, so the ratio of the last third is shown beside that of the whole.
+Each form runs 1,720 real steps in a process of its own; a ratio is taken within a round. Subnormal
+numbers appear after about 800 steps, so the ratio of the last third is shown beside that of all.
 """
 
 import argparse
@@ -26,17 +26,17 @@ STEPS = 1_720
 
 
 def no_second_thread() -> None:
-    """Let one thread do all."""
+    """Let one thread do the whole update."""
     threads.WORTH_A_THREAD = 2**62
 
 
 def no_flush() -> None:
-    """Leave subnormal numbers where they are."""
+    """Leave subnormal numbers as they are."""
     threads.FLUSH_EVERY = 2**62
 
 
 def none() -> None:
-    """Do without both."""
+    """Use neither the second thread nor the flush."""
     no_second_thread()
     no_flush()
 
@@ -63,7 +63,7 @@ def moments_as_means() -> None:
 
 
 def no_root() -> None:
-    """Leave the square root, epsilon and the quotient out: no Adam, but a bound for any."""
+    """Leave out square root, epsilon and quotient: not Adam, but a bound for every form of it."""
 
     def update(adam, params, grads, rate):
         def step(w, g, m, v, scratch):
@@ -106,7 +106,7 @@ def environment(form: str) -> dict[str, str]:
 
 
 def windows(form: str) -> list[float]:
-    """Run one form here; return milliseconds a step, a figure for each window."""
+    """Run one form here; return milliseconds a step, a number for each window."""
     FORMS[form]()
     (x, y), _ = datasets.load_fashion_mnist()
     task = contenders.Task(scale_pixels(x).reshape(len(x), -1), y.astype(np.int64), 0, STEPS)
@@ -116,7 +116,7 @@ def windows(form: str) -> list[float]:
 
 
 def main() -> None:
-    """Take turns, then print a row for each form."""
+    """Run the forms in turns, then print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=FORMS, metavar="FORM", default=list(FORMS))
@@ -142,9 +142,9 @@ def main() -> None:
             own, reference = done[form], done["as it is"]
             ratios.append(median(own) / median(reference))
             late.append(median(own[-5:]) / median(reference[-5:]))
-        spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+        value_range = f"({min(ratios):.2f} to {max(ratios):.2f})"
         figure = median(value for done in rounds for value in done[form])
-        print(f"{form:34}{figure:10.2f}{median(ratios):8.2f}{spread:>16}{median(late):20.2f}")
+        print(f"{form:34}{figure:10.2f}{median(ratios):8.2f}{value_range:>16}{median(late):20.2f}")
 
 
 if __name__ == "__main__":

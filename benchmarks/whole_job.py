@@ -1,9 +1,9 @@
-"""The main job from start to end, in tinynn, PyTorch and Keras: seconds, and memory at its peak.
+"""The main job from start to end, in tinynn, PyTorch and Keras: seconds, and peak memory.
 
     start Python, load Fashion-MNIST, train 15 epochs with validation, score the test set, save
 
-The same network, batches and Adam for all; 5,000 of the 60,000 images are held out. Each job runs
-in a process of its own, in turns. Then what a user waits for besides: `import tinynn` and loading.
+All have the same network, batch size and Adam; 5,000 of the 60,000 images are held out. The jobs
+run in turns, each in a process of its own. After them the time of `import tinynn` is measured.
 """
 
 import argparse
@@ -34,7 +34,7 @@ Data = tuple[np.ndarray, np.ndarray]
 
 @contextmanager
 def timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
-    """Note how long what follows takes."""
+    """Note the seconds that the block takes."""
     began = perf_counter()
     yield
     seconds[name] = perf_counter() - began
@@ -67,7 +67,7 @@ def job_tinynn(epochs: int, folder: Path, seconds: dict[str, float]) -> float:
 
 
 def job_torch(epochs: int, folder: Path, seconds: dict[str, float]) -> float:
-    """Train with a loop of one's own, as PyTorch expects, on tensors in memory; fused Adam."""
+    """Train with a hand-written loop, as PyTorch expects, on tensors in memory; fused Adam."""
     import torch
     from torch import nn
 
@@ -78,7 +78,7 @@ def job_torch(epochs: int, folder: Path, seconds: dict[str, float]) -> float:
         )
     with timed("train", seconds):
         parts = [part for pair in pairwise(SIZES) for part in (nn.Linear(*pair), nn.ReLU())]
-        model = nn.Sequential(*parts[:-1])  # no ReLU behind the last
+        model = nn.Sequential(*parts[:-1])  # no ReLU after the last layer
         optimizer = torch.optim.Adam(model.parameters(), fused=True)
         for _ in range(epochs):
             total = torch.zeros(())
@@ -140,9 +140,9 @@ def run(command: list[str]) -> tuple[float, float, str]:
 
 
 def import_milliseconds(module: str, folder: str) -> float:
-    """Return how long a fresh process takes to import a module, whose byte code lies in a folder.
+    """Return the milliseconds in which a new process imports a module, with byte code in a folder.
 
-    Some machines forbid to write it; an installed package has it.
+    An installed package has byte code; some machines forbid Python to write it beside the source.
     """
     program = (
         f"from time import perf_counter as t; a = t(); import {module}; print(1000 * (t() - a))"
@@ -154,11 +154,11 @@ def import_milliseconds(module: str, folder: str) -> float:
 
 
 def main() -> None:
-    """Take turns, then print a row for each job."""
+    """Run the jobs in turns, then print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="%(default)s unless told")
-    parser.add_argument("--epochs", type=int, default=15, help="%(default)s unless told")
-    parser.add_argument("--job", choices=JOBS, help="run this one here, print its figures")
+    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, default=15, help="default: %(default)s")
+    parser.add_argument("--job", choices=JOBS, help="run this one here, print its numbers")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if args.job:

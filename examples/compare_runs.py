@@ -1,9 +1,9 @@
-"""Overlay the curves of several runs in one PNG and print where each stands, also while they train.
+"""Draw the curves of several runs in one PNG and print their last and best epochs.
 
     python examples/compare_runs.py runs/fashion_mlp runs/fashion_mlp.1
 
-RUN is a folder with a log.csv, or a CSV file that tinynn.CSVLogger wrote. If one cannot be
-read, an error says so, the others are drawn, and the exit status is 1.
+RUN is a folder with a log.csv, or a CSV file that tinynn.CSVLogger wrote; it may still be training.
+If one cannot be read, an error says so, the others are drawn, and the exit status is 1.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from tinynn import plots
 
 def main() -> None:
     args = arguments()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # for letters of a path that it cannot encode
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may have letters it cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
     if args.out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
         sys.exit(f"error: --out {args.out} should end in .png, .jpg, .pdf or .svg")
@@ -29,7 +29,7 @@ def main() -> None:
                 raise ValueError(f"there is no {log}")
             rows = plots.read_log(log)
         except (OSError, ValueError) as error:
-            print(f"error: {run} is no run: {error}", file=sys.stderr)
+            print(f"error: {run} cannot be read as a run: {error}", file=sys.stderr)
             failed = True
             continue
         if rows:
@@ -50,21 +50,21 @@ def main() -> None:
 
 
 def last_and_best(rows: list[dict[str, str]]) -> str:
-    """Say where a run stands, by its validation if it has one."""
+    """Return the last and the best value of a run, in validation if it has any."""
     column = next(
         name for name in ("val_accuracy", "accuracy", "val_loss", "loss") if name in rows[0]
     )
     values = {row["epoch"]: float(row[column] or "nan") for row in rows}
-    told = f"{column} {values[rows[-1]['epoch']]:.4f}"
+    last = f"{column} {values[rows[-1]['epoch']]:.4f}"
     known = [epoch for epoch, value in values.items() if not math.isnan(value)]
     if not known:
-        return told
+        return last
     best = (max if "accuracy" in column else min)(known, key=values.__getitem__)
-    return f"{told}, best {values[best]:.4f} in epoch {best}"
+    return f"{last}, best {values[best]:.4f} in epoch {best}"
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Overlay the curves of several runs in one PNG.")
+    parser = argparse.ArgumentParser(description="Draw the curves of several runs in one PNG.")
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN",
         help="folder with a log.csv, or a CSV file")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("runs/compare.png"), metavar="FILE",

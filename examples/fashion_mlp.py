@@ -3,11 +3,11 @@
     python examples/fashion_mlp.py              15 epochs on the 60,000 images, a minute or two
     python examples/fashion_mlp.py --sample     on the 6,000 that come with tinynn, some seconds
 
-All that a run makes is under --out. log.csv is written while it trains: `tail -f` it, or draw it
-with examples/compare_runs.py.
+All files of a run are written under --out. log.csv grows while the run trains: watch it with
+`tail -f`, or draw it with examples/compare_runs.py.
 
-The exit status is 0 if all went well, 1 for an error, 3 if all is done but for pictures that could
-not be drawn, 130 or 143 if a signal ended it.
+The exit status is 0 if all went well, 1 for an error, 3 if some pictures could not be drawn
+but all else is done, 130 or 143 if a signal ended the run.
 """
 
 import argparse
@@ -54,7 +54,7 @@ PATIENCE = 15  # epochs
 
 def main() -> None:
     args = arguments()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # for letters of a path that it cannot encode
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may have letters it cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
     seconds: dict[str, float] = {}
 
@@ -66,7 +66,7 @@ def main() -> None:
     held_out = args.validation_size or len(x_train) // 12
     if not 0 < held_out < len(x_train):
         sys.exit(f"error: {held_out:,} of {len(x_train):,} images cannot be held out of training")
-    try:  # only now: after a mistake above, an earlier run stays where it is
+    try:  # only now: if an option above is wrong, an earlier run stays where it is
         out, lock, checkpoint = open_run_folder(args.out, args.resume, args.data_dir)
     except OSError as error:
         sys.exit(f"error: --out {args.out} cannot be used: {error}")
@@ -120,7 +120,7 @@ def main() -> None:
             sys.exit(128 + interruption.signal)
         print(f"Kept: the weights after epoch {best.best_epoch}, the best on the images held out.")
 
-    with phase("save", seconds):  # first: whatever fails later, the trained model is saved
+    with phase("save", seconds):  # before all else: if a later phase fails, the model is saved
         tinynn.save_model(model, out / "model.npz")
         print(f"{out / 'model.npz'}, {(out / 'model.npz').stat().st_size:,} bytes")
 
@@ -144,7 +144,7 @@ def main() -> None:
         curves = partial(plots.learning_curves, kept=best.best_epoch)
         pictures.draw(out / "accuracy.png", curves, history)
         pictures.draw(out / "weights.png", plots.first_layer, model)
-        health = doctor.report() if doctor.record.steps else None  # none: all was trained before
+        health = doctor.report() if doctor.record.steps else None  # None: resumed after its end
         if health is not None:
             pictures.draw(out / "health.png", health.figure)
             print(f"What the doctor says of this training:\n\n{health}")
@@ -197,8 +197,8 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Train a network on Fashion-MNIST, save it, verify it, show how it learned.",
-        epilog="Exit status: 0, all went well; 1, an error; 3, all is done but for pictures that "
-        "could not be drawn; 130 or 143, ended by a signal.",
+        epilog="Exit status: 0, all went well; 1, an error; 3, some pictures could not be drawn, "
+        "but all else is done; 130 or 143, ended by a signal.",
     )
     add = parser.add_argument
     add(
@@ -206,35 +206,36 @@ def arguments() -> argparse.Namespace:
         type=whole(1),
         default=15,
         metavar="N",
-        help="passes over the training images; the weights of the best on the images held out are "
-        f"kept, and {PATIENCE} in a row without a better one end it (default: %(default)s)",
+        help="passes over the training images; the weights of the epoch with the best validation "
+        f"accuracy are kept, and {PATIENCE} epochs without a better one end the training "
+        "(default: %(default)s)",
     )
     add(
         "--batch-size",
         type=whole(1),
         default=32,
         metavar="N",
-        help="images in a step (default: %(default)s)",
+        help="images in a training step (default: %(default)s)",
     )
     add(
         "--learning-rate",
         type=positive,
         default=1e-3,
         metavar="R",
-        help="Adam's: about how far a weight moves in a step (default: %(default)s)",
+        help="of Adam: about how far a weight moves in a step (default: %(default)s)",
     )
     add(
         "--seed",
         type=whole(0),
         default=0,
         metavar="N",
-        help="decides weights, shuffling and the split (default: %(default)s)",
+        help="decides first weights, shuffling and the validation split (default: %(default)s)",
     )
     add(
         "--validation-size",
         type=whole(1),
         metavar="N",
-        help="images held out of training (default: a twelfth, 5000 of the 60000)",
+        help="images held out of training for validation (default: a twelfth, 5000 of the 60000)",
     )
     add(
         "--data-dir",
@@ -252,13 +253,13 @@ def arguments() -> argparse.Namespace:
         type=Path,
         default=Path("runs/fashion_mlp"),
         metavar="DIR",
-        help="folder for all that the run makes; an earlier run in it is moved aside first "
+        help="folder for all files of the run; an earlier run in it is moved aside first "
         "(default: %(default)s)",
     )
     add(
         "--resume",
         action="store_true",
-        help="go on with the run in --out until --epochs are full (default: start afresh)",
+        help="go on with the run in --out until it has --epochs epochs (default: a new run)",
     )
     add("--checkpoint-steps", type=whole(1), default=500, metavar="N",
         help="steps between checkpoints; there is one after each epoch too (default: %(default)s)"
@@ -289,7 +290,7 @@ def positive(text: str) -> float:
 
 @contextmanager
 def phase(name: str, seconds: dict[str, float]) -> Iterator[None]:
-    """Print a heading, and note how long what follows takes."""
+    """Print a heading; at the end of the phase, note its seconds."""
     print(f"\n== {name}", flush=True)
     began = perf_counter()
     yield
@@ -310,7 +311,7 @@ def load(args: argparse.Namespace) -> datasets.Dataset:
 
 
 class EpochLine(tinynn.Callback):
-    """One printed line per epoch, on a terminal or in a file."""
+    """Print a line per epoch, on a terminal or in a file."""
 
     affects_training = False
 
@@ -323,10 +324,10 @@ class EpochLine(tinynn.Callback):
 
 
 class StopOnSignal(tinynn.Callback):
-    """On Ctrl-C or SIGTERM, end training after the step; on a second one, end at once."""
+    """On Ctrl-C or SIGTERM, end training after the step; on a second signal, end at once."""
 
     affects_training = False
-    signal = 0  # which one came
+    signal = 0  # the number of the signal that came
 
     def on_train_begin(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -346,7 +347,7 @@ class StopOnSignal(tinynn.Callback):
 
 
 def say_how_to_go_on(trainer: Trainer) -> None:
-    """Print to standard error: the same Ctrl-C may have ended the reader of the other, `| tee`."""
+    """Print to standard error: Ctrl-C may have ended what reads standard output, such as tee."""
     flags = [flag for flag in sys.argv if flag != "--resume"]
     again = shlex.join([sys.executable, *flags, "--resume"])
     where = f"in epoch {trainer.epoch}, after step {trainer.step:,}; all is kept"
@@ -401,6 +402,6 @@ if __name__ == "__main__":
         sys.exit(130)
     except BrokenPipeError:  # as in `| head`: nobody reads the rest of the output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit("error: what this prints is not read any more. Go on with --resume.")
+        sys.exit("error: nobody reads the output of this program any more. Go on with --resume.")
     except OSError as error:  # a full disk: what has been trained is in the checkpoint
         sys.exit(f"error: {error}. Free some space, then go on with --resume.")

@@ -2,13 +2,13 @@
 
     python examples/predict_image.py runs/fashion_mlp/model.npz shoe.jpg coat.png
 
-The network knows grey pictures of 28 x 28, white on black, the thing filling the frame. So each
-picture is made grey, turned into light on dark, cropped to what stands out, and scaled down, much
-as Fashion-MNIST itself was made (Xiao, Rasul and Vollgraf, 2017, section 2). One thing on a plain
-background works best.
+The network was trained on grey pictures of 28 x 28 pixels: one object that fills the picture, light
+on black. So each picture is made grey, turned into light on dark, cropped to the object, and scaled
+down, much as Fashion-MNIST itself was made (Xiao, Rasul and Vollgraf, 2017, section 2). One object
+on a plain background works best.
 
-The exit status is 0 if every picture was answered and drawn, else 1; if one cannot be
-read, an error says so, and the others are answered.
+The exit status is 0 if every picture was answered and drawn, else 1; if a picture cannot be read,
+an error says so, and the others are answered.
 """
 
 import argparse
@@ -24,25 +24,25 @@ import numpy as np
 from PIL import Image, ImageOps  # Pillow, which matplotlib brings along
 
 from tinynn import plots
-from tinynn.configuration import escape_control
 from tinynn.datasets import CLASS_NAMES
+from tinynn.errors import escape_control
 from tinynn.parameters import Array
 
 SIDE = 28  # pixels
 LARGEST = 100_000_000  # pixels of a picture, which take some 2 GB of memory
-FAINT = 32  # of 255: what stands out less is noise of the camera or JPEG
-DRAWN = 500  # pixels, the longer side of a picture as it is drawn
+FAINT = 32  # of 255: a smaller difference from the background is noise of the camera or of JPEG
+DRAWN = 500  # pixels, the longer side of a picture when it is drawn
 
 
 def main() -> None:
     args = arguments()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # for letters of a path that it cannot encode
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may have letters it cannot encode
         sys.stdout.reconfigure(errors="backslashreplace")
-    Image.MAX_IMAGE_PIXELS = None  # LARGEST stands for it
+    Image.MAX_IMAGE_PIXELS = None  # read_picture refuses what has more than LARGEST
     if args.out.exists() and any(
         path.exists() and path.samefile(args.out) for path in (args.model, *args.images)
     ):
-        sys.exit(f"error: --out {args.out} would overwrite what is to be read")
+        sys.exit(f"error: --out {args.out} would overwrite a file that this program reads")
     if args.out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
         sys.exit(f"error: --out {args.out} should end in .png, .jpg, .pdf or .svg")
     try:
@@ -51,8 +51,8 @@ def main() -> None:
         sys.exit(f"error: {error}")
     if model.input_shape != (SIDE, SIDE) or model.output_shapes[-1] != (len(CLASS_NAMES),):
         sys.exit(
-            f"error: {args.model} maps {model.input_shape} to {model.output_shapes[-1]}; "
-            f"needed is a network from ({SIDE}, {SIDE}) to ({len(CLASS_NAMES)},)"
+            f"error: {args.model} maps {model.input_shape} to {model.output_shapes[-1]}; this "
+            f"program needs a network from ({SIDE}, {SIDE}) to ({len(CLASS_NAMES)},)"
         )
     paths, pictures, images = [], [], []
     for path in args.images:
@@ -60,8 +60,8 @@ def main() -> None:
             picture = read_picture(path)
             images.append(as_fashion_mnist(picture))
         except Exception as error:  # a damaged file can lead Pillow to raise anything
-            told = str(error) or type(error).__name__
-            print(f"error: {path} cannot be read as a picture: {told}", file=sys.stderr)
+            reason = str(error) or type(error).__name__
+            print(f"error: {path} cannot be read as a picture: {reason}", file=sys.stderr)
             continue
         picture.thumbnail((DRAWN, DRAWN))
         paths.append(path)
@@ -72,7 +72,7 @@ def main() -> None:
     p = model.predict(tinynn.scale_pixels(seen))  # (N, 10)
     for path, image, probabilities in zip(paths, seen, p, strict=True):
         if image.max() <= FAINT:
-            print(f"{path}: nothing stands out from the background; what follows means nothing")
+            print(f"{path}: no object stands out from the background; the answer means nothing")
         best = np.argsort(-probabilities)[:3]
         print(f"{path}: " + ", ".join(f"{CLASS_NAMES[i]} {probabilities[i]:.1%}" for i in best))
     try:
@@ -88,15 +88,15 @@ def main() -> None:
 def read_picture(path: Path) -> Image.Image:
     """Return a picture as the eye sees it: upright, in colour, transparent parts white.
 
-    Of several in a file, the first.
+    If the file holds several, return the first.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a damaged EXIF; the pixels are there
+        warnings.simplefilter("ignore", UserWarning)  # of damaged EXIF data: the pixels are there
         with Image.open(path) as file:
             if file.width * file.height > LARGEST:
                 raise ValueError(
-                    f"it has {file.width:,} x {file.height:,} pixels, and the most is {LARGEST:,}. "
-                    f"Make it smaller first: the network sees {SIDE} x {SIDE}."
+                    f"it has {file.width:,} x {file.height:,} pixels; at most {LARGEST:,} are "
+                    f"read. Make it smaller first: the network sees {SIDE} x {SIDE}."
                 )
             picture = ImageOps.exif_transpose(file)
     if picture.mode.startswith(("I", "F")):
@@ -106,59 +106,59 @@ def read_picture(path: Path) -> Image.Image:
 
 
 def in_8_bits(picture: Image.Image) -> Image.Image:
-    """Return a picture of larger numbers, or of fractions, as one of numbers up to 255.
+    """Return a picture of larger numbers, or of fractions, as one of whole numbers from 0 to 255.
 
-    Such a file does not say which number is white. It is the smallest of 1, 255 and 65,535 that no
-    pixel exceeds.
+    Such a file does not say which number is white. We take the smallest of 1, 255 and 65,535 that
+    no pixel exceeds.
     """
     values = np.asarray(picture)
     least, most = values.min(), values.max()
-    if not (least >= 0 and most <= 65_535):  # NaN neither
+    if not (least >= 0 and most <= 65_535):  # so NaN is refused, too
         raise ValueError(
-            f"its numbers go from {least:g} to {most:g}; expected are 0 to 1, to 255 or to 65,535"
+            f"its numbers go from {least:g} to {most:g}; expected 0 to 1, 0 to 255 or 0 to 65,535"
         )
     grey = values // 256 if most > 255 else values * 255 if most <= 1 else values
     result = Image.fromarray(np.rint(grey).astype(np.uint8))
-    if "transparency" in picture.info:  # the number that is to be seen through
+    if "transparency" in picture.info:  # the number that stands for transparent
         opaque = values != picture.info["transparency"]
         result.putalpha(Image.fromarray(np.where(opaque, 255, 0).astype(np.uint8)))
     return result
 
 
 def as_fashion_mnist(picture: Image.Image) -> Array:
-    """Return what the network gets: uint8 (28, 28), light on dark, the thing filling the frame."""
+    """Return the network's input: uint8 (28, 28), light on dark, filled by the object."""
     grey = np.asarray(picture.convert("L"), np.int16)  # (height, width), 0 to 255
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     background = int(np.median(border))
     if background > 127:
         grey, background = 255 - grey, 255 - background
-    if grey.shape == (SIDE, SIDE):  # made for the network already
+    if grey.shape == (SIDE, SIDE):  # already as the network needs it
         return grey.astype(np.uint8)
     above = np.clip(grey - background, 0, None)
     light = above * (255 / max(above.max(), 1))
-    rows, columns = np.nonzero(light > FAINT)  # what stands out
+    rows, columns = np.nonzero(light > FAINT)  # the pixels of the object
     if not len(rows):
         return np.zeros((SIDE, SIDE), np.uint8)
-    thing = Image.fromarray(light.astype(np.uint8)).crop(
+    cropped = Image.fromarray(light.astype(np.uint8)).crop(
         (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     )
-    scale = SIDE / max(thing.size)
-    width, height = (max(1, round(side * scale)) for side in thing.size)
+    scale = SIDE / max(cropped.size)
+    width, height = (max(1, round(side * scale)) for side in cropped.size)
     frame = Image.new("L", (SIDE, SIDE))
     corner = ((SIDE - width) // 2, (SIDE - height) // 2)
-    frame.paste(thing.resize((width, height), Image.Resampling.LANCZOS), corner)
+    frame.paste(cropped.resize((width, height), Image.Resampling.LANCZOS), corner)
     return np.asarray(frame)
 
 
 def draw(names: list[str], pictures: list[Image.Image], seen: Array, p: Array, path: Path) -> None:
-    """Draw a row for each picture: as it came, what the network saw, and what it says."""
+    """Draw a row for each picture: the picture, the network's input, and its probabilities."""
     figure = plots.blank(9, 2.6 * len(pictures))
     panels = figure.subplots(len(pictures), 3, squeeze=False, width_ratios=(1, 1, 1.3))
     for (given, network, answer), name, picture, image, probabilities in zip(
         panels, names, pictures, seen, p, strict=True
     ):
         given.imshow(picture)
-        given.set_title(escape_control(name), parse_math=False)  # a $ in it is a $
+        given.set_title(escape_control(name), parse_math=False)  # a $ in a name is no formula
         network.imshow(image, cmap="gray", vmin=0, vmax=255)
         network.set_title("what the network saw")
         for panel in (given, network):
@@ -175,7 +175,7 @@ def draw(names: list[str], pictures: list[Image.Image], seen: Array, p: Array, p
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Ask a saved network what is on your pictures.")
+    parser = argparse.ArgumentParser(description="Ask a saved network what your pictures show.")
     parser.add_argument("model", type=Path, help="the model.npz of a run")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE",
         help="PNG or JPEG of any size, light or dark background")  # fmt: skip

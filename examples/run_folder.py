@@ -1,7 +1,7 @@
-"""The folder of a run: a fresh one, or one to go on with; for one process at a time.
+"""The folder of a run, new or resumed, for one process at a time.
 
 A lock by flock(2) belongs to the process, not to the file: however the process dies, even by
-SIGKILL, the lock is gone. The number in the file only tells people who holds it.
+SIGKILL, the lock is gone. The number in the file only tells people which process holds it.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # Windows has no flock: there, nothing guards against two runs in one folder
+except ImportError:  # Windows has no flock: there, nothing prevents two runs in one folder
     fcntl = None
 
 CHECKPOINT = "checkpoint.npz"
@@ -23,27 +23,28 @@ NOT_CONTENTS = {LOCK, "lost+found"}  # the second belongs to the file system of 
 def open_run_folder(
     out: Path, resume: bool, data_dir: Path | None = None
 ) -> tuple[Path, IO[str], Path | None]:
-    """Return the folder, its lock, to be held while the run lasts, and a checkpoint to go on from.
+    """Return the folder, its lock, and the checkpoint to go on from. Keep the lock during the run.
 
-    With resume, the run in `out` continues from its checkpoint (else None); otherwise what is in
-    the folder is moved aside, never overwritten. Where `out` is a link, the folder is its target.
+    With resume, the run in `out` goes on from its checkpoint. Otherwise the contents of the folder
+    are moved aside, never overwritten, and the checkpoint is None. If `out` is a link, the folder
+    is its target.
     """
     out = _real(out)
     _refuse_what_is_in_use(out, data_dir)
     lock = _locked(out) if out.exists() else None
     if resume and lock is not None and (out / CHECKPOINT).exists():
-        for leftover in out.glob(".*.[0-9]*.[0-9]*.tmp"):  # of a write that was killed
+        for leftover in out.glob(".*.[0-9]*.[0-9]*.tmp"):  # of a process killed while writing
             leftover.unlink()
         return out, lock, out / CHECKPOINT
     if resume:
-        print(f"There is no checkpoint in {out} to go on with: the run starts afresh.")
+        print(f"There is no checkpoint in {out} to go on from: a new run starts.")
     if lock is not None:
         if not _contents(out):
             return out, lock, None
         earlier = _unused(out)
         try:
             out.rename(earlier)
-        except OSError as error:  # a mount point, say, or its parent is not one's own
+        except OSError as error:  # it may be a mount point, or its parent may be read-only
             reason = f", as {out} cannot be renamed ({error.strerror})"
             earlier = _unused(out / "earlier")
             _move_contents(out, earlier)
@@ -53,26 +54,26 @@ def open_run_folder(
     try:
         out.mkdir(parents=True)
     except FileExistsError:
-        sys.exit(f"error: another run has begun in {out} this very moment")
-    fresh = _locked(out)
+        sys.exit(f"error: another run has just begun in {out}; choose another --out")
+    new_lock = _locked(out)
     if lock is not None:
         lock.close()  # only now: nobody else may take the folder in between
-    return out, fresh, None
+    return out, new_lock, None
 
 
 def _real(out: Path) -> Path:
-    """Return the real folder, or end the program if a link leads nowhere."""
+    """Return the real folder; end the program if a link leads nowhere."""
     for place in (out, *out.parents):
         if place.is_symlink() and not place.exists():
             target = place.readlink()
             sys.exit(
-                f"error: --out {out} cannot be used: {place} is a link to {target}, which is not "
-                f"there. Is its disk mounted? If so, make the folder: mkdir -p {target}"
+                f"error: --out {out} cannot be used: {place} is a link to {target}, which does not "
+                f"exist. Is its disk mounted? If so, make the folder: mkdir -p {target}"
             )
     if out.exists() and not out.is_dir():
         sys.exit(f"error: --out {out} cannot be used: it is a file, and a folder is needed")
     real = out.resolve()
-    if real == out.parent.resolve() / out.name:  # no link at the end, of whatever kind
+    if real == out.parent.resolve() / out.name:  # the last part of the path is no link
         return out
     print(f"--out {out} is the folder {real}.")
     return real
@@ -81,39 +82,40 @@ def _real(out: Path) -> Path:
 def _refuse_what_is_in_use(out: Path, data_dir: Path | None) -> None:
     """End the program if the folder is in use for something else: it must not be renamed."""
     used = {
-        "you are in": Path.cwd(),
-        "it holds your home,": Path(os.environ.get("HOME") or "/"),
-        "it holds this program,": Path(__file__),
-        "it holds Python,": Path(sys.prefix),
+        "the folder you are in,": Path.cwd(),
+        "your home,": Path(os.environ.get("HOME") or "/"),
+        "this program,": Path(__file__),
+        "Python,": Path(sys.prefix),
     }
     if data := data_dir or os.environ.get("TINYNN_DATA_DIR"):
-        used["it holds the data,"] = Path(data)
-    for why, place in used.items():
+        used["the data,"] = Path(data)
+    for what, place in used.items():
         if out.resolve() in (place.resolve(), *place.resolve().parents):
             sys.exit(
-                f"error: --out should be a folder of the run's own, and {why} {place.resolve()}"
+                f"error: --out should be a folder for this run alone; {out} holds {what} "
+                f"{place.resolve()}"
             )
     if not (out / LOCK).exists() and (others := sorted(out.glob(f"*/{LOCK}"))):
         sys.exit(
-            f"error: --out should be a folder of the run's own, and {out} holds other runs, such "
-            f"as {others[0].parent}"
+            f"error: --out should be a folder for this run alone; {out} holds other runs, such as "
+            f"{others[0].parent}"
         )
 
 
 def _contents(out: Path) -> list[Path]:
-    """Return what must be moved before a new run; earlier runs that were moved aside may stay."""
+    """Return all that must be moved before a new run; earlier runs that were moved aside stay."""
     aside = {path for path in out.glob("earlier.*") if path.is_dir()}
     return [path for path in out.iterdir() if path.name not in NOT_CONTENTS and path not in aside]
 
 
 def _unused(path: Path) -> Path:
-    """Return the path with the first number behind it that is free."""
+    """Return the path with a number added, the first that is free."""
     numbered = (path.with_name(f"{path.name}.{n}") for n in itertools.count(1))
     return next(place for place in numbered if not os.path.lexists(place))
 
 
 def _move_contents(out: Path, earlier: Path) -> None:
-    """Move what is in a folder into one within it: all, or nothing."""
+    """Move the contents of a folder into a folder within it: all, or nothing."""
     contents = _contents(out)
     earlier.mkdir()
     moved = []
@@ -130,24 +132,22 @@ def _move_contents(out: Path, earlier: Path) -> None:
 
 
 def _locked(out: Path) -> IO[str]:
-    """Lock a folder, or end the program if another process has."""
+    """Lock a folder; end the program if another process has locked it."""
     lock = (out / LOCK).open("a+", encoding="utf-8")
     if fcntl is not None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            sys.exit(
-                f"error: process {lock.read().strip()} is at work in {out}; choose another --out"
-            )
+            sys.exit(f"error: process {lock.read().strip()} is using {out}; choose another --out")
         except OSError as error:  # some network drives have no locks
-            print(f"{out} cannot be locked ({error}): let no other run use it meanwhile.")
+            print(f"{out} cannot be locked ({error}): start no other run in it.")
     try:
         moved = (out / LOCK).stat().st_ino != os.fstat(lock.fileno()).st_ino
     except FileNotFoundError:
         moved = True
     if moved:  # another run has renamed the folder since its lock was opened
-        sys.exit(f"error: another run has begun in {out} this very moment")
+        sys.exit(f"error: another run has just begun in {out}; choose another --out")
     lock.truncate(0)
     lock.write(f"{os.getpid()}\n")
     lock.flush()

@@ -1,8 +1,8 @@
 """XOR with the training loop written out by hand: this is all that a Trainer does.
 
-Two bits in, one class out: 1 where the bits differ. No straight line separates the two classes, so
-a network without a hidden layer (one between input and output) never gets its loss under that of
-guessing, ln 2 = 0.69; with eight hidden units it is under 0.01 after 200 steps.
+Two bits in, one class out: 1 where the bits differ. No straight line separates the two classes. So
+without a hidden layer (a layer between input and output) the loss never falls below that of
+guessing, ln 2 = 0.69; with eight hidden units it is below 0.01 after 200 steps.
 """
 
 import numpy as np

@@ -233,7 +233,7 @@ def test_a_file_keeps_them_and_their_difference_is_one(tmp_path):
         compare_models(model, twin)
     )
     with np.load(tmp_path / "model.npz") as arrays:
-        assert arrays["format"] == 2
+        assert arrays["format"] == 3
         assert arrays["1.BatchNorm.running_mean"].shape == (6,)
 
 

@@ -18,3 +18,13 @@ class InputError(ValueError):
 
 class MissingAttribute(InputError, AttributeError):
     """An attribute that does not exist. The message names the one that was probably meant."""
+
+
+def escape_control(text: str) -> str:
+    r"""Return a text that is safe to print: a file may hold what steers terminals, or no Unicode.
+
+    >>> escape_control("layer \x1b[2J\ud800")
+    'layer \\x1b[2J\\ud800'
+    """
+    characters = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(characters)

@@ -19,8 +19,7 @@ def scale_pixels(images: npt.ArrayLike) -> Array:
     >>> scale_pixels(np.array([0, 51, 255], np.uint8))
     array([0. , 0.2, 1. ], dtype=float32)
     """
-    scaled: Array = np.divide(checks.pixels(images), 255, dtype=np.float32)
-    return scaled
+    return np.divide(checks.pixels(images), 255, dtype=np.float32)
 
 
 def one_hot(labels: npt.ArrayLike, classes: int) -> Array:
@@ -54,7 +53,7 @@ def softmax(z: npt.ArrayLike) -> Array:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    e: Array = np.exp(_shifted(checks.scores(z, "softmax")))  # (..., C), the largest is 1
+    e = np.exp(_shifted(checks.scores(z, "softmax")))  # (..., C), the largest is 1
     e /= e.sum(axis=-1, keepdims=True)
     return e
 
@@ -79,5 +78,4 @@ def log_softmax(z: npt.ArrayLike) -> Array:
 def _shifted(z: Array) -> Array:
     """Return each row of scores minus its maximum, as floats: (..., C), at most 0."""
     floats = z.astype(np.result_type(z, np.float32), copy=False)  # integers become floats
-    shifted: Array = floats - floats.max(axis=-1, keepdims=True)
-    return shifted
+    return floats - floats.max(axis=-1, keepdims=True)

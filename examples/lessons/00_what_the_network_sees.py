@@ -4,13 +4,13 @@
 # The main job, examples/fashion_mlp.py, trains a network that tells ten kinds of clothes apart, and
 # says how often it is right. Here we look into that network, trained on a tenth of its images.
 # Where is it wrong, but sure? Where is it unsure? What does it look for in an image? This page
-# belongs to no evening: read it first, to see where they lead, or last, when you know all its
-# words.
+# belongs to no evening. Read it first, to see where the evenings lead, or last, when you know all
+# its words.
 #
 # The network is 784-512-256-128-10: an image comes in as 784 numbers from 0 (black) to 1 (white),
-# three layers of units each make new numbers of the last, and ten *logits* z come out, a score for
-# each kind. The highest logit is the answer. *Softmax* turns the logits into shares that add up to
-# 1; we read them as how sure the network is:
+# three layers of units each compute new numbers from those before, and ten *logits* z come out, a
+# score for each kind. The highest logit is the answer. *Softmax* turns the logits into shares that
+# add up to 1; we read them as how sure the network is:
 #
 #     p_k = exp(z_k) / sum of exp(z_j) over all j
 
@@ -51,8 +51,8 @@ for i in (surest_mistakes[0], least_sure[0]):
 #     z_k(x + d) - z_k(x) = sum over all pixels of (dz_k/dx) d, nearly
 #
 # The chain rule carries the gradient back through the layers, as it does in training, but one step
-# further: down to the pixels. `model.input_gradient` does that, given the gradient of what we ask
-# for with respect to the logits: 1 for the logit k, 0 for the others. (Goodfellow, Bengio and
+# further: down to the pixels. `model.input_gradient(dz)` does that; dz is 1 for the logit k, and 0
+# for the others. (Drawn as an image, such a gradient is a *saliency map*. Goodfellow, Bengio and
 # Courville, Deep Learning, 2016, section 6.5.2.)
 
 
@@ -81,15 +81,16 @@ print(f"the trouser logit changes by {measured:.8e}; the gradient promises {prom
 #
 #     x <- x + step * dz/dx        and then cut off what leaves the range from 0 to 1
 #
-# So we look for the image that makes the logit largest. From a real shirt we go up the coat logit
-# minus that of the present answer, until the answer is coat. (Simonyan, Vedaldi and Zisserman, Deep
-# Inside Convolutional Networks, 2013, section 2; Szegedy et al., Intriguing properties of neural
-# networks, 2013, section 4.)
+# So we look for the image that makes the logit largest (*activation maximization*). Then we begin
+# with a real shirt, and raise the coat logit minus the logit of the present answer, until the
+# answer is coat: an *adversarial example*. (Simonyan, Vedaldi and Zisserman, Deep Inside
+# Convolutional Networks, 2013, section 2; Szegedy et al., Intriguing properties of neural networks,
+# 2013, section 4.)
 
 
 # %%
 def ascend(x, ask, steps):
-    """Follow the gradient, by 0.01 a step at most for a pixel; return the images on the way."""
+    """Follow the gradient; no pixel moves by more than 0.01 a step. Return the images visited."""
     visited = [x]
     for _ in range(steps):
         dz = ask(model.predict(visited[-1]).argmax())
@@ -107,9 +108,9 @@ print(f"trouser logit: grey {logit_at[0]:.1f}, after 200 steps {logit_at[-1]:.1f
 print(f"the highest of 1,000 real images {best_real:.1f}")
 
 chosen = np.flatnonzero((y == SHIRT) & (answers == SHIRT) & (sure > 0.8))[0]
-way = ascend(x[[chosen]], lambda answer: ONE[COAT] - ONE[answer], 400)
-change = way[-1] - way[0]
-print(f"image {chosen}, {sure[chosen]:.1%} shirt, is a coat after {len(way) - 1} steps", end="; ")
+path = ascend(x[[chosen]], lambda answer: ONE[COAT] - ONE[answer], 400)
+change = path[-1] - path[0]
+print(f"image {chosen}, {sure[chosen]:.1%} shirt, is a coat after {len(path) - 1} steps", end="; ")
 print(f"its pixels changed by {np.abs(change).mean():.3f} on average")
 
 # %%
@@ -134,11 +135,11 @@ rows[2].suptitle("Ascent: from grey on the trouser logit, and from a shirt to a 
 panels = rows[2].subplots(1, 6)
 for panel, step in zip(panels, (0, 20, 200), strict=False):
     draw(panel, ascent[step][0], f"step {step}\ntrouser logit {logit_at[step]:.1f}")
-draw(panels[3], way[0][0], f"Shirt {sure[chosen]:.1%}\nstep 0")
-most, last = np.abs(change).max(), tinynn.softmax(model.predict(way[-1]))[0, COAT]
+draw(panels[3], path[0][0], f"Shirt {sure[chosen]:.1%}\nstep 0")
+most, last = np.abs(change).max(), tinynn.softmax(model.predict(path[-1]))[0, COAT]
 draw(panels[4], change[0], f"the change, up to {most:.2f}\nblue brighter, red darker", cmap="RdBu")
 panels[4].images[0].set_clim(-most, most)
-draw(panels[5], way[-1][0], f"Coat {last:.1%}\nstep {len(way) - 1}")
+draw(panels[5], path[-1][0], f"Coat {last:.1%}\nstep {len(path) - 1}")
 
 out = Path("runs/lessons")
 out.mkdir(parents=True, exist_ok=True)
@@ -147,16 +148,16 @@ figure.savefig(out / "00_what_the_network_sees.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# `input_gradient` is right: what it promised and what two predictions measured agree in all the
-# digits printed. Gradient ascent shows that the network does not see as we do. The image that it
-# calls trouser with a higher logit than any real one is grey noise, with a dark gap where the legs
-# part. The shirt became a coat by changes that leave it a shirt to us: the network has learnt what
-# tells ten kinds apart in 6,000 images, not what clothes are. Where it is wrong but sure, look
-# again: some of these images are hard for us, too.
+# `input_gradient` is right: the change that it promised and the change that two predictions
+# measured agree in all the digits printed. Gradient ascent shows that the network does not see as
+# we do. An image with a higher trouser logit than any real image is grey noise, with a dark gap
+# where the legs part. The shirt became a coat by changes after which we still see a shirt: the
+# network has learnt what tells ten kinds apart in 6,000 images, not what clothes are. Where it is
+# wrong but sure, look again: some of these images are hard for us, too.
 #
 # ## Questions
 #
-# 1. Shuffle the 784 numbers of `change` over the pixels, and add that to the shirt. Is it still a
-#    shirt? What counted in the change, if not its size?
+# 1. Shuffle the 784 numbers of `change` over the pixels, and add the result to the shirt. Is the
+#    answer still shirt? What counted in the change, if not its size?
 # 2. `input_gradient` needs no more than the weights. Suppose that for one image all units of each
 #    ReLU are active: which product of matrices is then the gradient of the ten logits?

@@ -6,9 +6,9 @@
 #     out = x w + b
 #
 # With one input that is the equation of a straight line: w, the *weight*, is its slope, and b, the
-# *bias*, its height at x = 0. The two are the neuron's *parameters*. The data are *samples*, an x
-# each, with the y that belongs to it, and *training* means to find the parameters with which the
-# line runs through them. Tonight we watch it happen, and check the result without any training.
+# *bias*, its height at x = 0. The two are the neuron's *parameters*. The data are *samples*: each
+# is an x with the y that belongs to it. *Training* means to find the parameters for which the line
+# lies closest to the samples. Tonight we watch it happen, and check the result without training.
 
 # %%
 from pathlib import Path
@@ -20,7 +20,7 @@ from tinynn import SGD, Dense, MeanSquaredError, Sequential
 
 rng = np.random.default_rng(1)
 x = rng.uniform(-1, 1, size=(40, 1))  # 40 samples of one number each
-y = 0.7 * x + 0.3 + rng.normal(0, 0.15, size=(40, 1))  # a line, with noise: what is to be found
+y = 0.7 * x + 0.3 + rng.normal(0, 0.15, size=(40, 1))  # a line, which we want to find, plus noise
 
 # %% [markdown]
 # ## How wrong is a line?
@@ -30,14 +30,14 @@ y = 0.7 * x + 0.3 + rng.normal(0, 0.15, size=(40, 1))  # a line, with noise: wha
 #
 #     L = mean of (p - y)^2
 #
-# L is the *loss*. It depends on w and b alone, so it is a landscape over the plane of all (w, b): a
-# valley, whose lowest point is the best line. (Goodfellow, Bengio and Courville, Deep Learning,
-# 2016, section 5.1.4.)
+# L is the *loss*, here the *mean squared error*. With these samples it depends on w and b alone, so
+# we can picture it as a landscape over the plane of all (w, b): a valley, whose lowest point is the
+# best line. (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 5.1.4.)
 #
 # ## Which way is down?
 #
-# The *gradient* is the slope of the landscape in both directions: how L changes as w grows a
-# little, and as b does. By the chain rule
+# The *gradient* is the pair of the two derivatives of L: how L changes as w grows a little, and how
+# it changes as b does. By the chain rule
 #
 #     dL/dw = mean of 2 (p - y) x        dL/db = mean of 2 (p - y)
 #
@@ -45,10 +45,11 @@ y = 0.7 * x + 0.3 + rng.normal(0, 0.15, size=(40, 1))  # a line, with noise: wha
 #
 #     w <- w - learning rate * dL/dw     b <- b - learning rate * dL/db
 #
-# How long the steps are is chosen by hand, with the *learning rate*; evening 8 says how.
+# The *learning rate* decides how long the steps are. We choose it by hand; evening 8 says how.
 #
-# In tinynn a neuron is a `Dense(1)`, `Sequential` the model made of it, `SGD` takes the steps;
-# `forward` works out p, `backward` the gradient. (In code w is W, a matrix of one row and column.)
+# In tinynn a neuron is a `Dense(1)`, `Sequential` is the model that contains it, and `SGD` takes
+# the steps; `forward` computes p, and `backward` computes the gradient. (In code w is W, a matrix
+# with one row and one column.)
 
 # %%
 neuron = Dense(1)
@@ -71,7 +72,7 @@ print(f"gradient descent: out = {w:.6f} x + {b:.6f}, loss {losses[-1]:.6f}")
 # ## Is it the best line?
 #
 # For a straight line there is a formula, known since Gauss and Legendre: *least squares*. NumPy has
-# it, and it takes no steps at all. If gradient descent is right, it must arrive at the same place.
+# it, and it needs no steps. If gradient descent is right, it must arrive at the same place.
 
 # %%
 columns = np.hstack([x, np.ones_like(x)])
@@ -82,9 +83,10 @@ print(f"they differ by {abs(w - w_best):.1e} in w and {abs(b - b_best):.1e} in b
 # %% [markdown]
 # ## The picture
 #
-# Left, the data and three lines on the way. Right, the valley from above, each ring one value of
-# the loss, and the path through it: first the valley is steep and the steps are long, then it gets
-# flatter and they get shorter, because the length of a step is proportional to the gradient.
+# Left, the data and three lines on the way. Right, the valley from above, and the path through it;
+# each ring joins the places with one value of the loss. First the valley is steep and the steps are
+# long. Then it gets flatter, and the steps get shorter: their length is proportional to the
+# gradient.
 
 # %%
 figure = plt.figure(figsize=(9, 4), layout="constrained")
@@ -98,8 +100,8 @@ data.set(title="The line", xlabel="x", ylabel="y")
 data.legend()
 
 grid_w, grid_b = np.meshgrid(np.linspace(-1.2, 1.6, 80), np.linspace(-0.9, 1.1, 80))
-heights = np.mean((grid_w[..., None] * x[:, 0] + grid_b[..., None] - y[:, 0]) ** 2, axis=-1)
-rings = valley.contour(grid_w, grid_b, heights, levels=12, colors="#999999", linewidths=0.8)
+grid_loss = np.mean((grid_w[..., None] * x[:, 0] + grid_b[..., None] - y[:, 0]) ** 2, axis=-1)
+rings = valley.contour(grid_w, grid_b, grid_loss, levels=12, colors="#999999", linewidths=0.8)
 valley.clabel(rings, fontsize=8)
 valley.plot(*zip(*path, strict=True), "o-", ms=3, color="#D55E00", label="gradient descent")
 valley.plot(w_best, b_best, "*", ms=14, color="#0072B2", label="least squares")

@@ -6,20 +6,20 @@
 #     0 0 -> 0        0 1 -> 1        1 0 -> 1        1 1 -> 0
 #
 # One neuron cannot learn it: in the plane, the ones lie on one diagonal of a square, the zeros on
-# the other, and no straight line parts them. Tonight we see it fail, add a layer, and write out all
-# that training needs. (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.1.)
+# the other, and no straight line separates them. Tonight we see it fail, add a layer, and write out
+# all that training needs. (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.1.)
 #
 # ## From logits to a loss
 #
-# For each answer there is a *logit* z, a weighted sum of the inputs. *Softmax* turns the two logits
-# into *probabilities* p, positive and with the sum 1; they are equal where both logits are, which
-# is along a straight line. The loss is large where the right answer's p is small:
+# For each answer, 0 and 1, there is a *logit* z, a weighted sum of the inputs. *Softmax* turns the
+# two logits into *probabilities* p, positive and with the sum 1. Where the logits are equal, so are
+# the probabilities: along a straight line. The loss is large where the right answer's p is small:
 #
 #     p_j = exp(z_j) / sum of exp(z_k)        L = mean of -log(p of the right answer)
 #     dL/dz = (p - y) / N                     y is 1 at the right answer, 0 at the other
 #
-# A network that guesses, one half each, has the loss -log(1/2) = ln 2 = 0.6931. The second line,
-# the gradient of L for the logits of one of N samples, is used tonight and derived on evening 4.
+# A network that guesses, p = 1/2 for each, has the loss -log(1/2) = ln 2 = 0.6931. The second line
+# is the gradient of L with respect to the logits of one of N samples; evening 4 derives it.
 
 # %%
 from pathlib import Path
@@ -51,15 +51,15 @@ print(f"a straight line: loss {line_losses[0]:.4f}, after 500 steps {line_losses
 # %% [markdown]
 # ## A layer in between
 #
-# Now the inputs first feed some *hidden* units, neurons whose outputs h are not answers, and the
-# logits are weighted sums of these. (Neurons side by side are a *layer*, layers one behind the
-# other a *network*.) Each hidden unit is a weighted sum, cut off at zero: max(x W1 + b1, 0), named
-# *ReLU*. Without it all would be one weighted sum again.
+# Now the inputs first go to some *hidden* units, neurons whose outputs h are not answers, and the
+# logits are weighted sums of these h. (Neurons side by side are a *layer*; layers one behind the
+# other are a *network*.) Each hidden unit is a weighted sum, cut off at zero: max(x W1 + b1, 0).
+# The cut is named *ReLU*. Without it the logits would again be weighted sums of the inputs.
 #
-# *Forward* goes from x to the loss, *backward* the same way back, by the chain rule; dW1 is short
-# for dL/dW1, and has the shape of W1. A unit that was cut off is *inactive* for that sample: no
-# gradient comes back through it. That is all of *backpropagation*. (Rumelhart, Hinton and Williams,
-# Learning representations by back-propagating errors, 1986.)
+# *Forward* goes from x to the loss; *backward* goes back from the loss to x, by the chain rule. dW1
+# is short for dL/dW1, and has the shape of W1. A unit that was cut off is *inactive* for that
+# sample: no gradient comes back through it. That is all of *backpropagation*. (Rumelhart, Hinton
+# and Williams, Learning representations by back-propagating errors, 1986.)
 
 
 # %%
@@ -96,10 +96,10 @@ losses, (W1, b1, W2, b2) = train(units=2, seed=44)
 print(f"two hidden units: loss {losses[0]:.4f}, after 500 steps {losses[-1]:.4f}")
 
 # %% [markdown]
-# The *seed* decides which weights are drawn. 44 was chosen: with two units a fifth of all seeds
-# solve it, with eight nearly all. With the others, points with different answers get the same h,
-# and no later layer can tell these apart; or a unit is *dead*, inactive at all four, and no
-# gradient reaches it.
+# The *seed* decides which first weights are drawn. We chose 44: with two units only a fifth of all
+# seeds solve XOR, with eight units nearly all do. Where it fails, points with different answers get
+# the same h, and no later layer can tell them apart; or a unit is *dead*: it is inactive for all
+# four samples, and its gradient is 0.
 
 # %%
 ends = {units: [train(units, seed)[0][-1] for seed in range(100)] for units in (2, 8)}
@@ -109,9 +109,9 @@ others, counts = np.unique([f"{end:.2f}" for end in ends[2] if end > 0.1], retur
 print("the others of 2 units end at", ", ".join(map("{} ({})".format, others, counts)))
 
 # %% [markdown]
-# `explain_step` of tinynn takes one step and prints every number; a layer's input is x there, its
-# output out, and N is B; |grad|^2 sums the squares of all gradients. It begins with the weights of
-# seed 44. Below, row by row, are our gradients.
+# `explain_step` of tinynn takes one step from the first weights of seed 44 and prints each number.
+# There x is a layer's input, out its output, and B is our N; |grad|^2 is the sum of the squares of
+# all gradients. Below it, row by row, are our own gradients.
 
 # %%
 first, second = Dense(2), Dense(2)

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 3. Is the gradient right?
 #
-# A wrong gradient raises no error. The loss may fall all the same, only not as far, and nobody
-# knows why. But there is a way to ask the loss itself: move one weight by a little h, and see how
-# much the loss changes. That is a *finite difference*, on one side or, better, on both:
+# A wrong gradient raises no error. The loss may still fall, but not as far, and nobody knows why.
+# The loss itself can tell what is right: move one weight by a small h, and see how much the loss
+# changes. That is a *finite difference*, on one side or, better, on both:
 #
 #     one-sided:  (L(w + h) - L(w)) / h          central:  (L(w + h) - L(w - h)) / 2h
 #
@@ -16,15 +16,15 @@
 #
 #     truncation error:   h^2/6 L'''             (one-sided: h/2 L'')
 #
-# So make h tiny? A computer keeps only so many digits: 16 in *float64*, 7 in *float32*. The gap
-# from 1 to the next number that it knows is called eps, 2e-16 and 1e-7. Each L is wrong by about
-# eps, and the difference of two of them is then divided by a small number:
+# So make h tiny? A computer keeps only some digits: 16 in *float64*, 7 in *float32*. The distance
+# from 1 to the next number that it can store is the *machine epsilon*, eps: 2e-16 and 1e-7. Each L
+# is wrong by about eps, and the difference of two of them is then divided by a small number:
 #
 #     rounding error:     about eps / h
 #
 # The sum of h^2 and eps / h is smallest where one grows as fast as the other falls:
 #
-#     2 h = eps / h^2     so, but for a factor near 1,     h = eps^(1/3)
+#     2 h = eps / h^2     so, up to a factor near 1,     h = eps^(1/3)
 #
 # (Nocedal and Wright, Numerical Optimization, 2006, section 8.1.)
 
@@ -36,11 +36,11 @@ import numpy as np
 
 from tinynn import SGD, Dense, Layer, ReLU, Sequential, SoftmaxCrossEntropy, check_gradients
 
-weights = np.linspace(-2, 2, 400)  # at each of these we compare, and take the mean of the errors
+weights = np.linspace(-2, 2, 400)  # we compare at each of these, and take the mean of the errors
 
 
 def loss_at(w):
-    return np.log(1 + np.exp(-w))  # evening 2's -log p, where the right logit is w, the other 0
+    return np.log(1 + np.exp(-w))  # -log p of evening 2: the right answer's logit is w, the other 0
 
 
 def central(w, h):
@@ -52,7 +52,7 @@ def one_sided(w, h):
 
 
 def errors(difference, steps, dtype):
-    """Return the error of a difference, for each step, when all is done in dtype."""
+    """Return the mean error of a finite difference for each step h, computed in dtype."""
     w = weights.astype(dtype)
     right = -1 / (1 + np.exp(w.astype(np.float64)))  # by the rules of calculus
     return [np.abs(difference(w, h) - right).mean() for h in steps.astype(dtype)]
@@ -68,15 +68,15 @@ for name, h, error, dtype in (("64", steps, central64, "f8"), ("32", steps32, ce
     print(f"float{name}: error {error[best]:.0e} at h = {h[best]:.0e}; eps^(1/3) is {theory:.0e}")
 
 # %% [markdown]
-# On axes where equal distances are equal factors, h^2 is a straight line that rises with slope 2,
-# and eps / h one that falls with slope -1: together a V. At its bottom eleven digits are right in
-# float64, five in float32: so check in float64, whatever the network is trained in.
+# On *logarithmic* axes, where equal distances are equal factors, h^2 is a line that rises with
+# slope 2, and eps / h a line that falls with slope -1: together a V. At its bottom eleven digits
+# are right in float64, five in float32: so check in float64, whatever the network is trained in.
 #
 # ## A bug that raises no error
 #
-# A layer out = x W passes the gradient on as dx = dout W^T, where dout is how the loss changes with
-# out, and W^T is W with rows and columns exchanged (`W.T`). Here somebody forgot the T. W has four
-# rows and four columns, so the shapes fit all the same.
+# A layer out = x W gives back dx = dout W^T, where dout is the gradient of the loss with respect to
+# out, and W^T is the *transpose* of W: rows and columns exchanged (`W.T`). Here somebody forgot the
+# T. W has four rows and four columns, so the shapes fit nevertheless.
 
 
 # %%
@@ -105,11 +105,11 @@ for layer in (Dense(4), MyDense(4)):
     print(f"{type(layer).__name__}: the loss falls from {losses[0]:.2f} to {losses[-1]:.3f}")
 
 # %% [markdown]
-# Without the other, who would suspect a bug? (Of seeds 0 to 7, two lose this much, 4 and 6, and
-# four lose almost nothing.) `check_gradients` compares each entry of each gradient with a central
-# difference, from the loss back. The *relative error* is how far the two are apart, divided by the
-# larger; 2.MyDense.x stands for dx of layer 2. Rows marked *follows* were computed from a wrong
-# array.
+# The second line alone would make nobody suspect a bug. (Of seeds 0 to 7, it costs this much with
+# two, 4 and 6, and almost nothing with four.) `check_gradients` compares each entry of a gradient
+# with a central difference, from the loss back to x. Their distance divided by the larger one is
+# the *relative error*; 2.MyDense.x is dx of layer 2. A row marked *follows* was computed from a
+# wrong array.
 
 # %%
 report = check_gradients(network(ReLU(), MyDense(4), ReLU()), loss, x[:5], y[:5])
@@ -155,12 +155,12 @@ class MyTanh(Layer):
 # %% [markdown]
 # ## What this proves
 #
-# The error of a central difference is a V over the step, and its bottom lies where theory says,
-# near eps^(1/3). It needs nothing but the loss, so it can judge every line of backward.
+# The error of a central difference, drawn over the step h, is a V, and its bottom lies where theory
+# says, near eps^(1/3). A difference needs only the loss, so it can check every line of backward.
 #
 # ## Questions
 #
 # 1. The one-sided difference is wrong by about h + eps / h. Where must its bottom be in float64,
-#    and how large is the error there? Work it out; in the picture it is right to a factor of ten.
+#    and how large is the error there? Compute both; the picture agrees up to a factor of ten.
 # 2. Check `network(MyTanh())`. Where does the report point, and what is wrong there? Before you
 #    correct it, check with x[:5] / 10, too: why is the error so much smaller?

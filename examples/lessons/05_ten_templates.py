@@ -2,9 +2,9 @@
 # # 5. Ten templates
 #
 # From tonight on the data are real: photographs of clothes, 28 x 28 grey pixels each, of ten kinds
-# (Fashion-MNIST; Xiao, Rasul and Vollgraf, 2017). Which kind, or *class*, is on a picture? The
-# smallest network that can answer has no hidden layer at all: 784 pixels in, ten logits out. What
-# it has learnt can be drawn, and tonight we draw it.
+# (Fashion-MNIST; Xiao, Rasul and Vollgraf, 2017). Which kind, or *class*, does a picture show? The
+# smallest network that can answer has no hidden layer at all: 784 pixels in, ten logits out. We can
+# draw what it has learnt, and tonight we do.
 
 # %%
 from pathlib import Path
@@ -34,36 +34,37 @@ names = datasets.CLASS_NAMES
 #
 # `Flatten` lays the 28 rows of a picture end to end, into one row of 784 numbers. Each of the ten
 # neurons of `Dense(10)` has one weight for each of these, so its weights, put back into 28 rows,
-# are a picture too. Lay it over the image, multiply pixel by pixel, and add up:
+# are a picture too. Lay this picture over an image, multiply pixel by pixel, and add up:
 #
 #     z_c = sum over pixels i of  x_i W_ic  +  b_c
 #
 # That sum of products is called the *dot product* of image and weights. Where a weight is positive,
-# a bright pixel speaks for the class; where it is negative, against. A picture to compare the data
-# with is a *template*. `Softmax` turns the ten logits into probabilities, as on the evening before,
-# and the largest is the answer. (Bishop, Pattern Recognition and Machine Learning, 2006, section
-# 4.3.4.)
+# a bright pixel speaks for the class; where it is negative, against the class. A picture with which
+# the data are compared is a *template*. `Softmax` turns the ten logits into probabilities, as on
+# the evening before, and the largest is the answer. (Bishop, Pattern Recognition and Machine
+# Learning, 2006, section 4.3.4.)
 #
 # ## How a template is drawn
 #
-# For one image, y = 1 for its own class and 0 for the others, and dz = p - y. Since z is a weighted
-# sum, the chain rule gives the derivative of the loss with respect to W_ic by one more factor, the
-# pixel:
+# For one image, y_c is 1 for its own class c and 0 for the others, and dz_c = p_c - y_c. Since z_c
+# is a weighted sum, the chain rule multiplies this by the pixel, and gives the derivative of the
+# loss with respect to W_ic:
 #
 #     dW_ic = x_i (p_c - y_c)            W_c <- W_c + learning rate * (y_c - p_c) * image
 #
 # So a step adds the image to the template of its class, and subtracts it from the others, each time
-# multiplied by the error of the probability. If all weights start at zero, a template is nothing
-# but a weighted sum of the images seen. (With hidden layers zero is no good start; but here,
-# without any, each neuron gets a gradient of its own from the first step on.)
+# multiplied by the error of the probability. If all weights start at zero, a template is simply a
+# weighted sum of the images seen. (Zero would be a bad start with hidden layers: all units of a
+# layer would stay equal. Here each neuron has a gradient of its own from the first step on.)
 #
 # ## Batches and epochs
 #
 # One step for all 6,000 images would be slow, one for each would be noisy. In between: shuffle
-# them, take 50 at a time, a *batch*, and step against the gradient of its mean loss. Once through
-# all images is an *epoch*: 120 steps. (Goodfellow, Bengio and Courville, Deep Learning, 2016,
-# section 8.1.3.) `Trainer` does the shuffling and the steps. The learning rate falls as the steps t
-# go by, so that the last batches change little.
+# them, take 50 at a time, a *batch*, and step against the gradient of its mean loss. That is
+# *stochastic gradient descent*, SGD. One pass through all images is an *epoch*: 120 steps.
+# (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 8.1.3.) `Trainer` shuffles and
+# takes the steps. The learning rate follows a *schedule*: it falls with the step t, so that the
+# last batches change little.
 
 
 # %%
@@ -80,7 +81,7 @@ for epoch in (1, 5, 25):
 p_test = model.predict(x_test)
 answers = p_test.argmax(axis=1)  # the class that it finds most probable
 right = np.mean(answers == y_test)
-print(f"{right:.3f} of the 1,000 test images right, which it has never seen; guessing gives 0.1")
+print(f"{right:.3f} of 1,000 test images right, which it never saw in training; guessing: 0.1")
 
 # %% [markdown]
 # Ten neurons, and about four images in five are right. Which classes are hard?
@@ -93,8 +94,8 @@ for name, share in sorted(recognised.items(), key=lambda item: item[1]):
 # %% [markdown]
 # ## Laid over a picture, by hand
 #
-# Take one test image, multiply it by each template, add up. These lines call no layer, and the
-# probabilities are the network's.
+# Take one test image, multiply it by each template, add up. These lines call no layer, and they
+# give the same probabilities as the network.
 
 # %%
 dense = model.layers[1]
@@ -110,12 +111,12 @@ print(f"{names[first]} {z[first]:.1f}, {names[second]} {z[second]:.1f}, others l
 # %% [markdown]
 # ## The picture
 #
-# Above, the ten templates, blue for and red against, nearly white where images are seldom lit. Two
-# legs speak for trouser, and cloth between them against; cloth where a shirt has its neck speaks
-# against bag, and the shaft of a boot against sneaker. A template is not a portrait: it shows what
-# tells its class from the other nine. Below, a boot times its own template and times the
-# runner-up's, pixel by pixel (the colours on half the scale): all that, and b, adds up to their two
-# logits.
+# Above, the ten templates: blue speaks for the class, red against it; they are nearly white where
+# few images have a bright pixel. Two legs speak for trouser, and cloth between them against; cloth
+# where a shirt has its neck speaks against bag, and the shaft of a boot against sneaker. A template
+# is not a portrait: it shows what tells its class from the other nine. Below, a boot times its own
+# template, and times that of the second best class, pixel by pixel (the colour scale is half as
+# wide). All pixels of such a product, plus b, add up to a logit.
 
 # %%
 figure = plt.figure(figsize=(9, 6.2), layout="constrained")
@@ -150,14 +151,14 @@ figure.savefig(out / "05_ten_templates.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# A neuron's logit is the dot product of a template and the picture, plus b; ten templates, each a
-# sum of images added and subtracted, recognise four in five pictures that they have never seen.
-# They also show what is missing: one template must serve all shirts.
+# A logit is the dot product of a template and the picture, plus b. Ten templates, each a sum of
+# images added and subtracted, recognise four in five pictures that they have never seen. They also
+# show what is missing: one template must serve all shirts.
 #
 # ## Questions
 #
 # 1. Add up the ten templates, pixel by pixel: `templates.sum(axis=0)`. What comes out, up to
 #    rounding, and which line of "How a template is drawn" says so? (The ten p sum to 1.)
 # 2. Why not take each class's average image as its template? Try it: the scores are
-#    `x_test.reshape(1000, 784) @ averages - (averages**2).sum(axis=0) / 2`, which is largest for
-#    the average that is nearest. How many are right, and what has training done better?
+#    `x_test.reshape(1000, 784) @ averages - (averages**2).sum(axis=0) / 2`, and the nearest average
+#    has the largest. How many are right, and what has training done better?

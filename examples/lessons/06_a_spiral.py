@@ -15,7 +15,7 @@ from tinynn import SGD, CrossEntropy, Dense, ReLU, Sequential, Softmax
 
 
 def two_arms(rng, points=150):
-    """Points (300, 2) and the arm of each: nearly two turns, the second half a turn behind."""
+    """Return points (300, 2) and the arm of each: nearly two turns, arm 1 half a turn behind."""
     radius = rng.uniform(0.1, 1, size=(2, points))
     angle = 4 * np.pi * radius + np.pi * np.array([[0], [1]])
     x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2).reshape(-1, 2)
@@ -28,20 +28,20 @@ x_new, y_new = two_arms(np.random.default_rng(14))  # other points of the same a
 # %% [markdown]
 # ## What a network without a hidden layer can say
 #
-# It gives each arm a logit, and the larger one is the answer. The border, or *boundary*, lies where
+# It gives each arm a logit, and the larger one is the answer. The *decision boundary* lies where
 # the two logits are equal:
 #
 #     x W_0 + b_0 = x W_1 + b_1      so      x (W_0 - W_1) + (b_0 - b_1) = 0
 #
 # With two inputs that is the equation of a straight line, whatever the weights are. How well can a
-# line do here? No training is needed to find out: take 180 directions, shift a line through all
-# points in each, and count.
+# line do here? No training is needed to find out: take 180 directions, in each of them shift a line
+# through all points, and count.
 
 # %%
 best = 0.0
 for angle in np.linspace(0, np.pi, 180, endpoint=False):
-    height = x @ [np.cos(angle), np.sin(angle)]
-    beyond = height > height[:, None]  # (300 lines, 300 points)
+    projection = x @ [np.cos(angle), np.sin(angle)]  # where each point lies in this direction
+    beyond = projection > projection[:, None]  # (300 lines, 300 points)
     share = np.mean(beyond == y, axis=1)
     best = max(best, share.max(), 1 - share.min())  # either side may be arm 1
 print(f"the best of 54,000 straight lines: {best:.2f} right")
@@ -49,15 +49,16 @@ print(f"the best of 54,000 straight lines: {best:.2f} right")
 # %% [markdown]
 # ## Hidden layers, without ReLU and with it
 #
-# Put two layers of 32 neurons in between. If each is only a weighted sum, nothing is gained:
+# Put two layers of 32 neurons in between. If each neuron is only a weighted sum, nothing is gained:
 #
 #     (x W + b) V + c  =  x (W V) + (b V + c)
 #
 # is again x times one matrix plus one row of numbers: a single layer, written as two. The boundary
-# can bend only if each sum is followed by something that is not a straight line. ReLU, max(x, 0),
-# has one kink, and that is enough: each unit of the first layer folds the plane along a line of its
-# own, those of the next fold it again. (Goodfellow, Bengio and Courville, Deep Learning, 2016,
-# sections 6.1 and 6.4.1.) All three networks get the same points, loss, learning rate and steps.
+# can bend only if a *nonlinear* function follows each sum, an *activation function*. ReLU,
+# max(x, 0), has one kink, and that is enough: each unit of the first layer folds the plane along a
+# line of its own, and the units of the next layer fold it again. (Goodfellow, Bengio and Courville,
+# Deep Learning, 2016, sections 6.1 and 6.4.1.) All three networks get the same points, loss,
+# learning rate and number of steps.
 
 # %%
 STEPS = 2000
@@ -67,7 +68,7 @@ plane = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)  # each point 
 
 
 def train(layers):
-    """Return the trained network, and at six moments its share of right points and its answers."""
+    """Return the trained network, and its share of right points and its answers at six moments."""
     model = Sequential(layers, input_shape=(2,), seed=0)
     loss, optimizer = CrossEntropy(), SGD(learning_rate=0.2)
     seen = []
@@ -90,12 +91,12 @@ networks = {
 accuracies = {}
 for name, (model, seen) in networks.items():
     accuracies[name] = seen[-1][0], np.mean(model.predict(x_new).argmax(axis=1) == y_new)
-    print(f"{name:<18} {model.params.size:5,} parameters:  ", end="")
+    print(f"{name:<18} {model.params.size:5,} parameters, right on ", end="")
     print(f"{accuracies[name][0]:.2f} of its points, {accuracies[name][1]:.2f} of the new ones")
 
 # %% [markdown]
 # The second network has 1,218 parameters and ends with the line that the first one draws with six.
-# Multiply its matrices, as in the equation above, and a single layer is left:
+# If we multiply its matrices, as in the equation above, a single layer is left:
 
 # %%
 one, two, three, _ = networks["two, without ReLU"][0].layers
@@ -103,14 +104,15 @@ W = one.W @ two.W @ three.W  # (2, 32) (32, 32) (32, 2): (2, 2)
 b = (one.b @ two.W + two.b) @ three.W + three.b
 z = x @ W + b
 agree = np.mean(z.argmax(axis=1) == networks["two, without ReLU"][0].predict(x).argmax(axis=1))
-print(f"one layer made of its three agrees with it on {agree:.0%} of the points")
+print(f"a single layer, the product of its three, answers the same on {agree:.0%} of the points")
 
 # %% [markdown]
 # ## The picture
 #
-# The network with ReLU at six moments. The colour says which arm it expects at each place; white is
-# "either". For 500 steps little seems to be won; then, part by part, the boundary follows both
-# arms. The dashed line in the last panel is all that the network without a hidden layer arrives at.
+# The network with ReLU at six moments. The colour says which arm it expects at each place; where it
+# is white, both are equally probable. In the first 500 steps little is gained; then, part by part,
+# the boundary follows both arms. The dashed line in the last panel is the boundary of the network
+# without a hidden layer.
 
 # %%
 figure = plt.figure(figsize=(9, 6.2), layout="compressed")
@@ -139,7 +141,7 @@ figure.savefig(out / "06_a_spiral.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# Without a hidden layer the boundary is a straight line, and the best of all lines leaves over a
+# Without a hidden layer the boundary is a straight line, and even the best line leaves more than a
 # third of the points on the wrong side. More layers alone change nothing. With ReLU after each
 # hidden layer, the boundary follows both arms, and nearly all new points are right, too.
 #

@@ -2,10 +2,9 @@
 # # 7. Twenty layers deep
 #
 # Last night hidden layers solved what no single layer can. Why not take twenty? Because an image
-# has to get through all of them, and the gradient of the loss all the way back, and each layer
-# makes both larger or smaller by about the same factor. Tonight we work out that factor, set it to
-# 1, and see what happens where it is not 1. Nothing is trained: it all depends on the first
-# weights.
+# has to pass through all of them, the gradient of the loss has to pass all the way back, and each
+# layer multiplies both by about the same factor. Tonight we work out that factor, set it to 1, and
+# see what happens where it is not 1. Nothing is trained: all depends on the first weights.
 
 # %%
 from pathlib import Path
@@ -33,35 +32,36 @@ x, y = x[:300] / 255, y[:300]  # bytes become 0 to 1
 # ## The factor of one layer
 #
 # The *variance* of some numbers is the mean of their squared distances from their mean. Its root,
-# the *standard deviation*, tells how far they are from it. One output of a layer, before ReLU, is
+# the *standard deviation*, is a usual distance from the mean. One output of a layer, before ReLU:
 #
 #     z = sum over its fan_in inputs i of  x_i W_i
 #
 # with weights drawn at random around 0. Each product then has the mean 0 and the variance
 # Var(W) * E[x^2], where E is the mean over all inputs, and variances of independent numbers add up.
-# The x are what ReLU made of the z of the layer before. These are as often negative as positive;
-# with the negative ones set to 0, half of their mean square is left, E[x^2] = Var(z before) / 2:
+# Each x is what ReLU made of a z of the layer before. Half of these z are negative, and ReLU sets
+# them to 0, so half of the mean square is left, E[x^2] = Var(z before) / 2:
 #
 #     Var(z)  =  fan_in * Var(W) * E[x^2]  =  Var(z before) * fan_in * Var(W) / 2
 #
 # So the standard deviation, its root, changes by a factor of std(W) * sqrt(fan_in / 2) from layer
-# to layer. On the way back it is the same with fan_out, the number of outputs: dx = dout W.T is
-# such a sum, and ReLU's mask lets half of it pass. The factor is 1 if Var(W) = 2 / fan_in. That is
-# `he_normal`, and its 2 makes up for ReLU's half. (He, Zhang, Ren and Sun, Delving Deep into
-# Rectifiers, 2015, section 2.2.)
+# to layer. On the way back the same holds with fan_out, the number of outputs: dx = dout W.T is
+# such a sum, and ReLU's *mask* (1 where x > 0, else 0) lets half of it pass. The factor is 1 if
+# Var(W) = 2 / fan_in. That is `he_normal`, whose 2 makes up for ReLU's half. (He, Zhang, Ren and
+# Sun, Delving Deep into Rectifiers, 2015, section 2.2.)
 #
-# ## Four starts, measured
+# ## Four initializations, measured
 #
-# Twenty layers of 512 neurons each, so that fan_in and fan_out are both 512.
+# *Initialization* is how the first weights are drawn. We take twenty layers of 512 neurons each, so
+# that fan_in and fan_out are both 512.
 
 # %%
 UNITS = 512
 
 
-def standard_deviations(start, activation, depth, units):
+def standard_deviations(initializer, activation, depth, units):
     """Return the standard deviation of z in each hidden layer, and that of dz, its gradient."""
-    hidden = [layer for _ in range(depth) for layer in (Dense(units, start), activation())]
-    layers = [Flatten(), *hidden, Dense(10, start)]
+    hidden = [layer for _ in range(depth) for layer in (Dense(units, initializer), activation())]
+    layers = [Flatten(), *hidden, Dense(10, initializer)]
     model = Sequential(layers, input_shape=(28, 28), seed=0, dtype=np.float64)
     out, forward, backward = x, [], []
     for layer in model.layers:
@@ -74,7 +74,7 @@ def standard_deviations(start, activation, depth, units):
     return np.array(forward[1:-1:2]), np.array(backward[1:-1:2])  # after each hidden Dense
 
 
-starts = {  # each with the standard deviation of its weights
+initializers = {  # each with the standard deviation of its weights
     "too small": (lambda shape, rng: rng.normal(0, 0.02, shape), 0.02),
     "glorot_uniform": (glorot_uniform, np.sqrt(2 / (UNITS + UNITS))),
     "he_normal": (he_normal, np.sqrt(2 / UNITS)),
@@ -82,23 +82,23 @@ starts = {  # each with the standard deviation of its weights
 }
 measured, factors = {}, {}
 print("factor of a layer   formula  forward  backward   gradient, first layer / last layer")
-for name, (start, std) in starts.items():
-    forward, backward = measured[name] = standard_deviations(start, ReLU, 20, UNITS)
-    arrives = backward[0] / backward[-1]
-    there, back = (forward[-1] / forward[0]) ** (1 / 19), arrives ** (1 / 19)
+for name, (initializer, std) in initializers.items():
+    forward, backward = measured[name] = standard_deviations(initializer, ReLU, 20, UNITS)
+    ratio = backward[0] / backward[-1]
+    there, back = (forward[-1] / forward[0]) ** (1 / 19), ratio ** (1 / 19)
     factors[name] = std * np.sqrt(UNITS / 2), there, back
-    print(f"{name:<18} {factors[name][0]:8.2f} {there:8.2f}  {back:8.2f}   {arrives:.1e}")
+    print(f"{name:<18} {factors[name][0]:8.2f} {there:8.2f}  {back:8.2f}   {ratio:.1e}")
 
 # %% [markdown]
 # Once, a factor of 0.32 does no harm. Nineteen times in a row, it leaves less than 1e-9 of the
-# gradient for the first layer: it *vanishes*. Glorot's weights leave a thousandth or two.
+# gradient for the first layer: it *vanishes*. With 3.2 it *explodes*. Glorot's weights leave 1e-3.
 #
 # ## A layer of your own
 #
-# What is `glorot_uniform` for, then? For layers of one size Var(W) is 1 / fan_in: without the 2. It
-# suits a layer that halves nothing, such as tanh, which is almost x near 0. (Glorot and Bengio,
-# Understanding the difficulty of training deep feedforward neural networks, 2010, section 4.2.)
-# tinynn has no tanh, so write it; the derivative is 1 - tanh(x)^2. Finite differences check it.
+# What is `glorot_uniform` for, then? For layers of one size its Var(W) is 1 / fan_in, without the
+# 2. It suits a layer that halves nothing, such as tanh, which is almost x near 0. (Glorot and
+# Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010, section
+# 4.2.) We write tanh ourselves; its derivative is 1 - tanh(x)^2. Finite differences check it.
 
 
 # %%
@@ -119,22 +119,22 @@ print(report)
 
 tanh = {}  # a hundred layers: in twenty the two are hard to tell apart
 for name in ("glorot_uniform", "he_normal"):
-    tanh[name] = standard_deviations(starts[name][0], Tanh, depth=100, units=128)
+    tanh[name] = standard_deviations(initializers[name][0], Tanh, depth=100, units=128)
     _, backward = tanh[name]
     print(f"100 layers of Tanh, {name}: gradient, first / last, {backward[0] / backward[-1]:.2g}")
 
 # %% [markdown]
 # ## The picture
 #
-# All lines on the left and in the middle are straight, on logarithmic axes: the same factor again
-# and again. On the right the gradient vanishes slowly with Glorot's weights, as tanh is a little
-# flatter than x; with He's 2, which makes up for nothing here, it grows by a steady factor on its
-# way back.
+# On logarithmic axes all lines on the left and in the middle are straight: each layer has the same
+# factor. On the right the gradient vanishes slowly with Glorot's weights, because tanh is a little
+# flatter than x. With He's weights it grows by a steady factor on its way back: nothing is halved
+# here, so the 2 is too much.
 
 # %%
 figure = plt.figure(figsize=(9, 4), layout="constrained")
 there, back, own = figure.subplots(1, 3)
-colours = dict(zip(starts, ("#D55E00", "#0072B2", "#009E73", "#000000"), strict=True))
+colours = dict(zip(initializers, ("#D55E00", "#0072B2", "#009E73", "#000000"), strict=True))
 for name, (forward, backward) in measured.items():
     there.semilogy(range(1, 21), forward, "o-", ms=3, color=colours[name], label=name)
     back.semilogy(range(1, 21), backward, "o-", ms=3, color=colours[name])
@@ -154,12 +154,12 @@ figure.savefig(out / "07_twenty_layers_deep.png", dpi=100)
 # ## What this proves
 #
 # Whether twenty layers can learn is decided before the first step, by one number for each layer:
-# std(W) * sqrt(fan_in / 2) with ReLU. At 1 image and gradient get through; elsewhere they vanish or
-# explode, as fast as the formula says. Tanh, which halves nothing, needs Glorot's weights.
+# std(W) * sqrt(fan_in / 2) with ReLU. If it is 1, image and gradient get through; if not, they
+# vanish or explode, as fast as the formula says. Tanh halves nothing and needs Glorot's weights.
 #
 # ## Questions
 #
 # 1. Let negative numbers through at a tenth: out = x where x > 0, elsewhere 0.1 x. How much of the
 #    mean square is left, and which Var(W) keeps Var(z)? Write the layer and measure.
-# 2. Train the first three starts, with 128 neurons, for 100 steps of `SGD(0.01)` on these images.
-#    One of them learns. Why do the other two stay at a loss of ln 10?
+# 2. Train with each of the first three initializers, layers of 128 neurons, 100 steps of
+#    `SGD(0.01)` on these images. One of them learns. Why do the others stay at a loss of ln 10?

@@ -12,8 +12,8 @@
 #     L(r, s) = a/2 r^2 + c/2 s^2        dL/dr = a r        dL/ds = c s
 #
 # Along r the gradient grows by a for each unit of length, along s by c. That is the *curvature*:
-# how fast the gradient changes. Here a = 1 and c = 50: nearly flat along, steep across. One step of
-# gradient descent multiplies each parameter by a fixed number, so that after N steps
+# how fast the gradient changes. Here a = 1 and c = 50: nearly flat along the valley, steep across
+# it. A step of gradient descent multiplies each parameter by a fixed number, so that after N steps
 #
 #     r_N = (1 - learning rate * a)^N r_0        s_N = (1 - learning rate * c)^N s_0
 #
@@ -21,9 +21,9 @@
 #
 #     learning rate < 2 / c
 #
-# Below that, a larger rate is better, for the flat direction. (Goodfellow, Bengio and Courville,
-# Deep Learning, 2016, section 4.3.1; LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998,
-# section 5.1.)
+# Below that limit, the flat direction needs a rate as large as possible. (Goodfellow, Bengio and
+# Courville, Deep Learning, 2016, section 4.3.1; LeCun, Bottou, Orr and Müller, Efficient BackProp,
+# 1998, section 5.1.)
 
 # %%
 from pathlib import Path
@@ -63,36 +63,36 @@ print(f"the loss grows from {limit:.4f} on; 2 / c is {2 / curvatures.max():.4f}"
 # %% [markdown]
 # ## Momentum, and Adam
 #
-# *Momentum* adds steps up: each keeps a part of the one before, the *velocity*. Across the valley
-# the gradients change sign and cancel; along it they agree and the steps get longer:
+# With *momentum* a step is the *velocity*, which keeps a part of the step before. Across the valley
+# the gradients change sign and cancel; along the valley they agree, and the steps get longer:
 #
 #     velocity <- momentum * velocity - learning rate * gradient        w <- w + velocity
 #
-# *Adam* keeps two averages for each parameter, in which old gradients count less and less: m of the
-# gradient, v of its square (both corrected for having begun at 0). It divides one by the root of
-# the other, so the size of the gradient cancels:
+# *Adam* keeps two *moving averages* for each parameter, in which old gradients count less and less:
+# m of the gradient, v of its square (both corrected, because they begin at 0). It divides m by the
+# root of v, so the size of the gradient cancels:
 #
 #     w <- w - learning rate * m / sqrt(v)
 #
-# While a gradient stays the same, a step is as long as the learning rate, where the loss is steep
-# and where it is flat. (Sutskever et al., On the importance of initialization and momentum in deep
-# learning, 2013, equations 1 and 2; Kingma and Ba, Adam, 2015, algorithm 1.)
+# While a gradient stays the same, a step is as long as the learning rate, whether the loss is steep
+# or flat. (Sutskever et al., On the importance of initialization and momentum in deep learning,
+# 2013, equations 1 and 2; Kingma and Ba, Adam, 2015, algorithm 1.)
 
 # %%
 optimizers = {"SGD": SGD(0.036), "momentum": SGD(0.036, momentum=0.8), "Adam": Adam(0.5)}
 paths = {name: descend(optimizer, steps=400) for name, optimizer in optimizers.items()}
 arrivals = {}
 for name, path in paths.items():
-    way = [height(w) for w in path]
-    arrivals[name] = next(t for t in range(400) if max(way[t:]) < 0.001)  # and it stays there
-    print(f"{name:<9} is below 0.001 for good after {arrivals[name]:>3} steps")
+    heights = [height(w) for w in path]
+    arrivals[name] = next(t for t in range(400) if max(heights[t:]) < 0.001)
+    print(f"{name:<9} stays below 0.001 after {arrivals[name]:>3} steps")
 
 # %% [markdown]
 # ## A real task
 #
-# Nobody knows the curvature of a network's loss, and it changes on the way. So one tries: rates in
-# equal *ratios*, a few steps each. Here a small network takes 100 steps on the real images, with 50
-# of them in a step; then its loss is taken on all 6,000.
+# Nobody knows the curvature of a network's loss, and it changes during training. So we try several
+# rates, each larger than the last by the same factor. Here a small network takes 100 steps on the
+# real images, in batches of 50; then we compute its loss on all 6,000.
 
 # %%
 (images, y), _ = tinynn.datasets.load_sample()
@@ -152,8 +152,8 @@ figure.savefig(out / "08_how_to_step.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# Gradient descent gets down as long as the learning rate stays below 2 / the largest curvature, and
-# not beyond: the formula says so, and the steps agree. So the steepest direction limits the rate,
+# Gradient descent gets down if the learning rate is below 2 / the largest curvature, and climbs if
+# it is above: the formula says so, and the steps agree. So the steepest direction limits the rate,
 # and progress along the flat ones is slow. Momentum and Adam help, at a rate that suits them. On
 # the real images each curve is flat where steps are too small, and steep where they are too large.
 #
@@ -162,4 +162,4 @@ figure.savefig(out / "08_how_to_step.png", dpi=100)
 # 1. With momentum the limit is 2 (1 + momentum) / c: here 0.072. Try 0.071 and 0.073. If the
 #    gradient changes sign at every step, what does the velocity do, and why are longer steps safe?
 # 2. Turn the valley by 45 degrees: let R = np.array([[1, -1], [1, 1]]) / 2**0.5, begin at
-#    R @ start, take R @ (curvatures * (w @ R)) for the gradient. Which one behaves differently?
+#    R @ start, take R @ (curvatures * (w @ R)) for the gradient. Which optimizer now differs?

@@ -2,10 +2,10 @@
 # # 9. Memorising 200 images
 #
 # A network is right on all images that it was trained on: has it understood them, or *memorised*
-# them? Training alone cannot tell. What tells is *validation*: other images, which never take part
-# in training. Tonight we make the difference as large as it can be. We train one network on 200
-# real images with their labels, and the same network on the same images with shuffled labels. In
-# the second case there is nothing to understand.
+# them? Training alone cannot tell. *Validation* can: it uses other images, which never take part in
+# training. Tonight we make the difference as large as it can be. We train one network on 200 real
+# images with their labels, and the same network on the same images with shuffled labels. In the
+# second case there is nothing to understand.
 
 # %%
 from pathlib import Path
@@ -23,7 +23,7 @@ validation = x[held_out], y[held_out]  # 100 of each class
 
 
 def some(n):
-    """Draw n images for training, every class with its share, none of them for validation."""
+    """Draw n images for training: every class with its share, and no image of validation."""
     drawn = rest[tinynn.stratified_split(y[rest], n, np.random.default_rng(1))[1]]
     return x[drawn], y[drawn]
 
@@ -48,9 +48,10 @@ print(f"{(shuffled == truth).sum()} of 200 shuffled labels are right, by chance"
 #
 #     2 n + d parameters: here 2 * 200 + 784 = 1,184
 #
-# Ours is built otherwise, but has 101,770. (Zhang, Bengio, Hardt, Recht and Vinyals, Understanding
-# deep learning requires rethinking generalization, 2017, theorem 1; what we do now is their section
-# 2.) That such parameters exist does not say that gradient descent finds them. We try.
+# Our network has other layers, but it has 101,770 parameters. (Zhang, Bengio, Hardt, Recht and
+# Vinyals, Understanding deep learning requires rethinking generalization, 2017, theorem 1; what we
+# do now is their section 2.) That such parameters exist does not mean that gradient descent finds
+# them. We try.
 
 # %%
 runs = {"true labels": train(few, truth), "shuffled labels": train(few, shuffled)}
@@ -66,9 +67,9 @@ for name, trainer in runs.items():
 # %% [markdown]
 # ## What helps: more images
 #
-# The *generalization gap* is the accuracy in training minus the accuracy in validation. With four
-# times the images, and again four times, a rule that is true of all of them is found more often.
-# Each run lasts 60 *epochs*, rounds through all its images.
+# A network that memorises *overfits*. The *generalization gap* shows how much: it is the accuracy
+# in training minus the accuracy in validation. With four times as many images, and with sixteen
+# times as many, the network has to find what many images have in common. Each run lasts 60 epochs.
 
 # %%
 sizes, gaps = [200, 800, 3200], []
@@ -82,11 +83,11 @@ for n in sizes:
 # %% [markdown]
 # ## What helps: stopping
 #
-# In training the loss falls to the end. In validation it falls first, and then rises: the network
+# The training loss falls to the end. The validation loss falls first, and then rises: the network
 # gets surer and surer, also where it is wrong. With shuffled labels it rises nearly from the start.
 # `EarlyStopping` watches the validation loss, stops when it has not fallen for three epochs, and
-# restores the weights of the best one so far; a longer patience may find a better one. (Prechelt,
-# Early Stopping - But When?, 1998.)
+# restores the weights of the best epoch so far. More *patience*, a larger number of epochs than
+# three, may find better weights. (Prechelt, Early Stopping - But When?, 1998.)
 
 # %%
 stops = {}
@@ -132,14 +133,14 @@ figure.savefig(out / "09_memorising.png", dpi=100)
 #
 # Both networks are right on all of their 200 images. On new images the network with true labels is
 # right on 74 %, that with shuffled labels on 10 %, as if it guessed. The layers, the optimizer, the
-# start and the images are the same, and so is the result in training. So the accuracy in training
-# does not tell what was learnt: only images held out do. More images narrow the gap. Stopping early
-# keeps the network from memorising single labels, and where there is nothing to understand it stops
-# nearly at once.
+# first weights and the images are the same, and so is the result in training. So the accuracy in
+# training does not tell what was learnt: only images held out of training do. More images narrow
+# the gap. Early stopping keeps the network from memorising single labels; where there is nothing to
+# understand, it ends training nearly at once.
 #
 # ## Questions
 #
-# 1. Shuffle only every second label, and leave the others. Are the shuffled ones, too, all
-#    memorised? Where between 10 % and 74 % does validation end?
+# 1. Shuffle only every second label, and leave the others. Are all the shuffled labels memorised,
+#    too? Where between 10 % and 74 % does the accuracy in validation end?
 # 2. With `Dense(2)` the network has 1,600 parameters, still more than 1,184. Does it memorise the
 #    shuffled labels? Which condition of the theorem is not fulfilled?

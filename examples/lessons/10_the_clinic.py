@@ -1,22 +1,22 @@
 # %% [markdown]
 # # 10. The clinic
 #
-# Most networks that do not learn have one small fault. The loss stays high; it does not say why.
-# Tonight we break five runs on purpose, each in a usual way, and let a doctor look at them.
+# Most networks that do not learn have one small fault. The loss stays high, but does not say why.
+# Tonight we break five runs on purpose, each by a usual mistake, and let a doctor look at them.
 #
 # ## What can be measured
 #
-# Beside the loss there are numbers that most healthy runs keep within limits:
+# Besides the loss there are numbers that stay within limits in most healthy runs:
 #
 #     the largest |x|                       about 1
 #     standard deviation of a layer's       about the same in all layers: at step 1 it changes by
 #     outputs                               a factor of std(W) sqrt(fan_in / 2) a layer (lesson 7)
-#     update-to-weight ratio                from 1e-4 to 1e-2, after the first steps
-#     loss of guessing among 10 classes     ln 10 = 2.30: an epoch should end well below
+#     update-to-weight ratio                |update of W| / |W|: 1e-4 to 1e-2 after the first steps
+#     loss after an epoch                   well below that of guessing, ln 10 = 2.30
 #
-# One fault changes several of them. An early fault causes later ones, and not the other way round:
-# x comes before the first weights, these before the gradients, these before the updates. So a
-# doctor checks in that order: the first fault is the cause, and the others follow from it.
+# One fault changes several of them. An early fault causes later ones, and not the other way round.
+# First comes x, then the first weights, then the gradients, then the updates. So a doctor checks in
+# this order: the first fault found is the cause, and the others follow from it.
 # (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 11.5; Glorot and Bengio,
 # Understanding the difficulty of training deep feedforward neural networks, 2010.)
 
@@ -36,7 +36,7 @@ x, y = tinynn.scale_pixels(images), labels
 
 
 def tiny_weights(shape, rng):
-    return rng.normal(0, 0.05, shape)  # he_normal draws with 0.25 for 32 inputs
+    return rng.normal(0, 0.05, shape)  # for 32 inputs he_normal would take 0.25, not 0.05
 
 
 def network(hidden=(128, 64), initializer=tinynn.he_normal):
@@ -47,7 +47,7 @@ def network(hidden=(128, 64), initializer=tinynn.he_normal):
 
 
 def run(model=None, rate=1e-3, x=x, y=y):
-    """Train for 3 epochs on 3,000 images, a doctor watching; 500 others are for validation."""
+    """Train for 3 epochs on 3,000 images while a doctor watches; validate on 500 others."""
     trainer = tinynn.Trainer(model or network(), tinynn.CrossEntropy(), Adam(rate))
     doctor, others = Doctor(every=20), held_out[:500]
     data, validation = (x[rest], y[rest]), (x[others], y[others])
@@ -58,9 +58,9 @@ def run(model=None, rate=1e-3, x=x, y=y):
 # %% [markdown]
 # ## Five patients
 #
-# The fourth has 19 layers of 32 units and one of 10; the standard deviation of its weights is 0.05:
-# 0.05 * 4 = 0.2 a layer, and 0.2^19 = 5e-14 is left. Of some faults tinynn warns by itself, while
-# it trains; these warnings are expected, so we only count them.
+# The fourth has 19 layers of 32 units and one of 10, and std(W) is 0.05. So each layer has the
+# factor 0.05 * sqrt(32 / 2) = 0.2, and 0.2^19 = 5e-14 is left. tinynn itself warns of some faults
+# while it trains; these warnings are expected, so we only count them.
 
 # %%
 mixed = y.copy()
@@ -100,8 +100,8 @@ for tried, report in course.items():
 
 
 # %% [markdown]
-# The picture: each patient beside a run without its fault, by a number that shows it. In the second
-# the first updates make units dead, so later ones are tiny. Last, the losses of its three rates.
+# Each patient is drawn beside a run without its fault, by a number that shows the fault. In the
+# second, the first updates make units dead, so later ones are tiny. Last: its losses at each rate.
 
 
 # %%
@@ -152,14 +152,14 @@ figure.savefig("runs/lessons/10_the_clinic.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# Five faults, five names, each of them right. The last three end at the loss of guessing, 2.30 (to
-# 0.01), for three different causes: two show by depth; the third is what is left when all else is
-# fine: then the labels are to blame. The remedy of one, tried, brought validation from guessing to
-# three in four right. When the loss stays high, do not try things: measure, and begin at x.
+# The doctor named five faults, and each name is right. The last three end at the loss of guessing,
+# 2.30 (within 0.01), for three different causes. Two are seen layer by layer; the third, wrong
+# labels, is what is left when all else is fine. One remedy, tried, brought validation from guessing
+# to three in four right. When the loss stays high, do not try things: measure, and begin at x.
 #
 # ## Questions
 #
 # 1. Give one run two faults: bytes, and labels in another order. What does the doctor name first?
 #    Cure that alone. What does it name then, and why did it not say so at once?
-# 2. The last patient again, with `rest[:200]` for `rest` and 60 epochs: now the loss falls to
-#    nothing, as in lesson 9. By what does the doctor still notice?
+# 2. Train the last patient again, with `rest[:200]` for `rest` and 60 epochs: now the loss falls
+#    almost to 0, as in lesson 9. Which number still tells the doctor that something is wrong?

@@ -26,7 +26,7 @@ def test_several_runs_in_one_picture(run_example, sample_run, tmp_path):
 def test_a_folder_without_a_log_is_named(run_here, tmp_path):
     process = run_here(tmp_path, "compare_runs.py", tmp_path)
     assert process.returncode != 0
-    assert f"{tmp_path} is no run" in process.stderr
+    assert f"{tmp_path} cannot be read as a run" in process.stderr
 
 
 def test_the_broken_are_named_and_the_others_drawn(run_here, tmp_path):
@@ -51,7 +51,7 @@ def test_the_broken_are_named_and_the_others_drawn(run_here, tmp_path):
     told = process.stderr.splitlines()
     whys = [*(why for _, why in bad.values()), "there is no nowhere", "there is no folder/log.csv"]
     for line, run, why in zip(told, runs[:-1], whys, strict=True):
-        assert line.startswith(f"error: {run} is no run: ")
+        assert line.startswith(f"error: {run} cannot be read as a run: ")
         assert why in line
 
 

@@ -207,7 +207,7 @@ def test_with_nothing_to_go_on_with_it_says_so_and_starts_afresh(tmp_path):
     wait_for(in_training(tmp_path), process)
     process.kill()
     text, _ = process.communicate()
-    assert "There is no checkpoint in run to go on with: the run starts afresh." in text
+    assert "There is no checkpoint in run to go on from: a new run starts." in text
     assert "The earlier run in run is now run.1." in text
 
 
@@ -243,7 +243,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_names_the_first(tmp_path
         second = start(tmp_path, *arguments)
         _, errors = second.communicate()
         assert second.returncode == 1
-        assert f"process {first.pid} is at work in run" in errors
+        assert f"process {first.pid} is using run" in errors
     assert first.poll() is None
     first.kill()
     first.communicate()
@@ -327,7 +327,9 @@ def test_a_reader_that_stops_reading_ends_the_run_in_words(tmp_path, pictures, u
         process.stdout.close()
         errors = process.stderr.read()
     assert process.returncode == 1
-    assert errors.endswith("what this prints is not read any more. Go on with --resume.\n")
+    assert errors.endswith(
+        "nobody reads the output of this program any more. Go on with --resume.\n"
+    )
     assert trained == (tmp_path / "run/model.npz").exists()
 
 
@@ -436,7 +438,7 @@ def test_a_lock_on_a_folder_that_was_renamed_meanwhile_is_no_lock(tmp_path, monk
 
     out.mkdir()
     monkeypatch.setattr(run_folder.fcntl, "flock", too_late)
-    with pytest.raises(SystemExit, match="another run has begun"):
+    with pytest.raises(SystemExit, match="another run has just begun"):
         run_folder.open_run_folder(out, resume=True)
 
 
@@ -445,7 +447,7 @@ def test_the_folder_that_one_is_in_is_no_folder_for_a_run(tmp_path, monkeypatch,
     monkeypatch.syspath_prepend(EXAMPLE.parent)
     run_folder = importlib.import_module("run_folder")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="--out should be a folder of the run's own"):
+    with pytest.raises(SystemExit, match="--out should be a folder for this run alone"):
         run_folder.open_run_folder(Path(out), resume=False)
     assert list(tmp_path.iterdir()) == []
 

@@ -210,8 +210,8 @@ def test_the_damaged_are_named_and_the_others_answered(run_here, untrained, tmp_
         "cut.jpg": "truncated",
         "folder.png": "Is a directory",
         "nowhere.png": "No such file",
-        "huge.png": "it has 20,000 x 20,000 pixels, and the most is 100,000,000. Make it smaller",
-        "nan.tif": "its numbers go from nan to nan; expected are 0 to 1, to 255 or to 65,535",
+        "huge.png": "it has 20,000 x 20,000 pixels; at most 100,000,000 are read. Make it smaller",
+        "nan.tif": "its numbers go from nan to nan; expected 0 to 1, 0 to 255 or 0 to 65,535",
     }
     process = run_here(tmp_path, "predict_image.py", model, *bad, "good.png")
     assert process.returncode == 1
@@ -245,4 +245,4 @@ def test_what_is_to_be_read_is_not_overwritten(run_here, untrained, tmp_path):
     Image.fromarray(image).save(tmp_path / "bag.png")
     os.link(tmp_path / "bag.png", tmp_path / "bag too.png")
     process = run_here(tmp_path, "predict_image.py", model, "bag.png", "--out", "bag too.png")
-    assert "would overwrite what is to be read" in process.stderr
+    assert "would overwrite a file that this program reads" in process.stderr

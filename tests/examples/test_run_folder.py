@@ -91,7 +91,7 @@ def test_one_folder_by_two_names_is_for_one_run(tmp_path, run_folder):
     (tmp_path / "run").mkdir()
     (tmp_path / "link").symlink_to("run")
     _, lock, _ = run_folder.open_run_folder(tmp_path / "run", resume=False)
-    with lock, pytest.raises(SystemExit, match=f"process {os.getpid()} is at work"):
+    with lock, pytest.raises(SystemExit, match=f"process {os.getpid()} is using"):
         run_folder.open_run_folder(tmp_path / "link", resume=False)
 
 
@@ -99,7 +99,7 @@ def test_one_folder_by_two_names_is_for_one_run(tmp_path, run_folder):
 def test_a_link_that_leads_nowhere_is_told(tmp_path, opened, out):
     (tmp_path / "link").symlink_to(tmp_path / "disk/big")
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(SystemExit, match=r"is a link to .*, which is not there. Is its disk"):
+    with pytest.raises(SystemExit, match=r"is a link to .*, which does not exist. Is its disk"):
         opened(tmp_path / out)
     assert names(tmp_path) == ["link", "loop"]
 
@@ -135,16 +135,16 @@ def test_a_folder_that_is_in_use_is_not_renamed(tmp_path, opened, monkeypatch):
     earlier_run(runs / "one")
     monkeypatch.setenv("HOME", str(home))
     for out, data_dir, why in (
-        (home.parent, None, "it holds your home"),
-        (data.parent, data, "it holds the data"),
-        (EXAMPLES, None, "it holds this program"),
-        (Path(sys.prefix), None, "it holds Python"),
+        (home.parent, None, "holds your home"),
+        (data.parent, data, "holds the data"),
+        (EXAMPLES, None, "holds this program"),
+        (Path(sys.prefix), None, "holds Python"),
         (runs, None, f"holds other runs, such as {runs / 'one'}"),
     ):
         with pytest.raises(SystemExit, match=why):
             opened(out, data_dir=data_dir)
     monkeypatch.setenv("TINYNN_DATA_DIR", str(data))
-    with pytest.raises(SystemExit, match="it holds the data"):
+    with pytest.raises(SystemExit, match="holds the data"):
         opened(data)
     assert names(tmp_path) == ["a", "b", "runs"]
 

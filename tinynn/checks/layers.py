@@ -95,18 +95,6 @@ def _takes_training(forward: Any) -> bool:
     return True
 
 
-def with_own(known: Mapping[str, Any], own: Iterable[Any]) -> dict[str, Any]:
-    """Classes and functions by their names, tinynn's and the user's own: no two share a name."""
-    table = dict(known)
-    for thing in own:
-        if table.setdefault(thing.__name__, thing) is not thing:
-            raise InputError(
-                f"There is another {thing.__name__} already, so a file could not tell yours from "
-                "it. Give yours another name."
-            )
-    return table
-
-
 def own_classes(layers: Any) -> list[Any]:
     """Classes and initializers of the caller's own, for a file that uses them.
 

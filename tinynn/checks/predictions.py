@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import array, numbers, shortened
+from tinynn.checks.arrays import array, numbers, shortened
 from tinynn.checks.targets import ORDER, as_whole, class_targets, one_hot_rows
 from tinynn.errors import InputError
 from tinynn.parameters import Array

@@ -3,15 +3,14 @@
 import os
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from traceback import walk_tb
 from typing import ParamSpec, TypeVar
 
 from tinynn.errors import InputError
+from tinynn.origin import is_in_package
 
 P = ParamSpec("P")
 R = TypeVar("R")
-PACKAGE = Path(__file__).parents[1]
 
 
 def short_traceback(function: Callable[P, R]) -> Callable[P, R]:
@@ -34,8 +33,8 @@ def short_traceback(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except (InputError, OSError) as error:
-            files = [Path(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__)]
-            by_others = any(PACKAGE not in file.parents for file in files)
+            frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+            by_others = not all(is_in_package(frame.f_code.co_filename) for frame in frames)
             if by_others or os.environ.get("TINYNN_TRACEBACKS") == "whole":
                 raise
             raise error.with_traceback(None) from error.__cause__

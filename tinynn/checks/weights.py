@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import array, numbers
+from tinynn.checks.arrays import array, numbers
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Array

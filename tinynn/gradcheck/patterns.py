@@ -12,6 +12,7 @@ import numpy as np
 from tinynn.gradcheck.evidence import CLOSE, Evidence, close
 from tinynn.layers import Layer
 from tinynn.losses import Loss
+from tinynn.origin import is_own
 from tinynn.parameters import Array
 
 
@@ -44,7 +45,7 @@ def _method(owner: Layer | Loss, key: str, named: str, half: bool) -> Any:
     computes = "backward" if isinstance(owner, Loss) else halves[key == "x"]
     names = [named or computes, computes, "backward", "forward", *halves]
     methods = [getattr(owner, name) for name in names if hasattr(owner, name)]
-    own = [m for m in methods if m.__module__.partition(".")[0] != "tinynn"]
+    own = [method for method in methods if is_own(method)]
     for method in own:
         code = getattr(method, "__func__", method).__code__
         called = {*names[:2], "backward"} & {*code.co_names}

@@ -198,7 +198,7 @@ class Dense(Layer):
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
             self.x = x
-        out: Array = x @ self.W  # (B, U)
+        out = x @ self.W  # (B, U)
         return np.add(out, self.b, out=out)  # in place: a second new array would cost time
 
     def parameter_gradients(self, dout: Array) -> None:
@@ -262,11 +262,10 @@ class Softmax(Layer):
     equations = "p = exp(x) / sum exp(x)", "dx = p * (dout - sum(dout p))"
 
     def forward(self, x: Array, training: bool = True) -> Array:
-        out: Array = np.maximum(softmax(x), 1e-30)  # (B, C)
+        out = np.maximum(softmax(x), 1e-30)  # (B, C)
         if training:
             self.out = out.copy()  # a copy, because the caller may change out
         return out
 
     def input_gradient(self, dout: Array) -> Array:
-        dx: Array = self.out * (dout - (dout * self.out).sum(axis=-1, keepdims=True))
-        return dx  # (B, C)
+        return self.out * (dout - (dout * self.out).sum(axis=-1, keepdims=True))  # (B, C)

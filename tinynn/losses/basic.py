@@ -172,6 +172,6 @@ def _weighted(numbers: Array, weights: Weights) -> Array:
     if weights is None:
         return numbers
     of_sample = checks.weights(weights, len(numbers), numbers.dtype)
-    out: Array = np.zeros_like(numbers.T)  # (..., B), which of_sample (B,) fits
+    out = np.zeros_like(numbers.T)  # (..., B), which of_sample (B,) fits
     np.multiply(numbers.T, of_sample, out=out, where=of_sample > 0)  # 0 * inf is NaN
     return out.T

@@ -73,17 +73,17 @@ def test_ascent_raises_the_logit_above_that_of_any_real_image(lesson, weights):
 
 def test_a_shirt_becomes_a_coat_by_small_changes(lesson, weights):
     zero = lesson("00")
-    first, last = (logits(weights, image)[0].argmax() for image in (zero.way[0], zero.way[-1]))
+    first, last = (logits(weights, image)[0].argmax() for image in (zero.path[0], zero.path[-1]))
     assert (first, last, zero.y[zero.chosen]) == (6, 4, 6)
     assert 0 < np.abs(zero.change).mean() < 0.1
-    assert len(zero.way) < 200
+    assert len(zero.path) < 200
 
 
 def test_the_answer_to_the_first_question(lesson, weights):
     """The same changes in other places do not make a coat of it: the direction counts."""
     zero, rng = lesson("00"), np.random.default_rng(0)
     dealt = [rng.permutation(zero.change.ravel()) for _ in range(50)]
-    z, _ = logits(weights, np.clip(zero.way[0].ravel() + np.array(dealt), 0, 1))
+    z, _ = logits(weights, np.clip(zero.path[0].ravel() + np.array(dealt), 0, 1))
     assert np.mean(z.argmax(axis=1) == 6) > 0.6
 
 
@@ -107,7 +107,7 @@ def test_the_printed_logits_are_those_of_the_images(lesson, weights):
     grey, excited, real = (float(number) for number in re.findall(r"-?\d+\.\d", printed))
     assert [grey, excited, real] == pytest.approx([*z[:, 1], highest], abs=0.06)
     assert excited > real
-    assert "with a higher logit than any real one" in zero.prose
+    assert "with a higher trouser logit than any real image" in zero.prose
 
 
 def test_the_picture_shows_twelve_real_images_under_what_the_network_says(lesson, weights):
@@ -143,7 +143,7 @@ def test_the_picture_shows_both_ascents(lesson, weights):
     first, difference, last = (p.axes.images[0].get_array().data for p in (shirt, change, coat))
     assert (zero.x[zero.chosen] == first).all()
     np.testing.assert_allclose(first + difference, last, atol=1e-6)
-    for panel, image, k, steps in ((shirt, first, 6, 0), (coat, last, 4, len(zero.way) - 1)):
+    for panel, image, k, steps in ((shirt, first, 6, 0), (coat, last, 4, len(zero.path) - 1)):
         sure = re.fullmatch(rf"{CLASS_NAMES[k]} (.*)%\nstep {steps}", panel.words[0])[1]
         assert float(sure) == pytest.approx(100 * probabilities(weights, image)[k], abs=0.06)
     most = np.abs(difference).max()

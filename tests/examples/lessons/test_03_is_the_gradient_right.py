@@ -51,7 +51,7 @@ def test_the_bug_costs_what_the_text_prints_and_raises_nothing(lesson):
 
 def test_how_much_the_bug_costs_depends_on_the_seed(lesson):
     three = lesson("03")
-    assert "two lose this much, 4 and 6, and four lose almost nothing." in three.prose
+    assert "costs this much with two, 4 and 6, and almost nothing with four." in three.prose
 
     def ends_at(layer, seed):
         layers = [Dense(4), ReLU(), layer, ReLU(), Dense(2)]

@@ -70,7 +70,7 @@ def test_sure_and_wrong_the_gradient_is_1_or_a_ten_thousandth(lesson):
 def test_squared_error_takes_thousands_of_steps_out_of_a_mistake(lesson):
     """Far down a step widens the gap by 4 exp(gap), so from -10 it takes about exp(10) / 4."""
     four = lesson("04")
-    steps = {name: np.argmax(np.array(way) > 0) for name, way in four.ways.items()}
+    steps = {name: np.argmax(np.array(path) > 0) for name, path in four.paths.items()}
     assert steps["cross-entropy"] in (5, 6, 7)
     assert steps["squared error"] == pytest.approx(np.exp(10) / 4, rel=0.05)
 

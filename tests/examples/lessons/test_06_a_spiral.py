@@ -50,7 +50,7 @@ def test_the_shares_printed_are_those_that_the_weights_give(lesson):
         ]
         assert shares == pytest.approx(of_both, abs=0.02)
         row = re.search(
-            rf"^{name} .*: +(\S+) of its points, (\S+) of the new ones$", six.text, re.M
+            rf"^{name} .* right on (\S+) of its points, (\S+) of the new ones$", six.text, re.M
         )
         assert row.groups() == tuple(f"{share:.2f}" for share in shares)
 
@@ -149,7 +149,7 @@ def test_the_picture_shows_at_six_moments_the_answers_around_the_points(lesson):
         assert panel.axes.get_ylabel() in ("second input", "")
     assert [panel.words[2] for panel in six.drawn[:4:3]] == ["second input"] * 2
     assert [panel.words[1] for panel in six.drawn[3:6]] == ["first input"] * 3
-    assert "For 500 steps little seems to be won" in six.prose
+    assert "In the first 500 steps little is gained" in six.prose
     assert max(shares[:3]) < 0.68  # 0.62 after 100, 0.57 after 500
     assert 0.68 < shares[3] < shares[4] - 0.05 < shares[5] - 0.05  # 0.75, 0.93, 1.00
     assert six.drawn[6].words[2] == "probability of arm 1"

@@ -1,4 +1,4 @@
-"""Lesson 7: by which factor each layer changes the standard deviation, and which start keeps it."""
+"""Lesson 7: the factor by which a layer changes the standard deviation, and what keeps it at 1."""
 
 from functools import partial
 from math import log, sqrt
@@ -57,9 +57,10 @@ def test_a_few_lines_of_numpy_find_the_same_factor(lesson, std):
     assert factor(backward) == pytest.approx(factor(seven.measured[name][1]), rel=0.05)
 
 
-def test_the_starts_have_the_standard_deviation_that_the_formula_is_given(lesson):
-    for start, std in lesson("07").starts.values():
-        assert start((512, 512), np.random.default_rng(3)).std() == pytest.approx(std, rel=0.02)
+def test_the_initializers_have_the_standard_deviation_that_the_formula_is_given(lesson):
+    for initializer, std in lesson("07").initializers.values():
+        weights = initializer((512, 512), np.random.default_rng(3))
+        assert weights.std() == pytest.approx(std, rel=0.02)
 
 
 def test_the_layer_of_ones_own_is_right_and_wants_glorot(lesson):
@@ -78,7 +79,7 @@ def test_the_layer_of_ones_own_is_right_and_wants_glorot(lesson):
     assert he[0] / he[-1] > 50
 
 
-def test_the_picture_shows_which_start_keeps_the_standard_deviation(lesson):
+def test_the_picture_shows_which_initializer_keeps_the_standard_deviation(lesson):
     """The panels share the legend beneath them, so a line is known by its colour."""
     seven = lesson("07")
     (legend,) = seven.figure.legends
@@ -137,9 +138,9 @@ def test_the_answer_to_the_second_question(lesson):
     seven = lesson("07")
     after = {}
     for name in ("too small", "glorot_uniform", "he_normal"):
-        start = seven.starts[name][0]
-        hidden = [layer for _ in range(20) for layer in (Dense(128, start), ReLU())]
-        model = Sequential([Flatten(), *hidden, Dense(10, start)], input_shape=(28, 28))
+        initializer = seven.initializers[name][0]
+        hidden = [layer for _ in range(20) for layer in (Dense(128, initializer), ReLU())]
+        model = Sequential([Flatten(), *hidden, Dense(10, initializer)], input_shape=(28, 28))
         loss, optimizer = SoftmaxCrossEntropy(), SGD(0.01)
         for _ in range(100):
             model.backward(loss.backward(model.forward(seven.x), seven.y))
