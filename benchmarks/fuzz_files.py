@@ -66,7 +66,7 @@ def as_text(params: np.ndarray, rest: object) -> str:
 def loaded(kind: str, path: Path) -> str:
     """Load the file and return what it gave, as text."""
     if kind == "checkpoint":
-        twin, state = load_checkpoint(path, network(seed=1))
+        twin, state, _ = load_checkpoint(path, network(seed=1))
         return as_text(twin.params, state)
     model = load_model(path)
     return as_text(model.params, model.config())

@@ -24,8 +24,8 @@ import numpy as np
 from PIL import Image, ImageOps  # Pillow, which matplotlib brings along
 
 from tinynn import plots
-from tinynn.configuration import escape_control
 from tinynn.datasets import CLASS_NAMES
+from tinynn.errors import escape_control
 from tinynn.parameters import Array
 
 SIDE = 28  # pixels

@@ -215,7 +215,7 @@ def test_the_last_good_checkpoint_and_the_log_stay_and_are_named(tmp_path):
     model = network()
     text = stopped(model, SoftmaxCrossEntropy(), Adam(), callbacks)
     assert f"The last good checkpoint stands: {path}" in text
-    kept, training = load_checkpoint(path, network())
+    kept, training, _ = load_checkpoint(path, network())
     assert training["epoch"] == 2  # of 5 steps each; the NaN came in the third
     assert np.isfinite(kept.params).all()
     assert [line.split(",")[0] for line in log.read_text().split()] == ["epoch", "1", "2"]

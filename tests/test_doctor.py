@@ -225,7 +225,9 @@ REMEDIES = {
 
 
 @pytest.mark.outcome
-@pytest.mark.parametrize("name", REMEDIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=[pytest.mark.slow] * (n % 2)) for n, x in enumerate(REMEDIES)]
+)
 def test_the_remedy_that_is_printed_helps(broken, name):
     cured = REMEDIES[name]()
     assert not cured.report.problems, cured.report

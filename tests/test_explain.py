@@ -104,7 +104,7 @@ def test_the_four_samples_of_xor_are_shown_number_by_number_and_four_of_a_wider_
     ]  # fmt: skip
     wider = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(2,))
     page = str(explain_step(wider, CrossEntropy(), SGD(), x, [0, 1, 1, 0]))
-    assert "corner: 3 of sample 1" in page
+    assert "sample 1: first 3" in page
 
 
 def test_called_twice_it_says_the_same_and_nothing_of_yours_changes():
@@ -173,7 +173,7 @@ def test_every_number_is_that_of_the_step():
     agree([u.gradient for u in told.updates], gradients)
     agree([u.after for u in told.updates], after)
     agree([told.loss_after], [run(*after)[4].mean()])
-    agree([told.promised], [0.5 * sum((g**2).sum() for g in gradients)])
+    agree([told.predicted_decrease], [0.5 * sum((g**2).sum() for g in gradients)])
 
 
 def test_the_step_is_that_of_the_training_loop():
@@ -200,9 +200,9 @@ def test_the_page_of_the_real_network_fits_a_screen():
     assert share in figures
     assert f"{(out == 0).sum():,} of 16,384 inactive" in figures
     assert f"{out.max():.4f}" in figures
-    assert "W <- W - 0.001 m / (sqrt(v) + 1e-08)" in page
-    corner = [f"{w:.4f}" for w in real_network().layers[7].W[0, :3]]
-    assert words(told, "7.Dense.W")[:5] == ["(128,10)", "7.Dense.W", *corner]
+    assert "W <- W - 0.001 m / (sqrt(v) + 1e-08),  m and v: first and second moment of dW" in page
+    three = [f"{w:.4f}" for w in real_network().layers[7].W[0, :3]]
+    assert words(told, "7.Dense.W")[:5] == ["(128,10)", "7.Dense.W", *three]
     assert words(told, "7.Dense.b")[-2:] == ["0", "0.0010"]  # Adam's first step: the rate, for each
 
 
@@ -214,13 +214,13 @@ def words(told, name):
     return next(line.split() for line in str(told).splitlines() if f" {name} " in line)
 
 
-def test_a_summary_has_a_corner_the_range_and_the_zeros_of_each_array():
+def test_a_summary_has_three_numbers_the_range_and_the_zeros_of_each_array():
     """Worked by hand. dW = 12 x_i dp_j, for twelve samples that are all alike."""
     model = Sequential([Dense(4)], input_shape=(2,), dtype=np.float64)
     model.layers[0].W = [[1, 2, 3, 4], [0, 1, 0, -1]]
     x, y = [[1, 2]] * 12, [[1 - 24, 4, 3 + 24, 2 - 48]] * 12  # so that dp is 1, 0, -1, 2
     told = explain_step(model, MeanSquaredError(), SGD(0.5), x, y)
-    assert words(told, "FORWARD")[2:] == ["corner:", "3", "of", "sample", "1", *EXTENT]
+    assert words(told, "FORWARD")[2:] == ["sample", "1:", "first", "3", *EXTENT]
     out = "(12,4) 0.Dense out = x W + b 1.0000 4.0000 3.0000 1.0000 2.5000 4.0000 0%"
     dp = "(12,4) loss dp = 2 (p - y) / (B C) 1.0000 0 -1.0000 -1.0000 0.5000 2.0000 25%"
     W = "(2,4) 0.Dense.W 1.0000 2.0000 3.0000 12.0000 0 -12.0000 -24.0000 9.0000 48.0000 25%"
@@ -229,12 +229,12 @@ def test_a_summary_has_a_corner_the_range_and_the_zeros_of_each_array():
     assert words(told, "loss") == dp.split()
     assert words(told, "0.Dense.W") == f"{W} 1.5000 9.0000".split()  # mean |W|, mean |step|
     assert words(told, "0.Dense.b") == f"{b} 0 6.0000".split()
-    assert "864.0000; of a sample 864.0000 to 864.0000" in str(told)
-    assert str(told).endswith("The gradient promised 0.5 |grad|^2 = 2592.0000.")
+    assert "864.0000; of single samples 864.0000 to 864.0000" in str(told)
+    assert str(told).endswith("The gradient predicts a decrease of 0.5 |grad|^2 = 2592.0000.")
 
 
 @pytest.mark.parametrize("units", [1, 2])
-def test_columns_stay_where_a_sample_has_fewer_numbers_than_a_corner(units):
+def test_columns_stay_where_a_sample_has_fewer_than_three_numbers(units):
     model = Sequential([Dense(units)], input_shape=(1,), dtype=np.float64)
     model.layers[0].W = [[2.0] * units]
     x = np.arange(1.0, 13)[:, None]
@@ -300,7 +300,7 @@ def test_all_of_six_inputs_are_shown_each_sample_under_its_heading():
 @pytest.mark.parametrize(
     ("optimizer", "rule"),
     [
-        (SGD(0.1, momentum=0.5), "v <- 0.5 v - 0.1 dW,  W <- W + v"),
+        (SGD(0.1, momentum=0.5), "velocity <- 0.5 velocity - 0.1 dW,  W <- W + velocity"),
         (SGD(lambda t: 0.25 if t == 1 else 9.0), "W <- W - 0.25 dW"),
     ],
 )
@@ -319,7 +319,7 @@ def test_a_step_that_is_too_large_goes_up():
 def test_a_layer_of_ones_own_is_shown_without_an_equation():
     layers = [Dense(2), Halve(), Softmax()]
     page = str(explain_step(Sequential(layers, (2,)), CrossEntropy(), SGD(), X, [0, 1]))
-    assert page.count("1.Halve     (as this class has it)") == 2
+    assert page.count("1.Halve     (no equation given)") == 2
 
 
 def test_parameters_with_three_axes_are_shown_row_by_row():
@@ -356,7 +356,7 @@ def test_an_optimizer_of_ones_own_is_shown_without_an_equation():
             params += rate * grads
 
     page = str(explain_step(network_2_2_2(), CrossEntropy(), Backwards(0.1), X, [0, 0]))
-    assert "db = sum(dout),  (as this class has it)" in page
+    assert "db = sum(dout),  (no equation given)" in page
     assert "|grad|^2" not in page
 
 
@@ -373,7 +373,7 @@ def test_an_optimizer_of_ones_own_is_shown_without_an_equation():
         (
             SoftmaxCrossEntropy,
             [[0.25, 0.75]],
-            ("L = mean -sum y log softmax(z)", "dz = (softmax(z) - y) / B"),
+            ("L = mean of -sum y log softmax(z)", "dz = (softmax(z) - y) / B"),
         ),
     ],
 )
@@ -400,9 +400,9 @@ def test_a_random_layer_draws_the_same_again():
     dp = kept @ W - y
     W, b = W - 1e-9 * kept.T @ dp, b - 1e-9 * dp.sum()
     assert told.loss_after == pytest.approx(np.mean((kept @ W + b - y) ** 2), rel=1e-12)
-    assert told.loss - told.loss_after == pytest.approx(told.promised, rel=1e-3)
+    assert told.loss - told.loss_after == pytest.approx(told.predicted_decrease, rel=1e-3)
     assert "AGAIN  same batch: loss" in str(told)
-    assert f"down {told.promised:.1e}. " in str(told)  # not 0.0000
+    assert f"down {told.predicted_decrease:.1e}. " in str(told)  # not 0.0000
     assert rng.random() == np.random.default_rng(3).random()  # yours has not drawn
 
 

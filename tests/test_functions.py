@@ -62,7 +62,10 @@ def test_one_hot_is_undone_by_argmax(labels):
         ([1, 2, 3], "Use y - 1. If there are 4 classes, say classes=4."),
         ([0, 5], "y contains 5. If there are 6 classes, say classes=6."),
         ([0, -1], "classes count from 0, but y contains -1"),
-        ([0.0, 1.0], "expects one whole number a sample, shape (N,), got shape (2,) of float64"),
+        (
+            [0.0, 1.0],
+            "expects one whole number for each sample, shape (N,), got shape (2,) of float64",
+        ),
         ([[0], [1]], "got shape (2, 1) of int64"),
         ([True, False], "of bool"),
         (["0", "1"], "of <U1"),

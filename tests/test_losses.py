@@ -79,8 +79,8 @@ def test_mean_squared_error_never_broadcasts_a_column_against_a_row(method):
     with pytest.raises(ValueError) as error:
         getattr(MeanSquaredError(), method)(np.zeros((4, 1)), np.zeros(4))
     assert str(error.value) == (
-        "MeanSquaredError: p is (4, 1), y is (4,). NumPy would stretch both to (4, 4) "
-        "and train on nonsense. Use y[:, None]."
+        "MeanSquaredError: p is (4, 1), y is (4,). NumPy would broadcast both to (4, 4), "
+        "and the loss would be wrong. Use y[:, None]."
     )
 
 
@@ -90,7 +90,7 @@ def test_mean_squared_error_reports_no_broadcasting_where_none_would_happen(p, y
         MeanSquaredError().forward(np.zeros(p), np.zeros(y))
     assert f"p is {p}, y is {y}." in str(error.value)
     assert "(4, 4)" not in str(error.value)
-    assert "They must have one shape." in str(error.value)
+    assert "They must have the same shape." in str(error.value)
     classes = y == p[:1]
     assert (
         "If y are classes, use one_hot(y, 3), or a cross-entropy." in str(error.value)
@@ -130,8 +130,8 @@ def test_cross_entropy_of_a_sample_is_69_at_most(p_right):
 @pytest.mark.parametrize(
     ("row", "text"),
     [
-        ([0.5, 0.6], r"row 1 of p sums to 1\.1 and its smallest is 0\.5"),
-        ([-0.5, 1.5], r"row 1 of p sums to 1 and its smallest is -0\.5"),
+        ([0.5, 0.6], r"row 1 of p sums to 1\.1 and its smallest number is 0\.5"),
+        ([-0.5, 1.5], r"row 1 of p sums to 1 and its smallest number is -0\.5"),
         ([np.nan, 0.5], "row 1 of p sums to nan"),
         ([3.0, -7.0], r"End the model with Softmax\(\), or use SoftmaxCrossEntropy\(\)"),
     ],
@@ -250,12 +250,12 @@ def test_labels_and_one_hot_rows_mean_the_same(loss):
         ),
         ([1, 2, 4], "Do your labels start at 1? Use y - 1."),
         ([0, 1, -1], "classes count from 0, but y contains -1"),
-        ([0.0, 1.0, 2.0], "expects one whole number a sample"),
+        ([0.0, 1.0, 2.0], "expects one whole number for each sample"),
         (np.full((3, 4), "a"), "the rows of y must be numbers, got <U1"),
         (np.ones((3, 4), complex), "the rows of y must be numbers, got complex128"),
         ([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]], "must sum to 1, but row 1 sums to 2 "),
         ([[1, 0, 0, 0], [0, 0, 0, 1], [np.nan, 0, 0, 1]], "row 2 sums to nan"),
-        (np.zeros((3, 4)), "pass them as they are, shape (B,), or through one_hot"),
+        (np.zeros((3, 4)), "Pass classes as they are, shape (B,), or through one_hot"),
     ],
 )
 @pytest.mark.parametrize("loss", CLASSIFIERS)

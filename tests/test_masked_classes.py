@@ -148,8 +148,8 @@ def test_a_masked_target_class_is_reported_with_its_sample():
     with pytest.raises(ValueError) as error:
         run().evaluate(X, y)
     assert str(error.value) == (
-        "evaluate: the loss is infinite. The model returns -inf for class 3 of sample 17, which is "
-        "its answer (a class may be masked only where it is none)."
+        "evaluate: the loss is infinite. The model returns -inf for class 3 of sample 17, though "
+        "it is the sample's answer (mask other classes only)."
     )
     with pytest.raises(TrainingDiverged, match=r"what 3\.Mask returns: -inf for class 3 of sample"):
         run().fit(X, y, 1)

@@ -864,7 +864,7 @@ def test_a_gradient_before_any_forward_is_refused(method):
     model.predict(np.zeros((4, 2, 3)))  # which remembers nothing
     with pytest.raises(ValueError) as error:
         getattr(model, method)(np.zeros((4, 3)))
-    assert str(error.value).startswith(f"{method} needs what forward(x) remembered, but no forward")
+    assert str(error.value).startswith(f"{method} was called before forward(x), but it needs")
 
 
 @pytest.mark.parametrize("method", ["backward", "input_gradient"])

@@ -845,7 +845,7 @@ def test_invalid_characters_are_refused(victim):
 
 
 FORMATS = {
-    "future": (np.array(3), ["format 3", "reads 1 to 2", "update"]),
+    "future": (np.array(4), ["format 4", "reads 1 to 3", "update"]),
     "far future": (np.array(2**64 - 1, np.uint64), ["format 18446744073709551615", "update"]),
     "past": (np.array(0), ["format 0"]),
     "fraction": (np.array(1.0), ["format"]),
@@ -1094,7 +1094,7 @@ def test_a_state_that_early_stopping_cannot_have_is_refused(tmp_path, state):
 
     stop = EarlyStopping()
     Lies.__name__ = "EarlyStopping"
-    Lies.__qualname__ = "EarlyStopping"
+    Lies.__module__ = EarlyStopping.__module__
     lying = Lies()
     trained(epochs=1, validation_data=HELD, callbacks=[lying, Checkpoint(tmp_path / "a")])
     trainer = Trainer(network(), CrossEntropy(), Adam())
@@ -1108,7 +1108,7 @@ def test_best_weights_of_another_size_are_refused_before_anything_changes(tmp_pa
         def state(self):
             return {**super().state(), "best_params": np.ones(2)}
 
-    Lies.__name__ = Lies.__qualname__ = "EarlyStopping"
+    Lies.__name__, Lies.__module__ = "EarlyStopping", EarlyStopping.__module__
     callbacks = [Lies(), Checkpoint(tmp_path / "a")]
     trained(epochs=1, validation_data=HELD, callbacks=callbacks)
     trainer = Trainer(network(), CrossEntropy(), Adam())

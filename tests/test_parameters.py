@@ -75,7 +75,7 @@ def test_copy_into_stretches_and_reshapes_nothing(shape):
 )
 def test_copy_into_refuses_what_is_no_real_number(value, kind):
     vector, views = flat_vector({"b": (2,)}, np.float32)
-    with pytest.raises(ValueError, match=f"0.Dense.b holds real numbers.*{kind}"):
+    with pytest.raises(ValueError, match=f"0.Dense.b takes real numbers.*{kind}"):
         copy_into(views["b"], value, "0.Dense.b")
     assert not vector.any()
 

@@ -456,7 +456,7 @@ def test_a_first_layer_that_sees_no_images_is_refused(model):
 def test_nan_is_not_drawn_as_class_0():
     p = np.eye(3)
     p[1, 2] = np.nan
-    with pytest.raises(ValueError, match="prediction_grid: p is NaN in row 1; 1 of its 3 rows"):
+    with pytest.raises(ValueError, match="prediction_grid: row 1 of p holds NaN; 1 of its 3 rows"):
         plots.prediction_grid(np.zeros((3, 4, 4)), p, "abc")
 
 

@@ -233,7 +233,7 @@ def test_a_file_keeps_them_and_their_difference_is_one(tmp_path):
         compare_models(model, twin)
     )
     with np.load(tmp_path / "model.npz") as arrays:
-        assert arrays["format"] == 2
+        assert arrays["format"] == 3
         assert arrays["1.BatchNorm.running_mean"].shape == (6,)
 
 
@@ -291,9 +291,9 @@ def test_the_summary_has_a_column_for_them(capsys):
             {"n": 3},
             r"0\.Own\.buffer_shapes returned \{'n': 3\}; it must return the shape of each b",
         ),
-        ({"W": (3,)}, r"0\.Own has a buffer 'W', but something else of it has that name"),
-        ({"dW": (3,)}, r"0\.Own has a buffer 'dW', but something else"),
-        ({"forward": (3,)}, r"0\.Own has a buffer 'forward', but something else"),
+        ({"W": (3,)}, r"0\.Own has a buffer 'W', but also another attribute of that name"),
+        ({"dW": (3,)}, r"0\.Own has a buffer 'dW', but also another"),
+        ({"forward": (3,)}, r"0\.Own has a buffer 'forward', but also another"),
     ],
 )
 def test_what_are_no_buffers_is_refused(told, said):
@@ -470,7 +470,7 @@ def test_predicting_in_other_threads_changes_nothing():
 
 def test_a_random_layer_in_no_model_says_so():
     with pytest.raises(
-        ValueError, match="Dropout draws random numbers from its model's seed and st"
+        ValueError, match="Dropout is in no model, but it draws random numbers from"
     ):
         Dropout().forward(np.ones((2, 3)))
 
@@ -541,7 +541,7 @@ def test_explain_step_meets_the_same_network_again():
     step = explain_step(model, CrossEntropy(), SGD(1e-3), x, y)
     assert step.again == "same batch"
     change = step.loss - step.loss_after
-    assert change == pytest.approx(step.promised, rel=0.1)
+    assert change == pytest.approx(step.predicted_decrease, rel=0.1)
     twin = copy.deepcopy(model)
     p = twin.forward(x)
     assert step.loss == CrossEntropy().forward(p, y)  # the very step that training takes next
@@ -695,7 +695,7 @@ NETWORKS = {
 @pytest.mark.parametrize(
     "stop",
     [
-        pytest.param(stop, marks=pytest.mark.slow if n >= 4 else ())
+        pytest.param(stop, marks=pytest.mark.slow if n >= 2 else ())
         for n, stop in enumerate(np.random.default_rng(5).choice(35, 20, replace=False) + 1)
     ],
 )
@@ -874,7 +874,7 @@ def test_a_buffer_does_not_move_though_its_layer_does_not_ask():
 @pytest.mark.parametrize("value", [0, 1, None, "no", np.True_])
 def test_trainable_is_true_or_false(value):
     layer = network().layers[0]
-    with pytest.raises(ValueError, match=r"0\.Dense\.trainable is True or False, got"):
+    with pytest.raises(ValueError, match=r"0\.Dense\.trainable must be True or False, got"):
         layer.trainable = value
     assert layer.trainable is True
 
@@ -1243,17 +1243,17 @@ def test_an_object_with_a_get_state_of_another_kind_is_compared_by_what_it_holds
 
 
 def test_a_long_list_costs_no_square_of_its_length(tmp_path):
-    """20,000 numbers once took 14 seconds, so that these would have taken twenty minutes."""
+    """20,000 numbers once took 14 seconds, so that these would have taken two minutes."""
 
     class Table(Dense):
         def initialize(self, rng):
             super().initialize(rng)
-            self.numbers = [float(i) for i in range(200_000)]
+            self.numbers = [float(i) for i in range(60_000)]
 
     model = Sequential([Table(3)], input_shape=(4,))
     began = time.process_time()
     save_model(model, tmp_path / "model.npz")
-    assert time.process_time() - began < 60
+    assert time.process_time() - began < 30
 
 
 def test_a_generator_as_an_argument_is_told_of_the_stream(tmp_path):

@@ -197,7 +197,7 @@ def test_plain_numpy_opens_the_file_and_finds_the_names(path):
     assert set(arrays) == {
         "format", "architecture", "1.Dense.W", "1.Dense.b", "3.Dense.W", "3.Dense.b",
     }  # fmt: skip
-    assert arrays["format"].tolist() == 2
+    assert arrays["format"].tolist() == 3
     assert arrays["1.Dense.W"].shape == (4, 3)
     assert arrays["1.Dense.W"].dtype == np.float32
     assert np.array_equal(arrays["1.Dense.W"], small_model().layers[1].W)
@@ -420,7 +420,7 @@ CHANGES = {
     "dtype": ({"1.Dense.b": np.zeros(3)}, ["1.Dense.b", "float32", "float64"]),
     "no format": ({"format": None}, ["'format'"]),
     "no architecture": ({"architecture": None}, ["'architecture'"]),
-    "future": ({"format": np.array(3)}, ["format 3", "reads 1 to 2", "update"]),
+    "future": ({"format": np.array(4)}, ["format 4", "reads 1 to 3", "update"]),
     "no number": ({"format": np.array("one")}, ["format", "<U3"]),
     "no JSON": ({"architecture": np.array("{layers")}, ["architecture as JSON"]),
     "empty JSON": ({"architecture": np.array("{}")}, ["architecture", "layers"]),
@@ -515,7 +515,7 @@ def test_a_training_state_comes_back_with_its_arrays(tmp_path):
         "nested": {"v": np.arange(3), "empty": {}, "none": []},
     }
     save_checkpoint(small_model(seed=2), state, tmp_path / "run.npz")
-    twin, back = load_checkpoint(tmp_path / "run.npz", small_model(seed=2))
+    twin, back, _ = load_checkpoint(tmp_path / "run.npz", small_model(seed=2))
     assert twin.params.tobytes() == small_model(seed=2).params.tobytes()
     assert back["lists"][0]["m"].tobytes() == np.array([1.5, -0.0]).tobytes()
     assert back["nested"]["v"].tolist() == [0, 1, 2]
@@ -629,8 +629,6 @@ def another(name):
     ("layers", "said"),
     [
         ([Dense(2, halves), Dense(2, another("halves"))], "1.Dense: initializer: there is another"),
-        ([Dense(2, another("he_normal"))], "0.Dense: initializer: there is another he_normal"),
-        ([Dense(2, another("Dense"))], "0.Dense: initializer: there is another Dense than this"),
         ([Gain([another("a"), another("a")])], "0.Gain: table: there is another a than this"),
         ([Gain(b"raw")], "0.Gain: table: b'raw' cannot be written to a file. A text can be."),
         ([Gain({"a": {1, 2}})], "0.Gain: table: {1, 2} cannot be written to a file. A list"),

@@ -548,7 +548,7 @@ X, Y = data(6)
         ({"x": X.astype(str)}, "expects numbers"),
         ({"y": np.array([3, 0, 0, 0, 0, 0])}, "3 classes .0 to 2. but y contains 3"),
         ({"y": np.array([-1, 0, 0, 0, 0, 0])}, "y contains -1"),
-        ({"y": Y.astype(float)}, "one whole number a sample"),
+        ({"y": Y.astype(float)}, "one whole number for each sample"),
         ({"y": np.eye(4)[Y]}, r"y must be classes \(6,\) or rows \(6, 3\), got \(6, 4\)"),
         ({"y": np.zeros((6, 3))}, "rows of y must not be negative and must sum to 1"),
         ({"epochs": 0}, "epochs must be .* 1 or more, got 0"),

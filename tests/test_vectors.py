@@ -35,7 +35,7 @@ TINY = np.finfo(np.float32).smallest_normal
 @pytest.fixture
 def two_threads(monkeypatch):
     """A second thread, whatever the number of BLAS threads is here."""
-    monkeypatch.setattr("threadpoolctl.threadpool_info", list)
+    monkeypatch.setattr("tinynn.threads.blas_pools", list)
     second_thread.cache_clear()
     yield
     second_thread.cache_clear()

@@ -204,7 +204,7 @@ def test_a_layer_that_writes_into_the_data_is_named_with_its_line(make, name, li
     with pytest.raises(ValueError) as error:
         way(make())
     assert re.match(
-        rf"{name}\.forward \(test_walk\.py:\d+: {re.escape(line)}\) writes into the x that",
+        rf"{name}\.forward \(test_walk\.py:\d+: {re.escape(line)}\) writes into its x, ",
         str(error.value),
     )
     assert "x = x * m there" in str(error.value)
@@ -357,7 +357,7 @@ def test_a_wrong_layer_in_a_model_of_ones_own_is_blamed_itself():
     report = report_of([Dense(3), Tanh(), Flipped(3)], Residual)
     assert report.culprit.name == "2.Flipped.W"
     assert "by parameter_gradients" in report.diagnosis
-    assert "Exactly right but for its sign." in report.diagnosis
+    assert "Only its sign is wrong." in report.diagnosis
 
 
 # The halves of backward
@@ -379,7 +379,7 @@ def test_where_backward_is_right_and_input_gradient_alone_is_not_it_is_named():
     assert report.culprit.name == "2.OtherHalf.x"
     line = OtherHalf.input_gradient.__code__.co_firstlineno
     assert f"by input_gradient (test_walk.py:{line})" in report.diagnosis
-    assert "Exactly right but for its sign." in report.diagnosis
+    assert "Only its sign is wrong." in report.diagnosis
 
 
 class CountsCalls(Dense):

@@ -1,41 +1,53 @@
-"""The layers of a model as JSON, for a file, and back again; and as a table, for a reader."""
+"""The layers of a model as JSON, for a file, and from JSON; and as a table, for a reader."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from tinynn import checks
-from tinynn.configuration import from_json, lookup, to_json
+from tinynn.configuration import with_defaults
+from tinynn.configuration_json import from_json, lookup, name_in_files, to_json
+from tinynn.errors import InputError
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
+from tinynn.origin import OWN
 from tinynn.parameters import Shape
+
+TINYNNS: dict[str, Any] = {**LAYERS, **INITIALIZERS}  # what files have of tinynn by its name alone
+# these when files had what is the user's own by its name alone, too: in formats 1 and 2
+AT_FIRST = {"Flatten", "Dense", "ReLU", "Softmax", "zeros", "glorot_uniform", "he_normal"}
 
 
 def layers_to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Return the class, the arguments, and whether it is trained, of each layer, in JSON's types.
+    """Return each layer's class and arguments, and whether it is frozen, as JSON's types.
 
-    Raises InputError if a layer cannot be described by its class's name and arguments.
+    The user's own classes and functions have OWN before their names. Raises InputError if a layer
+    cannot be described by its class's name and arguments.
 
     >>> from tinynn import Flatten
     >>> layers_to_json([Flatten()])
     [{'layer': 'Flatten', 'config': {}}]
     """
-    known = checks.with_own({**LAYERS, **INITIALIZERS}, map(type, layers))
+    known = _with_own(map(type, layers))
     entries = []
     for layer in layers:
         config = {k: to_json(v, f"{layer.name}: {k}", known) for k, v in layer.config().items()}
         frozen = {} if layer.trainable else {"trainable": False}
-        entries.append({"layer": type(layer).__name__, "config": config, **frozen})
+        kind = name_in_files(type(layer), known)
+        entries.append({"layer": kind, "config": config, **frozen})
     return entries
 
 
 def layers_from_json(
     entries: Iterable[Mapping[str, Any]], own: Iterable[Callable[..., Any]] = ()
 ) -> list[Layer]:
-    """Return fresh layers, as `layers_to_json` has told them.
+    """Return new layers from what `layers_to_json` returned.
 
-    own: the classes and initializers of the user's own among them.
+    own: the user's own classes and initializers that these layers need. Raises InputError for an
+    own class with the name of a class of tinynn's, if no entry is of the own class and one is of
+    tinynn's: it is not clear which of the two is meant.
     """
-    known = checks.with_own({**LAYERS, **INITIALIZERS}, own)
+    entries, known = [*entries], _with_own(own)
+    _refuse_unused(entries, known)
     classes = {name: t for name, t in known.items() if isinstance(t, type) and issubclass(t, Layer)}
     layers = list[Layer]()
     for entry in entries:
@@ -43,6 +55,76 @@ def layers_from_json(
         layers.append(lookup(entry["layer"], classes)(**config))
         layers[-1].trainable = entry.get("trainable", True)
     return layers
+
+
+def with_gained(entries: Sequence[Any], layers: Sequence[Layer]) -> list[dict[str, Any]]:
+    """Return a file's entries, and in them the arguments that the layers' classes gained since."""
+    known, filled = _with_own(map(type, layers)), []
+    for entry, layer in zip_longest(entries, layers[: len(entries)]):
+        if layer and entry["layer"] == name_in_files(type(layer), known):
+            then, now = entry["config"], with_defaults(entry["config"], type(layer))
+            gained = {k: to_json(now[k], layer.name, known) for k in now if k not in then}
+            entry = {**entry, "config": {**then, **gained}}
+        filled.append(entry)
+    return filled
+
+
+def of_older_format(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries of a file of format 1 or 2 with OWN before what is the user's own.
+
+    >>> of_older_format([{"layer": "Dense", "config": {"initializer": {"function": "ones"}}}])
+    [{'layer': 'Dense', 'config': {'initializer': {'function': 'own.ones'}}}]
+    """
+    return _renamed(entries, lambda name: name if name in AT_FIRST else OWN + name)
+
+
+def _with_own(own: Iterable[Any]) -> dict[str, Any]:
+    """Return classes and functions by their names in files: tinynn's, and these of the user's."""
+    known = dict(TINYNNS)
+    for thing in own:
+        if known.setdefault(name_in_files(thing, known), thing) is not thing:
+            raise InputError(
+                f"Two of your own have the name {thing.__name__}, so a file could not tell one "
+                "from the other. Give one of them another name."
+            )
+    return known
+
+
+def _refuse_unused(entries: Iterable[Mapping[str, Any]], known: Mapping[str, Any]) -> None:
+    """Refuse what is handed in and has a name of tinynn's, if it is tinynn's that entries use."""
+    used = list[str]()
+    _renamed(entries, lambda name: used.append(name) or name)  # type: ignore[func-returns-value]
+    for name in used:
+        if name in TINYNNS and OWN + name in known and OWN + name not in used:
+            raise InputError(
+                f"This is made with tinynn's {name}, not with yours, which layers= has. Leave "
+                f"yours out. If it is yours in a configuration that an older tinynn made, write "
+                f"{OWN + name!r} there."
+            )
+
+
+def _renamed(
+    entries: Iterable[Mapping[str, Any]], rename: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """Return entries with another name for each class and function in them."""
+
+    def within(value: Any) -> Any:
+        if isinstance(value, list):
+            return [within(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if value.keys() == {"function"}:
+            return {"function": rename(value["function"])}
+        return {key: within(item) for key, item in value.items()}
+
+    return [
+        {
+            **entry,
+            "layer": rename(entry["layer"]),
+            "config": {key: within(value) for key, value in entry["config"].items()},
+        }
+        for entry in entries
+    ]
 
 
 def table_of(layers: Sequence[Layer], input_shape: Shape, output_shapes: Iterable[Shape]) -> str:

@@ -6,7 +6,6 @@ a layer rebuildable from a file, and lets a resumed run compare itself with the 
 
 import copy
 from collections.abc import Mapping
-from enum import Enum
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.configuration_json import to_json, unequal
 from tinynn.errors import InputError
 
 
@@ -190,161 +190,3 @@ def _refuse_more_than_values(value: Any, where: str) -> None:
             f"{where}: this array is a part of another, with gaps in memory that a file has not, "
             "and products with it may round otherwise. Give it np.ascontiguousarray(...)."
         )
-
-
-# What JSON has not is written as a dictionary with these keys, and read as what it was.
-PLAIN = (bool, int, float, str, type(None), dict, list, tuple, np.ndarray)
-ARRAY = {"array", "dtype", "shape"}
-CODES = ({"function"}, {"tuple"}, {"dictionary"}, ARRAY, {*ARRAY, "order"})
-
-
-def to_json(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
-    """Return `value` in JSON's types, from which `from_json` makes it again.
-
-    known: for a file, all classes and functions by their names; those in `value` are added. What
-    would come back as something else is refused then: a second function of one name, an enum, a
-    dictionary or a list of a kind of its own. Without, for a comparison, these count as what they
-    are made of. Raises InputError if there is no way, with `where` in it.
-
-    >>> to_json({"units": np.int64(3), "initializer": np.zeros, "range": (0, 1)}, "0.Dense")
-    {'units': 3, 'initializer': {'function': 'zeros'}, 'range': {'tuple': [0, 1]}}
-    """
-    if isinstance(value, np.str_) or (isinstance(value, np.generic) and _is_simple(value.dtype)):
-        value = value.item()
-    if known is not None and type(value) not in PLAIN and isinstance(value, (*PLAIN, Enum)):
-        raise _unwritable(value, where)
-    if isinstance(value, Enum):
-        value = value.value
-    for base in (int, float, str):
-        if isinstance(value, base) and type(value) not in PLAIN:
-            value = base(value)
-    if isinstance(value, dict):
-        if all(type(key) is str for key in value) and not _is_coded(value):
-            return {key: to_json(item, where, known) for key, item in value.items()}
-        pairs = [[to_json(key, where, known), to_json(v, where, known)] for key, v in value.items()]
-        return {"dictionary": pairs}
-    if isinstance(value, (list, tuple)):
-        items = [to_json(item, where, known) for item in value]
-        return items if isinstance(value, list) else {"tuple": items}
-    if isinstance(value, np.ndarray) and _is_simple(value.dtype):
-        told = {"array": value.tolist(), "dtype": value.dtype.str, "shape": list(value.shape)}
-        columns = value.flags.f_contiguous and not value.flags.c_contiguous
-        return {**told, "order": "F"} if columns else told  # products may round by the order
-    if callable(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
-        if known is not None and known.setdefault(value.__name__, value) != value:
-            raise InputError(
-                f"{where}: there is another {value.__name__} than this, and a file has functions "
-                "by their names alone. Give it another name."
-            )
-        return {"function": value.__name__}
-    if isinstance(value, PLAIN) and not isinstance(value, np.ndarray):
-        return value
-    raise _unwritable(value, where)
-
-
-def _is_coded(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() in CODES
-
-
-def _is_simple(dtype: np.dtype[Any]) -> bool:
-    """Whether an array of these numbers is exactly what its list is."""
-    return dtype.kind in "biuf" and dtype.itemsize <= 8
-
-
-def _unwritable(value: Any, where: str) -> InputError:
-    kind, plainer = type(value), ""
-    if isinstance(value, (set, frozenset)):
-        plainer = "A list, or a tuple, can be."
-    elif isinstance(value, Enum):
-        plainer = f"Its value can be: {value.value!r}."
-    elif isinstance(value, (dict, list, tuple, int, float, str)):
-        like = next(base for base in kind.__mro__ if base.__module__ == "builtins")
-        plainer = f"It is a {kind.__name__}; a {like.__name__} can be: {like.__name__}(...)."
-    elif isinstance(value, bytes):
-        plainer = "A text can be."
-    elif isinstance(value, (np.ndarray, np.generic)):
-        plainer = "An array of float64, or of whole numbers, can be."
-    elif kind.__module__.startswith("numpy.random"):
-        plainer = "A seed can be; and a layer draws from the model's numbers by self.stream()."
-    elif callable(value):
-        plainer = "A function with a name can be: def f(...)."
-    return InputError(
-        f"{where}: {value!r} cannot be written to a file. {plainer or 'Its parts can be.'} Give "
-        "constructors only numbers, texts, lists, tuples, dictionaries, arrays, and functions "
-        "that have a name."
-    )
-
-
-def from_json(value: Any, known: Mapping[str, Any]) -> Any:
-    """Undo `to_json`: functions are found by their names in `known`.
-
-    >>> from_json({"range": {"tuple": [0, 1]}, "start": {"function": "zeros"}}, {"zeros": np.zeros})
-    {'range': (0, 1), 'start': <built-in function zeros>}
-    """
-    if isinstance(value, list):
-        return [from_json(item, known) for item in value]
-    if not _is_coded(value):
-        plainly = isinstance(value, dict)
-        return {k: from_json(item, known) for k, item in value.items()} if plainly else value
-    if "function" in value:
-        return lookup(value["function"], known)
-    if "tuple" in value:
-        return tuple(from_json(item, known) for item in value["tuple"])
-    if "dictionary" in value:
-        return {from_json(k, known): from_json(item, known) for k, item in value["dictionary"]}
-    dtype = np.dtype(str(value["dtype"]))
-    if not _is_simple(dtype):
-        raise InputError(f"An array of {dtype} is none that a configuration has.")
-    array = np.array(value["array"], dtype).reshape(value["shape"])
-    return np.asarray(array, order=value.get("order"))
-
-
-def lookup(name: str, known: Mapping[str, Any]) -> Any:
-    """Return the class or function of that name; the InputError otherwise says how to have it."""
-    if name not in known:
-        raise InputError(
-            f"The configuration names {name!r}, which tinynn does not have. If it is yours, pass "
-            f"it in: layers=[{name}]."
-        )
-    return known[name]
-
-
-def escape_control(text: str) -> str:
-    r"""Return a text that is safe to print: a file may hold what steers terminals, or no Unicode.
-
-    >>> escape_control("layer \x1b[2J\ud800")
-    'layer \\x1b[2J\\ud800'
-    """
-    characters = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
-    return "".join(characters)
-
-
-def unequal(ours: Any, theirs: Any, where: str = "") -> list[str]:
-    """List where two plain values differ, a line each.
-
-    >>> unequal({"units": 3, "seed": 0}, {"units": 4, "seed": 0})
-    ['units: 3 against 4']
-    """
-    code, other = (_is_coded(value) and {*value} for value in (ours, theirs))
-    both = code and other and "array" in code & other
-    if (code != other and not both) or code == {"tuple"}:
-        ours, theirs = _as_once(ours), _as_once(theirs)
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        names = [*ours, *(name for name in theirs if name not in ours)]
-        pairs = [(f"{where}.{n}" if where else n, ours.get(n), theirs.get(n)) for n in names]
-    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        pairs = [(f"{where}[{i}]", a, b) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))]
-    else:
-        same = ours == theirs and type(ours) is type(theirs)  # 3.0 units are not 3
-        same = same or (ours != ours and theirs != theirs)  # NaN
-        return [] if same else [f"{where}: {ours} against {theirs}"]
-    return [line for name, a, b in pairs for line in unequal(a, b, name)]
-
-
-def _as_once(value: Any) -> Any:
-    """Return what versions before wrote for this: lists of tuples and arrays, texts for keys."""
-    if not _is_coded(value):
-        return value
-    if "dictionary" in value:
-        return {str(key): item for key, item in value["dictionary"]}
-    return value.get("tuple", value.get("array", value))

@@ -1,12 +1,12 @@
-"""The error that a user's mistake gets: it says what was expected, what came, and what to write."""
+"""The error for a user's mistake: it says what was expected, what came, and what to write."""
 
 
 class InputError(ValueError):
-    """Something given to tinynn does not fit, and nothing has been changed.
+    """An argument or an attribute does not fit. Nothing has been changed.
 
-    Its traceback is short, since what matters is the line that called, and the words: see
-    checks/tracebacks.py. With the environment variable TINYNN_TRACEBACKS set to "whole" it has
-    every line.
+    Its traceback is short, because only two things matter: the line that called tinynn, and the
+    message (see checks/tracebacks.py). Set the environment variable TINYNN_TRACEBACKS to "whole"
+    to see every line.
 
     >>> from tinynn import Dense
     >>> Dense(-1)
@@ -17,4 +17,14 @@ class InputError(ValueError):
 
 
 class MissingAttribute(InputError, AttributeError):
-    """An attribute that is not there, with the name of the one that was meant."""
+    """An attribute that does not exist. The message names the one that was probably meant."""
+
+
+def escape_control(text: str) -> str:
+    r"""Return a text that is safe to print: a file may hold what steers terminals, or no Unicode.
+
+    >>> escape_control("layer \x1b[2J\ud800")
+    'layer \\x1b[2J\\ud800'
+    """
+    characters = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(characters)

@@ -1,10 +1,11 @@
-"""Where weights start: a shape and a random Generator in, an array out.
+"""Initial weights: each function takes a shape and a random Generator, and returns an array.
 
-The standard deviation is what matters. A unit adds up fan_in products of an input and a weight, so
-that Var(out) = fan_in Var(W) mean(x^2), and ReLU halves the mean square for the next layer. So
-fan_in Var(W) should be 2 with ReLU, and about 1 without it. Far above that, the numbers explode
-within twenty layers; far below, they vanish (examples/lessons/07_twenty_layers_deep.py measures
-it). All draw in float64, so that a network has the same weights, to rounding, in either precision.
+What matters is the standard deviation. A unit adds up fan_in products of an input and a weight, so
+Var(out) = fan_in Var(W) mean(x^2), and ReLU halves the mean square that the next layer gets. So
+fan_in Var(W) should be 2 with ReLU, and about 1 without it. With much more, the numbers explode
+within twenty layers; with much less, they vanish (examples/lessons/07_twenty_layers_deep.py
+measures it). All functions draw in float64, so that a network has the same initial weights in
+float32 and in float64, but for rounding.
 """
 
 from math import prod, sqrt
@@ -15,7 +16,7 @@ from tinynn.parameters import Array, Generator, Shape
 
 
 def zeros(shape: Shape, rng: Generator) -> Array:
-    """All zeros: right for biases; for weights it would make all units of a layer alike for ever.
+    """All zeros: right for biases. With zero weights all units of a layer would stay equal.
 
     >>> zeros((3,), np.random.default_rng(0))
     array([0., 0., 0.])
@@ -26,10 +27,10 @@ def zeros(shape: Shape, rng: Generator) -> Array:
 def glorot_uniform(shape: Shape, rng: Generator) -> Array:
     """Uniform with Var(W) = 2 / (fan_in + fan_out), a compromise between forward and backward.
 
-    1 / fan_in would keep the standard deviation on the way forward, 1 / fan_out on the way back.
-    shape: (fan_in, fan_out), or (height, width, channels, filters) of an image's patches. For
-    layers followed by tanh, softmax or nothing. Glorot and Bengio, Understanding the difficulty of
-    training deep feedforward neural networks, 2010, equation 16.
+    Var(W) = 1 / fan_in would keep the standard deviation of outputs from layer to layer, and
+    1 / fan_out that of gradients. shape: (fan_in, fan_out), or (height, width, channels, filters)
+    of a convolution. For layers followed by tanh, softmax or nothing. Glorot and Bengio,
+    Understanding the difficulty of training deep feedforward neural networks, 2010, equation 16.
 
     >>> W = glorot_uniform((300, 300), np.random.default_rng(0))
     >>> bool(abs(W).max() <= 0.1)  # sqrt(6 / (300 + 300))
@@ -43,7 +44,7 @@ def glorot_uniform(shape: Shape, rng: Generator) -> Array:
 def he_normal(shape: Shape, rng: Generator) -> Array:
     """Normal with Var(W) = 2 / fan_in: the 2 makes up for the half that ReLU sets to zero.
 
-    shape: (fan_in, fan_out). He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015,
+    shape: as in `glorot_uniform`. He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015,
     equation 10.
 
     >>> W = he_normal((200, 5000), np.random.default_rng(0))

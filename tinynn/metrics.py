@@ -1,7 +1,7 @@
-"""What people ask of a classifier: how often is it right, and which classes does it mix up?
+"""Metrics of a classifier: how often is it right, and which classes does it mix up?
 
-The order is that of the losses: p, then y (scikit-learn's and Keras' is the other one). p is a
-prediction: probabilities or scores (N, C), or classes (N,). y is the answer: classes (N,), or
+The order of arguments is that of the losses: p, then y (scikit-learn and Keras have y first). p are
+predictions: probabilities or scores (N, C), or classes (N,). y are the answers: classes (N,), or
 one-hot rows (N, C). N samples, C classes.
 """
 
@@ -19,9 +19,9 @@ from tinynn.parameters import Array
 def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Return the share of samples, 0 to 1, whose most probable class is the right one.
 
-    p: the prediction, first. y: the answer. Raises InputError for different numbers of samples, or
-    none, for a class that p has no column of, for predictions of NaN, and where p and y are seen to
-    be swapped.
+    p: the prediction, first. y: the answer. Raises InputError if p and y have different numbers of
+    samples, or none; if p has no column for a class of y; if p holds NaN; and if p and y are
+    swapped, where that can be seen.
 
     >>> accuracy([[0.9, 0.1], [0.2, 0.8]], [0, 0])
     0.5
@@ -33,7 +33,7 @@ def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
 
 def classes_of(rows: Array) -> Array:
-    """Return classes (N,), of rows (N, C) the most probable; they are numbers, as fit checks.
+    """Return classes (N,): of rows (N, C) the most probable ones; classes are returned unchanged.
 
     >>> classes_of(np.array([[0.9, 0.1], [0.2, 0.8]]))
     array([0, 1])
@@ -45,8 +45,9 @@ def classes_of(rows: Array) -> Array:
 def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
     """Return counts (C, C): row i, column j is how often class i was taken for class j.
 
-    p: the prediction, first. y: the answer; swapped, the matrix would be transposed. Raises
-    InputError for a class of `classes` or more, and as `accuracy` does.
+    p: the prediction, first. y: the answer. (If they are swapped, the matrix is transposed.)
+    classes: C, how many there are. Raises InputError for a class that is not below C, and as
+    `accuracy` does.
 
     >>> confusion_matrix([0, 1, 1], [0, 1, 0], classes=2)
     array([[1, 1],
@@ -60,8 +61,9 @@ def confusion_matrix(p: npt.ArrayLike, y: npt.ArrayLike, classes: int) -> Array:
 def most_confused(matrix: npt.ArrayLike, names: Sequence[str], count: int = 5) -> list[str]:
     """Name the pairs of classes that are mixed up most often, in either direction, worst first.
 
-    matrix: counts (C, C), from `confusion_matrix`. names: C of them. count: 5 pairs at most; those
-    never mixed up are left out. Raises InputError for what is no such matrix, or other names.
+    matrix: counts (C, C), from `confusion_matrix`. names: C of them. count: how many pairs at most,
+    default 5; pairs that are never mixed up are left out. Raises InputError if matrix is not (C, C)
+    or holds no counts, and if there are not C names.
 
     >>> most_confused(np.array([[5, 2, 0], [1, 9, 0], [0, 0, 3]]), ["cat", "dog", "cow"])
     ['cat and dog: 3 (cat taken for dog 2, dog taken for cat 1)']
@@ -83,7 +85,7 @@ def most_confused(matrix: npt.ArrayLike, names: Sequence[str], count: int = 5) -
 def format_confusion(matrix: npt.ArrayLike, names: Sequence[str]) -> str:
     """Lay a confusion matrix out as text: rows are true classes, columns what they were taken for.
 
-    Raises InputError for what is no matrix of counts (C, C), or not C names.
+    matrix: counts (C, C). names: C of them. Raises InputError as `most_confused` does.
 
     >>> print(format_confusion(np.array([[5, 2], [1, 9]]), ["cat", "dog"]))
     true     0    1
@@ -104,10 +106,11 @@ def format_confusion(matrix: npt.ArrayLike, names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How one class fared. All but support, a count of samples, lie from 0 to 1.
+    """The scores of one class, from 0 to 1, and its number of samples, support.
 
-    precision: of those taken for this class, the share that are. recall: of those that are, the
-    share that was found. f1: the harmonic mean of both.
+    precision: the share of right answers among the samples that were predicted as this class.
+    recall: the share of right answers among the samples that are of this class. f1: the harmonic
+    mean of the two.
     """
 
     name: str
@@ -137,8 +140,9 @@ class ClassReport:
 def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -> ClassReport:
     """Return precision, recall and F1 of each class (van Rijsbergen, Information Retrieval, 1979).
 
-    p: the prediction, first. y: the answer. names: one a class. A quotient of 0 / 0, as for a class
-    that was never predicted, counts as 0. Raises InputError as `confusion_matrix` does.
+    p: the prediction, first. y: the answer. names: one for each class. A quotient of 0 / 0, such as
+    the precision of a class that was never predicted, counts as 0. Raises InputError as
+    `confusion_matrix` does.
 
     >>> print(per_class_report([0, 1, 1, 1], [0, 1, 1, 0], ["cat", "dog"]))
     class  precision  recall     f1  samples
@@ -149,14 +153,14 @@ def per_class_report(p: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str]) -
     p, y = _both_classes(p, y, len(names), "per_class_report")
     counts = [np.bincount(c, minlength=len(names)).tolist() for c in (p[p == y], p, y)]  # C each
     scores = []
-    for name, hits, taken, there in zip(names, *counts, strict=True):
+    for name, n_correct, n_predicted, n_samples in zip(names, *counts, strict=True):
         scores.append(
             ClassScore(
                 name=name,
-                precision=hits / max(taken, 1),
-                recall=hits / max(there, 1),
-                f1=2 * hits / max(taken + there, 1),
-                support=there,
+                precision=n_correct / max(n_predicted, 1),
+                recall=n_correct / max(n_samples, 1),
+                f1=2 * n_correct / max(n_predicted + n_samples, 1),
+                support=n_samples,
             )
         )
     return ClassReport(tuple(scores))

@@ -3,7 +3,7 @@
     x -> layers[0] -> layers[1] -> ... -> layers[-1] -> p          forward
          layers[0] <- layers[1] <- ... <- layers[-1] <- dp         backward
 
-All shapes are walked once, in the constructor; after that no array of parameters is ever replaced.
+All shapes are inferred once, in the constructor; after that no array of parameters is replaced.
 Read the constructor, forward and backward; the rest is for copies and files.
 """
 
@@ -31,12 +31,12 @@ class Sequential(Guarded, Portable):
 
     layers: fresh Layer objects, one or more. input_shape: the shape of one sample, such as
     (28, 28). seed: 0 or more, default 0; it alone decides the initial weights. dtype: float32, or
-    float64 for gradient checks. Raises InputError, naming the layer by its position, if a layer
-    does not fit the one before.
+    float64 for gradient checks. If a layer does not fit the one before, raises InputError, which
+    names the layer by its position.
 
-    `params`, `grads` and `buffers` (what layers keep but do not train, such as a running mean) are
-    each one contiguous vector, and layer.W, layer.dW and so on are views of them for ever: what is
-    assigned to any of these is copied in.
+    `params`, `grads` and `buffers` (arrays that layers keep but do not train, such as a running
+    mean) are each one contiguous vector. layer.W, layer.dW and so on are views of them for ever: an
+    assignment to one of these copies the numbers into the vector.
 
     >>> from tinynn import Dense, ReLU, Softmax
     >>> model = Sequential([Dense(4), ReLU(), Dense(2), Softmax()], input_shape=(3,), seed=1)
@@ -60,16 +60,15 @@ class Sequential(Guarded, Portable):
         self.dtype = checks.precision(dtype)
         self._owner = Owner()  # of the vectors
         self.streams = Streams(self.seed)
-        self._last_output_shape: Shape | None = None  # of dp, for the batch that layers remember
+        self._last_output_shape: Shape | None = None  # the shape that dp must have
 
         shapes = infer_shapes(self.layers, self.input_shape)
         self.output_shapes, self._shapes, self._buffer_shapes = shapes
-        # each layer, from the last to the first, with the shape of a sample before it: of its dx
-        before = (self.input_shape, *self.output_shapes[:-1])
-        self._backward_order = [*zip(self.layers, before, strict=True)][::-1]
+        # each layer, from the last to the first, with its input's shape, which is that of its dx
+        input_shapes = (self.input_shape, *self.output_shapes[:-1])
+        self._backward_order = [*zip(self.layers, input_shapes, strict=True)][::-1]
         self._allocate()
-        # A spawn key makes independent streams of one seed: (0,) for weights, and in run.py
-        # (1, epoch) for the order of an epoch.
+        # A spawn key makes independent random numbers from one seed: see streams.py.
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         for layer in self.layers:
             layer.initialize(rng)
@@ -79,8 +78,8 @@ class Sequential(Guarded, Portable):
         self._fixed = FIXED
 
     def _allocate(self) -> None:
-        """Make the vectors and hand each layer its views; what a layer holds is carried over."""
-        self._owner.parts = self.layers
+        """Make the vectors and give each layer its views, with the numbers that it has already."""
+        self._owner.layers = self.layers
         self._params, params = flat_vector(self._shapes, self.dtype, self._owner)
         self._grads, grads = flat_vector(self._shapes, self.dtype, self._owner)
         self._buffers, buffers = flat_vector(self._buffer_shapes, self.dtype, self._owner)
@@ -89,7 +88,7 @@ class Sequential(Guarded, Portable):
 
     @property
     def params(self) -> Array:
-        """All parameters, one flat vector; what is assigned is copied in."""
+        """All parameters, one flat vector (P,); an assignment copies into it."""
         return self._params
 
     @params.setter
@@ -98,7 +97,7 @@ class Sequential(Guarded, Portable):
 
     @property
     def grads(self) -> Array:
-        """All gradients of the last backward, one flat vector; what is assigned is copied in."""
+        """All gradients of the last backward, one flat vector; an assignment copies into it."""
         return self._grads
 
     @grads.setter
@@ -107,7 +106,7 @@ class Sequential(Guarded, Portable):
 
     @property
     def buffers(self) -> Array:
-        """All buffers, one flat vector, empty in most models; what is assigned is copied in."""
+        """All buffers, one flat vector, empty in most models; an assignment copies into it."""
         return self._buffers
 
     @buffers.setter
@@ -118,7 +117,7 @@ class Sequential(Guarded, Portable):
     def step(self) -> int:
         """The step count, which selects random numbers: +1 at the first forward after a backward.
 
-        Only a forward with `training=True` counts. What is assigned is the step of the next one.
+        Only a forward with `training=True` counts. The next one uses the step that was assigned.
         """
         return self.streams.step
 
@@ -144,9 +143,10 @@ class Sequential(Guarded, Portable):
     def forward(self, x: npt.ArrayLike, training: bool = True) -> Array:
         """Return the output (B, ...) for a batch x (B, *input_shape).
 
-        With `training`, layers remember what backward needs (also x itself, not a copy: leave it
-        as it is until then). Without, nothing at all is stored: safe from several threads, and a
-        backward that is still to come stays valid.
+        With `training=True`, the default, layers store what backward needs: also x itself, not a
+        copy of it, so do not change x before backward. With `training=False` nothing is stored:
+        several threads may call it at once, also between a forward in training and its backward.
+        Raises InputError if x does not fit.
         """
         out = checks.batch(x, self.input_shape, "forward").astype(self.dtype, copy=False)
         if training:
@@ -170,10 +170,10 @@ class Sequential(Guarded, Portable):
         return out
 
     def backward(self, dp: npt.ArrayLike) -> None:
-        """Write all gradients into `grads`, from dp (B, ...), how the loss changes with p.
+        """Write all gradients into `grads`, given dp (B, ...), the loss's gradient of the output p.
 
-        Stops at the first layer that is trained: nobody needs dx below it. The gradients of layers
-        that are not trained are 0.
+        Stops at the first layer with parameters that are trained: the layers below need no dx. The
+        gradients of frozen layers are 0. Raises InputError if dp does not fit the last forward.
         """
         dout, size = checks.output_gradient(dp, self._last_output_shape, self.dtype, "backward")
         self.streams.after_backward()
@@ -187,9 +187,9 @@ class Sequential(Guarded, Portable):
             self.grads[place] = 0
 
     def input_gradient(self, dp: npt.ArrayLike) -> Array:
-        """Return dx (B, *input_shape), how the loss changes with the input; `grads` are kept.
+        """Return dx (B, *input_shape), the loss's gradient of the input; `grads` stay as they are.
 
-        dp: (B, ...), shaped like the output of the forward before.
+        dp: (B, ...), of the shape that the last forward returned; InputError if it has another.
         """
         dout, size = checks.output_gradient(
             dp, self._last_output_shape, self.dtype, "input_gradient"
@@ -201,7 +201,7 @@ class Sequential(Guarded, Portable):
 
     @checks.short_traceback
     def predict(self, x: npt.ArrayLike, batch_size: int = 1024) -> Array:
-        """Return the output (N, ...) for x (N, *input_shape), in batches, remembering nothing."""
+        """Return the output (N, ...) for x (N, *input_shape), in batches; nothing is stored."""
         checks.check_integer("batch_size", batch_size)
         x = checks.batch(x, self.input_shape, "predict")
         out = np.empty((len(x), *self.output_shapes[-1]), self.dtype)
@@ -215,7 +215,7 @@ class Sequential(Guarded, Portable):
         print(table_of(self.layers, self.input_shape, self.output_shapes))
 
     def config(self) -> dict[str, Any]:
-        """Return what `from_config` rebuilds the model from, the weights aside, in JSON's types.
+        """Return what `from_config` rebuilds the model from, but no weights; only types of JSON.
 
         Raises InputError if a layer cannot be described by its class's name and arguments.
         """
@@ -230,7 +230,7 @@ class Sequential(Guarded, Portable):
     def from_config(
         cls, config: Mapping[str, Any], layers: Iterable[Callable[..., Any]] = ()
     ) -> "Sequential":
-        """Build a model from its `config()`. layers: classes and initializers of your own in it.
+        """Build a model from its `config()`. layers: your own classes and initializers in it.
 
         >>> from tinynn import Dense
         >>> model = Sequential([Dense(2)], input_shape=(3,))
@@ -243,12 +243,12 @@ class Sequential(Guarded, Portable):
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":
         """Return a copy with the same weights in another precision: float32 or float64."""
         twin = copy.deepcopy(self)
-        twin.__dict__["dtype"] = checks.precision(dtype)  # which cannot be set: its arrays have it
+        twin.__dict__["dtype"] = checks.precision(dtype)  # not twin.dtype = ..., which is refused
         twin._allocate()
         return twin
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """For deepcopy and pickle: arrays travel in the layers, the vectors are made anew."""
+        """For deepcopy and pickle: the layers bring the numbers, the vectors are made again."""
         self.__dict__.update({"_last_output_shape": None, **state})
         self._allocate()
 
@@ -263,7 +263,7 @@ class Sequential(Guarded, Portable):
 def infer_shapes(
     layers: Iterable[Layer], input_shape: Shape
 ) -> tuple[tuple[Shape, ...], dict[str, Shape], dict[str, Shape]]:
-    """Tell layers their positions; return shapes: of a sample after each, parameters, buffers.
+    """Give layers their positions; return output shapes, and shapes of parameters and buffers.
 
     >>> from tinynn import Dense, Flatten
     >>> infer_shapes([Flatten(), Dense(3)], (2, 2))

@@ -3,10 +3,10 @@
     vector  [ . . . . . . . . . . . . . . . . . . . . ]
               `-- 1.Dense.W (3, 4) --' `- 1.Dense.b (4,)
 
-A layer works with arrays of the right shape; an optimizer wants one long vector, so that it is the
-paper's equation and nothing else. Both get what they want, because a NumPy view is a second shape
-for the same memory. No view may ever be replaced by another array, or the two would part: hence
-`copy_into`, through which every assignment goes.
+A layer works with arrays of its own shapes. An optimizer works with one long vector, so that its
+code is the paper's equation and nothing else. Both are possible at once, because a NumPy view gives
+the same memory a second shape. A view must never be replaced by another array, or the layer and the
+vector would hold different numbers. So every assignment goes through `copy_into`.
 """
 
 import os
@@ -24,17 +24,18 @@ from tinynn.errors import InputError
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 IS_TRAINABLE = attrgetter("trainable")  # asked at each step, so it had better be fast
-Generator: TypeAlias = "np.random.Generator"  # in quotes: NumPy loads that part when one draws
+Generator: TypeAlias = "np.random.Generator"  # in quotes: NumPy loads np.random at its first use
 
 
 class Owner:
-    """Which model a vector belongs to, so that an optimizer can tell models of one size apart.
+    """The model that a vector belongs to; with it an optimizer tells models of equal size apart.
 
-    A copy of a model has another; a copy of a model and its optimizer, made together, keeps the two
-    together. Two that were pickled apart recognize each other by the mark. parts: the layers.
+    A copy of a model has an Owner of its own. A model and its optimizer that are copied together
+    belong together in the copy, too. If the two are pickled one by one, the optimizer recognizes
+    the model by `mark`. layers: the layers of the model.
     """
 
-    parts: "tuple[ParameterViews, ...]" = ()
+    layers: "tuple[ParameterViews, ...]" = ()
 
     def __init__(self) -> None:
         self.mark = os.urandom(8)
@@ -43,12 +44,12 @@ class Owner:
         return Owner()
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle: an optimizer takes no layers along."""
+        """For pickle: only the mark, so that a pickled optimizer does not contain the layers."""
         return {"mark": self.mark}
 
 
 class Span(NamedTuple):
-    """One array's place in a flat vector: its name, where, how many axes, whether trained."""
+    """One array in a flat vector: its name, its place, how many axes, whether it is trained."""
 
     name: str
     place: slice
@@ -57,19 +58,19 @@ class Span(NamedTuple):
 
 
 class _Memory(np.ndarray):
-    """The memory in which a model's vector lies: `vector.base`, which knows whose it is."""
+    """The memory of a flat vector, its `vector.base`, with the owner and the shapes."""
 
     owner: Owner | None = None
     shapes: Mapping[str, Shape] = MappingProxyType({})
 
 
 def owner_of(vector: Array) -> Owner | None:
-    """Return whose vector this is; None for one that no model made."""
+    """Return the owner of a vector; None if no model made the vector."""
     return getattr(vector.base, "owner", None)
 
 
 def layout_of(vector: Array) -> list[Span]:
-    """Return which arrays lie in a vector, in their order; one that no model made is one span.
+    """Return the arrays of a vector, in order; a vector that no model made is one span.
 
     >>> layout_of(np.zeros(3))
     [Span(name='', place=slice(0, 3, None), axes=1, trainable=True)]
@@ -79,16 +80,16 @@ def layout_of(vector: Array) -> list[Span]:
         return [Span("", slice(0, vector.size), 1, True)]
     for name, shape in cast(_Memory, vector.base).shapes.items():
         place = slice(start, start + prod(shape))
-        part = owner.parts[int(name.partition(".")[0])]  # "1.Dense.W" is of the part 1
-        spans.append(Span(name, place, len(shape), part.trainable))
+        layer = owner.layers[int(name.partition(".")[0])]  # "1.Dense.W" belongs to layer 1
+        spans.append(Span(name, place, len(shape), layer.trainable))
         start = place.stop
     return spans
 
 
 def frozen_in(vector: Array) -> list[slice]:
-    """Return where in a vector the arrays lie that no step may change: those of frozen layers."""
+    """Return the places in a vector of the arrays of frozen layers, which no step may change."""
     owner = owner_of(vector)
-    if owner is None or all(map(IS_TRAINABLE, owner.parts)):
+    if owner is None or all(map(IS_TRAINABLE, owner.layers)):
         return []
     return [span.place for span in layout_of(vector) if not span.trainable]
 
@@ -116,7 +117,7 @@ def flat_vector(
 
 
 def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
-    """Copy `value` into `view`. Its shape must match exactly: nothing is stretched silently.
+    """Copy `value` into `view`. Both must have the same shape: nothing is broadcast silently.
 
     >>> _, views = flat_vector({"W": (2, 3)}, np.float32)
     >>> copy_into(views["W"], np.ones((3, 2)), "1.Dense.W")
@@ -128,14 +129,14 @@ def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
         return
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} holds real numbers, the array assigned to it {array.dtype}.")
+        raise InputError(f"{name} takes real numbers, the array assigned has dtype {array.dtype}.")
     if array.shape != view.shape:
         raise InputError(f"{name} has shape {view.shape}, the array assigned has {array.shape}.")
     view[...] = array
 
 
 class ParameterViews:
-    """Makes self.W of a layer a view of the model's vector, now and for ever.
+    """Makes each parameter of a layer, such as self.W, a view of the model's vector for ever.
 
     >>> thing = ParameterViews()
     >>> params, views = flat_vector({"ParameterViews.W": (2,)}, np.float32)
@@ -172,7 +173,7 @@ class ParameterViews:
         grads: Mapping[str, Array],
         buffers: Mapping[str, Array],
     ) -> None:
-        """Take this layer's views, W, dW and so on, out of the model's; keep the old numbers."""
+        """Take this layer's views (W, dW, ...) from the model's; copy the old numbers into them."""
         prefix = f"{self.name}."
         own = {n.removeprefix(prefix): view for n, view in params.items() if n.startswith(prefix)}
         kept = {n.removeprefix(prefix): view for n, view in buffers.items() if n.startswith(prefix)}
@@ -180,7 +181,7 @@ class ParameterViews:
         if self.built:
             for name, old in self._views.items():
                 copy_into(views[name], old, f"{self.name}.{name}")
-        # __setattr__ would copy, not bind
+        # not by setattr, which would copy the numbers
         self.__dict__.update(views, _views=views, _names=(*own,), _buffer_names=(*kept,))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -188,6 +189,6 @@ class ParameterViews:
         if name in self._views:
             copy_into(self._views[name], value, f"{self.name}.{name}")
         elif name == "trainable" and not isinstance(value, bool):
-            raise InputError(f"{self.name}.trainable is True or False, got {value!r}.")
+            raise InputError(f"{self.name}.trainable must be True or False, got {value!r}.")
         else:
             super().__setattr__(name, value)

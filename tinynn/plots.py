@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.configuration import escape_control
-from tinynn.errors import InputError
+from tinynn.errors import InputError, escape_control
 from tinynn.files.atomic import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential

@@ -2,9 +2,9 @@
 
     default_rng(SeedSequence(seed, spawn_key=(2, position, step)))
 
-So there is no state to save, and the same step draws the same: in another process, after a stop,
-in a copy. The first number of a spawn key says what for: (0,) are weights, (1, epoch) the order of
-an epoch, and 2 are these.
+So there is no state to save, and the same step draws the same numbers: in another process, after a
+stop, in a copy. The first number of a spawn key says what the numbers are for: (0,) is for initial
+weights, (1, epoch) for the order of samples in an epoch, (2, position, step) for layers.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Streams:
-    """Where the layers of one model get random numbers; it counts the model's steps.
+    """Makes the random numbers of one model's layers, and counts the model's steps.
 
     >>> streams = Streams(seed=0)
     >>> first = streams.of(position=1).random()
@@ -31,7 +31,7 @@ class Streams:
         self.stepped = False  # whether backward has been called since the last forward
 
     def of(self, position: int) -> "np.random.Generator":
-        """Return the numbers that a layer draws in this step, from their beginning."""
+        """Return a Generator of a layer's random numbers in this step, from their beginning."""
         key = (2, position, self.step)
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
@@ -42,13 +42,13 @@ class Streams:
             self.stepped = False
 
     def after_backward(self) -> None:
-        """Let the next forward be of another step; several backwards count once."""
+        """Make the next forward count a step. Several backward passes count once."""
         self.stepped = True
 
     def state(self) -> dict[str, Any]:
-        """Return what `go_to` takes to be here again."""
+        """Return the arguments with which `go_to` comes back to this point."""
         return {"step": self.step, "stepped": self.stepped}
 
     def go_to(self, step: int, stepped: bool = False) -> None:
-        """Be at a step: the next forward draws its numbers, or, if stepped, those of the next."""
+        """Set the step. The next forward draws its numbers; if `stepped`, those of step + 1."""
         self.step, self.stepped = step, stepped

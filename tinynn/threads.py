@@ -1,9 +1,9 @@
-"""Long vectors, kept fast: two threads share the work, and numbers too small to matter become 0.
+"""Fast work on long vectors: two threads share it, and numbers too small to matter become 0.
 
-A step of training passes over all parameters a dozen times, and the arithmetic is not what takes
-the time: it is bringing the numbers from memory and back, and numbers too small to be handled at
-full speed. Each function here deals with one such cost; benchmarks/tricks.py measures what it
-gains, and benchmarks/README.md says how much that was.
+A step of training passes over all parameters a dozen times. The arithmetic itself takes little of
+that time. Two other things take most of it: moving numbers between memory and processor, and
+subnormal numbers, with which processors calculate slowly. Each function here reduces one of these
+costs; benchmarks/tricks.py measures how much it gains, and benchmarks/README.md has the results.
 """
 
 import os
@@ -18,24 +18,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-WORTH_A_THREAD = 2**17  # numbers; handing fewer over takes longer than working on them
-SWEEP_EVERY = 100  # steps
+WORTH_A_THREAD = 2**17  # numbers; fewer are worked on faster than they are handed over
+FLUSH_EVERY = 100  # steps
 
-_scratch = threading.local()  # an array for each dtype that a thread has worked on
+_scratch = threading.local()  # for each thread, an array for each dtype
 
 
 def in_two_threads(work: Callable[..., None], *vectors: npt.NDArray[Any]) -> None:
     """Call `work(*parts, scratch)` for both parts of the vectors, at once, in two threads.
 
-    The last argument is scratch: room, of the part's length, for what lies between two operations.
-    `work` must treat each number by itself; then the bits do not depend on who does what. The plain
-    form is `work(*vectors, np.empty_like(vectors[0]))`, and that is what happens where vectors are
-    short, where NumPy's matrix products have one thread only, and where no thread can be started.
-    When an exception leaves, also one of Ctrl-C, both parts have ended.
+    scratch is an array of the part's length, for intermediate results. `work` must treat each
+    number by itself; then the result has the same bits in one thread and in two. The plain form is
+    `work(*vectors, np.empty_like(vectors[0]))`. It is used where the vectors are short, where
+    NumPy's matrix products use only one thread, and where no thread can be started. If an exception
+    is raised, also by Ctrl-C, both threads have ended their work before this function ends.
 
-    The halves are four and three sevenths. The first thread starts earlier, and with equal halves
-    both end each operation at the same moment: for the next, one must wait until the other lets go
-    of Python's lock, and falls asleep over it.
+    The first part has four sevenths of the numbers, the second three. The first thread starts
+    earlier. With equal parts both threads would end each operation at the same moment; one of them
+    would then have to wait for Python's lock (the GIL), and waiting puts a thread to sleep.
 
     >>> def add(a, b, scratch):
     ...     a += b
@@ -55,27 +55,27 @@ def in_two_threads(work: Callable[..., None], *vectors: npt.NDArray[Any]) -> Non
         jobs.put(second)
         _run(work, tuple(vector[:cut] for vector in vectors))
         second.finish()
-    except BaseException:  # Ctrl-C, for instance: nobody leaves while the other thread writes
+    except BaseException:  # such as Ctrl-C: do not leave while the other thread still writes
         while True:
             try:
                 second.withdraw()
                 break
-            except BaseException:  # Ctrl-C again, which changes nothing: the first is on its way
+            except BaseException:  # a second Ctrl-C changes nothing: the first is raised below
                 continue
         raise
 
 
 class _Part:
-    """Work for one thread of two: for the one that claims it first, at most once.
+    """The work on one part of the vectors. The thread that claims it first does it, once.
 
-    A dictionary's setdefault is one operation of Python: of two threads one wins, and to ask again
-    changes nothing, so that whoever was interrupted can.
+    A dictionary's setdefault is a single operation of Python: if two threads call it, one wins.
+    To call it again changes nothing, so an interrupted thread may simply ask again.
     """
 
     def __init__(self, work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> None:
         self.work = work
         self.vectors = vectors
-        self.context = copy_context()  # so that NumPy's errstate goes along
+        self.context = copy_context()  # so that NumPy's errstate is the same there
         self.claim: dict[str, str] = {}
         self.outcome: list[BaseException | None] = []
         self.done: SimpleQueue[None] = SimpleQueue()
@@ -91,7 +91,7 @@ class _Part:
         self.done.put(None)
 
     def finish(self) -> None:
-        """In the first thread: wait for the second, or do its work where it has not begun."""
+        """In the first thread: wait for the second, or do its work if it has not begun."""
         if self.claim.setdefault("by", "first") == "first":
             _run(self.work, self.vectors)
             return
@@ -101,34 +101,41 @@ class _Part:
             raise error
 
     def withdraw(self) -> None:
-        """In the first thread: return when the second has ended, or will never begin."""
+        """In the first thread: return when the second has ended, or can no longer begin."""
         while self.claim.setdefault("by", "first") == "second" and not self.outcome:
             sleep(0.0005)
 
 
 def _run(work: Callable[..., None], vectors: tuple[npt.NDArray[Any], ...]) -> None:
-    """Do the work with this thread's scratch, which stays from call to call: new memory is slow."""
+    """Do the work with this thread's scratch, which is kept between calls: new memory is slow."""
     size, dtype = len(vectors[0]), vectors[0].dtype
-    room = getattr(_scratch, dtype.name, np.empty(0, dtype))
-    if len(room) < size:
-        room = np.empty(size, dtype)
-        setattr(_scratch, dtype.name, room)
-    work(*vectors, room[:size])
+    scratch = getattr(_scratch, dtype.char, None)
+    if scratch is None or len(scratch) < size:
+        scratch = np.empty(size, dtype)
+        setattr(_scratch, dtype.char, scratch)
+    work(*vectors, scratch[:size])
 
 
 def blas_pools() -> list[dict[str, Any]]:
-    """Return what threadpoolctl knows of NumPy's matrix products; nothing where it is missing."""
+    """Return threadpoolctl's description of NumPy's BLAS; an empty list without threadpoolctl."""
     try:
-        from threadpoolctl import threadpool_info
+        pools = _blas_libraries().info()
     except ImportError:  # training needs NumPy alone
         return []
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    return [pool for pool in pools if "numpy" in pool["filepath"]] or pools  # not SciPy's
+    return [pool for pool in pools if "numpy" in pool["filepath"]] or pools  # not SciPy's BLAS
+
+
+@cache
+def _blas_libraries() -> Any:
+    """Return what reads the state of the loaded BLAS libraries; finding them takes 10 ms."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 @cache
 def second_thread() -> "SimpleQueue[_Part] | None":
-    """Return the jobs of the thread that shares the work, or None if there can be one only."""
+    """Return the queue of jobs of the second thread, or None if there cannot be one."""
     counts = [pool["num_threads"] for pool in blas_pools()]
     if counts and max(counts) == 1:
         return None
@@ -145,7 +152,7 @@ def _serve(jobs: "SimpleQueue[_Part]") -> None:
     while True:
         part = jobs.get()
         part.serve()
-        del part  # or its vectors would live on while this waits for the next
+        del part  # else its vectors would stay in memory until the next part comes
 
 
 if hasattr(os, "register_at_fork"):  # a forked process has none of its parent's threads
@@ -153,27 +160,27 @@ if hasattr(os, "register_at_fork"):  # a forked process has none of its parent's
 
 
 def flush_subnormals(vectors: Iterable[npt.NDArray[Any]], t: int) -> None:
-    """Every 100 steps, set to zero what is below the smallest number of full precision, 1.2e-38.
+    """Every 100 steps, set subnormal numbers to 0: in float32, those of a size below 1.2e-38.
 
-    Weights of pixels that are nearly always black stop getting gradients. What an optimizer
-    remembers of them shrinks at every step, until it is subnormal, and stays so for ever, because
-    0.9 times the smallest number there is rounds to itself. Processors are many times slower on
-    these. With Adam's usual epsilon, 1e-8, they could move a weight by 1e-33 at most, which is lost
-    in the rounding of any weight above 1e-25.
+    The weights of pixels that are nearly always black get no gradient for many steps. Their moments
+    in the optimizer shrink at every step until they are subnormal, and stay so for ever, because
+    0.9 times the smallest subnormal number is rounded to that number. Processors are many times
+    slower with subnormal numbers. With Adam's default epsilon, 1e-8, such a moment could move a
+    weight by 1e-33 at most, which is lost in the rounding of any weight above 1e-25.
 
-    The step count t decides, so that a run that is resumed sweeps where the other did.
+    The step count t decides when, so that a resumed run does this at the same steps.
 
     >>> m = np.array([1e-39, -1e-45, 1e-37, np.nan], np.float32)
     >>> flush_subnormals([m], t=200)
     >>> m
     array([0.e+00, 0.e+00, 1.e-37,    nan], dtype=float32)
     """
-    if t % SWEEP_EVERY:
+    if t % FLUSH_EVERY:
         return
 
-    def sweep(vector: npt.NDArray[Any], scratch: npt.NDArray[Any]) -> None:
+    def flush(vector: npt.NDArray[Any], scratch: npt.NDArray[Any]) -> None:
         smallest = np.finfo(vector.dtype).smallest_normal
         vector[np.abs(vector, out=scratch) < smallest] = 0
 
     for vector in vectors:
-        in_two_threads(sweep, vector)
+        in_two_threads(flush, vector)

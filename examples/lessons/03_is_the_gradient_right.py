@@ -107,8 +107,8 @@ for layer in (Dense(4), MyDense(4)):
 # %% [markdown]
 # Nobody who sees only the second line suspects a bug. (Of seeds 0 to 7, it costs this much with
 # two, 4 and 6, and almost nothing with four.) `check_gradients` compares each entry of a gradient
-# with a central difference, from the loss back to x. The *relative error* is how far the two are
-# apart, divided by the larger; 2.MyDense.x is dx of layer 2. A *fed* row got a wrong gradient.
+# with a central difference, from the loss back to x. Their distance divided by the larger is the
+# *relative error*; 2.MyDense.x is dx of layer 2. A row marked *follows* comes from a wrong array.
 
 # %%
 report = check_gradients(network(ReLU(), MyDense(4), ReLU()), loss, x[:5], y[:5])
@@ -126,7 +126,7 @@ for dtype, colour in (("float32", "#D55E00"), ("float64", "#0072B2")):
 vee.set(title="The best step", xlabel="step h", ylabel="error of the derivative", ylim=(1e-15, 1))
 vee.legend(fontsize=9, loc="lower left")
 
-for verdict, colour in (("ok", "#0072B2"), ("WRONG", "#D55E00"), ("fed", "#E69F00")):
+for verdict, colour in (("ok", "#0072B2"), ("WRONG", "#D55E00"), ("follows", "#E69F00")):
     rows = [row for row in report.rows if row.verdict == verdict]
     bars.barh([row.name for row in rows], [row.error for row in rows], color=colour, label=verdict)
 bars.axvline(1e-6, color="#000000", ls=":", label="tolerance")

@@ -1,13 +1,12 @@
-"""What each mistake is told, as a good teacher would: one function for each that can be foreseen.
+"""The checks of what users pass in: a function for each kind of argument or mistake.
 
-A check returns what it was given, as an array where that is meant, or raises an InputError that
-tells what was expected, what came, where, and the likely remedy. All are called before anything is
-changed. They stand here so that the mathematics elsewhere can be read without them.
+A check returns its argument (as an array, if it should be one), or raises an InputError that says
+what was expected, what came, where, and the likely remedy. All checks run before anything is
+changed. They have a folder of their own, so that the mathematics elsewhere is read without them.
 """
 
 from tinynn.checks.arguments import (
     a_loss,
-    array,
     asked_rate,
     check_integer,
     check_metric,
@@ -25,6 +24,7 @@ from tinynn.checks.arguments import (
     sample_shape,
     should_rise,
 )
+from tinynn.checks.arrays import array
 from tinynn.checks.attributes import absent, assignable, deletable
 from tinynn.checks.batches import (
     batch,
@@ -43,7 +43,6 @@ from tinynn.checks.layers import (
     parameter_shapes,
     shape_after,
     something_trainable,
-    with_own,
 )
 from tinynn.checks.optimizers import (
     another_model,
@@ -61,6 +60,7 @@ from tinynn.checks.predictions import (
     refuse_unsound,
     scored,
 )
+from tinynn.checks.samples import fitting, one_step, paired, refuse_no_loss, softmax_once
 from tinynn.checks.targets import (
     class_shares,
     class_targets,
@@ -75,16 +75,7 @@ from tinynn.checks.targets import (
     vector,
 )
 from tinynn.checks.tracebacks import short_traceback
-from tinynn.checks.training import (
-    better_than_guessing,
-    data,
-    fitting,
-    held_out,
-    one_step,
-    paired,
-    refuse_no_loss,
-    softmax_once,
-)
+from tinynn.checks.training import better_than_guessing, data, held_out
 from tinynn.checks.weights import weights
 
 __all__ = [
@@ -156,5 +147,4 @@ __all__ = [
     "targets",
     "vector",
     "weights",
-    "with_own",
 ]

@@ -7,14 +7,12 @@ what is meant instead. What a class or a function of the user's own keeps for it
 import sys
 from collections.abc import Iterator
 from difflib import SequenceMatcher, get_close_matches
-from functools import cache
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 from tinynn.checks.other_libraries import ELSEWHERE, GIVEN, OF_PARAMETERS
-from tinynn.checks.tracebacks import PACKAGE
 from tinynn.errors import InputError, MissingAttribute
+from tinynn.origin import is_in_package, is_own
 
 
 def assignable(thing: Any, name: str, value: Any) -> InputError | None:
@@ -35,11 +33,11 @@ def assignable(thing: Any, name: str, value: Any) -> InputError | None:
     if name.startswith("_") or name in _annotated(kind) or _in_classes(kind, name):
         return None
     inside, by_ours, by_part = _setter(thing, sys._getframe(1))
-    hint = "" if inside and (by_ours or not _ours(kind)) else _elsewhere(thing, name)
+    hint = "" if inside and (by_ours or is_own(kind)) else _elsewhere(thing, name)
     hint = hint or ("" if inside else _slip(name, _settable(thing)))
-    if not hint and _ours(kind) and "Trainer" not in _kinds(thing) and not (inside or by_part):
+    if not hint and not is_own(kind) and "Trainer" not in _kinds(thing) and not (inside or by_part):
         hint = f"For a note of your own, write _{name}."
-    if not hint or _kept(thing, name) or (hint == GIVEN and not _ours(kind)):
+    if not hint or _kept(thing, name) or (hint == GIVEN and is_own(kind)):
         return None
     return InputError(f"tinynn reads no {name} of {_label(thing)}. {hint}")
 
@@ -68,20 +66,7 @@ def _setter(thing: Any, frame: FrameType | None) -> tuple[bool, bool, bool]:
     first = known.get(code.co_varnames[0]) if code.co_argcount else None
     around = [known.get(name) for name in code.co_freevars]
     inside = any(one is thing for one in (first, *around))
-    return inside, _is_ours(code), any(map(_kinds, (first, *around)))
-
-
-def _is_ours(code: CodeType) -> bool:
-    return _is_our_file(code.co_filename)
-
-
-@cache
-def _is_our_file(name: str) -> bool:
-    return PACKAGE in Path(name).parents
-
-
-def _ours(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == "tinynn"
+    return inside, is_in_package(code.co_filename), any(map(_kinds, (first, *around)))
 
 
 def _in_classes(kind: type, name: str) -> bool:
@@ -204,7 +189,7 @@ def _settled(thing: Any, name: str, value: Any) -> InputError | None:
     if thing.parameters():
         do += f" To set weights: model.layers[{thing.position}].{next(iter(thing.parameters()))} ="
         do += " ..."
-    if name in ("position", "built") or _ours(type(thing)):
+    if name in ("position", "built") or not is_own(type(thing)):
         return InputError(
             f"{thing.name} was built, and {name} is read only then: set now, it changes nothing. "
             f"{do}"
@@ -238,10 +223,11 @@ def _annotated(kind: type) -> set[str]:
 def _kept(thing: Any, name: str) -> bool:
     """Whether a method of a thing sets an attribute; one of the user's own, or mentions it."""
     methods = [method for base in type(thing).__mro__ for method in vars(base).values()]
+    codes = [code for one in [*methods, *vars(thing).values()] for code in _codes_of(one)]
     return any(
-        _sets(code, name) if _is_ours(code) else name in code.co_names or name in _texts(code)
-        for method in [*methods, *vars(thing).values()]
-        for code in _codes_of(method)
+        _sets(code, name)
+        or (not is_in_package(code.co_filename) and (name in code.co_names or name in _texts(code)))
+        for code in codes
     )
 
 

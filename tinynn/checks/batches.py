@@ -1,4 +1,4 @@
-"""A batch on its way through a network: what the model is given, and what each layer returns."""
+"""The arrays that pass through a network: the batch, and what each layer's methods return."""
 
 from math import prod
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import array, numbers
+from tinynn.checks.arrays import array, numbers
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
 
@@ -44,7 +44,7 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
 
 
 def _column_too_many(table: Array, input_shape: Shape) -> str:
-    """What a table with one column more than the model has inputs may hold: the answer, too."""
+    """The error for a table with one column more than the model has inputs: which may it be?"""
     found = []
     for k, rest in ((0, "1:"), (table.shape[1] - 1, ":-1")):
         column = table[:, k].astype(float)
@@ -68,15 +68,15 @@ def _column_too_many(table: Array, input_shape: Shape) -> str:
 
 
 def not_in_place(error: ValueError, layer: Any) -> None:
-    """Raise an error that names the layer, if this is NumPy's own of a read-only array.
+    """Raise an error that names the layer, if `error` is NumPy's for writing a read-only array.
 
     >>> from tinynn import ReLU
     >>> not_in_place(ValueError("output array is read-only"), ReLU())
     Traceback (most recent call last):
         ...
-    tinynn.errors.InputError: ReLU.forward writes into the x that it is given. It is the data of
-        whoever calls,
-        and read-only. Write x = x * m there, not x *= m, or begin with x = x.copy().
+    tinynn.errors.InputError: ReLU.forward writes into its x, which is read-only, because it
+        belongs to the caller.
+        Write x = x * m there, not x *= m, or begin with x = x.copy().
     """
     if not str(error).endswith("is read-only"):
         return
@@ -84,18 +84,17 @@ def not_in_place(error: ValueError, layer: Any) -> None:
     lines = [f for f in extract_tb(error.__traceback__) if of_numpy not in Path(f.filename).parents]
     where = "".join(f" ({Path(f.filename).name}:{f.lineno}: {f.line})" for f in lines[-1:])
     raise InputError(
-        f"{layer.name}.forward{where} writes into the x that it is given. It is the data of "
-        "whoever calls, and read-only. Write x = x * m there, not x *= m, or begin with "
-        "x = x.copy()."
+        f"{layer.name}.forward{where} writes into its x, which is read-only, because it belongs to "
+        "the caller. Write x = x * m there, not x *= m, or begin with x = x.copy()."
     ) from error
 
 
 def check_layer_output(
     array: Any, shape: Shape, layer: Any, method: str, dtype: npt.DTypeLike | None = None
 ) -> None:
-    """What a layer's method returned: an array of this shape. NumPy would stretch others silently.
+    """What a layer's method returned: an array of this shape; NumPy might broadcast another one.
 
-    If a dtype is given, the model's, the array must have that, too.
+    dtype: the model's, which the array must have too; None if it does not matter.
 
     >>> from tinynn import ReLU
     >>> check_layer_output(None, (32, 784), ReLU(), "input_gradient")
@@ -109,7 +108,7 @@ def check_layer_output(
         what = "out, of shape" if method == "forward" else "dx, shaped like x:"
         got = f"an array of {array.shape}" if isinstance(array, np.ndarray) else f"{array!r}"
         hint = f' Forgot "return {what.split(",")[0]}"?' if array is None else ""
-        by_default = type(layer).output_shape.__module__ != type(layer).__module__  # as x is shaped
+        by_default = type(layer).output_shape.__module__ != type(layer).__module__  # in x's shape
         if (
             method == "forward"
             and by_default
@@ -132,7 +131,7 @@ def check_layer_output(
 
 
 def kink_mask(mask: Any, samples: int, layer: Any) -> Any:
-    """What a layer's kink_mask returned: None, or booleans, of each sample as many.
+    """What a layer's kink_mask returned: None, or booleans (B, ...).
 
     >>> from tinynn import ReLU
     >>> kink_mask(np.array([[1.0, -1.0]]), 1, ReLU())
@@ -140,7 +139,7 @@ def kink_mask(mask: Any, samples: int, layer: Any) -> Any:
         ...
     tinynn.errors.InputError: ReLU.kink_mask returned an array of float64 (1, 2); it must return
         booleans (B, ...)
-        that tell on which side of its kink each number lies, here (1, ...), such as x > 0, or None.
+        that say on which side of its kink each number lies, here (1, ...), such as x > 0, or None.
     """
     if mask is None or (
         isinstance(mask, np.ndarray) and mask.dtype == bool and mask.shape[:1] == (samples,)
@@ -150,7 +149,7 @@ def kink_mask(mask: Any, samples: int, layer: Any) -> Any:
     if isinstance(mask, np.ndarray):
         got = f"an array of {mask.dtype} {mask.shape}"
     raise InputError(
-        f"{layer.name}.kink_mask returned {got}; it must return booleans (B, ...) that tell on "
+        f"{layer.name}.kink_mask returned {got}; it must return booleans (B, ...) that say on "
         f"which side of its kink each number lies, here ({samples}, ...), such as x > 0, or None."
     )
 
@@ -158,14 +157,14 @@ def kink_mask(mask: Any, samples: int, layer: Any) -> Any:
 def output_gradient(
     dp: npt.ArrayLike, shape: Shape | None, dtype: npt.DTypeLike, caller: str
 ) -> tuple[Array, int]:
-    """The gradient with respect to what forward returned, which had this shape, in this dtype.
+    """The gradient dp of forward's output, of this shape, in this dtype; and the number of samples.
 
-    With it the number of samples.
+    shape: that of the output; None if there was no forward.
     """
     if shape is None:
         raise InputError(
-            f"{caller} needs what forward(x) remembered, but no forward came before it (predict "
-            "remembers nothing). Call model.forward(x) on this batch first."
+            f"{caller} was called before forward(x), but it needs what forward stores (predict "
+            "stores nothing). Call model.forward(x) on this batch first."
         )
     if dp is None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Layers that make a network: which they may be, and what each must tell before it is built."""
+"""The layers of a network: which objects are accepted, and what their methods must return."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from tinynn.parameters import Shape
 
 
 class Layers(tuple[Any, ...]):
-    """The layers of a model: a tuple, which says what to write where a list would change.
+    """The layers of a model: a tuple whose errors say what to write instead of changing a list.
 
     >>> Layers()[0] = "another"
     Traceback (most recent call last):
@@ -39,8 +39,8 @@ class Layers(tuple[Any, ...]):
 
     def copy(self) -> Any:
         raise InputError(
-            "model.layers is a tuple, which has no copy(): a list of the same layers is "
-            "list(model.layers), and a copy of all, with their weights, copy.deepcopy(model)."
+            "model.layers is a tuple, which has no copy(). For a list of the same layers write "
+            "list(model.layers); for a copy of the model with its weights, copy.deepcopy(model)."
         )
 
 
@@ -87,24 +87,12 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
 def _takes_training(forward: Any) -> bool:
     """Whether a method can be called as forward(x, training)."""
     try:
-        signature(forward, follow_wrapped=False).bind("x", True)  # a wrapper is what is called
+        signature(forward, follow_wrapped=False).bind("x", True)  # of the wrapper, which is called
     except TypeError:
         return False
     except ValueError:
-        return True  # what is built in has no signature to be read
+        return True  # a built-in function has no readable signature
     return True
-
-
-def with_own(known: Mapping[str, Any], own: Iterable[Any]) -> dict[str, Any]:
-    """Classes and functions by their names, tinynn's and the user's own: no two share a name."""
-    table = dict(known)
-    for thing in own:
-        if table.setdefault(thing.__name__, thing) is not thing:
-            raise InputError(
-                f"There is another {thing.__name__} already, so a file could not tell yours from "
-                "it. Give yours another name."
-            )
-    return table
 
 
 def own_classes(layers: Any) -> list[Any]:
@@ -179,7 +167,10 @@ def parameter_shapes(shapes: Any, buffers: Any, layer: Any) -> None:
                 f"{layer.name}.{kind}_shapes returned {told!r}; it must return the shape of each "
                 f"{kind} by its name, such as {example}.{hint}"
             )
-    there = {*layer.parameters(), *layer.buffers()}  # of a first try, which failed
+    there = {
+        *layer.parameters(),
+        *layer.buffers(),
+    }  # from an attempt that failed
     early = [name for name in (*shapes, *buffers) if _is_array_of(layer, name)]
     if early and not there:
         raise InputError(
@@ -193,8 +184,8 @@ def parameter_shapes(shapes: Any, buffers: Any, layer: Any) -> None:
         if name in taken or names.count(name) > 1:
             kind = "buffer" if name in buffers else "parameter"
             raise InputError(
-                f"{layer.name} has a {kind} {name!r}, but something else of it has that name "
-                "already. Give one of them another name."
+                f"{layer.name} has a {kind} {name!r}, but also another attribute of that name. "
+                "Rename one of the two."
             )
 
 
@@ -223,7 +214,7 @@ def check_initial_values(W: Any, shape: Shape, layer: str) -> Any:
 
 
 def something_trainable(model: Any) -> None:
-    """Warn of a training that can change nothing."""
+    """Warn if training cannot change the model, because all layers are frozen."""
     if model.params.size and not any(one.trainable for one in model.layers if one.parameters()):
         warnings.warn(
             "All layers are frozen (trainable = False): training will change nothing.",
@@ -232,15 +223,15 @@ def something_trainable(model: Any) -> None:
 
 
 def in_no_model(layer: str) -> InputError:
-    """The error for a layer that draws random numbers, and whose model is not known."""
+    """The error for a layer that draws random numbers, but is in no model."""
     return InputError(
-        f"{layer} draws random numbers from its model's seed and step, but is in no model. Put it "
-        "into one, Sequential([...], input_shape=...), and call that."
+        f"{layer} is in no model, but it draws random numbers from its model's seed and step. Make "
+        "a model of it, Sequential([...], input_shape=...), and call that model."
     )
 
 
 def equations(told: Any, thing: Any, most: int) -> None:
-    """What a class says of its own equations: a tuple of texts.
+    """The `equations` of a class: a tuple of texts.
 
     >>> from tinynn import ReLU
     >>> equations("out = 2 x", ReLU(), 3)

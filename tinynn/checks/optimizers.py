@@ -1,4 +1,4 @@
-"""What an optimizer works on and keeps: vectors like the model's, and the count of its steps."""
+"""The vectors that an optimizer gets and keeps, and its step count."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,21 +10,22 @@ from tinynn.errors import InputError
 from tinynn.parameters import Array
 
 
-def same_length(params: Array, grads: Array, memory: dict[str, Array], optimizer: str) -> None:
-    """Parameters, gradients and an optimizer's memory: vectors of one length."""
-    sizes = {vector.size for vector in (params, grads, *memory.values())}
+def same_length(params: Array, grads: Array, slots: dict[str, Array], optimizer: str) -> None:
+    """Parameters, gradients and the vectors that an optimizer keeps: all of one length."""
+    sizes = {vector.size for vector in (params, grads, *slots.values())}
     if len(sizes) > 1:
+        kept = "".join(f", {name} of {vector.size}" for name, vector in slots.items())
         raise InputError(
-            f"{optimizer} has {params.size} parameters, {grads.size} gradients and a memory of "
-            f"{[vector.size for vector in memory.values()]}. Make a new optimizer for a new model."
+            f"{optimizer} needs vectors of one length, but has params of {params.size} numbers, "
+            f"grads of {grads.size}{kept}. Make a new optimizer for a new model."
         )
 
 
 def another_model(optimizer: str, t: int) -> InputError:
-    """What an optimizer says that is to step a second model."""
+    """The error for an optimizer that is used for a second model."""
     return InputError(
-        f"This {optimizer} has taken {t:,} steps with another model: what it remembers of its "
-        "gradients, and its step count, would be wrong here. Make a new optimizer for a new model."
+        f"This {optimizer} has taken {t:,} steps with another model: its step count and the "
+        "vectors that it keeps would be wrong here. Make a new optimizer for a new model."
     )
 
 
@@ -32,21 +33,21 @@ def check_optimizer_state(state: Mapping[str, Any], names: Sequence[str], optimi
     """What an optimizer's `state()` returned: the step count t, and its vectors."""
     if set(state) != {"t", *names}:
         raise InputError(
-            f"{optimizer} remembers {', '.join(('t', *names))}, but this state has "
-            f"{', '.join(state)}. Is it another optimizer's?"
+            f"This state has {', '.join(state)}, but {optimizer} keeps {', '.join(('t', *names))}. "
+            "Is it the state of another optimizer?"
         )
     check_integer("the step count t of an optimizer's state", state["t"], least=0, most=2**53)
 
 
-def kept_vectors(memory: Mapping[str, Array], params: Array) -> None:
-    """What an optimizer keeps: finite numbers, one for each parameter, of its dtype.
+def kept_vectors(slots: Mapping[str, Array], params: Array) -> None:
+    """The vectors that an optimizer keeps: finite numbers, one for each parameter, of its dtype.
 
     >>> kept_vectors({"m": np.zeros(2)}, np.zeros(3))
     Traceback (most recent call last):
         ...
     tinynn.errors.InputError: m is float64 (2,)
     """
-    for name, vector in memory.items():
+    for name, vector in slots.items():
         if vector.shape != params.shape or vector.dtype != params.dtype:
             raise InputError(f"{name} is {vector.dtype} {vector.shape}")
         if not np.isfinite(vector).all():

@@ -1,12 +1,12 @@
-"""Names that other libraries have for things of a network, and what to write here.
+"""The names that other libraries use, and what to write in tinynn.
 
-An entry is a sentence, or the bare name that is meant.
+An entry is a sentence, or just the name in tinynn.
 """
 
 FROZEN = "Layers are frozen one by one: model.layers[i].trainable = False."
 OVERWRITTEN = "Each backward overwrites model.grads: there is nothing to set to zero."
 MODES = "There is no mode: write model.forward(x, training=False), or model.predict(x)."
-SAVED = "Write save_model(model, path), and load_model(path) to have it back."
+SAVED = "Write save_model(model, path), and load_model(path) to read it."
 PARAMETERS = "Write model.params, one flat vector, or model.named_parameters()."
 GRADIENTS = "Write model.grads, one flat vector, or model.layers[i].dW."
 GIVEN = "Each event is given the trainer."
@@ -77,7 +77,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         **dict.fromkeys(("lr", "learning_rate"), "Write trainer.optimizer.learning_rate."),
     },
 }
-# A layer's parameters and their gradients, if it has such.
+# For a layer's parameters and their gradients, if it has any.
 OF_PARAMETERS = {
     **dict.fromkeys(("weight", "weights", "kernel", "w", "matrix", "coef_"), "W"),
     **dict.fromkeys(("bias", "biases", "offset", "intercept_"), "b"),

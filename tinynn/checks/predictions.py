@@ -1,4 +1,4 @@
-"""What a model says: whether these are numbers, and whether it can be compared with answers."""
+"""What a model predicts: whether it is finite numbers, and whether it fits the answers."""
 
 from collections.abc import Iterable, Mapping
 from numbers import Real
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import array, numbers, shortened
+from tinynn.checks.arrays import array, numbers, shortened
 from tinynn.checks.targets import ORDER, as_whole, class_targets, one_hot_rows
 from tinynn.errors import InputError
 from tinynn.parameters import Array
@@ -19,13 +19,13 @@ DIVERGED = (
 
 
 class NoNumbers(InputError):
-    """What should be numbers is NaN or infinite; the words say what, and where it begins."""
+    """An array holds NaN or infinity; the message says which array, and where first."""
 
 
 def scored(p: Array, classes: bool) -> bool:
-    """Whether predictions are numbers: all finite, but that a class may be masked, by -inf.
+    """Whether predictions are finite numbers; a score of -inf, which masks a class, is accepted.
 
-    classes: whether these are rows (B, C) of classes. Each sample must have a class left.
+    classes: whether these are rows (B, C) of classes. Not all classes of a sample may be masked.
 
     >>> p = np.array([[0, 1, -np.inf]])
     >>> scored(p, classes=True), scored(p, classes=False), scored(p - np.inf, classes=True)
@@ -37,17 +37,17 @@ def scored(p: Array, classes: bool) -> bool:
 
 
 def refuse_unscored(p: Array, caller: str) -> None:
-    """Rows (N, C), each with a most probable class: of NaN the first would seem to be it."""
+    """Rows (N, C), each with a most probable class. (NumPy's argmax takes the first NaN for it.)"""
     if scored(p, classes=True):
         return
     wrong = ~np.isfinite(p.max(axis=1))
     row = int(wrong.argmax())
-    what = "NaN" if np.isnan(p[row]).any() else "infinite"
+    what = "holds NaN" if np.isnan(p[row]).any() else "holds infinity"
     if np.isneginf(p[row]).all():
-        what = "-inf for every class, so that none is left,"
+        what = "is -inf for every class"
     raise NoNumbers(
-        f"{caller}: p is {what} in row {row}; {np.count_nonzero(wrong):,} of its {len(p):,} rows "
-        f"are no numbers. {DIVERGED}"
+        f"{caller}: row {row} of p {what}; {np.count_nonzero(wrong):,} of its {len(p):,} rows have "
+        f"no most probable class. {DIVERGED}"
     )
 
 
@@ -62,12 +62,12 @@ def refuse_unsound(name: str, parameter: Array, caller: str) -> None:
 
 
 def masked_answer(p: Array, y: Array) -> str:
-    """Say which sample's own class has a score of -inf, so that its loss is infinite; "" if none.
+    """Say which sample's answer has a score of -inf, so that its loss is infinite; "" if none has.
 
     >>> print(masked_answer(np.array([[0, 1, -np.inf]]), np.array([2])))
-    -inf for class 2 of sample 0, which is its answer (a class may be masked only where it is none)
+    -inf for class 2 of sample 0, though it is the sample's answer (mask other classes only)
     """
-    if p.ndim != 2 or y.shape not in (p.shape, p.shape[:1]):  # of a loss of one's own
+    if p.ndim != 2 or y.shape not in (p.shape, p.shape[:1]):  # for a user's own loss
         return ""
     at = (np.arange(len(y)), y) if y.ndim == 1 else np.nonzero(y)
     wrong = np.flatnonzero(np.isneginf(p[at]))
@@ -75,19 +75,19 @@ def masked_answer(p: Array, y: Array) -> str:
         return ""
     sample, c = int(at[0][wrong[0]]), int(at[1][wrong[0]])
     return (
-        f"-inf for class {c} of sample {sample}, which is its answer (a class may be masked only "
-        "where it is none)"
+        f"-inf for class {c} of sample {sample}, though it is the sample's answer (mask other "
+        "classes only)"
     )
 
 
 def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Array]:
-    """Predictions and answers of classes, each as classes (N,) or rows (N, C), in this order."""
+    """Predictions p and answers y, each classes (N,) or rows (N, C)."""
     p, y = array(p, "p"), array(y, "y")
-    for each in (p, y):  # a single column would have its largest entry at 0, always
+    for each in (p, y):  # the largest entry of a single column is always at 0
         if each.ndim not in (1, 2) or len(each) != len(p) or each.shape[1:] in ((0,), (1,)):
             raise InputError(
-                f"{caller} expects p and y of one length, each classes (N,) or rows (N, C) of 2 "
-                f"classes or more; got {p.shape} and {y.shape}."
+                f"{caller} expects p and y of the same length, each classes (N,) or rows (N, C) of "
+                f"2 classes or more; got {p.shape} and {y.shape}."
             )
     if not len(p):
         raise InputError(f"{caller} needs 1 sample or more, got {p.shape} and {y.shape}.")
@@ -112,7 +112,7 @@ def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Ar
 
 
 def counts(matrix: npt.ArrayLike, classes: int, caller: str) -> Array:
-    """A confusion matrix (C, C), as int64: how often each class was taken for each."""
+    """A confusion matrix (C, C), as int64."""
     matrix = array(matrix, "matrix")
     kind, odd = matrix.dtype.kind, ""
     if kind == "f" and not np.isfinite(matrix).all():
@@ -129,7 +129,7 @@ def counts(matrix: npt.ArrayLike, classes: int, caller: str) -> Array:
 
 
 def class_names(names: Any, caller: str, classes: int = 0) -> list[str]:
-    """A name for each class, in order; classes: how many there are, where that is known.
+    """A name for each class, in order. classes: how many there are; 0 if that is not known.
 
     >>> class_names(range(3), "per_class_report")
     Traceback (most recent call last):

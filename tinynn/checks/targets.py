@@ -1,4 +1,4 @@
-"""Predictions p, and the answers y to them: labels, rows or numbers, in the shape of p."""
+"""Predictions p, and the answers y to them: classes, rows, or numbers in p's shape."""
 
 from math import prod
 from numbers import Real
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import array, check_integer, numbers
+from tinynn.checks.arguments import check_integer
+from tinynn.checks.arrays import array, numbers
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
@@ -32,7 +33,7 @@ def pixels(images: npt.ArrayLike) -> Array:
     if images.dtype != np.uint8:
         hint = "Have they been scaled already?"
         if images.dtype.kind in "iuf" and images.size and 1 < images.max() <= 255:
-            hint = "Are they bytes all the same? Then write images.astype(np.uint8)."
+            hint = "If they are from 0 to 255 nevertheless, write images.astype(np.uint8)."
         raise InputError(
             f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. {hint}"
         )
@@ -43,7 +44,7 @@ def vector(values: npt.ArrayLike, expectation: str) -> Array:
     """An array of one dimension."""
     made = array(values, "labels")
     if made.ndim != 1:
-        hint = " Of one-hot rows, y.argmax(axis=1) are the classes." if made.ndim == 2 else ""
+        hint = " For one-hot rows write y.argmax(axis=1)." if made.ndim == 2 else ""
         raise InputError(f"{expectation}, shape (N,), got {made.shape}.{hint}")
     if made.dtype == object and not all(isinstance(each, str) for each in made):
         numbers(made, f"{expectation}, as numbers or texts")
@@ -55,13 +56,13 @@ def vector(values: npt.ArrayLike, expectation: str) -> Array:
 
 
 def as_whole(values: Array, name: str) -> str:
-    """The line that makes classes (N,) of floats, or which of them is no whole number.
+    """The hint for classes (N,) that are floats: how to convert them, or which one is not whole.
 
     >>> as_whole(np.array([0.0, 1.0]), "y"), as_whole(np.array([0.0, np.nan]), "y")
     (' Use y.astype(int).', ' y[1] is nan.')
     """
     with np.errstate(invalid="ignore"):
-        odd = values % 1 != 0  # of NaN and infinity too
+        odd = values % 1 != 0  # true for NaN and infinity too
     if not odd.any():
         return f" Use {name}.astype(int)."
     at = int(odd.argmax())
@@ -82,7 +83,10 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         Use y - 1. If there are 4 classes, say classes=4.
     """
     check_integer("classes", classes)
-    y = array(y, "y")
+    return _below(classes, array(y, "y"), caller)
+
+
+def _below(classes: int, y: Array, caller: str) -> Array:
     if y.ndim != 1 or y.dtype.kind not in "iu":
         hint = as_whole(y, "y") if y.ndim == 1 and y.dtype.kind in "bf" else ""
         if y.ndim == 1 and y.dtype == object and all(isinstance(each, Real) for each in y):
@@ -90,16 +94,16 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         elif y.ndim == 1 and y.dtype.kind in "OSU":
             hint = " Number them: names, y = np.unique(y, return_inverse=True)."
         raise InputError(
-            f"{caller} expects one whole number a sample, shape (N,), got shape {y.shape} of "
-            f"{y.dtype}.{hint}"
+            f"{caller} expects one whole number for each sample, shape (N,), got shape {y.shape} "
+            f"of {y.dtype}.{hint}"
         )
     low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
     if low < 0:
         raise InputError(f"{caller}: classes count from 0, but y contains {low}.")
     if high >= classes:
         start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
-        if high == 255 and y.dtype == np.uint8:  # 0 - 1, of bytes
-            start_at_1 = "Was 1 taken from a 0? A byte cannot hold -1. "
+        if high == 255 and y.dtype == np.uint8:
+            start_at_1 = "Was 1 subtracted from a 0? In bytes (uint8), 0 - 1 is 255. "
         more = {
             "one_hot": "say classes={}",
             "confusion_matrix": "say classes={}",
@@ -113,7 +117,7 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
 
 
 def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None = None) -> Array:
-    """The answer to predictions (B, C): classes (B,), or rows (B, C) that sum to 1."""
+    """The answers to predictions (B, C): classes (B,), or rows (B, C) that sum to 1."""
     y = array(y, "y")
     if len(p_shape) != 2 or not p_shape[0]:
         hint = f" {ORDER}" if y.ndim == 2 and y.shape[:1] == p_shape else ""
@@ -122,13 +126,13 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
         )
     if p_shape[1] < 2:
         raise InputError(
-            f"{loss}: p has one column, so that its only class is sure. For two classes end the "
-            "model with Dense(2)."
+            f"{loss}: p has only one column, so that class always has probability 1. For two "
+            "classes end the model with Dense(2)."
         )
     if y.shape not in (p_shape, p_shape[:1]):
         hint = ""
         if y.shape == (p_shape[0], 1):
-            hint = " Classes are one number a sample: y[:, 0]."
+            hint = " Classes are one number for each sample: y[:, 0]."
         elif y.ndim == 2 and len(y) == p_shape[0]:
             hint = f" These rows are for {y.shape[1]} classes: one_hot(labels, {p_shape[1]})."
         elif not y.ndim or len(y) != p_shape[0]:
@@ -138,32 +142,32 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
             f"got {y.shape}.{hint}"
         )
     if y.ndim == 1:
-        return labels(y, p_shape[1], loss)
+        return _below(p_shape[1], y, loss)
     if y.dtype.kind not in "biuf":
         raise InputError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
     sums = y.sum(axis=1)
     if not (np.abs(sums - 1).max() < 1e-3 and y.min() >= 0):  # so written, NaN is wrong too
         row = int((~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)).argmax())
-        remedy = "For classes, pass them as they are, shape (B,), or through one_hot."
+        remedy = "Pass classes as they are, shape (B,), or through one_hot."
         raise InputError(
             f"{loss}: rows of y must not be negative and must sum to 1, but row {row} sums to "
-            f"{sums[row]:.4g} and its smallest is {y[row].min():.4g}. "
+            f"{sums[row]:.4g} and its smallest number is {y[row].min():.4g}. "
             f"{ORDER if p is not None and one_hot_rows(p) else remedy}"
         )
     return y
 
 
 def one_hot_rows(rows: Array) -> bool:
-    """Whether each row has a single 1, and 0 elsewhere: an answer, or a model that is sure."""
+    """Whether each row has a single 1, and 0 elsewhere: answers, or predictions without doubt."""
     ones = rows == 1
     return bool((ones.sum(axis=1) == 1).all() and (ones | (rows == 0)).all())
 
 
 @short_traceback
 def class_shares(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, Any, Any]:
-    """Predictions p (B, C); which entries the answer is about, and what it says, in p's dtype.
+    """Predictions p (B, C); the index of the entries with a share; and these shares, in p's dtype.
 
-    Of classes (B,) these are one a sample, with a share of 1; of rows (B, C) they are all.
+    For classes (B,) that is one entry for each sample, with a share of 1; for rows (B, C), all.
 
     >>> p, at, share = class_shares(np.ones((2, 3), np.float32) / 3, [2, 0], "CrossEntropy")
     >>> at, float(share)
@@ -178,7 +182,7 @@ def class_shares(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, 
 
 
 def probabilities(p: Array, loss: str) -> None:
-    """Rows (B, C), each of numbers from 0 up that sum to 1; a model that is sure gives 0 and 1."""
+    """Rows (B, C), each of numbers of 0 or more that sum to 1."""
     sums = p.sum(axis=-1)  # (B,)
     if not (np.abs(sums - 1).max() < 1e-3 and p.min() >= 0):  # so written, NaN is wrong too
         row = int((~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)).argmax())
@@ -187,53 +191,55 @@ def probabilities(p: Array, loss: str) -> None:
             remedy = "Has training diverged? Then try a smaller learning rate."
         raise InputError(
             f"{loss} expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
-            f"its smallest is {p[row].min():.4g}. {remedy}"
+            f"its smallest number is {p[row].min():.4g}. {remedy}"
         )
 
 
 def repeats(layer: Any, x: Array, out: Array) -> None:
-    """A layer that gives the same again for the same x: else finite differences mean nothing."""
+    """A layer that returns the same for the same x; otherwise finite differences mean nothing."""
     if not np.allclose(layer.forward(x.copy()), out, equal_nan=True):
         raise InputError(
-            f"check_gradients: {layer.name} returns something else each time for the same x, so "
-            "that no differences can be taken. While you check, let it draw from a Generator made "
-            "anew in forward, such as np.random.default_rng(0)."
+            f"check_gradients: {layer.name} returns other numbers each time for the same x, so "
+            "finite differences mean nothing. If it draws random numbers, draw them from "
+            "self.stream()."
         )
 
 
 def not_saturated(p: Array, loss: Any) -> None:
-    """Predictions that finite differences can be taken of: above the floor of the loss, if any."""
+    """Predictions at which finite differences work: above the floor of the loss, if it has one."""
     has_floor = loss.takes == "probabilities" and loss.floor
     low = p <= 10 * loss.floor if has_floor else np.zeros(1, bool)
     if low.any():
-        digits = round(-np.log10(10 * loss.floor))
         raise InputError(
-            f"check_gradients: row {int(np.argwhere(low)[0, 0])} of p is sure to {digits} digits, "
-            f"where {type(loss).__name__} no longer rises, so that no differences can be taken. "
-            "Scale x to about 0 to 1, or check scores with SoftmaxCrossEntropy()."
+            f"check_gradients: row {int(np.argwhere(low)[0, 0])} of p has a probability below "
+            f"{10 * loss.floor:.0e}, too near to the floor of {type(loss).__name__} for finite "
+            "differences. Scale x to about 0 to 1, or check scores with SoftmaxCrossEntropy()."
         )
 
 
 @short_traceback
 def targets(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, Array]:
-    """Predictions p of any shape, and the answer: numbers in the same shape and precision."""
+    """Predictions p of any shape, and the answers: numbers of the same shape and precision."""
     p = numbers(array(p, "p"), f"{loss} expects p as numbers")
     y = same_shape(p.shape, y, loss)
     return p, y.astype(np.result_type(p, np.float32), copy=False)
 
 
 def same_shape(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
-    """Numbers in the very shape of predictions: NumPy would stretch others silently."""
+    """Answers that have exactly the shape of the predictions: NumPy would broadcast others."""
     y = array(y, "y")
     if y.dtype.kind not in "biuf":
         raise InputError(f"{loss} expects numbers, got y of {y.dtype}.")
     if y.shape != p_shape:
-        remedy = "They must have one shape."
+        remedy = "They must have the same shape."
         if y.shape == p_shape[:1]:
             remedy += f" If y are classes, use one_hot(y, {p_shape[-1]}), or a cross-entropy."
         if p_shape == (*y.shape, 1):
             both = np.broadcast_shapes(p_shape, y.shape)
-            remedy = f"NumPy would stretch both to {both} and train on nonsense. Use y[:, None]."
+            remedy = (
+                f"NumPy would broadcast both to {both}, and the loss would be wrong. "
+                "Use y[:, None]."
+            )
         raise InputError(f"{loss}: p is {p_shape}, y is {y.shape}. {remedy}")
     if not prod(p_shape):
         raise InputError(f"{loss} expects 1 sample or more, got p of shape {p_shape}.")

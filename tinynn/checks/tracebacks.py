@@ -1,25 +1,24 @@
-"""Where an error is raised, as its reader sees it: at the line that called, not deep inside."""
+"""Short tracebacks: they show the line that called tinynn, not the lines deep inside it."""
 
 import os
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from traceback import walk_tb
 from typing import ParamSpec, TypeVar
 
 from tinynn.errors import InputError
+from tinynn.origin import is_in_package
 
 P = ParamSpec("P")
 R = TypeVar("R")
-PACKAGE = Path(__file__).parents[1]
 
 
 def short_traceback(function: Callable[P, R]) -> Callable[P, R]:
-    """Let an error that is written to be read be raised here, not from deep inside.
+    """Cut the traceback of a function's InputError, or OSError, to the line of the call.
 
-    That is an InputError, or one of the operating system's. Errors from elsewhere, and all that
-    came by way of other code, such as a layer of the user's own, keep every line of their
-    traceback; and so do all where the environment variable TINYNN_TRACEBACKS is "whole".
+    Other errors keep every line of their traceback. So do errors that passed through other code,
+    such as a user's own layer, and all errors if the environment variable TINYNN_TRACEBACKS is
+    "whole".
 
     >>> from tinynn import Dense, Sequential
     >>> try:
@@ -34,8 +33,8 @@ def short_traceback(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except (InputError, OSError) as error:
-            files = [Path(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__)]
-            by_others = any(PACKAGE not in file.parents for file in files)
+            frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+            by_others = not all(is_in_package(frame.f_code.co_filename) for frame in frames)
             if by_others or os.environ.get("TINYNN_TRACEBACKS") == "whole":
                 raise
             raise error.with_traceback(None) from error.__cause__

@@ -1,4 +1,4 @@
-"""Weights of samples: how much each counts in the loss; and whether a loss takes such."""
+"""Weights of samples: how much each sample counts in the loss; and whether a loss accepts them."""
 
 from inspect import Parameter, signature
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import array, numbers
+from tinynn.checks.arrays import array, numbers
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Array
@@ -16,19 +16,20 @@ from tinynn.parameters import Array
 def weights(
     values: npt.ArrayLike, samples: int, dtype: npt.DTypeLike, name: str = "weights"
 ) -> Array:
-    """Weights of samples (B,): numbers, 0 or more each, in the precision of what they weigh.
+    """Weights of samples (B,): numbers of 0 or more, in the precision of what they are applied to.
 
     >>> weights([1, -1], 2, np.float32)
     Traceback (most recent call last):
         ...
-    tinynn.errors.InputError: weights must be finite numbers, 0 or more, one a sample; that of
-        sample 1 is -1.
+    tinynn.errors.InputError: weights must be finite numbers of 0 or more, one for each sample;
+        that of sample 1 is -1.
     """
-    given = numbers(array(values, name), f"{name} must be one number a sample")
+    given = numbers(array(values, name), f"{name} must be one number for each sample")
     if given.shape != (samples,):
         hint = f" Write {name.split()[-1]}[:, 0]." if given.shape == (samples, 1) else ""
         raise InputError(
-            f"{name} must be one number a sample, shape ({samples},), got {given.shape}.{hint}"
+            f"{name} must be one number for each sample, shape ({samples},), got {given.shape}."
+            f"{hint}"
         )
     with np.errstate(over="ignore"):
         made = given.astype(dtype, copy=False)
@@ -36,8 +37,8 @@ def weights(
     if wrong.any():
         at = int(wrong.argmax())
         raise InputError(
-            f"{name} must be finite numbers, 0 or more, one a sample; that of sample {at} is "
-            f"{given[at]}."
+            f"{name} must be finite numbers of 0 or more, one for each sample; that of sample {at} "
+            f"is {given[at]}."
         )
     return made
 
@@ -45,23 +46,22 @@ def weights(
 def sample_weights(
     model: Any, loss: Any, given: npt.ArrayLike | None, samples: int, kind: str = ""
 ) -> tuple[Array, ...]:
-    """The weights of samples as they go to the loss: none, or one array, in the model's precision.
+    """The weights of samples as the loss gets them: none, or one array, in the model's precision.
 
-    Not all are 0; and the loss takes them.
+    They must not all be 0, and the loss must accept weights.
     """
     if given is None:
         return ()
     name = f"{kind}sample_weight"
     made = weights(given, samples, model.dtype, name)
     if not made.any():
-        raise InputError(f"{name} is 0 for all samples, so that none has a part in the loss.")
+        raise InputError(f"{name} is 0 for all samples, so no sample counts in the loss.")
     for called in ("forward", "backward"):
         if not _takes_weights(getattr(loss, called)):
             raise InputError(
                 f"sample_weight: {type(loss).__name__}.{called} takes no weights. Write "
-                f"def {called}(self, p, y, weights=None) there, and, where weights are given, "
-                "multiply what is sample n's by weights[n]; the mean stays over B, the number of "
-                "samples."
+                f"def {called}(self, p, y, weights=None) there. If weights are given, multiply the "
+                "numbers of sample n by weights[n]; still divide by B, the number of samples."
             )
     return (made,)
 
@@ -70,9 +70,9 @@ def _takes_weights(method: Any) -> bool:
     """Whether a loss' method can be called as forward(p, y, weights)."""
     try:
         named = [*signature(method).parameters.values()]
-    except (ValueError, TypeError):  # of what is built in
+    except (ValueError, TypeError):  # a built-in function
         return True
     places = [one for one in named if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    if len(places) > 2:  # with another default it is something else
+    if len(places) > 2:  # with another default it is another argument
         return places[2].default in (None, Parameter.empty)
     return any(one.kind is one.VAR_POSITIONAL for one in named)

@@ -15,8 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
-from tinynn.configuration import escape_control
-from tinynn.errors import InputError
+from tinynn.errors import InputError, escape_control
 from tinynn.files.atomic import whole_file
 
 if TYPE_CHECKING:

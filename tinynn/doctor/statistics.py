@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.layers import LAYERS, Dense, Layer
+from tinynn.layers import Dense, Layer
 from tinynn.layers.kinks import active_units
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
+from tinynn.origin import is_own
 from tinynn.parameters import Array
 
 
@@ -110,7 +111,7 @@ def _forward_of_copies(model: Sequential, x: Array) -> tuple[list[Layer], list[A
     layers, outs = [], [x.astype(model.dtype, copy=False)]
     together: dict[int, Any] = {}  # so that what layers share, their copies share
     for layer in model.layers:
-        own = _of_the_user(layer)
+        own = is_own(type(layer))  # it may keep anything, and may work in place
         layers.append(copy.deepcopy(layer, together) if own else _light_copy(layer))
         outs.append(layers[-1].forward(outs[-1].copy() if own else outs[-1]))
     return layers, outs
@@ -128,14 +129,9 @@ def _gradients(layers: list[Layer], dout: Array, first: int) -> dict[str, float]
             mean_square = np.mean(np.square(dout, dtype=float))
             found[layer.name] = len(dout) * float(np.sqrt(mean_square))  # undoes the mean's 1/B
         if i > first:
-            whole = _of_the_user(layer) and layer.trainable
+            whole = is_own(type(layer)) and layer.trainable
             dout = layer.backward(dout.copy()) if whole else layer.input_gradient(dout)
     return found
-
-
-def _of_the_user(layer: Layer) -> bool:
-    """Whether the class is not one of tinynn's: it may keep anything, and may work in place."""
-    return type(layer) not in LAYERS.values()
 
 
 def _light_copy(layer: Layer) -> Layer:

@@ -1,4 +1,4 @@
-"""One training step, told: every number of forward, loss, backward and update, on one page."""
+"""One training step, explained: all numbers of forward, loss, backward and update on one page."""
 
 from tinynn.explain.step import StepExplanation, explain_step
 

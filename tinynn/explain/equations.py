@@ -1,7 +1,7 @@
-"""The equations on the page: as each class tells them, and only where they still hold.
+"""The equations on the page: those that each class gives, as long as they are true.
 
-A class that writes a method anew inherits the equation of the old one, which is no longer what it
-does. The page then says so, and shows no equation.
+A class that overrides a method inherits the equation of the old method, but no longer does what
+this equation says. The page then shows no equation.
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from tinynn.losses import Loss
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 
-OWN = "(as this class has it)"  # of what a learner wrote, no equation is known
-# for each of a class's `equations` the methods that it is of
+UNKNOWN = "(no equation given)"  # for a method that the user wrote
+# for each entry of a class's `equations`, the methods that it describes
 LAYER = (("forward",), ("input_gradient", "backward"), ("parameter_gradients", "backward"))
 LOSS = (("forward",), ("backward",))
 STEP = (("update", "step"),) * 3
@@ -27,7 +27,7 @@ def layer_equations(layer: Layer) -> list[str]:
 
 
 def loss_equations(loss: Loss, y: Array) -> list[str]:
-    """Return the equations of the loss and of dp: for y of classes, unless a class has others."""
+    """Return the equations of the loss and of dp; for classes y (B,), those of classes if given."""
     by = "equations_of_classes"
     if y.ndim == 1 and getattr(loss, by) and _depth(loss, by) <= _depth(loss, "equations"):
         return _where_they_hold(loss, loss.equations_of_classes, LOSS, by)
@@ -35,23 +35,23 @@ def loss_equations(loss: Loss, y: Array) -> list[str]:
 
 
 def optimizer_equations(optimizer: Optimizer) -> list[str]:
-    """Return the optimizer in short, its update, and the formula of what the gradient promises."""
+    """Return the optimizer's short name, its update, and the formula of the predicted decrease."""
     rate = optimizer.rate(optimizer.t)
     short, update, formula = _where_they_hold(optimizer, optimizer.equations(rate), STEP)
     return [
-        repr(optimizer) if short == OWN else short,
+        repr(optimizer) if short == UNKNOWN else short,
         update,
-        "" if formula == OWN else f"{formula} = ",
+        "" if formula == UNKNOWN else f"{formula} = ",
     ]
 
 
 def update_rule(layers: Iterable[Layer], update: str) -> str:
-    """Return how parameters get their gradients, for each kind of layer, then the update."""
-    with_own = [layer for layer in layers if layer.parameters()]
-    kinds = {type(layer): layer_equations(layer)[2] for layer in with_own}
-    if len({*kinds.values()}) == 1 and OWN not in kinds.values():
+    """Return the equations of parameters' gradients, for each class of layer, and the update."""
+    with_parameters = [layer for layer in layers if layer.parameters()]
+    kinds = {type(layer): layer_equations(layer)[2] for layer in with_parameters}
+    if len({*kinds.values()}) == 1 and UNKNOWN not in kinds.values():
         return f"{kinds.popitem()[1]},  {update}"
-    known = [f"{kind.__name__}: {told};  " for kind, told in kinds.items() if told != OWN]
+    known = [f"{kind.__name__}: {text};  " for kind, text in kinds.items() if text != UNKNOWN]
     return f"{''.join(known)}each array: {update}"
 
 
@@ -61,28 +61,28 @@ def _where_they_hold(
     methods: tuple[tuple[str, ...], ...],
     by: str = "equations",
 ) -> list[str]:
-    """Return the equation of each method, as its class tells it, or OWN where it tells of another.
+    """Return the equations; UNKNOWN for one that is missing, or whose method was overridden.
 
-    methods: for each equation the names of those that do the work. One that a class below has
-    written anew, or that was set on the object, is no longer what the equation was written of. by:
-    the attribute that tells.
+    methods: for each equation, the names of the methods that it describes. A method is overridden
+    if a subclass, or the object itself, has another one than the class that gives the equations.
+    by: the attribute that holds the equations.
 
     >>> from tinynn import ReLU
     >>> class Leaky(ReLU):
     ...     def input_gradient(self, dout):
-    ...         return dout * self.slope
+    ...         return dout * np.where(self.mask, 1, 0.1)
     >>> _where_they_hold(Leaky(), Leaky.equations, (("forward",), ("input_gradient",)))
-    ['out = max(x, 0)', '(as this class has it)']
+    ['out = max(x, 0)', '(no equation given)']
     """
     checks.equations(equations, thing, len(methods))
-    depth, told = _depth(thing, by), []
+    depth, texts = _depth(thing, by), []
     for equation, names in zip_longest(equations, methods, fillvalue=""):
-        anew = any(_depth(thing, name) < depth for name in names)
-        told.append(OWN if anew or not equation else str(equation))
-    return told
+        overridden = any(_depth(thing, name) < depth for name in names)
+        texts.append(UNKNOWN if overridden or not equation else str(equation))
+    return texts
 
 
 def _depth(thing: Any, name: str) -> int:
-    """Return where a name is defined: 0 on the object, 1 in its class, then in those above it."""
+    """Return where a name is defined: 0 on the object, 1 in its class, 2 and more in its bases."""
     spaces = [vars(thing), *map(vars, type(thing).__mro__)]
     return next(i for i, space in enumerate(spaces) if name in space)

@@ -1,4 +1,4 @@
-"""The figure of a step: what each layer returned, and beneath it how the loss changes with that."""
+"""The figure of a step: the output of each layer, and below it the loss's gradient of that."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +12,26 @@ from tinynn.plots import blank, saved
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
 
-CELLS = 4  # samples, and numbers of each, that have room for digits in a picture
+CELLS = 4  # rows, and columns, up to which a picture has room for digits
 
 
 def draw(step: StepRecord, path: PathLike | None) -> "Figure":
     """Return the figure, saved if there is a path: a column for x and for each layer."""
-    above, below = step.forward, {row.name: row.array for row in step.backward}
-    givers = [*(row.name for row in above[1:]), "loss"]  # whose backward gave its gradient
-    figure = blank(max(6.4, 1.9 * len(above)), 4.6)
-    panels = figure.subplots(2, len(above), squeeze=False)
-    for column, (row, giver) in enumerate(zip(above, givers, strict=True)):
+    outputs, gradients = step.forward, {row.name: row.array for row in step.backward}
+    sources = [*(row.name for row in outputs[1:]), "loss"]  # whose backward gave the gradient
+    figure = blank(max(6.4, 1.9 * len(outputs)), 4.6)
+    panels = figure.subplots(2, len(outputs), squeeze=False)
+    for column, (row, source) in enumerate(zip(outputs, sources, strict=True)):
         _heat_map(panels[0, column], row.array, row.name)
-        if giver in below:
-            _heat_map(panels[1, column], below[giver], f"d {row.name}")
+        if source in gradients:
+            _heat_map(panels[1, column], gradients[source], f"d {row.name}")
         else:
             panels[1, column].axis("off")
     panels[0, 0].set_ylabel("samples, forward")
     next(panel for panel in panels[1] if panel.axison).set_ylabel("samples, backward")
     figure.suptitle(
         f"One training step: loss {step.loss:.4f} -> {step.loss_after:.4f}\n"
-        "above, what each layer returns; below, how the loss changes with it\n"
+        "above: the output of each layer; below: the gradient of the loss with respect to it\n"
         "(red: positive, blue: negative, white: 0)",
         fontsize=11,
     )
@@ -39,7 +39,7 @@ def draw(step: StepRecord, path: PathLike | None) -> "Figure":
 
 
 def _heat_map(panel: Any, array: Array, title: str) -> None:
-    """Draw (B, ...) as a picture, a sample in each row; with its numbers where there is room."""
+    """Draw an array (B, ...) as a picture, one sample a row; with digits where there is room."""
     rows = array.reshape(len(array), -1)
     limit = float(np.abs(rows).max()) or 1.0
     panel.imshow(rows, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")

@@ -1,4 +1,4 @@
-"""The page of a step: number by number where that fits a screen, else a line for each array."""
+"""The page of a step: all numbers if they fit on a screen, otherwise a line for each array."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,15 @@ import numpy as np
 from tinynn.explain.record import Row, StepRecord
 from tinynn.parameters import Array
 
-LINES, COLUMNS = 40, 170  # of a screen
+LINES, COLUMNS = 40, 170  # that fit on a screen
 NAME, EQUATION, SHAPE, NUMBER, IN_TEXT = 14, 31, 11, 9, 16  # widths
+D_MEANS = "(d... = the gradient of L with respect to ...)"
 
 
 def page(step: StepRecord) -> str:
     """Return the title, then forward, loss, backward and update, and last the loss after it."""
     arrays = [row.array for row in step.forward] + [update.before for update in step.updates]
-    full = LINES * COLUMNS / NUMBER  # so many numbers would fill a screen
+    full = LINES * COLUMNS / NUMBER  # how many numbers fill a screen
     lines = _in_numbers(step) if sum(array.size for array in arrays) < full else []
     if not lines or len(lines) > LINES - 2 or max(map(len, lines)) > COLUMNS:
         lines = _in_summary(step)
@@ -22,14 +23,14 @@ def page(step: StepRecord) -> str:
 
 
 def _last_line(step: StepRecord) -> str:
-    """Return the loss before and after the step, and what the gradient promised."""
+    """Return the loss before and after the step, and the decrease that the gradient predicts."""
     change = step.loss - step.loss_after
-    told = (step.loss, step.loss_after, abs(change), step.promised)
-    before, after, by, promised = (_number(value, IN_TEXT) for value in told)
-    way = "down" if change >= 0 else "up"
+    values = (step.loss, step.loss_after, abs(change), step.predicted_decrease)
+    before, after, by, predicted = (_number(value, IN_TEXT) for value in values)
+    direction = "down" if change >= 0 else "up"
     return (
-        f"AGAIN  {step.again}: loss {before} -> {after}, {way} {by}. "
-        f"The gradient promised {step.formula}{promised}."
+        f"AGAIN  {step.again}: loss {before} -> {after}, {direction} {by}. "
+        f"The gradient predicts a decrease of {step.formula}{predicted}."
     )
 
 
@@ -50,7 +51,7 @@ def _in_numbers(step: StepRecord) -> list[str]:
     lines = ["FORWARD".ljust(name + equation) + "shape".ljust(shape) + heads]
     lines += map(line, step.forward)
     lines.append("LOSS".ljust(name) + step.loss_equation.ljust(equation) + total + losses)
-    lines.append("BACKWARD".ljust(name) + "(d... = how L changes with ...)")
+    lines.append("BACKWARD".ljust(name) + D_MEANS)
     lines += map(line, step.backward)
     width = max(_rows(update.before).shape[1] for update in step.updates) * NUMBER + 3
     titles = (f"   {head}".ljust(width) for head in ("before", "gradient", "after"))
@@ -66,42 +67,42 @@ def _in_numbers(step: StepRecord) -> list[str]:
 def _in_summary(step: StepRecord) -> list[str]:
     """Return the page of a large network, a line for each array."""
     name, equation, shape = _widths(step)
-    corner = 3 * NUMBER
+    three = 3 * NUMBER  # the width of three numbers
 
     def head(of: str, middle: str, lead: str = "") -> str:
         return lead.ljust(shape) + f" {of}".ljust(name) + middle.ljust(equation)
 
-    def figures(table: Array) -> str:
+    def statistics(table: Array) -> str:
         extent = _numbers([table.min(), table.mean(dtype=float), table.max()])
-        return f"{_numbers(table[0, :3]).ljust(corner)}{extent}{np.mean(table == 0):6.0%}"
+        return f"{_numbers(table[0, :3]).ljust(three)}{extent}{np.mean(table == 0):6.0%}"
 
     def line(row: Row) -> str:
         start = head(row.name, row.equation, _shape(row.array))
-        return f"{start}{figures(_samples(row))}  {row.note}"
+        return f"{start}{statistics(_samples(row))}  {row.note}"
 
     names = "".join(title.rjust(NUMBER) for title in ("min", "mean", "max")) + "  zero"
     sizes = "mean |W|".rjust(NUMBER + 3) + "mean |step|".rjust(NUMBER + 3)
     losses = [_number(f(step.sample_losses), IN_TEXT) for f in (min, max)]
     lines = [
-        head("FORWARD", "", "shape") + "   corner: 3 of sample 1".ljust(corner) + names,
+        head("FORWARD", "", "shape") + "   sample 1: first 3".ljust(three) + names,
         *map(line, step.forward),
         head("LOSS", step.loss_equation)
-        + f"{_number(step.loss, IN_TEXT)}; of a sample {' to '.join(losses)}",
-        head("BACKWARD", "(d... = how L changes with ...)"),
+        + f"{_number(step.loss, IN_TEXT)}; of single samples {' to '.join(losses)}",
+        head("BACKWARD", D_MEANS),
         *map(line, step.backward),
         head("UPDATE", step.rule),
-        head("", "   corner of W: 3 of row 1") + "   corner of dW".ljust(corner) + names + sizes,
+        head("", "   W, row 1: first 3") + "   dW, row 1: first 3".ljust(three) + names + sizes,
     ]
     for update in step.updates:
-        W, moved = _rows(update.before), update.after - update.before
-        sizes = _numbers((np.abs(W).mean(), np.abs(moved).mean()), NUMBER + 3)
+        W, change = _rows(update.before), update.after - update.before
+        sizes = _numbers((np.abs(W).mean(), np.abs(change).mean()), NUMBER + 3)
         start = head(update.name, _numbers(W[0, :3]), _shape(update.before))
-        lines.append(start + figures(_rows(update.gradient)) + sizes)
+        lines.append(start + statistics(_rows(update.gradient)) + sizes)
     return [line.rstrip() for line in lines]
 
 
 def _widths(step: StepRecord) -> tuple[int, int, int]:
-    """Return the widths of names, equations and shapes: what is long pushes no other column."""
+    """Return the widths of names, equations and shapes, so that long ones keep columns in line."""
     named = [(row.name, row.array) for row in step.forward]
     named += [(update.name, update.before) for update in step.updates]
     shape = max(len(_shape(array)) for _, array in named) + 1
@@ -111,7 +112,7 @@ def _widths(step: StepRecord) -> tuple[int, int, int]:
 
 
 def _samples(row: Row) -> Array:
-    """Return an array as a table (B, N), a sample in each row."""
+    """Return an array (B, ...) as a table (B, N), one sample a row."""
     return row.array.reshape(len(row.array), -1)
 
 
@@ -126,13 +127,13 @@ def _shape(array: Array) -> str:
 
 
 def _numbers(values: Iterable[float], width: int = NUMBER) -> str:
-    """Return numbers in columns; a 0 stands where the others have theirs before the point."""
+    """Return numbers in columns; a 0 stands where other numbers have the digit before the point."""
     texts = map(_number, values)
     return "".join((f"{text:6}" if text == "0" else text).rjust(width) for text in texts)
 
 
 def _number(value: float, width: int = NUMBER) -> str:
-    """Return a number with four decimals, or fewer if it is long; the very small and large as 1e5.
+    """Return a number with up to four decimals; a very small or large one as 1.2e+05.
 
     >>> [_number(v) for v in (0.0, 0.25, -123.456789, -3.0e-07, 123456.0)]
     ['0', '0.2500', '-123.457', '-3.0e-07', '1.2e+05']

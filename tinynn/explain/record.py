@@ -1,4 +1,4 @@
-"""What one training step is told by: the arrays that pass, the update, and the losses around it."""
+"""The record of one training step: all arrays, the update, and the loss before and after it."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from tinynn.parameters import Array
 
 
 class Row(NamedTuple):
-    """An array on its way: whose it is, by which equation it came, and the array."""
+    """One array of forward or backward: its layer's name, its equation, and the array."""
 
     name: str
     equation: str
@@ -29,8 +29,8 @@ class StepRecord:
     """All numbers and equations of one training step."""
 
     title: str
-    rule: str  # how parameters get their gradients, and how the optimizer changes them by these
-    formula: str  # of `promised`, with its "="; or nothing
+    rule: str  # the equations of the parameters' gradients, and of the update
+    formula: str  # of `predicted_decrease`, with "= " at its end; or empty
     forward: tuple[Row, ...]  # x, then what each layer returned
     loss: float  # of the batch
     loss_equation: str
@@ -38,5 +38,5 @@ class StepRecord:
     backward: tuple[Row, ...]  # dp, then dx of each layer, the last layer first
     updates: tuple[Update, ...]
     loss_after: float  # of the same batch, after the step
-    promised: float  # by how much a loss that is a plane would have fallen
-    again: str = "same batch"  # or that random layers drew anew
+    predicted_decrease: float  # of the loss, to first order: minus the gradient times the step
+    again: str = "same batch"  # and whether random layers drew other numbers

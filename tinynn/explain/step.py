@@ -1,9 +1,9 @@
-"""One real training step, on a copy, and all that happens in it.
+"""One real training step, taken on a copy, with all its numbers.
 
     explain_step(model, loss, optimizer, x, y)  ->  StepExplanation: print it, or draw its figure()
 
-What is told is a record (record.py), each array beside its equation (equations.py); it becomes a
-page (page.py) or a picture (figure.py).
+The numbers are kept in a record (record.py), each array with its equation (equations.py). The
+record becomes a page (page.py) or a picture (figure.py).
 """
 
 import copy
@@ -38,11 +38,12 @@ if TYPE_CHECKING:  # matplotlib takes a second to import
 class StepExplanation(StepRecord):
     """What happened in one training step. Prints as a page; `figure()` draws it.
 
-    forward: x, then what each layer returned. loss: of the batch; sample_losses: one a sample.
-    backward: dp, then dx of each layer, from the last down to where nobody needs it. updates: each
-    array of parameters; rule: its equations. loss_after: on the same batch, after the step; again:
-    whether the batch met the same network, or random layers drew anew. promised: by how much the
-    loss would have fallen if it were a plane, minus the gradient times the step.
+    forward: x, then the output of each layer. loss: of the batch; sample_losses: of each sample.
+    backward: dp, then dx of each layer, from the last layer down to the last dx that is needed.
+    updates: each array of parameters, before and after the step, and its gradient; rule: the
+    equations of these. loss_after: the loss of the same batch after the step; again: whether random
+    layers drew the same numbers for it. predicted_decrease: the decrease of the loss that the
+    gradient predicts to first order: minus the gradient times the step.
 
     >>> from tinynn import SGD, CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
@@ -57,10 +58,11 @@ class StepExplanation(StepRecord):
     __repr__ = __str__
 
     def figure(self, path: PathLike | None = None) -> "Figure":
-        """Draw what each layer returned, and beneath it how the loss changes with that.
+        """Draw the output of each layer, and below it the loss's gradient with respect to it.
 
-        A row of a picture is a sample, a column a number of it; blue is negative, red positive,
-        white is 0. path: where to save it, too. Returns the matplotlib Figure.
+        A row of a picture is a sample, a column is one of its numbers. Blue is negative, red is
+        positive, white is 0. path: a file to save it to; default None. Returns the matplotlib
+        Figure.
         """
         return draw(self, path)
 
@@ -68,12 +70,12 @@ class StepExplanation(StepRecord):
 def explain_step(
     model: Sequential, loss: Loss, optimizer: Optimizer, x: npt.ArrayLike, y: npt.ArrayLike
 ) -> StepExplanation:
-    """Take one training step on a copy of model and optimizer, and tell every number of it.
+    """Take one training step on a copy of model and optimizer, and return every number of it.
 
-    x: (B, *input_shape). y: as the loss wants it. Nothing that is passed in changes: called twice,
-    it says the same. So that the two losses compare, a layer that draws random numbers from its
-    stream draws the same ones for both; of one that draws elsewhere the page says if it did not.
-    Raises InputError for data that do not fit.
+    x: (B, *input_shape). y: as the loss needs it. No argument is changed: a second call returns the
+    same. So that the losses before and after the step can be compared, random layers draw the same
+    numbers for both from their streams; if a layer draws elsewhere, and other numbers, the page
+    says so. Raises InputError for data that do not fit.
 
     >>> from tinynn import SGD, CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,))
@@ -82,36 +84,37 @@ def explain_step(
     FORWARD                                      shape         sample 1
       x           given                          (1,1)         0
     ...
-    AGAIN same batch: loss 0.6931 -> 0.6444, down 0.0488. The gradient promised 0.1 |grad|^2 =
-    0.0500.
+    AGAIN same batch: loss 0.6931 -> 0.6444, down 0.0488. The gradient predicts a decrease of
+    0.1 |grad|^2 = 0.0500.
     """
     x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "explain_step")
     checks.instance(optimizer, Optimizer, "optimizer")
     model, optimizer = copy.deepcopy((model, optimizer))  # together: they belong to each other
     if not model.params.size:
-        raise InputError("explain_step: the model has no parameters, so that no step changes it.")
+        raise InputError("explain_step: the model has no parameters, so no step changes it.")
     if not any(layer.trainable for layer in model.layers if layer.parameters()):
         raise InputError(
-            "explain_step: all layers are frozen (trainable = False), so that no step changes the "
-            "model. Set model.layers[i].trainable = True for one with parameters."
+            "explain_step: all layers are frozen (trainable = False), so no step changes the "
+            "model. Set model.layers[i].trainable = True for a layer with parameters."
         )
     x = x.astype(model.dtype)
-    model.streams.before_forward()  # to the step that comes next
-    still, moved = copy.deepcopy(model), copy.deepcopy(model)  # random layers draw the same in each
+    model.streams.before_forward()  # to the next step
+    # with the weights before and after the step; random layers draw the same numbers in all three
+    unstepped, stepped = copy.deepcopy(model), copy.deepcopy(model)
 
     forward = _forward(model, x)
     p = forward[-1].array
     value = loss.forward(p, y)
-    each = tuple(loss.forward(p[i : i + 1], y[i : i + 1]) for i in range(len(p)))
-    loss_equation, its_gradient = loss_equations(loss, y)
+    sample_losses = tuple(loss.forward(p[i : i + 1], y[i : i + 1]) for i in range(len(p)))
+    loss_equation, dp_equation = loss_equations(loss, y)
     dp = np.asarray(loss.backward(p, y), model.dtype)
-    backward = _backward(model, Row("loss", its_gradient, dp))
-    updates = _update(model, optimizer, still.named_parameters())
+    backward = _backward(model, Row("loss", dp_equation, dp))
+    updates = _update(model, optimizer, unstepped.named_parameters())
     short, update, formula = optimizer_equations(optimizer)
 
-    step = model.params.astype(np.float64) - still.params
-    moved.params = model.params
-    again = loss.forward(still.forward(x), y)  # differs if a layer draws from elsewhere
+    step = model.params.astype(np.float64) - unstepped.params
+    stepped.params = model.params
+    again = loss.forward(unstepped.forward(x), y)  # differs if a layer draws from elsewhere
     same = "" if np.isclose(again, value, 1e-4, equal_nan=True) else ", other random numbers"
     samples = f"{len(x)} sample{'s' if len(x) > 1 else ''}"
     title = f"One training step: {samples}, {model.params.size:,} parameters, {short}"
@@ -122,17 +125,17 @@ def explain_step(
         forward=forward,
         loss=value,
         loss_equation=loss_equation,
-        sample_losses=each,
+        sample_losses=sample_losses,
         backward=backward,
         updates=updates,
-        loss_after=loss.forward(moved.forward(x), y),
-        promised=float(-(model.grads @ step)),
+        loss_after=loss.forward(stepped.forward(x), y),
+        predicted_decrease=float(-(model.grads @ step)),
         again=f"same batch{same}",
     )
 
 
 def _forward(model: Sequential, x: Array) -> tuple[Row, ...]:
-    """Return x, and what each layer makes of it."""
+    """Return x, and the output of each layer."""
     rows = [Row("x", "given", x)]
     for layer in model.layers:
         x = rows[-1].array
@@ -142,7 +145,7 @@ def _forward(model: Sequential, x: Array) -> tuple[Row, ...]:
 
 
 def _inactive(layer: Layer, x: Array, out: Array) -> str:
-    """Return how many units of a layer such as ReLU let nothing pass, counted over the batch."""
+    """Return how many units of a layer such as ReLU are inactive, counted over the batch."""
     units = active_units(layer, x, out)
     if units is None:
         return ""
@@ -151,7 +154,7 @@ def _inactive(layer: Layer, x: Array, out: Array) -> str:
 
 def _backward(model: Sequential, of_loss: Row) -> tuple[Row, ...]:
     """Return dp, and dx of each layer above the first that is trained; write model.grads."""
-    model.grads[:] = 0  # those of layers that are not trained stay so
+    model.grads[:] = 0  # the gradients of frozen layers stay 0
     rows, first = [of_loss], model.first_trainable
     for layer in reversed(model.layers[first + 1 :]):
         dout = rows[-1].array.copy()
@@ -165,7 +168,7 @@ def _backward(model: Sequential, of_loss: Row) -> tuple[Row, ...]:
 def _update(
     model: Sequential, optimizer: Optimizer, before: dict[str, Array]
 ) -> tuple[Update, ...]:
-    """Let the optimizer step; return what it did to each array that is trained."""
+    """Let the optimizer step; return each trained array before and after, and its gradient."""
     trained = [layer for layer in model.layers if layer.trainable]
     names = {f"{one.name}.{name}": (one, name) for one in trained for name in one.parameters()}
     gradients = {full: getattr(one, f"d{name}").copy() for full, (one, name) in names.items()}

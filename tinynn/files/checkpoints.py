@@ -10,10 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.configuration import escape_control, to_json, unequal, with_defaults
-from tinynn.errors import InputError
+from tinynn.architecture import with_gained
+from tinynn.configuration_json import unequal
+from tinynn.errors import InputError, escape_control
 from tinynn.files.atomic import PathLike
-from tinynn.files.models import MOST_VALUES, architecture_in, fill, json_in, model_arrays
+from tinynn.files.models import (
+    MOST_VALUES,
+    architecture_in,
+    fill,
+    format_of,
+    json_in,
+    model_arrays,
+)
 from tinynn.files.nested import count_values, decode, encode
 from tinynn.files.npz import ModelFormatError, NpzFile, write_npz
 from tinynn.model import Sequential
@@ -47,8 +55,8 @@ def check_state(training: dict[str, Any]) -> dict[str, Array]:
     return {"training": np.array(text), **arrays}
 
 
-def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict[str, Any]]:
-    """Return a copy of `model` with the file's numbers, and the training state beside them.
+def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict[str, Any], int]:
+    """Return a copy of `model` with the file's numbers, the training state, and the format.
 
     The model itself is left as it is. Raises InputError if the checkpoint is of another
     architecture, ModelFormatError and OSError as `load_model` does.
@@ -91,7 +99,7 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict
             raise file.error(f"has an array that its training state does not name: {min(unread)}.")
         for layer, entry in zip(twin.layers, architecture["layers"], strict=True):
             layer.trainable = entry.get("trainable", True)
-        return twin, training
+        return twin, training, format_of(file)
 
 
 def structure(model: Sequential) -> dict[str, Any]:
@@ -109,11 +117,6 @@ def _as_now(architecture: Any, model: Sequential) -> Any:
     """
     try:
         entries = [{k: v for k, v in e.items() if k != "trainable"} for e in architecture["layers"]]
-        for entry, layer in zip(entries, model.layers, strict=False):
-            if entry["layer"] == type(layer).__name__:
-                then, now = entry["config"], with_defaults(entry["config"], type(layer))
-                gained = {k: to_json(now[k], layer.name) for k in now if k not in then}
-                entry["config"] = {**then, **gained}
-        return {**architecture, "layers": entries}
+        return {**architecture, "layers": with_gained(entries, model.layers)}
     except (TypeError, KeyError, AttributeError):  # it is none: the comparison says so
         return architecture

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
-from tinynn.configuration import unequal
+from tinynn.configuration_json import unequal
 from tinynn.files.atomic import PathLike
 from tinynn.files.models import arrays_of, load_model
 from tinynn.model import Sequential

@@ -19,6 +19,7 @@ from tinynn.errors import InputError
 from tinynn.layers import Layer
 from tinynn.layers.leftovers import FILLS, Portable
 from tinynn.model import Sequential
+from tinynn.origin import is_own
 from tinynn.parameters import Array
 
 # what a model sets on its layers
@@ -55,7 +56,7 @@ def _warn_if_unknown(known: bool, model: Sequential) -> None:
 
 
 def _own_layers(model: Sequential) -> list[Layer]:
-    return [one for one in model.layers if type(one).__module__.partition(".")[0] != "tinynn"]
+    return [layer for layer in model.layers if is_own(type(layer))]
 
 
 def _batches(model: Sequential, x: Array | None) -> Iterable[Array]:

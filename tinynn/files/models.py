@@ -1,7 +1,8 @@
 """Models on disk: one uncompressed .npz each, which plain NumPy can open too.
 
     format          the version of this layout, a whole number
-    architecture    JSON: what Sequential.from_config rebuilds the model from
+    architecture    JSON: what Sequential.from_config rebuilds the model from; "own." stands before
+                    the names of the user's own classes and functions
     1.Dense.W ...   the parameters and buffers, by name
 
 Nothing is pickled, so a file can hold no program. Writing is atomic: whoever opens the path finds
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
-from tinynn.architecture import layers_from_json
+from tinynn.architecture import layers_from_json, of_older_format
 from tinynn.configuration import refuse_other_twin
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
@@ -25,8 +26,9 @@ from tinynn.files.npz import ModelFormatError, NpzFile, write_npz
 from tinynn.model import Sequential, infer_shapes
 from tinynn.parameters import Array, Shape
 
-FORMAT = 2
-READABLE = (1, 2)  # 1 knew no buffers
+FORMAT = 3
+READABLE = (1, 2, 3)  # 1 knew no buffers, 1 and 2 did not mark the names of the user's own classes
+MARKED = 3  # from this format on
 MODEL_TEXTS = ("format", "architecture")
 LONGEST_ARCHITECTURE = 2**17  # characters: a model of over a thousand layers
 MOST_VALUES = 2**18  # in a JSON text: a parsed value takes 30 times its text
@@ -102,7 +104,19 @@ def model_arrays(model: Sequential) -> dict[str, Array]:
 
 
 def architecture_in(file: NpzFile) -> Any:
-    """Return what the file says of the model's structure, if this version can read it."""
+    """Return what the file says of the model's structure, as one of today's format says it."""
+    version = format_of(file)
+    architecture = json_in(file, "architecture", LONGEST_ARCHITECTURE)
+    if version >= MARKED:
+        return architecture
+    try:
+        return {**architecture, "layers": of_older_format(architecture["layers"])}
+    except (TypeError, KeyError, AttributeError, RecursionError):  # whoever needs it says so
+        return architecture
+
+
+def format_of(file: NpzFile) -> int:
+    """Return the version of a file's layout, if this version of tinynn can read it."""
     for name in MODEL_TEXTS:
         if name not in file.members:
             raise file.error(f"is no model of tinynn: it holds no {name!r}.")
@@ -115,7 +129,7 @@ def architecture_in(file: NpzFile) -> Any:
             f"has format {version}, this version of tinynn reads {READABLE[0]} to {FORMAT}. "
             "If a newer tinynn saved it, update."
         )
-    return json_in(file, "architecture", LONGEST_ARCHITECTURE)
+    return version
 
 
 def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]]) -> Sequential:

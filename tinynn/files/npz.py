@@ -20,8 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from tinynn.configuration import escape_control
-from tinynn.errors import InputError
+from tinynn.errors import InputError, escape_control
 from tinynn.files.atomic import PathLike, refuse_no_file, whole_file
 from tinynn.parameters import Array, Shape
 

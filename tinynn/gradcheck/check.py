@@ -1,15 +1,16 @@
-"""Is the gradient right? Finite differences ask the loss itself, and backward has to agree.
+"""Is the gradient right? Finite differences use only the loss, and backward must agree with them.
 
     differences:  (L(w + h) - L(w - h)) / 2h        for one number w, or along one direction
     backward:     the entry of dW,                  or dW's projection on that direction
 
-All in float64, on a copy (in float32 a difference has about two digits). Small networks are checked
-at every entry, large ones along random directions of norm 1, one array at a time.
+All is computed in float64, on a copy (in float32 a difference has about two right digits). Small
+networks are checked at every entry, large ones along random directions of norm 1, one array at a
+time.
 
-Where a step pushes a unit of ReLU over its kink, both derivatives are right and no comparison is
-possible. Such a step is skipped, and counted: the layer's `kink_mask` tells exactly which steps
-these are; of a layer without one a shorter step, or how sharply the loss bends, has to tell. Where
-too many are, as for x = 0 and b = 0, whose z lie on the kink itself, all parameters are moved a
+If a step of w crosses a kink (for ReLU, x = 0), the two may differ though both are right. Such a
+step is skipped, and counted. A layer's `kink_mask` says exactly which steps these are; for a layer
+without that method, a shorter step and the curvature of the loss are used instead. If too many
+steps are skipped (with x = 0 and b = 0, all z lie on the kink itself), all parameters are moved a
 little, and the report says so.
 """
 
@@ -24,27 +25,34 @@ from tinynn.gradcheck.evidence import Evidence
 from tinynn.gradcheck.finite_differences import directions, entries
 from tinynn.gradcheck.patterns import suspect
 from tinynn.gradcheck.rows import Case, Comparison, GradientRow
-from tinynn.gradcheck.walk import between, own_methods, own_walk, together, way_back
+from tinynn.gradcheck.walk import (
+    overridden_methods,
+    restorer,
+    suspect_in_place,
+    suspect_model,
+    take_step,
+)
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Generator
 
 DIRECTIONS = 8
-SAMPLE = 144  # entries, of an array that directions have shown to be wrong
-MOVE = 1e-3  # how far parameters go from a kink
+SAMPLE = 144  # entries that are checked in an array that directions have shown to be wrong
+MOVE = 1e-3  # how far parameters are moved away from a kink
 
 
 @dataclass(frozen=True)
 class GradientReport:
     """What `check_gradients` found: `ok`, and `rows` from the loss back. Prints as a table.
 
-    diagnosis: what is wrong, where, and by which mistake, in words; empty if nothing is. moved: the
-    share of steps that crossed a kink at the model's own parameters, if these are of others nearby.
+    most_skipped: the share of steps that may be skipped. diagnosis: what is wrong, where, and by
+    which mistake, in words; empty if nothing is wrong. moved: None, or, if the rows are for
+    parameters that were moved a little, the share of steps that were skipped before.
 
     >>> row = GradientRow("0.Dense.b", (2,), False, 2.0, "entry (1,)", 0.25, -0.25, 2, 0)
     >>> print(GradientReport((row,)))
-           gradient of  shape  worst rel. error  at            backward  differences  checked ...
-    WRONG  0.Dense.b    (2,)            2.0e+00  entry (1,)        0.25        -0.25        2 ...
+             gradient of  shape  worst rel. error  at            backward  differences  checked ...
+    WRONG    0.Dense.b    (2,)            2.0e+00  entry (1,)        0.25        -0.25        2 ...
     """
 
     rows: tuple[GradientRow, ...]
@@ -65,7 +73,7 @@ class GradientReport:
 
     @property
     def culprit(self) -> GradientRow | None:
-        """The first row, from the loss back, that is wrong: what to repair first."""
+        """The first wrong row, from the loss back: its layer is the first to repair."""
         return next((row for row in self.rows if row.verdict == "WRONG"), None)
 
     def __str__(self) -> str:
@@ -74,14 +82,14 @@ class GradientReport:
             for head, field in (("gradient of", "name"), ("shape", "shape"), ("at", "at"))
         )
         lines = [
-            f"{'':<7}{'gradient of':<{name}}{'shape':<{shape}}worst rel. error  {'at':<{at}}"
+            f"{'':<9}{'gradient of':<{name}}{'shape':<{shape}}worst rel. error  {'at':<{at}}"
             f"{'backward':>10}{'differences':>13}{'checked':>9}{'skipped':>9}"
         ]
         for row in self.rows:
             numbers = (f"{row.error:.1e}", row.at, f"{row.backward:.4g}", f"{row.differences:.4g}")
             error, where, backward, differences = numbers if row.checked else "----"
             lines.append(
-                f"{row.verdict:<7}{row.name:<{name}}{row.shape!s:<{shape}}"
+                f"{row.verdict:<9}{row.name:<{name}}{row.shape!s:<{shape}}"
                 f"{error:>16}  {where:<{at}}{backward:>10}{differences:>13}"
                 f"{row.checked:>9}{row.skipped:>9}"
                 f"{'   <- starts here' if row is self.culprit else ''}"
@@ -91,14 +99,14 @@ class GradientReport:
         if self.moved is not None:
             lines.append(
                 f"MOVED    At the model's own parameters {self.moved:.1%} of the steps crossed a "
-                "kink, or the loss curves too sharply. The table is of a copy with each moved by "
-                f"about {MOVE}."
+                "kink, or the loss curves too sharply. The table is for a copy with each parameter "
+                f"moved by about {MOVE}."
             )
         if self.skipped > self.most_skipped:
             lines.append(
                 f"TOO MANY SKIPPED: {self.skipped:.1%} of the steps crossed a kink, at most "
-                f"{self.most_skipped:.0%} may. Try another batch; where a layer gives exact "
-                "zeros to one with a kink, put a Dense between."
+                f"{self.most_skipped:.0%} may. Try another batch. If a layer passes exact zeros to "
+                "a layer with a kink, put a Dense between the two."
             )
         return "\n".join(lines)
 
@@ -115,21 +123,25 @@ def check_gradients(
 ) -> GradientReport:
     """Compare every gradient that backward gives for the batch (x, y) with finite differences.
 
-    From the loss back: dp; then of each layer its parameters' gradients and its dx. The first that
-    is wrong is the culprit; what is wrong below a wrong dx was fed with it. `diagnosis` says which
-    of the usual mistakes it is.
+    The rows go from the loss back: dp; then, for each layer, its parameters' gradients and its dx.
+    The first wrong row is the `culprit`; rows below a wrong dx, which are computed from it, are
+    marked "follows". `diagnosis` says which of the usual mistakes it is.
 
-    What is judged is what the model's own forward, backward and input_gradient give, as in
-    training: where a layer changes in place an array that another one keeps, both are named. Works
-    on a copy in float64, also of a float32 model and of layers and models of your own. Before, it
-    runs forward and backward on another batch, so that a layer that keeps something stale, or adds
-    gradients up, is caught. tolerance: 1e-6, the largest |a - n| / max(|a|, |n|, 1e-3 of the
-    array's largest) that passes. seed: 0, for directions and the other batch. A row is also wrong
-    if nothing could be compared, and the report if over 1 % of all entries had to be skipped (of
-    directions, which move all units at once, over a tenth), with parameters moved a little too.
-    Integers in x may be numbers of something, words for instance: where the loss jumps over a step,
-    the row of that dx is left out. sample_weight: None, or (B,), as `Trainer.fit` takes it. Raises
-    InputError for data that do not fit, and for a Softmax before SoftmaxCrossEntropy.
+    x: (B, *input_shape). y: as the loss needs it. sample_weight: default None, or (B,), as in
+    `Trainer.fit`. tolerance: default 1e-6, the largest relative error that passes, |a - n| /
+    max(|a|, |n|, 1e-3 of the array's largest), for the gradient a and the difference n. seed:
+    default 0, for the directions and for the other batch.
+
+    It works on a copy in float64, also of a float32 model, and with your own layers and models. As
+    in training it calls the model's own forward, backward and input_gradient: if a layer changes in
+    place an array that another layer keeps, both are named. It runs another batch first, so that a
+    layer that uses old arrays, or adds gradients up, is found.
+
+    A row is also wrong if nothing could be compared in it. The report is not ok if more than 1 % of
+    all entries had to be skipped (10 % of directions, which move all units at once), also after the
+    parameters were moved a little. Integers in x may be indices, of words for instance: if the loss
+    jumps when they change, the row of that dx is left out. Raises InputError for data that do not
+    fit, and for a Softmax before SoftmaxCrossEntropy.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(3), Softmax()], input_shape=(2,))
@@ -143,7 +155,7 @@ def check_gradients(
     report = _check(model, loss, x, tuple(given), tolerance, seed)
     if report.ok:
         return report
-    # Is it only here? At x = 0 and b = 0 all z lie on a kink, or where the loss curves sharply.
+    # Perhaps only at these parameters: with x = 0 and b = 0 all z lie on a kink.
     twin = model.astype(np.float64)
     twin.params += MOVE * np.random.default_rng(seed).normal(size=twin.params.size)
     moved = _check(twin, loss, x, tuple(given), tolerance, seed)
@@ -160,21 +172,21 @@ def _check(
     seed: int,
 ) -> GradientReport:
     """Compare at the model's own parameters, from the loss back. y: see Walk."""
-    counts, x = x.dtype.kind in "biu", x.astype(np.float64)
+    integers, x = x.dtype.kind in "biu", x.astype(np.float64)
     rng = np.random.default_rng(seed)
     case = _case(model, loss, x, y, tolerance, rng)
     rows: list[GradientRow] = []
     suspects: list[str] = []
-    fed = False
+    follows = False
     for name in case.walk.gradients:
         found = _compare(case, name, rng)
         of_data = name.endswith(".x") and case.walk.layers[name] <= case.model.first_trainable
-        if found.row.skipped and of_data and counts:
-            continue  # numbers of words: the loss jumps from one to the next
-        row = replace(found.row, fed=fed and not found.row.ok)
+        if found.row.skipped and of_data and integers:
+            continue  # indices of words: the loss jumps from one to the next
+        row = replace(found.row, follows=follows and not found.row.ok)
         rows.append(row)
         if row.verdict == "WRONG":
-            fed = name not in case.model.named_parameters()
+            follows = name not in case.model.named_parameters()
             known = [row.name for row in rows if row.ok]
             suspects.append(_suspect(Evidence(case, found, known), rng))
     most_skipped = 0.01 if case.small else 0.1
@@ -189,21 +201,21 @@ def _case(
     tolerance: float,
     rng: Generator,
 ) -> Case:
-    """Let a copy take a step at another batch, then at this one, which must be fit to check."""
+    """Let a copy take a step with another batch, then with this one; refuse a random output."""
     model = model.astype(np.float64)
-    model.streams.before_forward()  # to the step that comes next
-    untouched, go_back = copy.deepcopy(model), way_back(model)
-    before = own_walk(model, loss, _another_batch(x, rng), *(each[::-1] for each in y))
-    walk = own_walk(model, loss, x, *y)
+    model.streams.before_forward()  # to the next step
+    untouched, restore = copy.deepcopy(model), restorer(model)
+    before = take_step(model, loss, _another_batch(x, rng), *(each[::-1] for each in y))
+    walk = take_step(model, loss, x, *y)
     checks.not_saturated(walk.p, loss)
-    for i, given in walk.heard.given.items():
-        go_back()
-        checks.repeats(model.layers[i], given, walk.heard.outs[i])
-    return Case(model, loss, go_back, walk, before, untouched, tolerance)
+    for i, given in walk.recording.inputs.items():
+        restore()
+        checks.repeats(model.layers[i], given, walk.recording.outs[i])
+    return Case(model, loss, restore, walk, before, untouched, tolerance)
 
 
 def _compare(case: Case, name: str, rng: Generator) -> Comparison:
-    """Compare what backward gave; where that is right, what `input_gradient` alone gave, too."""
+    """Compare what backward returned; if that is right, also what input_gradient alone returned."""
     scale = _scale(name, case.array(name))
     probes = entries(scale) if case.small else directions(scale, DIRECTIONS, rng)
     gradient = case.walk.gradients[name]
@@ -214,33 +226,33 @@ def _compare(case: Case, name: str, rng: Generator) -> Comparison:
 
 
 def _suspect(evidence: Evidence, rng: Generator) -> str:
-    """Say what is to blame: the model's own methods, layers that meet, or one of them alone."""
+    """Say where the mistake is: in the model's own methods, between layers, or in one layer."""
     case, found, name = evidence.case, evidence.found, evidence.name
-    if own_methods(case.model) and case.right_alone(found):
-        return between(case.model, case.walk, name)
+    if overridden_methods(case.model) and case.right_alone(found):
+        return suspect_model(case.model, case.walk, name)
     if not evidence.half and case.compare(name, found.probes, case.alone[name]).row.ok:
-        return together(case.model, case.walk, name)
+        return suspect_in_place(case.model, case.walk, name)
     if not case.small:
         sample = entries(_scale(name, case.array(name)), SAMPLE, rng)
-        look = case.compare(name, sample, found.gradient)
-        if not look.row.ok:  # else what is wrong lies between, and the directions know of it
-            evidence = replace(evidence, found=look)
+        of_entries = case.compare(name, sample, found.gradient)
+        if not of_entries.row.ok:  # else the wrong entries are others: only the directions show it
+            evidence = replace(evidence, found=of_entries)
     return suspect(evidence)
 
 
 def _another_batch(x: Array, rng: Generator) -> Array:
-    """Return samples, as many, with other numbers.
+    """Return as many samples with other numbers.
 
-    The numbers are the same in another order, and up to a tenth nearer to 0: all signs and ranges
-    stay, since a layer may know no others.
+    They are the same samples in another order, each number up to a tenth nearer to 0: signs and
+    ranges stay, because a layer may accept no others.
     """
     return rng.permutation(x) * rng.uniform(0.9, 1, x.shape)
 
 
 def _scale(name: str, array: Array) -> Array:
-    """Return how long a step suits each number; for probabilities in the loss, their own size.
+    """Return the scale of the step for each number: 1; for probabilities, their own size.
 
-    The logarithm of 1e-4 bends within 1e-5; everything else here is of about size 1.
+    The logarithm curves sharply near 0, so a probability of 1e-4 needs a shorter step.
     """
     rows = name == "loss.p" and (array > 0).all() and np.allclose(array.sum(axis=-1), 1)
     return array.copy() if rows else np.ones(array.shape)

@@ -1,4 +1,4 @@
-"""What is known of one wrong gradient: what its layer got and gave, and how near a guess comes."""
+"""What is known of one wrong gradient: its layer's arrays, and how close a guess comes."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ import numpy as np
 from tinynn.gradcheck.rows import Case, Comparison
 from tinynn.parameters import Array
 
-CLOSE = 1e-5  # relative; chance does not come that near
+CLOSE = 1e-5  # relative: nothing comes as close as this by chance
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One wrong gradient, in the case that it comes from. The patterns ask it what they must know.
+    """One wrong gradient with its Case: all that the patterns need.
 
     known: the names of the rows that were found right so far.
     """
@@ -23,17 +23,17 @@ class Evidence:
 
     @property
     def name(self) -> str:
-        """Whose it is, and of what: "1.Dense.W"."""
+        """The name of the row: the layer, and the array that the gradient is of: "1.Dense.W"."""
         return self.found.row.name
 
     @property
     def key(self) -> str:
-        """What it is of: "x", a layer's input; "p", the loss'; or the parameter's name."""
+        """The array that the gradient is of: "x", "p" (of the loss), or a parameter's name."""
         return self.name.rpartition(".")[2]
 
     @property
     def gradient(self) -> Array:
-        """What backward gave."""
+        """The gradient that backward computed."""
         return self.found.gradient
 
     @property
@@ -43,23 +43,23 @@ class Evidence:
 
     @property
     def x(self) -> Array:
-        """What the layer got."""
-        return self.case.walk.given(self.name)
+        """The layer's input."""
+        return self.case.walk.input_of(self.name)
 
     @property
     def out(self) -> Array:
-        """What the layer returned."""
-        return self.case.walk.returned_by(self.name)
+        """The layer's output."""
+        return self.case.walk.output_of(self.name)
 
     @property
     def dout(self) -> Array:
-        """The gradient that came from above."""
+        """The gradient that the layer got from the layer above."""
         return self.case.walk.douts[self.case.walk.layers[self.name]]
 
     @property
     def before(self) -> tuple[Array, Array]:
         """The gradient, and x, of the batch before."""
-        return self.case.before.gradients[self.name], self.case.before.given(self.name)
+        return self.case.before.gradients[self.name], self.case.before.input_of(self.name)
 
     @property
     def old(self) -> dict[str, Array]:
@@ -84,28 +84,28 @@ class Evidence:
 
     @property
     def half(self) -> bool:
-        """Whether backward is right, and only the half of it that is asked for dx alone is not."""
+        """Whether backward is right, and only input_gradient, called alone, is wrong."""
         return self.gradient is not self.case.walk.gradients[self.name]
 
     @property
     def parameter(self) -> bool:
-        """Whether it is the gradient of a parameter, not of what the layer gets."""
+        """Whether it is the gradient of a parameter, not of the layer's input."""
         return self.key in self.old
 
-    def asked(self, guess: Array) -> Array:
-        """Return what a gradient says at the probes."""
+    def at_probes(self, guess: Array) -> Array:
+        """Return the derivatives at the probes, according to a gradient."""
         return np.array([probe.derivative(guess) for probe in self.found.probes])
 
-    def agrees(self, guess: Array) -> bool:
-        """Whether a guess at the right gradient is what the differences say."""
-        return guess.shape == self.gradient.shape and close(self.asked(guess), self.truth)
+    def is_right(self, guess: Array) -> bool:
+        """Whether a guess at the right gradient agrees with the differences."""
+        return guess.shape == self.gradient.shape and close(self.at_probes(guess), self.truth)
 
-    def given(self, guess: Array) -> bool:
-        """Whether a guess at what backward computed is what it gave."""
+    def is_computed(self, guess: Array) -> bool:
+        """Whether a guess at what backward computed agrees with its gradient."""
         return guess.shape == self.gradient.shape and close(guess, self.gradient)
 
     def entries(self) -> Array | None:
-        """Return the truth shaped like the gradient, nan where nobody asked; of directions None."""
+        """Return the truth in the gradient's shape, nan where no probe is; None for directions."""
         places = [probe.at for probe in self.found.probes]
         if places[0] is ...:
             return None

@@ -1,11 +1,12 @@
-"""How the loss changes with an array, asked of the loss itself: finite differences.
+"""Finite differences: the derivatives of the loss, computed from the loss alone.
 
     (L(w + h) - L(w - h)) / 2h        for one number w, or along one direction
 
-The difference is wrong by about h^2 times the third derivative, and by rounding, about 1e-16 / h:
-in float64 with h = 1e-5 some ten digits remain. Where it does not agree with backward, other steps
-are tried before anybody is blamed: a shorter one is less wrong where the loss is curved, and may
-stop short of a kink; a longer one rounds less. A wrong backward agrees with none of them.
+The error of this difference is about h^2 times the third derivative, plus about 1e-16 / h from
+rounding: in float64 with h = 1e-5 about ten digits are right. Where backward does not agree with
+it, other steps h are tried before backward is called wrong. A shorter step has a smaller error
+where the loss is curved, and may end before a kink; a longer step has less rounding. A wrong
+backward agrees with none of them.
 """
 
 from collections.abc import Callable
@@ -26,9 +27,9 @@ Measurement: TypeAlias = Callable[[], tuple[float, bytes]]
 def loss_from(
     model: Sequential, loss: Loss, given: Array, y: tuple[Array, ...], first: int
 ) -> Measurement:
-    """Return what measures the loss, going on from what the layer `first` is given, as it is then.
+    """Return a function that runs the layers from `first` on, with the input `given`, and the loss.
 
-    The way is that of `Sequential.forward`: without copies between the layers. y: the answers, and
+    As in `Sequential.forward`, arrays are not copied between the layers. y: the answers, and the
     weights of samples if there are any.
     """
 
@@ -43,7 +44,7 @@ def loss_from(
 
 
 def side(layer: Layer, x: Array) -> bytes:
-    """Return on which side of its kink each number that a layer gets lies; nothing without a kink.
+    """Return on which side of its kink each number of a layer's x lies; b"" without a kink.
 
     >>> from tinynn import Dense, ReLU
     >>> side(ReLU(), np.array([[-1.0, 2.0]])), side(Dense(2), np.array([[-1.0, 2.0]]))
@@ -55,9 +56,9 @@ def side(layer: Layer, x: Array) -> bytes:
 
 @dataclass(frozen=True)
 class Probe:
-    """One place at which to ask: an entry `at` of the array, or all of it along a direction.
+    """A place to take a difference: the entry `at` of an array, or all of it along a direction.
 
-    h: how far to go. unit: what is added per step of 1, shaped like array[at].
+    h: the length of the step. unit: what a step of 1 adds, in the shape of array[at].
     """
 
     name: str
@@ -66,14 +67,14 @@ class Probe:
     h: float
 
     def derivative(self, gradient: Array) -> float:
-        """Return what a gradient says of this place: its entry, or its projection."""
+        """Return the derivative here according to a gradient: its entry, or its projection."""
         return float(gradient[self.at] if self.unit.ndim == 0 else np.vdot(gradient, self.unit))
 
 
 def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Probe]:
-    """Return a probe for each entry; of a larger array for some rows and columns, the ends too.
+    """Return a probe for each entry; or for some rows and columns, with the first and the last.
 
-    scale: how long a step suits each entry, 1 for most. most: about how many entries; all if None.
+    scale: of the step at each entry, usually 1. most: about how many entries; all if None.
 
     >>> [probe.at for probe in entries(np.ones((2, 2)))]
     [(0, 0), (0, 1), (1, 0), (1, 1)]
@@ -91,7 +92,7 @@ def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Prob
 
 
 def directions(scale: Array, count: int, rng: Generator) -> list[Probe]:
-    """Return random directions of norm 1: a wrong entry anywhere shows in every one of them."""
+    """Return random directions of norm 1: a wrong entry changes the derivative along each one."""
     probes = []
     for k in range(count):
         unit = rng.normal(size=scale.shape)
@@ -102,10 +103,10 @@ def directions(scale: Array, count: int, rng: Generator) -> list[Probe]:
 def finite_difference(
     array: Array, probe: Probe, h: float, here: float, measure: Measurement
 ) -> tuple[float, float]:
-    """Return the central difference, and by how much the derivatives above and below differ.
+    """Return the central difference, and how far the forward and backward difference are apart.
 
-    measure: returns the loss now, and on which sides of their kinks the layers' inputs lie; here:
-    the loss in between. Both are nan if the step crosses a kink.
+    measure: returns the loss, and on which side of its kink each layer's input lies. here: the loss
+    without a step. Both results are nan if the step crosses a kink.
 
     >>> w = np.array([3.0])
     >>> probe = Probe("entry (0,)", 0, np.ones(()), 1e-5)
@@ -127,33 +128,33 @@ def finite_difference(
 def derivatives(
     array: Array,
     probes: list[Probe],
-    claimed: Array,
+    analytic: Array,
     tolerance: float,
     noise: float,
     measure: Measurement,
 ) -> Array:
-    """Return the difference at each probe; nan where a kink allows none.
+    """Return the difference at each probe; nan where a kink prevents it.
 
-    claimed: what backward says there. noise: how far rounding alone can set the two apart.
+    analytic: backward's derivatives there. noise: by how much the two may differ from rounding.
     """
     here = measure()[0]
     first = [finite_difference(array, probe, probe.h, here, measure) for probe in probes]
     found = np.array([derivative for derivative, _ in first])
-    size = np.abs(claimed)
+    size = np.abs(analytic)
     allowed = np.maximum(tolerance * np.maximum(size, 1e-3 * size.max()), noise)
-    for k in np.flatnonzero(~(np.abs(found - claimed) <= allowed)):
-        looks = [
+    for k in np.flatnonzero(~(np.abs(found - analytic) <= allowed)):
+        others = [
             finite_difference(array, probes[k], factor * probes[k].h, here, measure)
             for factor in (0.1, 0.01, 10)
         ]
         agreeing = [
-            derivative for derivative, _ in looks if abs(derivative - claimed[k]) <= allowed[k]
+            derivative for derivative, _ in others if abs(derivative - analytic[k]) <= allowed[k]
         ]
-        (_, bend), (tenth, bend_of_tenth) = first[k], looks[0]
+        (_, bend), (tenth, bend_of_tenth) = first[k], others[0]
         if agreeing:
             found[k] = agreeing[0]
         elif bend_of_tenth > max(bend / 2, 100 * noise):
-            found[k] = np.nan  # a kink of which no layer tells: a curve bends a tenth as much
+            found[k] = np.nan  # a kink without a kink_mask: a curve would bend a tenth as much
         elif np.isnan(found[k]):
             found[k] = tenth
     return found

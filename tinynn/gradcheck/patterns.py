@@ -1,7 +1,7 @@
-"""What is wrong with a gradient: the mistakes that people make, tried one after another.
+"""What is wrong with a gradient: the usual mistakes, tried one after another.
 
-Each is a guess at what backward did, or at what would have been right; a guess that agrees with the
-numbers to many digits is no longer one.
+Each pattern makes a guess: what backward computed, or what would be right. If a guess agrees with
+the numbers to many digits, it is not chance, and the pattern is the answer.
 """
 
 from pathlib import Path
@@ -12,115 +12,123 @@ import numpy as np
 from tinynn.gradcheck.evidence import CLOSE, Evidence, close
 from tinynn.layers import Layer
 from tinynn.losses import Loss
+from tinynn.origin import is_own
 from tinynn.parameters import Array
 
 
 def suspect(evidence: Evidence) -> str:
-    """Say which method it is, where it is written, and what the numbers tell of the mistake."""
-    text, guilty = pattern(evidence)
+    """Say which method is wrong, where it is written, and what mistake the numbers show."""
+    text, named = pattern(evidence)
     owner = evidence.case.owner(evidence.name)
-    method = _method(owner, evidence.key, guilty, evidence.half)
+    method = _method(owner, evidence.key, named, evidence.half)
     code = getattr(method, "__func__", method).__code__
     where = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
     what = f"d{evidence.key} of {getattr(owner, 'name', type(owner).__name__)}"
-    said = f"SUSPECT  {what}, by {method.__name__} ({where})."
+    answer = f"SUSPECT  {what}, by {method.__name__} ({where})."
     if not evidence.parameter:
-        said += ' Rows marked "fed" received this array: repair it first, then check again.'
+        answer += (
+            ' Rows marked "follows" were computed from this array: repair it first, then check '
+            "again."
+        )
     elif evidence.right and {*evidence.right, evidence.key} == {*evidence.old}:
-        said += f" Only d{evidence.key} is wrong: d{' and d'.join(evidence.right)} is right."
-    return f"{said}\nPATTERN  {text}"
+        answer += f" Only d{evidence.key} is wrong: d{' and d'.join(evidence.right)} is right."
+    return f"{answer}\nPATTERN  {text}"
 
 
-def _method(owner: Layer | Loss, key: str, guilty: str, half: bool) -> Any:
-    """Return the method to look at: one that the learner wrote, as far as there is one.
+def _method(owner: Layer | Loss, key: str, named: str, half: bool) -> Any:
+    """Return the method to look at: if possible, one that the user wrote.
 
-    guilty: the one that the pattern points at, "" for that which computes the array. half: backward
-    is right, and only the half of it that gives dx is not.
+    named: the method that the pattern names, "" for the method that computes the array. half:
+    backward is right, and only input_gradient, called alone, is wrong.
     """
     halves = ("parameter_gradients", "input_gradient")
     computes = "backward" if isinstance(owner, Loss) else halves[key == "x"]
-    names = [guilty or computes, computes, "backward", "forward", *halves]
+    names = [named or computes, computes, "backward", "forward", *halves]
     methods = [getattr(owner, name) for name in names if hasattr(owner, name)]
-    own = [m for m in methods if m.__module__.partition(".")[0] != "tinynn"]
+    own = [method for method in methods if is_own(method)]
     for method in own:
         code = getattr(method, "__func__", method).__code__
         called = {*names[:2], "backward"} & {*code.co_names}
-        if method.__name__ == "backward" and not called and guilty != "forward" and not half:
-            return method  # it does the work itself, and the halves are not asked
+        if method.__name__ == "backward" and not called and named != "forward" and not half:
+            return method  # it does the work itself, and does not call the halves
     return own[0] if own else getattr(owner, computes)
 
 
 def pattern(evidence: Evidence) -> tuple[str, str]:
-    """Return in words what is wrong, or what is known of it if none of the patterns fits.
+    """Return in words what is wrong (if no pattern fits, what is known), and the method to name.
 
-    And the method that this speaks of, "" for that which computes the array.
+    The method is "" if it is the one that computes the array.
     """
     found = evidence.gradient
     if not np.isfinite(found).all():
         bad = np.count_nonzero(~np.isfinite(found))
-        return f"{bad:,} of {found.size:,} are no numbers at all.", ""
-    for guess, guilty in PATTERNS.items():
+        return f"{bad:,} of {found.size:,} numbers are NaN or infinite.", ""
+    for guess, named in PATTERNS.items():
         text = guess(evidence)
         if text:
-            return text, guilty
+            return text, named
     with np.errstate(all="ignore"):
-        ratios = evidence.asked(found) / evidence.truth
+        ratios = evidence.at_probes(found) / evidence.truth
     ratios = ratios[np.isfinite(ratios)]
     if not ratios.size:
-        return "Not one factor: 0 would be right.", ""
-    return f"Not one factor (ratios {ratios.min():.2f} to {ratios.max():.2f}).", ""
+        return "No usual mistake: 0 would be right.", ""
+    return (
+        f"No usual mistake: backward is {ratios.min():.2f} to {ratios.max():.2f} times the "
+        "differences."
+    ), ""
 
 
 def _unused(evidence: Evidence) -> str:
     if not evidence.parameter or np.nan_to_num(evidence.truth).any():
         return ""
     if not any(x.any() and dout.any() for x, dout in zip(evidence.x, evidence.dout, strict=True)):
-        return ""  # for each sample the layer gets zeros, or units above are closed: no wonder
+        return ""  # for each sample x is 0, or all units above are inactive: this explains it
     return f"The loss does not depend on {evidence.key} at all. Is it forgotten in forward?"
 
 
 def _factor(evidence: Evidence) -> str:
-    found, truth = evidence.asked(evidence.gradient), evidence.truth
+    found, truth = evidence.at_probes(evidence.gradient), evidence.truth
     if not evidence.gradient.any():
-        return "Zero everywhere. Is it written at all?"
-    there = np.isfinite(truth)
-    k = float(np.sum(found[there] * truth[there]) / max(float(np.sum(truth[there] ** 2)), 1e-300))
+        return "It is 0 everywhere. Is it written at all?"
+    known = np.isfinite(truth)
+    k = float(np.sum(found[known] * truth[known]) / max(float(np.sum(truth[known] ** 2)), 1e-300))
     if not k or not close(found, k * truth):
         return ""
     size, count = len(evidence.dout), evidence.dout.size
     if np.isclose(k, 1):
         return "Right to about five digits: an approximation, or a mistake that small inputs hide."
     if np.isclose(k, -1):
-        return "Exactly right but for its sign."
+        return "Only its sign is wrong."
     if size > 2 and np.isclose(k, size):
-        return f"One factor, {size}: the batch size. Is the 1/B of the mean missing?"
+        return f"Too large by the factor {size}, the batch size. Is the 1/B of the mean missing?"
     if size > 2 and np.isclose(k, 1 / size):
         return (
-            f"One factor, 1/{size}: divided by the batch size again. The loss has done so already."
+            f"Too small by the factor {size}, the batch size. Is it divided by B again? The loss "
+            "has done this already."
         )
     if not evidence.parameter and evidence.key == "p" and count > 2 and np.isclose(k, count):
         return (
-            f"One factor, {count}: the number of entries, B x C = {size} x {count // size}. Is the "
-            "1/(B C) of the mean missing?"
+            f"Too large by the factor {count}, the number of entries, B x C = {size} x "
+            f"{count // size}. Is the 1/(B C) of the mean missing?"
         )
     if np.isclose(k, round(k)):
-        return f"One factor: {round(k)} times what is right."
-    return f"One factor: {k:.4g} times what is right."
+        return f"It is {round(k)} times the right gradient."
+    return f"It is {k:.4g} times the right gradient."
 
 
 def _batches(evidence: Evidence) -> str:
     gradient, _ = evidence.before
     if not np.nan_to_num(evidence.truth).any():
-        return ""  # then a gradient that no batch has a part in would look the same
-    if evidence.agrees(evidence.gradient - gradient):
-        return "The sum of two batches: added to what was there. Write =, not +=."
-    return "Still that of the batch before (stale)." if evidence.given(gradient) else ""
+        return ""  # a gradient that depends on no batch would look the same
+    if evidence.is_right(evidence.gradient - gradient):
+        return "It is the sum over two batches: added to the old gradient. Write =, not +=."
+    return "It is that of the batch before (stale)." if evidence.is_computed(gradient) else ""
 
 
 def _stale(evidence: Evidence) -> str:
     (_, x), dout = evidence.before, evidence.dout
-    if evidence.parameter and x.ndim == dout.ndim == 2 and evidence.given(x.T @ dout):
-        return "x is that of a batch before (stale): forward must remember x each time."
+    if evidence.parameter and x.ndim == dout.ndim == 2 and evidence.is_computed(x.T @ dout):
+        return "Its x is that of the batch before (stale): forward must store x each time."
     return ""
 
 
@@ -136,7 +144,8 @@ def _sample(evidence: Evidence) -> str:
         rows, columns = (np.count_nonzero(part.any(axis=axis)) for axis in (1, 0))
         if whole.size != evidence.gradient.size or columns < 2 or rows < min(2, len(part)):
             continue  # in a single row or column, other mistakes look the same
-        if evidence.agrees(whole.reshape(shape)) and evidence.given((whole - part).reshape(shape)):
+        left = whole - part
+        if evidence.is_right(whole.reshape(shape)) and evidence.is_computed(left.reshape(shape)):
             return f"Sample {n} is left out of the sum. Is a slice off by one?"
     return ""
 
@@ -146,8 +155,8 @@ def _changed(evidence: Evidence) -> str:
     if not changed:
         return ""
     return (
-        f"backward has changed {' and '.join(changed)} itself, and what came after was computed "
-        "from the new numbers. Leave that to the optimizer."
+        f"backward changes {' and '.join(changed)}, and then computes with the new numbers. Only "
+        "the optimizer may change parameters."
     )
 
 
@@ -155,16 +164,16 @@ def _transposed(evidence: Evidence) -> str:
     for name, W in evidence.old.items():
         if evidence.key == "x" and W.shape == 2 * evidence.dout.shape[1:]:
             right, wrong = evidence.dout @ W.T, evidence.dout @ W
-            if evidence.agrees(right) and evidence.given(wrong):
+            if evidence.is_right(right) and evidence.is_computed(wrong):
                 return (
                     f"Exactly right if {name} is transposed: dout @ {name}.T agrees with the "
-                    f"differences.\nWHY NO SHAPE ERROR   {name} is square {W.shape}, so NumPy "
-                    "could not object. Check a 2-3-2 network as well."
+                    f"differences.\nWHY NO SHAPE ERROR   {name} is square {W.shape}, so the "
+                    "shapes fit. Check a 2-3-2 network as well."
                 )
-    if evidence.gradient.ndim == 2 and evidence.agrees(evidence.gradient.T):
+    if evidence.gradient.ndim == 2 and evidence.is_right(evidence.gradient.T):
         return (
-            "Exactly right if transposed.\nWHY NO SHAPE ERROR   it is square "
-            f"{evidence.gradient.shape}, so NumPy could not object."
+            "Exactly right if transposed.\nWHY NO SHAPE ERROR   It is square "
+            f"{evidence.gradient.shape}, so the shapes fit."
         )
     return ""
 
@@ -173,7 +182,7 @@ def _axis(evidence: Evidence) -> str:
     dout = evidence.dout
     if dout.ndim != 2 or evidence.gradient.ndim != 1:
         return ""
-    if evidence.agrees(dout.sum(axis=0)) and evidence.given(dout.sum(axis=1)):
+    if evidence.is_right(dout.sum(axis=0)) and evidence.is_computed(dout.sum(axis=1)):
         return "Summed over the wrong axis: dout.sum(axis=0) agrees with the differences."
     return ""
 
@@ -186,18 +195,22 @@ def _mask(evidence: Evidence) -> str:
     wrong = np.abs(found - truth) > small
     if wrong.sum() > 1 and not (wrong & ((evidence.x > 0) | (dout == 0))).any():
         derivatives = truth[wrong] / dout[wrong]
-        if np.ptp(derivatives) < 1e-3:  # the same one everywhere: no chance
-            blocked = np.abs(derivatives).max() < 1e-3
-            should = (
-                "nothing should pass there" if blocked else "the derivative there is another one"
+        if np.ptp(derivatives) < 1e-3:  # the same everywhere: this is not chance
+            is_zero = np.abs(derivatives).max() < 1e-3
+            return (
+                "Wrong only where x is 0 or less: the derivative there is "
+                f"{'0' if is_zero else 'another one'}."
             )
-            return f"Wrong only where x is 0 or less: {should}."
-    passed = (found == 0) | (found == dout)
+    masked = (found == 0) | (found == dout)
     right = np.isnan(truth) | (np.abs(truth) <= small) | (np.abs(truth - dout) <= small)
-    if evidence.given(dout * (evidence.x <= 0)) and evidence.agrees(dout * (evidence.x > 0)):
-        return "The mask is inverted: it lets dout pass where x is 0 or less, and stops the rest."
-    if passed.all() and right.all():
-        return "Each entry is dout or 0, but in the wrong places: the mask is of the wrong array."
+    x = evidence.x
+    if evidence.is_computed(dout * (x <= 0)) and evidence.is_right(dout * (x > 0)):
+        return "The mask is inverted: it keeps dout where x is 0 or less, and sets the rest to 0."
+    if masked.all() and right.all():
+        return (
+            "Each entry is dout or 0, but in the wrong places: the mask was made from another "
+            "array."
+        )
     return ""
 
 
@@ -206,14 +219,14 @@ def _softmax(evidence: Evidence) -> str:
     if evidence.key != "x" or dout.shape != out.shape or evidence.gradient.shape != out.shape:
         return ""
     right = "out * (dout - sum(dout * out)) agrees with the differences."
-    if not evidence.agrees(out * (dout - (dout * out).sum(axis=-1, keepdims=True))):
+    if not evidence.is_right(out * (dout - (dout * out).sum(axis=-1, keepdims=True))):
         return ""
-    if evidence.given(dout * out * (1 - out)):
+    if evidence.is_computed(dout * out * (1 - out)):
         return (
-            "As if each output depended on its own input alone. In softmax each depends on all of "
-            f"its row: {right}"
+            "It would be right if each output depended only on its own input. In softmax each "
+            f"output depends on all inputs of its row: {right}"
         )
-    if evidence.given(out * (dout - (dout * out).sum(axis=0))):
+    if evidence.is_computed(out * (dout - (dout * out).sum(axis=0))):
         return f"The sum is over the samples, axis 0. In softmax it is over a row, axis -1: {right}"
     return ""
 
@@ -222,29 +235,29 @@ def _places(evidence: Evidence) -> str:
     found, truth = evidence.gradient, evidence.entries()
     if truth is None:
         return ""
-    asked = np.isfinite(truth)
-    wrong = np.abs(found - truth) > CLOSE * np.abs(truth[asked]).max(initial=0)
-    if not wrong.any() or wrong.sum() > asked.sum() / 2:
+    known = np.isfinite(truth)
+    wrong = np.abs(found - truth) > CLOSE * np.abs(truth[known]).max(initial=0)
+    if not wrong.any() or wrong.sum() > known.sum() / 2:
         return ""
     names = {1: ("entry",), 2: ("row", "column")}.get(found.ndim, ())
     for axis, name in enumerate(names):
         for end in (0, found.shape[axis] - 1):
             if _left_out(found, truth, wrong, axis, end):
-                return f"Right but for {name} {end}. Is a slice off by one?"
-    if wrong.sum() == 1 and asked.all():
-        return f"Right but for the entry {tuple(map(int, np.argwhere(wrong)[0]))}."
-    return f"Right in {asked.sum() - wrong.sum():,} of {asked.sum():,} entries."
+                return f"Only {name} {end} is wrong: it is 0. Is a slice off by one?"
+    if wrong.sum() == 1 and known.all():
+        return f"Only the entry {tuple(map(int, np.argwhere(wrong)[0]))} is wrong."
+    return f"Of {known.sum():,} entries, {known.sum() - wrong.sum():,} are right."
 
 
 def _left_out(found: Array, truth: Array, wrong: Array, axis: int, end: int) -> bool:
-    """Whether nothing was written at one end, and elsewhere, in several rows and columns, right."""
+    """Whether one end is 0, and all others, in several rows and columns, are right."""
     others = np.delete(wrong, end, axis)
     right = np.argwhere(~others & (np.abs(np.delete(truth, end, axis)) > 0))
     several = len(right) > 0 and np.ptp(right, axis=0).all()
     return several and not np.take(found, end, axis).any() and not others.any()
 
 
-PATTERNS = {  # tried in this order; the method that each speaks of, if another than usual
+PATTERNS = {  # tried in this order; with the method to name, "" for the one that computes the array
     _unused: "forward",
     _factor: "",
     _batches: "",

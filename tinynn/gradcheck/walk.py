@@ -1,10 +1,10 @@
-"""A step as the model itself takes it, with all that passes from layer to layer written down.
+"""One step by the model's own methods, with a recording of all arrays between the layers.
 
     x -> [ layer ] -> [ layer ] -> p -> loss      model.forward, as in training, without copies
          [ layer ] <- [ layer ] <- dp <- loss     model.backward, then model.input_gradient
 
-Whoever listens at the layers changes nothing. So it is seen, too, when one of them writes into an
-array that another one keeps: alone each is right, and together they are not.
+Recording changes nothing. So it also shows when a layer writes into an array that another layer
+keeps: then each layer is right alone, and the two are wrong together.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ METHODS = ("forward", "parameter_gradients", "input_gradient", "backward")
 
 @dataclass(frozen=True)
 class Change:
-    """One layer (or the loss) has written into an array that another layer keeps."""
+    """One layer (or the loss) has changed an array that another layer keeps."""
 
     by: Any
     method: str
@@ -35,29 +35,30 @@ class Change:
 
 
 @dataclass
-class Heard:
-    """What passed by the layers, by their positions: copies, so that nothing changes later.
+class Recording:
+    """What each layer got and returned, by the layer's position: copies, which never change.
 
-    given: x. outs: what forward returned. douts and dxs: of backward. changes: see there.
+    inputs: x. outs: what forward returned. douts and dxs: what backward got and returned. changes:
+    of arrays that layers keep. kept: these arrays, and their bytes.
     """
 
-    given: dict[int, Array] = field(default_factory=dict)
+    inputs: dict[int, Array] = field(default_factory=dict)
     outs: dict[int, Array] = field(default_factory=dict)
     douts: dict[int, Array] = field(default_factory=dict)
     dxs: dict[int, Array] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     kept: dict[tuple[int, str, int], tuple[Array, bytes]] = field(default_factory=dict)
-    inside: bool = False  # a method of a layer, which may call another one of its own
+    inside: bool = False  # a method of a layer, which may call other methods of that layer
 
-    def ear(self, i: int, layer: Layer, method: str) -> Callable[..., Any]:
-        """Return a method of a layer that also writes down what it is given and returns."""
+    def recorded(self, i: int, layer: Layer, method: str) -> Callable[..., Any]:
+        """Return a method of a layer that also records its argument and its result."""
         real = getattr(layer, method)
         forward = method == "forward"
 
         def called(array: Array, *rest: Any, **named: Any) -> Any:
             if self.inside:
                 return real(array, *rest, **named)
-            (self.given if forward else self.douts)[i] = array.copy()
+            (self.inputs if forward else self.douts)[i] = array.copy()
             self.inside = True
             try:
                 result = real(array, *rest, **named)
@@ -65,7 +66,7 @@ class Heard:
                 self.inside = False
             if isinstance(result, np.ndarray):
                 (self.outs if forward else self.dxs)[i] = result.copy()
-            self.look(layer, method, i)
+            self.note_changes(layer, method, i)
             if forward:
                 for name, value in vars(layer).items():
                     for k, kept in enumerate([] if name in layer._views else _arrays(value)):
@@ -74,8 +75,8 @@ class Heard:
 
         return called
 
-    def look(self, by: Any, method: str, own: int | None = None) -> None:
-        """Write down which arrays that layers keep have changed; its own each may change."""
+    def note_changes(self, by: Any, method: str, own: int | None = None) -> None:
+        """Record which kept arrays have changed; a layer may change its own."""
         for (i, name, k), (array, before) in self.kept.items():
             now = array.tobytes()
             if now != before:
@@ -85,7 +86,7 @@ class Heard:
 
 
 def _arrays(value: Any) -> list[Array]:
-    """Return the arrays in what a layer keeps."""
+    """Return the arrays in the value of a layer's attribute."""
     if isinstance(value, np.ndarray):
         return [value]
     if isinstance(value, dict):
@@ -94,16 +95,18 @@ def _arrays(value: Any) -> list[Array]:
 
 
 @contextmanager
-def listening(model: Sequential) -> Iterator[Heard]:
-    """Listen at all layers of a model, which is a copy."""
-    heard = Heard()
-    ears = [{m: heard.ear(i, one, m) for m in METHODS} for i, one in enumerate(model.layers)]
+def recording(model: Sequential) -> Iterator[Recording]:
+    """Record what all layers of a model do. The model is a copy."""
+    record = Recording()
+    wrapped = [
+        {m: record.recorded(i, one, m) for m in METHODS} for i, one in enumerate(model.layers)
+    ]
     before = [{m: vars(layer)[m] for m in METHODS if m in vars(layer)} for layer in model.layers]
-    for layer, ear in zip(model.layers, ears, strict=True):
-        vars(layer).update(ear)
+    for layer, methods in zip(model.layers, wrapped, strict=True):
+        vars(layer).update(methods)
     try:
-        with handed(model.layers[0], _kept_as_it_is):
-            yield heard
+        with input_replaced(model.layers[0], _unchangeable):
+            yield record
     finally:
         for layer, own in zip(model.layers, before, strict=True):
             for method in METHODS:
@@ -111,14 +114,14 @@ def listening(model: Sequential) -> Iterator[Heard]:
             vars(layer).update(own)
 
 
-def _kept_as_it_is(x: Array) -> Array:
-    """Return data that no layer can change: a model's own forward may have made them read-only."""
+def _unchangeable(x: Array) -> Array:
+    """Return x itself if it is read-only, otherwise a copy: no layer may change the data."""
     return x.copy() if x.flags.writeable else x
 
 
 @contextmanager
-def handed(layer: Layer, change: Callable[[Array], Array]) -> Iterator[None]:
-    """Let a layer's forward get change(x) in place of x."""
+def input_replaced(layer: Layer, change: Callable[[Array], Array]) -> Iterator[None]:
+    """Let a layer's forward get change(x) instead of x."""
     own, real = vars(layer).get("forward"), layer.forward
     vars(layer)["forward"] = lambda x, *rest, **named: real(change(x), *rest, **named)
     try:
@@ -131,64 +134,64 @@ def handed(layer: Layer, change: Callable[[Array], Array]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Walk:
-    """One step of a model: what passed by each layer, and every gradient that came of it.
+    """One step of a model: what each layer got and returned, and all gradients.
 
-    x and y: the batch that it was taken at, y with the weights of samples if there are any. heard:
-    of the step. douts: what each layer got from above. returned: its dx. gradients: by the names of
-    the rows of a report, from the loss back: what the step computed, and below it what
-    `input_gradient` did. others: of the same names, what `input_gradient` computed where the step
-    did so too. layers: for each name, its layer's position. new: the parameters after backward,
-    which should not have changed them.
+    x and y: the batch; y with the weights of samples if there are any. recording: of the step. p:
+    the prediction. douts: the dout of each layer, and dp. dxs: the dx of each layer. gradients: by
+    the names of the report's rows, from the loss back: those of the step, and those that only
+    model.input_gradient computes. others: the dx of model.input_gradient, also where the step has
+    one. layers: for each name, its layer's position. new: the parameters after backward, which
+    should not have changed them.
     """
 
     x: Array
     y: tuple[Array, ...]
-    heard: Heard
+    recording: Recording
     p: Array
     douts: dict[int, Array]
-    returned: dict[int, Array]
+    dxs: dict[int, Array]
     gradients: dict[str, Array]
     others: dict[str, Array]
     layers: dict[str, int]
     new: dict[str, Array]
 
-    def given(self, name: str) -> Array:
-        """Return what the layer of a row, or the loss, got."""
-        return self.heard.given.get(self.layers[name], self.p)
+    def input_of(self, name: str) -> Array:
+        """Return the input of a row's layer, or of the loss."""
+        return self.recording.inputs.get(self.layers[name], self.p)
 
-    def returned_by(self, name: str) -> Array:
-        """Return what the layer of a row returned; for the loss, what it got."""
-        return self.heard.outs.get(self.layers[name], self.p)
+    def output_of(self, name: str) -> Array:
+        """Return the output of a row's layer; for the loss, its input."""
+        return self.recording.outs.get(self.layers[name], self.p)
 
 
-def way_back(model: Sequential) -> Callable[[], None]:
-    """Return what sets a model to the step and the buffers that it has now.
+def restorer(model: Sequential) -> Callable[[], None]:
+    """Return a function that sets a model back to the step and the buffers that it has now.
 
-    Called before each forward it makes a model one function: with one draw of its random layers.
+    If it is called before each forward, random layers draw the same numbers each time.
     """
     step, buffers = model.step, model.buffers.copy()
 
-    def go_back() -> None:
+    def restore() -> None:
         model.step, model.buffers = step, buffers
 
-    return go_back
+    return restore
 
 
-def own_walk(model: Sequential, loss: Loss, x: Array, *y: Array) -> Walk:
-    """Take a step as training does, the update aside, then ask for dx. The model stays as it is.
+def take_step(model: Sequential, loss: Loss, x: Array, *y: Array) -> Walk:
+    """Take a step as training does, without the update, then compute dx; then restore the model.
 
-    y: the answers, and weights of samples if there are any.
+    y: the answers, and the weights of samples if there are any.
     """
-    params, last, go_back = model.params.copy(), len(model.layers), way_back(model)
-    go_back()
-    with listening(model) as step:
+    params, last, restore = model.params.copy(), len(model.layers), restorer(model)
+    restore()
+    with recording(model) as step:
         out = model.forward(x)
         p = out.copy()
         step.kept[last, "p", 0] = out, out.tobytes()
         loss.forward(out, *y)
-        step.look(loss, "forward")
+        step.note_changes(loss, "forward")
         dp = loss.backward(out, *y)
-        step.look(loss, "backward")
+        step.note_changes(loss, "backward")
         step.douts[last] = dp.copy()
         model.backward(dp)
     new = {name: view.copy() for name, view in model.named_parameters().items()}
@@ -198,28 +201,32 @@ def own_walk(model: Sequential, loss: Loss, x: Array, *y: Array) -> Walk:
         else {}
         for layer in model.layers
     ]
-    model.params = params  # which a wrong backward may have changed
-    go_back()
-    with listening(model) as below:
+    model.params = params  # a wrong backward may have changed them
+    restore()
+    with recording(model) as below:
         dx = model.input_gradient(loss.backward(model.forward(x), *y)).copy()
-    go_back()
-    first, returned = model.first_trainable, {**below.dxs, **step.dxs}
+    restore()
+    first, dxs = model.first_trainable, {**below.dxs, **step.dxs}
     below.dxs[0] = dx
     gradients, layers = {"loss.p": step.douts[last]}, {"loss.p": last}
     others = {}
     for i, layer in reversed([*enumerate(model.layers)]):
-        of_x = [h.dxs[i] for h in (step, below) if i in h.dxs and (h is below or i > first)]
-        found = {**written[i], **({f"{layer.name}.x": of_x[0]} if i in step.given and of_x else {})}
+        of_x = [
+            each.dxs[i] for each in (step, below) if i in each.dxs and (each is below or i > first)
+        ]
+        found = {**written[i]}
+        if i in step.inputs and of_x:
+            found[f"{layer.name}.x"] = of_x[0]
         others.update({f"{layer.name}.x": of_x[-1]} if of_x else {})
         gradients.update(found)
         layers.update(dict.fromkeys(found, i))
     step.changes.extend(below.changes)
     douts = {**below.douts, **step.douts}
-    return Walk(x, y, step, p, douts, returned, gradients, others, layers, new)
+    return Walk(x, y, step, p, douts, dxs, gradients, others, layers, new)
 
 
 def gradients_alone(model: Sequential, loss: Loss, x: Array, *y: Array) -> dict[str, Array]:
-    """Return the gradients that the layers give one after the other, each on copies."""
+    """Return the gradients that the layers compute one after the other, each on copies."""
     arrays = [x]
     for layer, shape in zip(model.layers, model.output_shapes, strict=True):
         out = layer.forward(arrays[-1].copy())
@@ -237,50 +244,50 @@ def gradients_alone(model: Sequential, loss: Loss, x: Array, *y: Array) -> dict[
     return gradients
 
 
-def together(model: Sequential, walk: Walk, name: str) -> str:
-    """Say why a gradient is wrong in the model's own walk that is right layer by layer."""
+def suspect_in_place(model: Sequential, walk: Walk, name: str) -> str:
+    """Say which array was changed in place, if layers are right alone and wrong together."""
     i = walk.layers[name]
     owner = model.layers[i].name if i < len(model.layers) else "the loss"
-    said = (
+    answer = (
         f"SUSPECT  d{name.rpartition('.')[2]} of {owner}, in the model's own forward and backward: "
         "each layer alone, on copies of all arrays, is right.\nPATTERN  "
     )
-    for change in walk.heard.changes:
+    for change in walk.recording.changes:
         if change.keeper == i:
             by = getattr(change.by, "name", type(change.by).__name__)
             x = "x" if change.method == "forward" else "dout"
             x = "p" if isinstance(change.by, Loss) else x
-            return said + (
+            return answer + (
                 f"{change.method} of {by} ({_place(getattr(change.by, change.method))}) changes in "
                 f"place an array that {owner} keeps as {change.kept_as}, and needs in backward. "
                 f"Write {x} = {x} * m there, not {x} *= m, or begin with {x} = {x}.copy()."
             )
-    return said + (
-        "One of them changes in place what it is given, and another still needs that. Begin "
-        "forward with x = x.copy(), and input_gradient with dout = dout.copy(), where they write "
-        "into it."
+    return answer + (
+        "One layer changes in place the array that it is given, and another layer still needs this "
+        "array. If forward writes into x, begin it with x = x.copy(); if input_gradient writes "
+        "into dout, begin it with dout = dout.copy()."
     )
 
 
-def own_methods(model: Sequential) -> list[str]:
-    """Return which of its ways through the layers a class of the user's own has written anew.
+def overridden_methods(model: Sequential) -> list[str]:
+    """Return which of Sequential's passes through the layers a user's own class overrides.
 
     >>> from tinynn import Dense
-    >>> own_methods(Sequential([Dense(2)], input_shape=(3,)))
+    >>> overridden_methods(Sequential([Dense(2)], input_shape=(3,)))
     []
     """
-    ways = ("backward", "input_gradient", "forward")
-    own = [way for way in ways if getattr(type(model), way) is not getattr(Sequential, way)]
-    return [f"{type(model).__name__}.{way} ({_place(getattr(model, way))})" for way in own]
+    names = ("backward", "input_gradient", "forward")
+    own = [name for name in names if getattr(type(model), name) is not getattr(Sequential, name)]
+    return [f"{type(model).__name__}.{name} ({_place(getattr(model, name))})" for name in own]
 
 
-def between(model: Sequential, walk: Walk, name: str) -> str:
-    """Say that a gradient is wrong though its layer did what it was asked to."""
+def suspect_model(model: Sequential, walk: Walk, name: str) -> str:
+    """Say that a gradient is wrong though its layer is right: the layer got a wrong dout."""
     i = walk.layers[name]
     return (
-        f"SUSPECT  d{name.rpartition('.')[2]} of {model.layers[i].name}, but not its layer: of the "
-        "dout that it got, it gave the right one.\nPATTERN  What passes between the layers is not "
-        f"what the chain rule says. Look at {' and '.join(own_methods(model))}."
+        f"SUSPECT  d{name.rpartition('.')[2]} of {model.layers[i].name}, but not its layer: for "
+        "the dout that it got, it returned the right one.\nPATTERN  The arrays between the layers "
+        f"do not follow the chain rule. Look at {' and '.join(overridden_methods(model))}."
     )
 
 

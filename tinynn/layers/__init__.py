@@ -1,4 +1,4 @@
-"""The layers. Read basic.py: the contract, and the four that the main job is made of."""
+"""The layers. Read basic.py: the contract, and the four layers of examples/fashion_mlp.py."""
 
 from tinynn.layers.basic import Dense, Flatten, Layer, ReLU, Softmax
 

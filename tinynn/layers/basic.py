@@ -1,10 +1,11 @@
-"""The layers. Each turns x into out, and knows how the loss then changes with x and with W.
+"""The layers. Each turns x into out, and computes the loss's gradients of x and of its parameters.
 
                  x ->  [ layer: W, b ]  -> out         forward
                 dx <-  [   dW, db    ]  <- dout        backward
 
-`d` before a name always means: how the loss changes with that array, and has that array's shape.
-Samples are rows, so out = x @ W + b. (Books that write W x + b have our W transposed.)
+`d` before a name always means: the gradient of the loss with respect to that array. It has that
+array's shape. Samples are rows, so out = x @ W + b. (In books with W x + b, W is the transpose of
+this W.)
 Dimensions: B samples in the batch, F features of each, U units of a Dense, C classes.
 """
 
@@ -26,28 +27,30 @@ from tinynn.streams import Streams
 class Layer(ParameterViews, Configured, Portable, ABC):
     """The contract. A layer must have `forward` and `input_gradient`; one with parameters has more.
 
-    What Sequential calls, in this order:
+    Sequential calls these methods, in this order:
     `output_shape(input_shape)`, `parameter_shapes(input_shape)` and `buffer_shapes(input_shape)`:
-    shapes of one sample, known before any data is seen (default: the same shape, no parameters, no
-    buffers);
+    input_shape and output_shape are of one sample. All shapes are known before any data is seen
+    (default: the same shape, no parameters, no buffers);
     `initialize(rng)`: fills parameters and buffers, which are attributes of the layer by now;
     `forward(x, training)`, then `parameter_gradients(dout)` and `input_gradient(dout)`. Backward is
-    in two halves because the first trainable layer needs no dx, and who wants only dx needs no dW.
+    in two halves because the first trainable layer needs no dx, and a caller that wants only dx
+    needs no dW.
 
-    A buffer is an array that is kept and saved, but not trained, such as a running mean. Forward
-    with `training=True` may write it, and nothing else does. Random numbers come from `stream()`.
-    Where `trainable` is set to False, training changes neither parameters nor buffers; forward is
-    still called with `training=True`, and a layer that acts otherwise then asks self.trainable.
+    A buffer is an array that is kept and saved, but not trained, such as a running mean. Only
+    forward with `training=True` may write it. Random numbers come from `stream()`. If `trainable`
+    is set to False, training changes neither parameters nor buffers. Forward is still called with
+    `training=True`; a layer that must do something else when it is frozen reads self.trainable.
 
-    What both return has the dtype of what they got: the model's. A mask of another is brought to it
-    by `mask.astype(x.dtype)`. With `training=False` forward stores nothing on the layer. A
-    constructor stores its arguments unchanged under their own names: that alone makes the layer one
-    that can be saved.
+    `forward` and `input_gradient` get arrays of the model's dtype, and must return that dtype.
+    (A mask is converted by `mask.astype(x.dtype)`.) With `training=False` forward stores nothing on
+    the layer. A constructor stores its arguments unchanged under their own names: then the layer
+    can be saved, without any further method.
 
-    What others may know of a layer: `kink_mask(x)`; `takes` and `gives`, "scores" (any numbers) or
-    "probabilities" (rows that sum to 1), or "" where it does not matter; and `equations`, one text
-    each for forward, input_gradient and parameter_gradients, which explain_step prints. A subclass
-    that writes one of these methods anew loses its equation, until it has `equations` of its own.
+    A layer may also define: `kink_mask(x)`; `takes` and `gives`, each "scores" (any numbers),
+    "probabilities" (rows that sum to 1), or "" where it does not matter; and `equations`, which
+    explain_step prints: one text each for forward, input_gradient and parameter_gradients. A
+    subclass that overrides one of these methods loses that method's equation, until it defines
+    `equations` itself.
 
     >>> class Double(Layer):
     ...     def forward(self, x, training=True):
@@ -79,10 +82,10 @@ class Layer(ParameterViews, Configured, Portable, ABC):
         """Fill the parameters, which are zero before, from `rng`; and the buffers."""
 
     def stream(self) -> Generator:
-        """Return the random numbers of this layer in this step, each time from their beginning.
+        """Return a Generator of this layer's numbers in this step, each time from their beginning.
 
-        They follow from the model's seed, the layer's position and `model.step`, so that they need
-        not be saved. Raises InputError for a layer in no model.
+        They follow from the model's seed, the layer's position and `model.step`, so they need not
+        be saved. Raises InputError for a layer that is in no model.
         """
         if self._streams is None or self.position is None:
             raise checks.in_no_model(self.name)
@@ -90,32 +93,33 @@ class Layer(ParameterViews, Configured, Portable, ABC):
 
     @abstractmethod
     def forward(self, x: Array, training: bool = True) -> Array:
-        """Return out for a batch x; with `training` also remember what backward needs."""
+        """Return out for a batch x (B, ...); with `training`, also store what backward needs."""
 
     def parameter_gradients(self, dout: Array) -> None:
         """Write the gradient of each parameter: dW for W, and so on."""
 
     @abstractmethod
     def input_gradient(self, dout: Array) -> Array:
-        """Return dx, shaped like x."""
+        """Return dx, which has x's shape, for dout, which has out's."""
 
     @checks.short_traceback
     def backward(self, dout: Array) -> Array:
-        """Both halves: write the parameters' gradients, return dx."""
+        """Do both halves: write the parameters' gradients, return dx."""
         self.parameter_gradients(dout)
         return self.input_gradient(dout)
 
     def kink_mask(self, x: Array) -> Array | None:
         """Return on which side of its kink each number of a batch x lies: booleans (B, ...).
 
-        None, the default, for a layer without a kink. It stores nothing, and reads x, not what
-        forward remembers. With it check_gradients knows exactly which steps cross the kink. Where
-        it is shaped like out, a unit is inactive where the mask is False and out is 0.
+        A kink is a point at which the derivative jumps, such as 0 for ReLU. A layer without one
+        returns None, the default. This method stores nothing, and reads only x, not what forward
+        stored. With it check_gradients knows exactly which of its steps cross a kink. If the mask
+        has out's shape, a unit is inactive where the mask is False and out is 0.
         """
         return None
 
     def settle(self, input_shape: Shape, streams: Streams) -> None:
-        """Remember how it was built: from now on what decided its shapes stays as it is."""
+        """Mark the layer as built: the arguments that decided its shapes can no longer be set."""
         self._streams = streams
         self._input_shape, self._at_build = input_shape, frozenset(vars(self))
         self.built = True
@@ -146,10 +150,10 @@ class Flatten(Layer):
 class Dense(Layer):
     """out = x @ W + b: every output is a weighted sum of all the inputs, plus a bias.
 
-    In single numbers, out[n, j] = sum_i x[n, i] W[i, j] + b[j]. W[i, j] and b[j] act on out[n, j]
-    of every sample n, so their gradients are sums over n; x[n, i] acts on out[n, j] of every unit
-    j, so its gradient is a sum over j. In matrix form (Goodfellow, Bengio and Courville, Deep
-    Learning, 2016, section 6.5.6):
+    x (B, F), W (F, U), b (U,), out (B, U). In single numbers, out[n, j] = sum_i x[n, i] W[i, j] +
+    b[j]. W[i, j] and b[j] act on out[n, j] of every sample n, so their gradients are sums over n;
+    x[n, i] acts on out[n, j] of every unit j, so its gradient is a sum over j. In matrix form
+    (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.5.6):
 
         dW[i, j] = sum_n x[n, i] dout[n, j]         dW = x.T @ dout
         db[j]    = sum_n dout[n, j]                 db = dout.sum(axis=0)
@@ -194,8 +198,8 @@ class Dense(Layer):
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
             self.x = x
-        out: Array = x @ self.W  # (B, U)
-        return np.add(out, self.b, out=out)  # in place: another new array would take time
+        out = x @ self.W  # (B, U)
+        return np.add(out, self.b, out=out)  # in place: a second new array would cost time
 
     def parameter_gradients(self, dout: Array) -> None:
         np.dot(self.x.T, dout, out=self.dW)  # (F, U); matmul is slow for one sample
@@ -206,12 +210,12 @@ class Dense(Layer):
 
 
 class ReLU(Layer):
-    """out = max(x, 0): lets positive numbers pass, and stops the rest. NaN stays NaN.
+    """out = max(x, 0): keeps positive numbers, and sets the others to 0. NaN stays NaN.
 
         dx = dout * mask, where mask is x > 0
 
-    The derivative is 1 where x > 0, and 0 where x < 0. At 0 itself, where there is none, it is
-    taken as 0.
+    x, out: any shape (B, ...). The derivative is 1 where x > 0, and 0 where x < 0. At x = 0 there
+    is no derivative; 0 is used.
     (Nair and Hinton, Rectified Linear Units Improve Restricted Boltzmann Machines, 2010.)
 
     >>> relu = ReLU()
@@ -238,16 +242,16 @@ class ReLU(Layer):
 class Softmax(Layer):
     """out_j = exp(x_j) / sum_k exp(x_k): turns the scores of a sample into probabilities.
 
-    Every output depends on every input of its row: as x_k grows, out_k grows by out_k (1 - out_k),
-    and any other out_j shrinks by out_j out_k. The chain rule adds up over j (Goodfellow, Bengio
-    and Courville, Deep Learning, 2016, section 6.2.2.3):
+    x, out: (B, C). Every output depends on every input of its row: the derivative of out_k by x_k
+    is out_k (1 - out_k), and that of any other out_j by x_k is -out_j out_k. The chain rule sums
+    over j (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.3):
 
-        dx_k = sum_j dout_j (how out_j changes with x_k) = out_k (dout_k - sum_j dout_j out_j)
+        dx_k = sum_j dout_j (derivative of out_j by x_k) = out_k (dout_k - sum_j dout_j out_j)
 
-    Probabilities are kept from falling under 1e-30, which changes no sum: cross-entropy divides
-    by them, and -1/p times p must still be -1. With that, Softmax and CrossEntropy together give
-    the gradient (p - y) / B at any gap between scores. Why 1e-30: in float32 1/p must not overflow,
-    as it does at 3e38, and p/B should stay above 1.2e-38, under which numbers have few digits.
+    Probabilities below 1e-30 are set to 1e-30, which changes no sum. The reason: cross-entropy's
+    gradient divides by p, and -1/p times p must still be -1. So Softmax and CrossEntropy together
+    give the gradient (p - y) / B for any scores. Why 1e-30: in float32, 1/p must not overflow,
+    which it does above 3e38, and p/B should stay above 1.2e-38, below which numbers lose digits.
 
     >>> Softmax().forward(np.array([[0.0, 0.0], [1000.0, 0.0]]))
     array([[5.e-01, 5.e-01],
@@ -258,11 +262,10 @@ class Softmax(Layer):
     equations = "p = exp(x) / sum exp(x)", "dx = p * (dout - sum(dout p))"
 
     def forward(self, x: Array, training: bool = True) -> Array:
-        out: Array = np.maximum(softmax(x), 1e-30)  # (B, C)
+        out = np.maximum(softmax(x), 1e-30)  # (B, C)
         if training:
-            self.out = out.copy()  # what is returned is the caller's to change
+            self.out = out.copy()  # a copy, because the caller may change out
         return out
 
     def input_gradient(self, dout: Array) -> Array:
-        dx: Array = self.out * (dout - (dout * self.out).sum(axis=-1, keepdims=True))
-        return dx  # (B, C)
+        return self.out * (dout - (dout * self.out).sum(axis=-1, keepdims=True))  # (B, C)

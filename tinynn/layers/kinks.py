@@ -1,4 +1,4 @@
-"""Which units of a layer with a kink, such as ReLU, are active: they let something pass."""
+"""Which units of a layer with a kink, such as ReLU, are active, and which inactive."""
 
 from tinynn import checks
 from tinynn.layers.basic import Layer
@@ -6,9 +6,10 @@ from tinynn.parameters import Array
 
 
 def active_units(layer: Layer, x: Array, out: Array) -> Array | None:
-    """Return which numbers of out (B, ...) a layer with a kink lets pass; None without such a kink.
+    """Return which units are active, for each number of out (B, ...); None if that is not known.
 
-    What is on the other side is stopped if nothing comes out: a leaky ReLU stops nothing.
+    A unit is inactive where `kink_mask` is False and out is 0. A leaky ReLU has no inactive units:
+    its out is not 0 there. None is for a layer without a kink, and for a mask of another shape.
 
     >>> import numpy as np
     >>> from tinynn import ReLU

@@ -1,8 +1,9 @@
-"""What a batch left on a layer: it goes along in a copy, but not in a pickle, which may travel far.
+"""A layer's cache, the arrays that forward stores of a batch: a copy keeps it, a pickle does not.
 
-The rule: an array whose shape follows the number of samples was left by a batch. Which these are
-the layer itself is asked: a copy of it runs forward on two samples, and on three. So a running mean
-stays, and a Generator, whenever they were made.
+A pickle is stored or sent elsewhere, where the batch is not needed. The rule: an array belongs to
+the cache if its shape depends on the number of samples. To find these arrays, a copy of the layer
+runs forward on two samples, and on three. So a running mean or a Generator is pickled, whenever it
+was made.
 """
 
 import copy
@@ -16,15 +17,16 @@ import numpy as np
 
 from tinynn.parameters import Shape
 
-VECTORS = frozenset({"_params", "_grads", "_buffers"})  # of a model, made anew
-OF_A_MODEL = VECTORS | {"_last_output_shape"}  # of what batch it is
-# What the two samples are filled with: a layer may know whole numbers alone, or none below 1.
+VECTORS = frozenset({"_params", "_grads", "_buffers"})  # of a model; a copy makes its own
+NOT_PICKLED = VECTORS | {"_last_output_shape"}  # the shape belongs to the last batch
+# The samples are filled with one of these: a layer may accept only whole numbers, or only numbers
+# of 1 or more.
 FILLS = (0.5, 1, 0, 2, -1)
-COPIED: ContextVar[Any] = ContextVar("COPIED", default=None)  # what is being copied: see below
+BEING_COPIED: ContextVar[Any] = ContextVar("BEING_COPIED", default=None)  # see _being_copied
 
 
 class Portable:
-    """A layer, or a model: copied with what a batch left on it, pickled without.
+    """The base of layers and models: a copy of one keeps the cache, a pickle does not.
 
     >>> from tinynn import Dense, Sequential
     >>> model = Sequential([Dense(2)], input_shape=(3,))
@@ -33,19 +35,19 @@ class Portable:
     (True, False)
     """
 
-    _input_shape: Shape | None = None  # of a sample, once it is built
+    _input_shape: Shape | None = None  # of a sample; None until it is built
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle: what a batch left behind does not travel. In a copy it does."""
-        if COPIED.get() is self:
+        """Return the attributes for a pickle, without the cache; while copying, with it."""
+        if BEING_COPIED.get() is self:
             return {k: v for k, v in vars(self).items() if k not in VECTORS}
-        return {k: v for k, v in without_batch(self).items() if k not in OF_A_MODEL}
+        return {k: v for k, v in without_cache(self).items() if k not in NOT_PICKLED}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """Copy all, also what a backward that is still to come needs."""
+        """Copy everything, also the cache: a backward on the copy may still need it."""
         kind: Any = type(self)
         twin = memo[id(self)] = kind.__new__(kind)
-        with _copied(self):  # by a method of the user's own, if there is one
+        with _being_copied(self):  # the method may be one of the user's own
             state: Any = self.__getstate__()
         if isinstance(state, dict):
             state = {k: v for k, v in state.items() if k not in VECTORS}
@@ -54,31 +56,31 @@ class Portable:
 
 
 @contextmanager
-def _copied(thing: Portable) -> Iterator[None]:
-    """Let `thing.__getstate__()` tell all: whoever is asked for a copy is not to ask for another.
+def _being_copied(thing: Portable) -> Iterator[None]:
+    """Let `thing.__getstate__()` return the cache too, without making a copy to find it.
 
-    A __getstate__ of the user's own may call that of Portable, which makes a copy.
+    Otherwise a copy would call __getstate__, and that would make the next copy, without end.
     """
-    token = COPIED.set(thing)
+    token = BEING_COPIED.set(thing)
     try:
         yield
     finally:
-        COPIED.reset(token)
+        BEING_COPIED.reset(token)
 
 
-def without_batch(thing: Any) -> dict[str, Any]:
-    """Return the attributes of a layer, or model, without what a batch left on it.
+def without_cache(thing: Any) -> dict[str, Any]:
+    """Return the attributes of a layer, or a model, without the cache.
 
-    What was None or an empty list or dictionary when the model was built is that again.
+    An attribute that existed before the first batch is not removed, but becomes None or empty.
 
     >>> from tinynn import ReLU, Sequential
     >>> relu = ReLU()
     >>> p = Sequential([relu], input_shape=(3,)).forward(np.ones((5000, 3)))
-    >>> relu.mask.shape, "mask" in without_batch(relu)
+    >>> relu.mask.shape, "mask" in without_cache(relu)
     ((5000, 3), False)
     """
     state = dict(vars(thing))
-    if thing._input_shape is None:  # it was never built, and what it takes is not known
+    if thing._input_shape is None:  # it is not built: its input shape is not known
         return state
     seen = next(filter(None, (_after_two_and_three(thing, fill) for fill in FILLS)), None)
     if seen is None:
@@ -103,11 +105,11 @@ def without_batch(thing: Any) -> dict[str, Any]:
 
 
 def _after_two_and_three(thing: Any, fill: float) -> list[dict[str, Any]] | None:
-    """Return the shapes that a copy of a layer keeps of two samples, and of three.
+    """Return the shapes of a copy's attributes after two samples, and after three.
 
-    None if it does not take samples of this number.
+    None if the layer refuses samples filled with `fill`.
     """
-    with _copied(thing):
+    with _being_copied(thing):
         twin, seen = copy.deepcopy(thing), []
     at_build = vars(thing).get("_at_build", vars(thing))
     dtype = next((view.dtype for view in vars(thing).get("_views", {}).values()), np.float32)
@@ -116,7 +118,7 @@ def _after_two_and_three(thing: Any, fill: float) -> list[dict[str, Any]] | None
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 twin.forward(np.full((size, *thing._input_shape), fill, dtype))
-        except Exception:  # of any kind: a layer of the user's own, which takes other numbers
+        except Exception:  # of any kind: a user's own layer, which accepts other numbers only
             return None
         kept = {n: vars(v) if _is_holder(twin, n, v) else v for n, v in vars(twin).items()}
         seen.append({name: _shapes(value, name not in at_build) for name, value in kept.items()})
@@ -124,9 +126,9 @@ def _after_two_and_three(thing: Any, fill: float) -> list[dict[str, Any]] | None
 
 
 def _is_holder(thing: Any, name: str, value: Any) -> bool:
-    """Whether this is an object that a layer made for itself when it was built.
+    """Return whether an attribute is an object that the layer itself made when it was built.
 
-    What a constructor was given may be shared with others, and goes along as it is.
+    An object that the constructor was given may be shared with others, and is pickled unchanged.
     """
     own = name in vars(thing).get("_at_build", ()) and name not in thing._fixed
     others = (Portable, np.ndarray, dict, list, tuple)
@@ -134,9 +136,9 @@ def _is_holder(thing: Any, name: str, value: Any) -> bool:
 
 
 def _shapes(value: Any, made_by_forward: bool) -> Any:
-    """Return the shapes of the arrays in a value; of a dictionary, by its keys.
+    """Return the shapes of the arrays in a value; for a dictionary, by its keys.
 
-    made_by_forward: then also those in an object of any other kind, which may be a cache.
+    made_by_forward: then also the shapes in an object of any other kind, which may be a cache.
     """
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):

@@ -1,4 +1,4 @@
-"""The losses. Read basic.py: the contract, and the three that are used most."""
+"""The losses. Read basic.py: the contract, and the three most used losses."""
 
 from tinynn.losses.basic import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 

@@ -1,15 +1,17 @@
-"""How wrong is the prediction p: one number for a batch, and its gradient.
+"""How wrong the predictions p are: one number for a batch, and its gradient.
 
-Losses hold no state: forward(p, y) is the number, backward(p, y) its gradient dp, shaped like p.
-p and y are arrays, or what becomes one, such as a list of rows.
-The prediction comes first, then the answer.
-The loss is a mean over the batch, and the 1/B of that mean enters there, in dp, once: nothing
-further down divides again. Sums are taken in float64: float32 would lose digits over many numbers.
-With weights (B,), one a sample, it is L = (1/B) sum_n w_n l_n: divided by B, not by their sum, so
-that the mean over all minibatches is the loss of the whole, and each gradient is on average that of
-the whole. A sample of weight 0 has no part in it.
-Dimensions: B samples, C classes. Of classes, `at` are the entries of (B, C) that y is about, and
-`share` is what it says there: where y is classes (B,) these are B entries, and no (B, C) is made.
+Losses hold no state: forward(p, y) returns the number, backward(p, y) its gradient dp, which has
+p's shape. The predictions p come first, then the answers y. Both are arrays, or lists of rows.
+
+The loss is a mean over the batch. So dp has the factor 1/B, and no layer divides by B again. Sums
+are taken in float64, because float32 would lose digits over many numbers. With weights (B,), one
+for each sample, the loss is L = (1/B) sum_n w_n l_n, where l_n is the loss of sample n. It is
+divided by B, not by the sum of the weights, so that the gradient of a minibatch is an unbiased
+estimate of the gradient of all data. A sample of weight 0 does not count.
+
+Dimensions: B samples, C classes. `at` is the index of those entries of an array (B, C) that y gives
+a share of the probability to, `share` are these shares: 1 for each of B entries where y is classes
+(B,), so that no array (B, C) has to be made; otherwise y itself, for all entries.
 """
 
 from abc import ABC, abstractmethod
@@ -29,14 +31,14 @@ Weights: TypeAlias = npt.ArrayLike | None  # of samples (B,)
 class Loss(Configured, ABC):
     """The contract: `forward(p, y) -> float`, `backward(p, y) -> dp`, and no state.
 
-    Both are called with a third argument, weights (B,), only where samples have weights; a loss
-    that takes none can be used without. `check_targets` says whether y fits.
-    classifies: whether y are classes, so that accuracy means something. takes: what p has to be,
-    "scores", "probabilities" (rows that sum to 1), or "" for any numbers. floor: probabilities
-    under this are replaced by it, so that the loss is bounded. equations: of forward and backward,
-    which explain_step prints; equations_of_classes: the same where y is classes (B,), if those
-    differ. A subclass that writes one of the two methods anew loses its equation, until it has
-    equations of its own.
+    Both get a third argument, weights (B,), only if samples have weights; a loss without that
+    argument can be used as long as they have none. `check_targets` says whether y fits.
+    classifies: whether the answers y are classes, so that accuracy can be measured. takes: what p
+    must be: "scores", "probabilities" (rows that sum to 1), or "" for any numbers. floor: lower
+    probabilities are replaced by this one, so that the loss is bounded. equations: those of forward
+    and backward, which explain_step prints; equations_of_classes: the same for y of classes (B,),
+    if those differ. A subclass that overrides one of the two methods loses that method's equation,
+    until it defines equations itself.
 
     >>> CrossEntropy()
     CrossEntropy()
@@ -47,18 +49,18 @@ class Loss(Configured, ABC):
 
     @abstractmethod
     def forward(self, p: Array, y: npt.ArrayLike) -> float:
-        """Return the loss, averaged over the batch."""
+        """Return the loss, the mean over the batch."""
 
     @abstractmethod
     def backward(self, p: Array, y: npt.ArrayLike) -> Array:
-        """Return dp, how that average changes with each number of p."""
+        """Return dp, the gradient of that mean with respect to p; it has p's shape."""
 
     def check_targets(self, y: Array, output_shape: Shape) -> None:
-        """Raise an InputError unless y (N, ...) are answers to predictions (N, *output_shape).
+        """Raise an InputError if y (N, ...) are no answers to predictions (N, *output_shape).
 
-        fit and all others ask this before anything else. By default y must be classes (N,) or rows
-        (N, C) if the loss classifies; else anything will do, also a shape that NumPy would stretch
-        against p. Write it anew for other answers.
+        fit, evaluate, check_gradients and explain_step call this first. By default, y must be
+        classes (N,) or rows (N, C) if the loss classifies; otherwise any y is accepted, also one
+        of a shape that NumPy would broadcast. Override this method for other kinds of answers.
         """
         if self.classifies:
             checks.class_targets((len(y), *output_shape), y, type(self).__name__)
@@ -67,9 +69,9 @@ class Loss(Configured, ABC):
 class MeanSquaredError(Loss):
     """L = mean of (p - y)^2 over all B x C numbers; dp = 2 (p - y) / (B C).
 
-    p and y must have the same shape; an InputError says so. NumPy would stretch (B, 1) against (B,)
-    to (B, B), and training would go on, on nonsense. (Goodfellow, Bengio and Courville, Deep
-    Learning, 2016, section 5.1.4.)
+    p, y, dp: (B, C), or any other shape. Raises InputError if p and y have different shapes: NumPy
+    would broadcast (B, 1) and (B,) to (B, B), and a wrong loss would be trained. (Goodfellow,
+    Bengio and Courville, Deep Learning, 2016, section 5.1.4.)
 
     >>> p, y = np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]])
     >>> MeanSquaredError().forward(p, y)
@@ -82,9 +84,9 @@ class MeanSquaredError(Loss):
     equations = "L = mean of (p - y)^2", "dp = 2 (p - y) / (B C)"
 
     def forward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> float:
-        gap = np.subtract(*checks.targets(p, y, type(self).__name__), dtype=np.float64)
-        # divided first: the sum may be too large, the mean not
-        return float(np.sum(_weighted(np.square(gap) / gap.size, weights)))
+        error = np.subtract(*checks.targets(p, y, type(self).__name__), dtype=np.float64)
+        # divided first: the sum could overflow where the mean does not
+        return float(_weighted(np.square(error) / error.size, weights).sum())
 
     def backward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> Array:
         p, y = checks.targets(p, y, type(self).__name__)
@@ -95,16 +97,16 @@ class MeanSquaredError(Loss):
 
 
 class CrossEntropy(Loss):
-    """L = mean over the batch of -sum_c y_c log p_c: how surprised p is by the answer y.
+    """L = mean over the batch of -sum_c y_c log p_c, the negative log-likelihood of the answers.
 
     p: probabilities (B, C), rows that sum to 1. y: classes (B,), or rows (B, C) that sum to 1,
-    one-hot or soft. dp = -y / p / B. (Goodfellow, Bengio and Courville, Deep Learning, 2016,
-    equation 5.59; Softmax's backward turns this dp into (p - y) / B.)
+    one-hot or soft. dp = -y / p / B, (B, C). (Goodfellow, Bengio and Courville, Deep Learning,
+    2016, equation 5.59; Softmax's backward turns this dp into (p - y) / B.)
 
-    Probabilities under 1e-30, Softmax's floor, count as 1e-30, so one sample's loss is 69.08 at
-    most. dp is not 0 there, or a sample so wrong would teach nothing. SoftmaxCrossEntropy
-    has no such cap. Raises InputError if rows of p are no probabilities,
-    or if y does not fit p.
+    Probabilities below 1e-30, Softmax's floor, count as 1e-30, so the loss of one sample is at most
+    -log 1e-30 = 69.08. dp is not 0 there: otherwise nothing could be learned from so wrong a
+    prediction. SoftmaxCrossEntropy has no such limit. Raises InputError if the rows of p are not
+    probabilities, or if y does not fit p.
 
     >>> p = np.array([[0.5, 0.25, 0.25]])
     >>> CrossEntropy().forward(p, [0])  # ln 2
@@ -121,7 +123,7 @@ class CrossEntropy(Loss):
         p, at, share = checks.class_shares(p, y, type(self).__name__)
         checks.probabilities(p, type(self).__name__)
         logs = _weighted(share * np.log(np.maximum(p[at], self.floor)), weights)
-        return float(-np.sum(logs, dtype=np.float64) / len(p))
+        return float(-logs.sum(dtype=np.float64) / len(p))
 
     def backward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> Array:
         p, at, share = checks.class_shares(p, y, type(self).__name__)
@@ -134,10 +136,11 @@ class CrossEntropy(Loss):
 class SoftmaxCrossEntropy(Loss):
     """Softmax and CrossEntropy in one, on raw scores: L = mean of -sum_c y_c log softmax(p)_c.
 
-    p: here no probabilities, but any real scores (B, C), straight from a Dense. y: classes (B,),
-    or rows (B, C) that sum to 1. dp = (softmax(p) - y) / B: exact, as is the loss, at any gap
-    between scores. A class may be masked by a score of -inf: its dp is 0, and the loss is infinite
-    only if it is the answer. Raises InputError if y does not fit p.
+    p: here raw scores (logits) (B, C), any real numbers, as the last Dense gives them. y: classes
+    (B,), or rows (B, C) that sum to 1. dp = (softmax(p) - y) / B, (B, C). Loss and gradient are
+    exact for any scores. A score of -inf masks a class: dp is 0 there, and the loss is infinite
+    only if that class is the answer. Raises InputError if y does not fit p. (Goodfellow, Bengio and
+    Courville, Deep Learning, 2016, section 6.2.2.3.)
 
     >>> p = np.array([[0.0, 1000.0]])
     >>> SoftmaxCrossEntropy().forward(p, [0])
@@ -147,15 +150,15 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     classifies, takes = True, "scores"
-    equations = "L = mean -sum y log softmax(z)", "dz = (softmax(z) - y) / B"
+    equations = "L = mean of -sum y log softmax(z)", "dz = (softmax(z) - y) / B"
     equations_of_classes = "L = mean of -log softmax(z)[y]", "dz = (softmax - onehot(y)) / B"
 
     def forward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> float:
         p, at, share = checks.class_shares(p, y, type(self).__name__)
-        log_p = log_softmax(p.astype(np.float64))[at]  # float32 cannot hold every gap
-        log_p[share == 0] = 0  # else 0 * -inf, of a class that is masked
-        # divided first: the sum may be too large, the mean not
-        return float(-np.sum(_weighted(share * (log_p / len(p)), weights)))
+        log_p = log_softmax(p.astype(np.float64))[at]  # a difference may overflow float32
+        log_p[share == 0] = 0  # else 0 * -inf, which is NaN, for a masked class
+        # divided first: the sum could overflow where the mean does not
+        return float(-_weighted(share * (log_p / len(p)), weights).sum())
 
     def backward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> Array:
         p, at, share = checks.class_shares(p, y, type(self).__name__)
@@ -165,10 +168,10 @@ class SoftmaxCrossEntropy(Loss):
 
 
 def _weighted(numbers: Array, weights: Weights) -> Array:
-    """Return numbers (B, ...), those of each sample times its weight; 0 for a weight of 0."""
+    """Return numbers (B, ...), each sample's times its weight; 0 where the weight is 0."""
     if weights is None:
         return numbers
     of_sample = checks.weights(weights, len(numbers), numbers.dtype)
-    out: Array = np.zeros_like(numbers.T)  # (..., B), which of_sample (B,) fits
-    np.multiply(numbers.T, of_sample, out=out, where=of_sample > 0)  # not 0 * inf
+    out = np.zeros_like(numbers.T)  # (..., B), which of_sample (B,) fits
+    np.multiply(numbers.T, of_sample, out=out, where=of_sample > 0)  # 0 * inf is NaN
     return out.T

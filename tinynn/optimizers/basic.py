@@ -1,11 +1,11 @@
-"""How to step: an optimizer sees two flat vectors, params and grads, and changes params in place.
+"""The optimizers: each gets two flat vectors (P,), params and grads, and changes params in place.
 
-It knows nothing of layers. What it remembers from step to step (a velocity, moments) are vectors of
-the same length, made at the first step. t counts the steps, from 1.
+An optimizer knows nothing of layers. What it keeps from step to step (a velocity, moments) are
+vectors of the same length, made at the first step. t counts the steps, from 1.
 
-In the code w and g are parts of params and grads, and rate is the learning rate at t.
-`in_two_threads` (threads.py) calls `step` for two parts of all vectors, at once; scratch is room
-for a result, so that no operation needs a new array.
+In the code w and g are parts of params and grads, and rate is the learning rate at step t.
+`in_two_threads` (threads.py) calls the inner function `step` for two parts of all vectors at once;
+scratch is an array for intermediate results, so that no operation needs a new one.
 """
 
 from abc import ABC, abstractmethod
@@ -23,12 +23,12 @@ Rate: TypeAlias = float | Callable[[int], float]
 
 
 class Optimizer(Slots, ABC):
-    """The contract: an `update(params, grads, rate)`, and the names of the vectors it remembers.
+    """The contract: `update(params, grads, rate)`, and `state_names`, the vectors that it keeps.
 
-    learning_rate: a positive number, or a function of the step count t that returns one, or 0; a
-    InputError is raised for anything else. Hyper-parameters may be set at any time, a learning rate
-    also to 0, and are checked whenever they are. An optimizer belongs to the model that it steps
-    first: its moments, t and a schedule would be wrong for another.
+    learning_rate: a positive number, or a schedule: a function of the step count t that returns a
+    number of 0 or more. Raises InputError for anything else. Hyper-parameters may be set at any
+    time, a learning rate then also to 0, and are checked each time. An optimizer belongs to the
+    first model that it steps: its vectors, t and its schedule would be wrong for another model.
 
     >>> def halve_every_1000(t):
     ...     return 0.1 * 0.5 ** (t // 1000)
@@ -36,8 +36,8 @@ class Optimizer(Slots, ABC):
     0.025
     """
 
-    # what each hyper-parameter must be: returned as a Python number, since one of NumPy's would
-    # bring a step to another precision
+    # Each hyper-parameter's check, which returns it as a Python number: a number of NumPy's would
+    # change the precision of a step.
     hyperparameters: Mapping[str, Callable[[str, Any], Any]] = {"learning_rate": checks.rate}
     _asked: tuple[Any, int, float] = (None, 0, 0.0)  # a schedule, its last t, and its answer
 
@@ -46,7 +46,7 @@ class Optimizer(Slots, ABC):
         self.learning_rate: Rate = checks.first_rate(learning_rate)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Check a hyper-parameter when it is set, by whomever."""
+        """Check a hyper-parameter whenever it is set."""
         if name in self.hyperparameters:
             value = self.hyperparameters[name](name, value)
         super().__setattr__(name, checks.python_number(value))
@@ -62,15 +62,15 @@ class Optimizer(Slots, ABC):
         return answer
 
     def step(self, params: Array, grads: Array) -> None:
-        """Change `params` in place by one step. Both are flat vectors of one length and dtype.
+        """Change `params` in place by one step. Both are flat vectors (P,) of one dtype.
 
-        What belongs to a layer that is not trainable stays, as does its part of the slots.
-
-        Raises InputError for vectors of another length, or another model's, than those before.
+        The parameters of frozen layers stay as they are, and so does what is kept for them.
+        Raises InputError if the vectors differ in length from each other or from those of earlier
+        steps, or belong to another model.
         """
         checks.same_length(params, grads, self.slots, type(self).__name__)
-        self.refuse_another_models(params)
-        rate = self.rate(self.t + 1)  # before anything changes: a function of t may raise
+        self.refuse_another_model(params)
+        rate = self.rate(self.t + 1)  # before anything changes: a schedule may raise
         self.belong_to(params)
         self.t += 1
         flush_subnormals(self.slots.values(), self.t)  # tiny numbers are slow: see threads.py
@@ -78,12 +78,13 @@ class Optimizer(Slots, ABC):
 
     @abstractmethod
     def update(self, params: Array, grads: Array, rate: float) -> None:
-        """Apply the equation of one step."""
+        """Change `params` in place by the equation of one step."""
 
     def equations(self, rate: float) -> tuple[str, ...]:
-        """Return what explain_step prints of a step: a short name, and the equation of update.
+        """Return what explain_step prints: a short name, and the equation of `update`.
 
-        And, where there is such a formula, by how much the gradient predicts that the loss falls.
+        A third text, if there is a formula for it: the decrease of the loss that the gradient
+        predicts (to first order).
         """
         return ()
 
@@ -96,9 +97,9 @@ class SGD(Optimizer):
 
     w: params, g: grads, rate: the learning rate at t.
 
-    learning_rate: 0.01, or a function of t. momentum: 0 (none), or more, below 1. Raises InputError
-    outside of these. (Sutskever, Martens, Dahl and Hinton, On the importance of initialization and
-    momentum in deep learning, 2013, equations 1 and 2.)
+    learning_rate: default 0.01, or a function of t. momentum: default 0 (none), below 1. Raises
+    InputError outside of these. (Sutskever, Martens, Dahl and Hinton, On the importance of
+    initialization and momentum in deep learning, 2013, equations 1 and 2.)
 
     >>> params = np.array([1.0, 2.0])
     >>> SGD(learning_rate=0.1).step(params, grads=np.array([10.0, 0.0]))
@@ -125,7 +126,7 @@ class SGD(Optimizer):
     def equations(self, rate: float) -> tuple[str, ...]:
         if self.momentum:
             name = f"SGD {rate:g}, momentum {self.momentum:g}"
-            return name, f"v <- {self.momentum:g} v - {rate:g} dW,  W <- W + v"
+            return name, f"velocity <- {self.momentum:g} velocity - {rate:g} dW,  W <- W + velocity"
         return f"SGD {rate:g}", f"W <- W - {rate:g} dW", f"{rate:g} |grad|^2"
 
 
@@ -138,12 +139,13 @@ class Adam(Optimizer):
         v = V (1 - beta2) / (1 - beta2^t)     beta1^(t-1), add up to (1 - beta1^t) / (1 - beta1)
         w <- w - rate m / (sqrt(v) + epsilon)
 
-    w: params, g: grads, rate: the learning rate at t.
+    w: params, g: grads, rate: the learning rate at t. m is the first moment, a mean of the latest
+    gradients; v is the second moment, a mean of their squares.
 
-    learning_rate: 1e-3, or a function of t. beta1: 0.9, beta2: 0.999; at least 0, below 1.
-    epsilon: 1e-8, positive. Raises InputError outside of these. (Kingma and Ba, Adam: A Method for
-    Stochastic Optimization, 2015, algorithm 1, whose moments are M (1 - beta1) and V (1 - beta2):
-    kept as sums, they need two passes less over all parameters.)
+    learning_rate: default 1e-3, or a function of t. beta1: default 0.9, beta2: default 0.999; each
+    at least 0, below 1. epsilon: default 1e-8, positive. Raises InputError outside of these.
+    (Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1, whose moments are
+    M (1 - beta1) and V (1 - beta2): kept as sums, they need two passes less over all parameters.)
 
     >>> params = np.array([1.0, 2.0])
     >>> Adam(learning_rate=0.1).step(params, grads=np.array([10.0, -0.001]))
@@ -193,4 +195,5 @@ class Adam(Optimizer):
         in_two_threads(step, params, grads, *self.slots.values())
 
     def equations(self, rate: float) -> tuple[str, ...]:
-        return f"Adam {rate:g}", f"W <- W - {rate:g} m / (sqrt(v) + {self.epsilon:g})"
+        update = f"W <- W - {rate:g} m / (sqrt(v) + {self.epsilon:g})"
+        return f"Adam {rate:g}", f"{update},  m and v: first and second moment of dW"

@@ -1,4 +1,4 @@
-"""What an optimizer keeps from step to step: t, vectors like the parameters, and of which model."""
+"""What an optimizer keeps from step to step: t, vectors (P,) like params, and whose they are."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -15,8 +15,8 @@ from tinynn.parameters import Array, Owner, frozen_in, owner_of
 Method: TypeAlias = Callable[..., None]
 
 
-def _keeps_what_is_frozen(method: Method) -> Method:
-    """Let an optimizer's `update`, or `step`, leave alone what belongs to frozen layers."""
+def _restores_frozen(method: Method) -> Method:
+    """Return an optimizer's `update`, or `step`, that puts the numbers of frozen layers back."""
 
     @wraps(method)
     def guarded(self: "Slots", params: Array, *rest: Any) -> None:
@@ -38,22 +38,22 @@ def _keeps_what_is_frozen(method: Method) -> Method:
 class Slots(Configured):
     """An optimizer's state: the step count t, and a vector for each name in `state_names`.
 
-    The vectors are made at the first step, of zeros. They belong to the model that was stepped.
+    The vectors are made at the first step, filled with 0. They belong to the model of that step.
     """
 
     state_names: tuple[str, ...] = ()
-    _owner: Owner | None = None  # of the vectors that it has stepped; None: no model's, so far
+    _owner: Owner | None = None  # the owner of the stepped vectors; None: not known so far
     _unpickled = False  # since its last step
 
     def __init_subclass__(cls) -> None:
-        """Guard what changes parameters in each optimizer, also in one that writes `step` anew."""
+        """Protect frozen layers in each optimizer, also in one that overrides `step`."""
         super().__init_subclass__()
         for name in ("update", "step"):
             own: Any = vars(cls).get(name)
             if getattr(own, "__isabstractmethod__", False):
-                return  # the contract itself, whose step calls update
+                return  # Optimizer itself, whose step calls update
             if own is not None:
-                setattr(cls, name, _keeps_what_is_frozen(own))
+                setattr(cls, name, _restores_frozen(own))
 
     def __init__(self) -> None:
         self._unpickled = False
@@ -61,7 +61,7 @@ class Slots(Configured):
         self.slots: dict[str, Array] = {}
 
     def belong_to(self, params: Array) -> None:
-        """Belong to this vector's model from now on; at the first step make the vectors."""
+        """Belong to the model of `params` from now on; at the first step make the vectors."""
         if not self.slots:
             self.slots = {name: np.zeros_like(params) for name in self.state_names}
         self._owner, self._unpickled = owner_of(params) or self._owner, False
@@ -69,8 +69,8 @@ class Slots(Configured):
     def _parts(self, place: slice) -> dict[str, Array]:
         return {name: vector[place].copy() for name, vector in self.slots.items()}
 
-    def refuse_another_models(self, params: Array) -> None:
-        """Raise InputError if these are another model's than those that it has stepped."""
+    def refuse_another_model(self, params: Array) -> None:
+        """Raise InputError if `params` belong to another model than in earlier steps."""
         ours, theirs = self._owner, owner_of(params)
         if ours is None or theirs is None or ours is theirs:
             return
@@ -78,29 +78,29 @@ class Slots(Configured):
             raise checks.another_model(type(self).__name__, self.t)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Where it was pickled apart from its model, it finds that again at its next step."""
+        """An optimizer that was pickled without its model recognizes it at the next step."""
         self.__dict__.update(state, _unpickled=True)
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next step depends on: t, and a copy of each vector."""
+        """Return everything that the next step depends on: t, and a copy of each vector."""
         return {"t": self.t, **{name: vector.copy() for name, vector in self.slots.items()}}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state()` was taken. Raises InputError for another optimizer's state."""
-        names = self.state_names if state.get("t") else ()  # none before the first step
+        """Set what `state()` returned. Raises InputError for the state of another optimizer."""
+        names = self.state_names if state.get("t") else ()  # no vectors before the first step
         checks.check_optimizer_state(state, names, type(self).__name__)
         self.t = int(state["t"])
         self.slots = {name: np.array(state[name]) for name in names}
-        self._owner = None  # of the model that it steps next
+        self._owner = None  # it belongs to the next model that it steps
 
     def check_state(
         self, state: Mapping[str, Any], numbers: Mapping[str, Any], params: Array
     ) -> None:
-        """Raise InputError unless `state` is one that a training of params can have left.
+        """Raise InputError if no training of `params` can have ended with `state`.
 
-        numbers: its hyper-parameters then, but for those that are functions.
+        numbers: the hyper-parameters in that training, without those that are functions.
         """
-        twin = copy.copy(self)  # which gets other vectors, and leaves these as they are
+        twin = copy.copy(self)  # it gets the vectors of `state`; this optimizer keeps its own
         twin.load_state(state)
         checks.kept_vectors(twin.slots, params)
         ours = self.config()

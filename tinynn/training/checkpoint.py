@@ -8,8 +8,9 @@ from tinynn.files.atomic import PathLike, refuse_no_place
 from tinynn.files.checkpoints import check_state, save_checkpoint
 from tinynn.files.lost_state import refuse_lost_state, refuse_stateful
 from tinynn.training.divergence import all_finite, diverged
-from tinynn.training.resume import is_of_this_run, refuse_what_would_be_lost, training_state
+from tinynn.training.resume import is_of_this_run
 from tinynn.training.run import Callback, Run
+from tinynn.training.run_state import refuse_what_would_be_lost, training_state
 
 
 class Checkpoint(Callback):

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.errors import InputError
+from tinynn.origin import is_own
 from tinynn.training.run import Callback, Run
 
 
@@ -45,9 +46,7 @@ class EarlyStopping(Callback):
     def on_train_begin(self, trainer: Run) -> None:
         if not trainer.resumed:  # what an earlier training left does not count
             self._forget()
-        others = [
-            one for one in trainer.callbacks if not type(one).__module__.startswith("tinynn.")
-        ]
+        others = any(is_own(type(callback)) for callback in trainer.callbacks)  # may measure it
         if self.monitor not in trainer.columns and not others:
             raise self._not_measured(trainer, trainer.columns)
         checks.should_rise(self.monitor)

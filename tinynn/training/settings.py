@@ -6,12 +6,15 @@ returns. What is told of data and functions stands in fingerprints.py.
 
 import platform
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from tinynn.configuration import Configured, to_json, unequal, with_defaults
+from tinynn.configuration import Configured, with_defaults
+from tinynn.configuration_json import to_json, unequal
 from tinynn.optimizers import Optimizer
+from tinynn.origin import OWN, marked_name
 from tinynn.parameters import Array
 from tinynn.threads import blas_pools
 from tinynn.training.asked_schedule import AskedSchedule
@@ -19,6 +22,9 @@ from tinynn.training.fingerprints import checksum, data_told, function_told, unl
 from tinynn.training.run import Run
 
 SCHEDULE = "a function of t"
+# tinynn's when checkpoints had the user's own classes by their names alone, too: in formats 1 and 2
+AT_FIRST = {"MeanSquaredError", "CrossEntropy", "SoftmaxCrossEntropy", "SGD", "Adam"}
+AT_FIRST |= {"EarlyStopping"}
 
 
 def run_settings(run: Run) -> dict[str, Any]:
@@ -134,9 +140,33 @@ def settings_as_now(settings: dict[str, Any], run: Run) -> dict[str, Any]:
     }
 
 
+def with_marked_classes(settings: Any, run: Run) -> Any:
+    """Return the settings of a checkpoint of format 1 or 2 with OWN before the user's classes.
+
+    One with a name that tinynn had even then is taken for the class of that name in this run.
+    """
+
+    def marked(told: dict[str, Any], thing: Configured | None) -> dict[str, Any]:
+        name, kind = told["class"], type(thing)
+        now = marked_name(kind) if kind.__name__ == name else name
+        return {**told, "class": now if name in AT_FIRST else OWN + name}
+
+    try:
+        callbacks = settings["callbacks"]
+        pairs = zip_longest(callbacks, taking_part(run)[: len(callbacks)])
+        return {
+            **settings,
+            "loss": marked(settings["loss"], run.loss),
+            "optimizer": marked(settings["optimizer"], run.optimizer),
+            "callbacks": [marked(told, callback) for told, callback in pairs],
+        }
+    except (TypeError, KeyError, AttributeError):  # they are none: the comparison says so
+        return settings
+
+
 def _filled(told: Any, thing: Configured) -> Any:
     kind = type(thing)
-    if not isinstance(told, dict) or told.get("class") != kind.__name__:
+    if not isinstance(told, dict) or told.get("class") != marked_name(kind):
         return told
     now = with_defaults(told, kind)
     now.pop("path", None)
@@ -148,7 +178,7 @@ def _description(thing: Configured) -> dict[str, Any]:
     config = {
         name: _argument(value, kind) for name, value in thing.config().items() if name != "path"
     }
-    return {"class": kind, **config}
+    return {"class": marked_name(type(thing)), **config}
 
 
 def _argument(value: Any, kind: str) -> Any:

@@ -17,8 +17,9 @@ from tinynn.parameters import Array
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.divergence import all_finite, diverged
 from tinynn.training.guessing import best_guess
-from tinynn.training.resume import Restored, batch_before, begin, begun, restore
+from tinynn.training.resume import Restored, restore
 from tinynn.training.run import Callback, History, Run, RunningTotals
+from tinynn.training.run_state import begin, begun
 
 
 class Trainer(Run):
@@ -105,10 +106,8 @@ class Trainer(Run):
         self.resumed, self.checkpoint, self.settings = resume_from is not None, "", None
         self.epochs = epochs if self.resumed else self.epoch + epochs
         if resume_from is not None:
-            restored = restore(self, resume_from)
-            self.batch = batch_before(self) if self.step else self.batch
-            return restored
-        self.optimizer.refuse_another_models(self.model.params)
+            return restore(self, resume_from)
+        self.optimizer.refuse_another_model(self.model.params)
         if any(isinstance(callback, Checkpoint) for callback in self.callbacks):
             begin(self)
         return None

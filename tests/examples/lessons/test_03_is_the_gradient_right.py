@@ -76,7 +76,7 @@ def test_the_report_points_at_the_bug(lesson):
     assert three.report.culprit.name == "2.MyDense.x"
     assert "if W is transposed" in three.report.diagnosis
     verdicts = [row.verdict for row in three.report.rows]
-    assert verdicts == ["ok"] * 7 + ["WRONG"] + ["fed"] * 4
+    assert verdicts == ["ok"] * 7 + ["WRONG"] + ["follows"] * 4
     mended = three.network(three.ReLU(), Dense(4), three.ReLU())
     assert three.check_gradients(mended, three.loss, three.x[:5], three.y[:5]).ok
 
@@ -138,7 +138,7 @@ def test_the_picture_shows_the_report(lesson):
     three = lesson("03")
     panel = three.drawn[1]
     assert panel.words == ("Where is the bug?", "worst relative error", "")
-    assert panel.legend == ["tolerance", "ok", "WRONG", "fed"]
+    assert panel.legend == ["tolerance", "ok", "WRONG", "follows"]
     places = [label.get_text() for label in panel.axes.get_yticklabels()]
     bars = {
         places[round(bar.get_y() + bar.get_height() / 2)]: (group.get_label(), bar.get_width())

@@ -100,6 +100,7 @@ def test_three_layers_without_an_activation_function_are_one(lesson):
     assert np.allclose(middle, (logits(a) + logits(b) + logits(c)) / 3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_answer_to_the_first_question(lesson):
     """Deep: two layers of 8, with 114 parameters, outdo one of 128, with 642: 0.8 to 0.6."""
     six = lesson("06")
