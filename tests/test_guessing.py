@@ -1,4 +1,4 @@
-"""What a network has to beat, on numbers by hand, and who is warned that it does not."""
+"""The loss of guessing, on numbers by hand, and the warning if a network stays above it."""
 
 import warnings
 from types import SimpleNamespace
@@ -54,7 +54,7 @@ class Weighted(Loss):
 
 
 class Picky(MeanAbsoluteError):
-    """Refuses an answer that is the same for all."""
+    """Refuses a prediction that is the same for all samples."""
 
     def forward(self, p, y):
         if len(p) > 1 and (p == p[0]).all():
@@ -69,7 +69,7 @@ def model(outputs=1, *last):
 # What guessing costs
 
 
-def test_of_numbers_it_is_the_mean_of_the_variances_of_the_columns():
+def test_for_numbers_the_loss_of_guessing_is_the_mean_of_the_variances_of_the_columns():
     y = np.array([[0.0, 10.0], [2.0, 10.0], [4.0, 16.0]])  # variances 8 / 3 and 8
     guess = best_guess(model(2), MeanSquaredError(), y)
     assert guess.loss == pytest.approx((8 / 3 + 8) / 2)
@@ -78,7 +78,7 @@ def test_of_numbers_it_is_the_mean_of_the_variances_of_the_columns():
     assert guess.std == pytest.approx(np.sqrt((8 / 3 + 8) / 2))
 
 
-def test_it_is_exact_far_from_0_and_for_tiny_targets():
+def test_the_loss_of_guessing_is_exact_far_from_0_and_for_tiny_targets():
     for y in (1e9 + SCALED, 1e-6 * SCALED.astype(np.float32)):
         size = np.sqrt(best_guess(model(), MeanSquaredError(), y).loss)
         assert size == pytest.approx(y.std(dtype=float), rel=1e-5)
@@ -88,13 +88,13 @@ def test_it_is_exact_far_from_0_and_for_tiny_targets():
 @pytest.mark.parametrize(
     ("loss", "last"), [(CrossEntropy(), [Softmax]), (SoftmaxCrossEntropy(), [])]
 )
-def test_of_classes_it_is_the_entropy_of_their_shares(labels, loss, last):
+def test_for_classes_the_loss_of_guessing_is_the_entropy_of_their_shares(labels, loss, last):
     guess = best_guess(model(2, *[kind() for kind in last]), loss, np.array(labels))
     assert guess.loss == pytest.approx(-0.75 * np.log(0.75) - 0.25 * np.log(0.25))
     assert guess.classes == 2
 
 
-def test_of_soft_rows_it_is_the_entropy_of_their_mean():
+def test_for_soft_rows_the_loss_of_guessing_is_the_entropy_of_their_mean():
     y = np.array([[0.8, 0.2], [0.4, 0.6]])
     guess = best_guess(model(2, Softmax()), CrossEntropy(), y)
     assert guess.loss == pytest.approx(-0.6 * np.log(0.6) - 0.4 * np.log(0.4))
@@ -115,7 +115,7 @@ def test_the_floor_of_soft_rows_is_their_own_entropy_and_of_hard_ones_0(loss, la
 
 
 class Remembers(Loss):
-    """Each call makes the next ones larger, as an average over batches does."""
+    """A loss with state: each call makes the next ones larger, as an average over batches may."""
 
     def __init__(self):
         self.calls = 0
@@ -128,7 +128,7 @@ class Remembers(Loss):
         return 2 * (p - y) / p.size * (1 + self.calls)
 
 
-def test_a_loss_with_a_memory_is_left_as_it_is_by_who_looks():
+def test_the_state_of_a_loss_stays_as_it_is():
     loss, net, y = Remembers(), model(), RNG.normal(size=(40, 1))
     best_guess(net, loss, y)
     diagnose(net, loss, X[:40], y)
@@ -161,7 +161,7 @@ def test_a_loss_of_ones_own_says_itself_what_guessing_costs():
         (Picky(), RNG.normal(size=(9, 1))),
     ],
 )
-def test_where_it_is_not_known_it_is_infinite(loss, y):
+def test_where_the_loss_of_guessing_is_not_known_it_is_infinite(loss, y):
     guess = best_guess(model(), loss, y)
     assert guess.loss == np.inf
     assert not guess.unscaled
@@ -172,7 +172,7 @@ def test_one_class_only_leaves_nothing_to_guess():
     assert best_guess(model(2), SoftmaxCrossEntropy(), np.zeros(5, int)).loss == np.inf
 
 
-def test_large_data_are_asked_in_part_from_all_over(monkeypatch):
+def test_of_large_data_an_evenly_distributed_part_is_taken(monkeypatch):
     monkeypatch.setattr("tinynn.training.guessing.MOST", 100)
     y = np.sort(RNG.normal(size=(1000, 1)), axis=0)
     assert best_guess(model(), MeanSquaredError(), y).loss == pytest.approx(y.var(), rel=0.05)
@@ -299,7 +299,7 @@ def test_the_limit_for_classes_is_twice_the_loss_of_guessing_among_them(above, e
 
 
 @pytest.mark.parametrize("which", ["x", "y"])
-def test_one_outlier_in_sixty_is_no_other_scale(which):
+def test_one_outlier_in_sixty_does_not_count_as_another_scale(which):
     trainer = Trainer(model(), MeanSquaredError(), SGD(1e-9))
     held = {"x": X[200:260].copy(), "y": SCALED[200:260].copy()}
     held[which][3] = 3000

@@ -119,7 +119,7 @@ def straight(tmp_path_factory):
     return {name: Run(folder / name, name).fit().outcome() for name in OPTIMIZERS}
 
 
-def test_the_oracle_is_no_trivial_run(straight):
+def test_the_oracle_is_not_a_trivial_run(straight):
     assert straight["adam"]["step"] == 4 * STEPS
     assert len(straight["adam"]["csv"]) == 4
     assert len({outcome["params"] for outcome in straight.values()}) == 3
@@ -192,7 +192,7 @@ def test_without_validation_too(tmp_path):
 
 
 @pytest.mark.parametrize("stop_at", [3, 10, 14, 15, 20])
-def test_early_stopping_remembers(tmp_path, stop_at):
+def test_early_stopping_keeps_its_state(tmp_path, stop_at):
     # labels by chance: the loss on others soon rises, and the best weights are of an early epoch
     never_stopped = Run(tmp_path / "a", patience=2).fit(epochs=30)
     last = never_stopped.trainer.epoch
@@ -210,7 +210,7 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
 
 
 class Remembers(Callback):
-    """A memory with arrays and nested lists, as a callback of one's own may have."""
+    """A callback whose state has arrays and nested lists, as a user's own may."""
 
     def __init__(self):
         self.seen = []
@@ -229,7 +229,7 @@ class Remembers(Callback):
         self.seen = state["seen"]
 
 
-def test_a_callback_of_ones_own_remembers(tmp_path):
+def test_a_callback_of_ones_own_keeps_its_state(tmp_path):
     def run(stop_at=None, resume=False):
         made, memory = Run(tmp_path, log=f"{stop_at}.csv"), Remembers()
         made.callbacks.insert(0, memory)
@@ -433,8 +433,8 @@ def test_the_environment_knows_versions_threads_and_the_processors_kernels():
         ("NPY_DISABLE_CPU_FEATURES", None, "instructions"),
     ],
 )
-def test_another_processor_is_known_by_what_it_chooses(variable, value, name):
-    """A processor of another kind is played by the variables that let one choose like it."""
+def test_another_processor_is_recognised_by_the_kernels_that_it_chooses(variable, value, name):
+    """Environment variables let this processor choose the kernels of another."""
     if value is None:
         value = next(
             iter(tinynn.training.resume.environment()["instructions"].split()[-1:]), "AVX2"
@@ -517,7 +517,7 @@ class AddsAFigure(Callback):
         trainer.history.epochs[-1]["size of the weights"] = "large"
 
 
-def test_a_callbacks_own_figures_in_the_history_come_back(tmp_path):
+def test_a_callbacks_own_metrics_in_the_history_come_back(tmp_path):
     path = tmp_path / "run.npz"
     small_run(path, epochs=1, callbacks=[AddsAFigure()])
     trainer = small_run(path, epochs=2, resume=True, callbacks=[AddsAFigure()])
@@ -680,7 +680,7 @@ def test_another_runs_checkpoint_is_not_overwritten(tmp_path):
     assert (tmp_path / "run.npz").read_bytes() == before
 
 
-def test_nor_is_it_by_a_run_that_was_resumed_or_trained_before(tmp_path):
+def test_another_runs_checkpoint_is_not_overwritten_by_a_resumed_or_second_run_either(tmp_path):
     small_run(tmp_path / "run.npz", epochs=1)
     small_run(tmp_path / "other.npz", epochs=2)
     before = (tmp_path / "other.npz").read_bytes()

@@ -1,4 +1,4 @@
-"""Each rule of the doctor, on records of a training written by hand, at both sides of its limit."""
+"""Each rule of the doctor, on training records written by hand, on both sides of its limit."""
 
 import dataclasses
 import re
@@ -46,7 +46,7 @@ def healthy():
 
 
 def numbers():
-    """The same of one number to be predicted, of mean 0 and standard deviation 1."""
+    """The same for a target that is one number, of mean 0 and standard deviation 1."""
     record = healthy()
     record.classes, record.class_shares, record.training_counts, record.validation_counts = (
         None,
@@ -127,13 +127,13 @@ def classes_in_a_batch(count):
 
 
 def guessed(share=1.0, right=0.1):
-    """All is as it would be if nothing were learnt."""
+    """Return a change of a record: the network has learnt nothing."""
     rows = {"loss": share * LN10, "accuracy": right, "val_loss": LN10, "val_accuracy": right}
     return both(last_row(**rows), losses(*[LN10] * 10))
 
 
 def later(factor):
-    """The gradient at the lowest layer, from step 16 on, as a share of that at the loss."""
+    """The gradient at the first layer, from step 16 on, as a share of that at the loss."""
 
     def change(record):
         for one in record.steps:
@@ -539,7 +539,7 @@ def test_labels_are_not_blamed_before_steps_that_are_large():
     assert finding_of(record, "at_chance") == usual
 
 
-def test_a_rare_class_is_no_matter_of_shuffled_labels():
+def test_a_rare_class_is_not_reported_as_shuffled_labels():
     record = healthy()
     rare(0.01)(record)
     (problem,) = apply_rules(record).problems
@@ -559,7 +559,7 @@ def test_a_rare_class_is_no_matter_of_shuffled_labels():
 
 
 @pytest.mark.parametrize(("loss", "level"), [(0.872, "fine"), (0.8951, "problem")])
-def test_soft_targets_are_judged_by_what_is_above_their_own_entropy(loss, level):
+def test_the_loss_of_soft_targets_is_compared_after_their_own_entropy_is_subtracted(loss, level):
     """The least loss of 0.8 + 0.02 and nine times 0.02 is 0.8669; guessing, of 99 to 1, 0.8951."""
     record = healthy()
     rare(0.01)(record)
@@ -594,7 +594,7 @@ def test_imbalance_is_found_only_where_the_largest_class_is_what_is_predicted(ri
     assert finding_of(record, "imbalance").level == level
 
 
-def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_no_matter_of_labels():
+def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_not_a_fault_of_labels():
     record = healthy()
     both(rare(0.2, times=250), last_row(accuracy=0.71), slowly(0.9, 0.8, 0.75, 0.7, 0.66))(record)
     (note,) = apply_rules(record).notes
@@ -622,7 +622,7 @@ def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_no_matter_of
     [(5e-3, False, "problem"), (9e-4, False, "fine"), (1.1e-3, False, "problem"),
      (0.049, True, "fine"), (0.051, True, "problem")],
 )  # fmt: skip
-def test_batches_that_vary_are_no_steps_too_large(moved, falls, level):
+def test_batches_whose_loss_varies_are_not_reported_as_large_steps(moved, falls, level):
     record = numbers()
     both(losses(0.5, 2, 8, *[4.0] * 7), every_step(update_ratio={"W": moved}))(record)
     slowly(4.3, 4.2, 4.1, 4.0 if falls else 4.15)(record)
@@ -631,7 +631,7 @@ def test_batches_that_vary_are_no_steps_too_large(moved, falls, level):
         assert "differs between batches" in finding_of(record, "large_steps").title
 
 
-def test_a_common_class_of_seven_in_ten_is_no_imbalance():
+def test_a_class_of_seven_in_ten_samples_is_not_reported_as_imbalance():
     record = healthy()
     rare(0.3)(record)
     assert [problem.name for problem in apply_rules(record).problems] == ["at_chance"]
@@ -698,7 +698,7 @@ def test_better_than_guessing_is_reported_only_where_it_is_true():
     assert finding_of(record, "validation").title == unknown
 
 
-def test_a_validation_loss_that_rises_with_the_training_loss_is_no_overfitting():
+def test_a_validation_loss_that_rises_with_the_training_loss_is_not_overfitting():
     record = healthy()
     overfits(0.8, 0.7, 0.9, 0.9)(record)
     record.epochs[-1]["loss"] = 0.6
@@ -717,7 +717,7 @@ def test_where_all_are_of_one_class_no_training_is_at_chance():
     assert finding_of(record, "imbalance").level == "unknown"
 
 
-def test_targets_that_are_all_equal_are_no_matter_of_guessing():
+def test_targets_that_are_all_equal_are_not_compared_with_guessing():
     record = numbers()
     record.guess = Guess(np.inf, np.full(1, 3.0), 0, np.zeros(1))
     last_row(loss=7.0)(record)
@@ -779,7 +779,7 @@ def test_after_few_steps_it_is_too_early_to_tell():
 
 
 def test_a_network_as_good_as_the_mean_is_not_called_healthy_nor_a_problem():
-    """As where x tells a twentieth of y and the rest is noise."""
+    """For example, x explains a twentieth of y, and the rest is noise."""
     record = numbers()
     stands(0.96)(record)
     report = apply_rules(record)
@@ -905,7 +905,7 @@ def test_the_layer_with_the_largest_share_of_inactive_units_is_named():
     assert finding_of(record, "inactive_at_start").seen == "97% of the outputs of 3.ReLU are 0"
 
 
-def test_initial_weights_are_not_judged_where_step_1_was_not_recorded():
+def test_initial_weights_are_not_checked_where_step_1_was_not_recorded():
     record = healthy()
     bad = first(
         symmetric_units=["0.Dense.W"], inactive={"1.ReLU": 1.0}, gradient=by_depth(1, 1, 1e-9)
@@ -1040,7 +1040,7 @@ def test_a_step_is_large_from_a_twentieth_of_the_weights_on(step, blamed):
 
 
 @pytest.mark.parametrize(("right", "level"), [(0.29, "unknown"), (0.31, "problem")])
-def test_validation_is_held_against_training_that_has_learnt_a_fifth_more_than_guessing(
+def test_validation_is_compared_with_guessing_only_if_training_is_a_fifth_better_than_guessing(
     right, level
 ):
     record = healthy()
