@@ -32,7 +32,7 @@ def no_second_thread() -> None:
 
 def no_flush() -> None:
     """Leave subnormal numbers where they are."""
-    threads.SWEEP_EVERY = 2**62
+    threads.FLUSH_EVERY = 2**62
 
 
 def none() -> None:

@@ -40,7 +40,7 @@ def layers_to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
 def layers_from_json(
     entries: Iterable[Mapping[str, Any]], own: Iterable[Callable[..., Any]] = ()
 ) -> list[Layer]:
-    """Return fresh layers, as `layers_to_json` has told them.
+    """Return fresh layers, from what `layers_to_json` returned.
 
     own: the classes and initializers of the user's own among them. Raises InputError for one of
     tinynn's name that is not used, where tinynn's is: which of the two was meant?

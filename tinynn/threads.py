@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 WORTH_A_THREAD = 2**17  # numbers; handing fewer over takes longer than working on them
-SWEEP_EVERY = 100  # steps
+FLUSH_EVERY = 100  # steps
 
 _scratch = threading.local()  # an array for each dtype that a thread has worked on
 
@@ -168,7 +168,7 @@ def flush_subnormals(vectors: Iterable[npt.NDArray[Any]], t: int) -> None:
     >>> m
     array([0.e+00, 0.e+00, 1.e-37,    nan], dtype=float32)
     """
-    if t % SWEEP_EVERY:
+    if t % FLUSH_EVERY:
         return
 
     def sweep(vector: npt.NDArray[Any], scratch: npt.NDArray[Any]) -> None:
