@@ -5,6 +5,8 @@
 
 What comes back is what went in, types and all: a tuple is no list, and NumPy's float32 no float,
 or a run that goes on with it would round otherwise. What could not come back so is refused.
+A configuration is written by configuration_json.py instead, as one text without arrays beside it,
+in which NumPy's 3 is 3: it is compared, and may be made by hand.
 """
 
 import json
