@@ -34,6 +34,7 @@ from tinynn.training.settings import (
     settings_as_now,
     settings_differences,
     with_marked_classes,
+    without_watchers,
 )
 
 
@@ -107,7 +108,7 @@ def _read(run: Run, path: PathLike) -> tuple[Sequential, dict[str, Any]]:
         ) from error
     if version < MARKED:
         state["settings"] = with_marked_classes(state["settings"], run)
-    return model, state
+    return model, without_watchers(state, run)
 
 
 def _with_names_of_now(state: Any) -> Any:

@@ -30,6 +30,10 @@ SCHEDULE = "a function of t"
 # tinynn's when checkpoints had the user's own classes by their names alone, too: in formats 1 and 2
 AT_FIRST = {"MeanSquaredError", "CrossEntropy", "SoftmaxCrossEntropy", "SGD", "Adam"}
 AT_FIRST |= {"EarlyStopping"}
+ONLY_WATCHES = (
+    "A callback of yours that only watches is not compared: write affects_training = False in its "
+    "class."
+)
 
 
 def run_settings(run: Run) -> dict[str, Any]:
@@ -51,6 +55,7 @@ def settings_differences(theirs: dict[str, Any], run: Run, same_python: bool) ->
     ours = _data(run)
     for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
         differences += data_differences(name, theirs["data"].get(name), ours.get(name))
+    differences += _hint(differences, *(settings["callbacks"] for settings in pair))
     frozen = "; set layer.trainable as it was when that run began, before you call fit"
     return [line + frozen if line.startswith("frozen") else line for line in differences]
 
@@ -72,7 +77,7 @@ def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
         if callable(now) and now is not function:
             return [f"optimizer.{name}: a function of t against another one"]
     then, now = _without_data(settings), _descriptions(run)
-    callbacks = affecting_callbacks(run)
+    callbacks, described = affecting_callbacks(run), (then["callbacks"], now["callbacks"])
     for one in (then, now):
         one["frozen"] = []  # which layers are trained may change, and checkpoints keep it
         one["optimizer"] = one["optimizer"]["class"]
@@ -81,7 +86,15 @@ def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
             description["class"] if callback.state() else _numbers_and_texts(description)
             for callback, description in zip(callbacks, one["callbacks"], strict=False)
         ]
-    return unequal(then, now)
+    differences = unequal(then, now)
+    return differences + _hint(differences, *described)
+
+
+def _hint(differences: list[str], *described: list[dict[str, Any]]) -> list[str]:
+    """Return a line on callbacks that only watch, if one of the user's own may have changed."""
+    changed = any(line.startswith("callbacks") for line in differences)
+    own = any(one["class"].startswith(OWN) for callbacks in described for one in callbacks)
+    return [ONLY_WATCHES] if changed and own else []
 
 
 def _numbers_and_texts(description: dict[str, Any]) -> dict[str, Any]:
@@ -167,6 +180,22 @@ def with_marked_classes(settings: Any, run: Run) -> Any:
         }
     except (TypeError, KeyError, AttributeError):  # they are none: the comparison says so
         return settings
+
+
+def without_watchers(state: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Return a training state without what it has of callbacks that only watch in this run.
+
+    When it was written their classes did not say so yet.
+    """
+    names = {marked_name(type(callback)) for callback in run.callbacks}
+    names -= {marked_name(type(callback)) for callback in affecting_callbacks(run)}
+    try:
+        pairs = zip(state["settings"]["callbacks"], state["callbacks"], strict=True)
+        kept = [pair for pair in pairs if pair[0]["class"] not in names]
+    except (ValueError, TypeError, KeyError):  # whoever checks the state says so
+        return state
+    settings = {**state["settings"], "callbacks": [description for description, _ in kept]}
+    return {**state, "settings": settings, "callbacks": [own for _, own in kept]}
 
 
 def _with_gained(description: Any, thing: Configured) -> Any:
