@@ -1,4 +1,4 @@
-"""The main job on the real Fashion-MNIST, three seeds of it: the figures that the README quotes."""
+"""The main job on the real Fashion-MNIST with three seeds: the numbers that the README quotes."""
 
 import json
 import re

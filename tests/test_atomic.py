@@ -1,4 +1,4 @@
-"""Protects files, of whatever kind, from being seen, or left, half written."""
+"""Protects files of every kind: nobody ever reads or finds one that is half written."""
 
 import errno
 import os
@@ -46,7 +46,7 @@ def write(name, path):
 
 
 def write_elsewhere(path, code):
-    """Run code in a process of its own, which it may end."""
+    """Run code in a process of its own, which the code may end."""
     command = [sys.executable, "-c", f"path = {str(path)!r}\n{BEGIN}{code}"]
     return subprocess.run(command, timeout=120).returncode
 
@@ -73,7 +73,7 @@ def test_a_killed_writer_leaves_the_old_file_and_the_next_one_clears_what_else_i
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_folder_given_as_path_is_told_by_its_own_name(tmp_path, name):
+def test_a_folder_given_as_path_is_reported_by_its_own_name(tmp_path, name):
     (tmp_path / name).mkdir()
     with pytest.raises(IsADirectoryError) as caught:
         write(name, tmp_path / name)
@@ -165,10 +165,10 @@ def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("number", "works"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)]
 )
-def test_a_drive_that_cannot_sync_a_folder_is_used_and_a_broken_one_told(
+def test_a_drive_that_cannot_sync_a_folder_is_used_and_a_broken_one_is_reported(
     tmp_path, monkeypatch, number, works
 ):
-    """As a folder that a virtual machine shares; such a drive cannot be had in a test."""
+    """A folder shared by a virtual machine is such a drive; a test has to imitate it."""
     fsync = os.fsync
 
     def of_files_alone(descriptor):
@@ -198,7 +198,7 @@ trainer.fit(x, y, epochs=2, callbacks=[Late(), CSVLogger(path)])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
-def test_a_log_that_is_written_anew_for_another_column_is_never_lost(tmp_path):
+def test_a_log_that_is_rewritten_for_another_column_is_never_lost(tmp_path):
     path = tmp_path / "log.csv"
     assert write_elsewhere(path, ANOTHER_COLUMN) == -signal.SIGKILL
     assert len(path.read_text().splitlines()) == 2  # the header and the first epoch

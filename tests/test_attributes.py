@@ -1,4 +1,4 @@
-"""Protects what is set from outside: names of other libraries, and slips, are told."""
+"""Protects attributes that users set: misspelt names and those of other libraries are refused."""
 
 import copy
 import pickle
@@ -115,7 +115,7 @@ def add_in_place(model):
     ],
 )
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_the_list_of_layers_cannot_be_changed_and_the_words_say_what_can(change, way):
+def test_the_list_of_layers_cannot_be_changed_and_the_message_says_what_can(change, way):
     model = way(network())
     before, x = model.layers, np.ones((2, 2))
     out = model.predict(x)
@@ -134,7 +134,7 @@ def test_layers_read_like_any_sequence():
     assert len(model.layers) == 4
 
 
-def test_the_layers_are_no_list_to_copy_and_may_be_added_to_a_tuple():
+def test_layers_cannot_be_copied_alone_and_may_be_added_to_a_tuple():
     model, more = network(), ReLU()
     assert model.layers + (more,) == (*model.layers, more)  # noqa: RUF005
     with pytest.raises(ValueError, match=r"list\(model\.layers\).*copy\.deepcopy\(model\)"):
@@ -157,7 +157,7 @@ def test_what_a_layer_is_made_of_cannot_be_deleted(name):
     assert hasattr(layer, name)
 
 
-def test_what_a_batch_left_and_notes_can_be_deleted():
+def test_caches_and_notes_can_be_deleted():
     model = network()
     model.forward(np.ones((2, 2)))
     layer = model.layers[0]
@@ -336,7 +336,7 @@ def test_what_a_class_of_ones_own_declares_or_mentions_can_be_set_from_outside(n
     assert getattr(thing, name) == 3
 
 
-def test_a_slip_at_a_class_of_ones_own_is_refused():
+def test_a_misspelt_attribute_of_a_class_of_ones_own_is_refused():
     with pytest.raises(ValueError, match=r"no frist of Own.*Did you mean first\?"):
         Own().frist = 2
 
@@ -352,7 +352,7 @@ class Bag(Callback):
         self.__dict__.update(state)
 
 
-def test_a_class_that_sets_attributes_by_any_name_may_have_any():
+def test_a_class_that_uses_setattr_may_have_any_attribute():
     assert WithAnyName(colour=1).colour == 1
     bag = Bag()
     bag.colour = 2
@@ -442,7 +442,7 @@ def test_a_mock_of_a_collaborator_can_be_put_in():
 
 
 class Notes(Callback):
-    """Leaves notes on all that it meets."""
+    """Leaves notes on all objects that it gets."""
 
     def on_train_begin(self, trainer):
         trainer.f1, trainer.losses, trainer.lowest = 0.5, [], 1
@@ -494,14 +494,14 @@ class Square(Layer):
         return dout * 2 * np.sqrt(remembered(self))
 
 
-def test_functions_may_keep_and_read_what_is_a_layers():
+def test_functions_may_set_and_read_attributes_of_a_layer_of_ones_own():
     model = Sequential([Square(), Dense(2)], input_shape=(3,))
     model.forward(np.full((2, 3), 3.0))
     assert (remembered(model.layers[0]) == 9).all()
 
 
 @pytest.mark.parametrize("kind", [Dense, ReLU])
-def test_functions_may_keep_something_on_a_layer_of_tinynn(kind):
+def test_functions_may_set_attributes_of_a_layer_of_tinynn(kind):
     def keep(layer, x):
         layer.cache = x
 
@@ -538,7 +538,7 @@ class Both(Callback, Delegate):
     pass
 
 
-def test_the_getattr_of_a_class_behind_is_asked():
+def test_the_getattr_of_another_base_class_is_used():
     assert Both().colour == "red"
     with pytest.raises(AttributeError, match="no color here"):
         Both().color  # noqa: B018
@@ -569,13 +569,13 @@ class LayerOfAnother(Layer, Inner):
 
 
 @pytest.mark.parametrize("kind", [CallbackOfAnother, LayerOfAnother])
-def test_a_class_that_asks_another_object_is_copied(kind):
+def test_a_class_that_delegates_to_another_object_is_copied(kind):
     thing = kind()
     for twin in (thing, copy.copy(thing), copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
         assert twin.colour == "blue"
 
 
-def test_a_callback_of_ones_own_may_be_handed_the_model():
+def test_a_callback_of_ones_own_may_get_the_model():
     callback = Both()
     callback.model = callback.trainer = None
     with pytest.raises(ValueError, match="Each event is given the trainer"):
@@ -583,7 +583,7 @@ def test_a_callback_of_ones_own_may_be_handed_the_model():
 
 
 class ManyNames(Layer):
-    """It keeps what other libraries call so, and what is nearly another name of it."""
+    """Its attributes have names of other libraries, and names that are similar to each other."""
 
     def __init__(self, rate=0.5, activation=None):
         self.rate = rate
@@ -599,7 +599,7 @@ class ManyNames(Layer):
         return dout
 
 
-def test_a_class_of_ones_own_may_keep_what_it_likes():
+def test_a_class_of_ones_own_may_have_any_attributes():
     layer = Sequential([ManyNames()], input_shape=(2,)).layers[0]
     layer.trainable, layer.kernel, layer.cache, layer.norms = False, 1, 2, 3
     layer.rates2, layer.rate2 = 4, 5
@@ -637,7 +637,7 @@ class Freezer(Callback):
         trainer.model.layers[0].requires_grad = False
 
 
-def test_a_callback_that_sets_what_another_library_has_is_told():
+def test_a_callback_that_sets_an_attribute_of_another_library_is_refused():
     with pytest.raises(ValueError, match=r"no requires_grad of 0\.Dense\. Did you mean trainable"):
         fit(trainer(), Freezer())
 
@@ -679,7 +679,7 @@ ABSENT = [
 
 
 @pytest.mark.parametrize(("make", "name", "said"), ABSENT, ids=[row[1] for row in ABSENT])
-def test_a_name_of_another_library_or_a_near_one_is_told_the_right_one(make, name, said):
+def test_for_a_name_of_another_library_or_a_similar_name_the_right_one_is_named(make, name, said):
     thing = make()
     assert not hasattr(thing, name)
     with pytest.raises(AttributeError) as error:

@@ -1,4 +1,4 @@
-"""Protects the way from a data set to batches: nothing is lost, doubled, mixed up or copied."""
+"""Protects the way from a data set to batches: no sample is lost, doubled or mixed up."""
 
 import tracemalloc
 

@@ -1,4 +1,4 @@
-"""Protects what happens around training: the log, the bar, the checkpoint, the early stop."""
+"""Protects the callbacks: the log, the progress bar, the checkpoint, early stopping."""
 
 import csv
 import io
@@ -60,7 +60,7 @@ class At(Callback):
 
 
 class Scripted(Trainer):
-    """A trainer whose validation figures come from a script; it keeps the weights of each epoch."""
+    """A trainer whose validation metrics come from a list; it keeps the weights of each epoch."""
 
     script = ()
     figure = "loss"
@@ -179,7 +179,7 @@ def test_accuracy_should_rise():
     assert run.model.params.tobytes() == run.kept[1].tobytes()
 
 
-def test_a_training_figure_can_be_watched():
+def test_a_metric_of_training_can_be_watched():
     run = Trainer(trainer().model, CrossEntropy(), SGD(1e-30))  # nothing changes: never better
     history = run.fit(X, Y, 9, 20, callbacks=[EarlyStopping(monitor="loss", patience=3)])
     assert len(history.epochs) == 4
@@ -192,7 +192,7 @@ def test_a_training_figure_can_be_watched():
         ("lose", "cannot watch 'lose': this training measures epoch, loss, accuracy"),
     ],
 )
-def test_a_figure_that_nobody_measures_is_refused_before_the_first_step(monitor, message):
+def test_a_metric_that_nobody_measures_is_refused_before_the_first_step(monitor, message):
     run = trainer()
     with pytest.raises(ValueError, match=message):
         run.fit(X, Y, 2, 8, callbacks=[EarlyStopping(monitor=monitor)])
@@ -282,7 +282,7 @@ def test_the_bar_shows_loss_accuracy_images_per_second_and_time_left(monkeypatch
         assert any(expected in line for line in shown), expected
 
 
-def test_the_bars_figures_are_the_means_so_far(monkeypatch):
+def test_the_bar_shows_the_means_so_far(monkeypatch):
     stream = Terminal()
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(sys, "stderr", stream)
@@ -307,7 +307,7 @@ def test_the_bar_is_gone_when_training_ends_or_is_stopped(monkeypatch, stop_at):
     assert stream.getvalue().split("\r")[-1].strip() == ""
 
 
-def test_the_bar_bears_a_training_in_which_no_epoch_is_left(tmp_path):
+def test_the_bar_works_in_a_training_with_no_epoch_left(tmp_path):
     path = tmp_path / "run.npz"
     trainer().fit(X, Y, 1, 20, callbacks=[ProgressBar(), Checkpoint(path)])
     run = trainer()
@@ -343,7 +343,7 @@ def saves(monkeypatch):
         ),
     ],
 )
-def test_checkpoints_come_at_their_moments(tmp_path, saves, settings, expected):
+def test_checkpoints_are_written_at_the_moments_asked_for(tmp_path, saves, settings, expected):
     path = tmp_path / "run.npz"
     trainer().fit(X, Y, 5, 8, callbacks=[Checkpoint(path, **settings)])
     assert saves == expected
@@ -376,7 +376,7 @@ def test_the_checkpoint_is_written_after_all_other_callbacks(tmp_path):
         assert '"count": 1' in str(archive["training"])
 
 
-def test_other_callbacks_are_told_in_the_order_given():
+def test_other_callbacks_are_called_in_the_order_given():
     order = []
     first, second = (At("on_epoch_end", lambda run, i=i: order.append(i)) for i in (1, 2))
     trainer().fit(X, Y, 2, 20, callbacks=[first, second])

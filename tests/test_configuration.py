@@ -1,4 +1,4 @@
-"""Protects what things tell of their own making: files and resumed runs are compared by it."""
+"""Protects the arguments that objects return: files and resumed runs are compared by them."""
 
 import json
 from collections import OrderedDict, defaultdict
@@ -44,7 +44,7 @@ def test_config_makes_a_twin():
     assert (twin.slope, twin.start, twin.name) == (3, he_normal, "leaf")
 
 
-def test_config_leaves_out_what_is_no_argument():
+def test_config_leaves_out_what_is_not_an_argument():
     leaf = Leaf(1)
     vars(leaf)["extra"] = 5
     assert "extra" not in leaf.config()
@@ -90,7 +90,7 @@ def test_repr_reads_like_the_call(thing, text):
         ({"tuple": [1]}, {"dictionary": [["tuple", [1]]]}),
     ],
 )
-def test_plain_gives_json_types(value, expected):
+def test_to_json_gives_json_types(value, expected):
     found = to_json(value, "0.Dense")
     assert found == expected
     assert type(found) is type(expected)
@@ -98,7 +98,7 @@ def test_plain_gives_json_types(value, expected):
 
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), 1j, b"bytes", partial(zeros), [{"a": 1j}]])
-def test_plain_refuses_what_json_has_not(value):
+def test_to_json_refuses_what_json_does_not_have(value):
     with pytest.raises(ValueError, match=r"1\.Dense: .+ cannot be written to a file"):
         to_json(value, "1.Dense")
 
@@ -239,7 +239,7 @@ def test_two_functions_of_one_name_are_refused_for_a_file():
         (OrderedDict(a=1), {"a": 1}),
     ],
 )
-def test_for_a_comparison_alone_values_of_a_kind_of_their_own_count_as_what_they_hold(value, same):
+def test_in_a_comparison_a_value_of_another_class_counts_as_its_contents(value, same):
     found = to_json(value, "here")
     assert found == to_json(same, "here")
     assert unequal(found, json.loads(json.dumps(found))) == []

@@ -83,7 +83,7 @@ def stopped(model, loss, optimizer, callbacks=(), **fit):
 
 @pytest.mark.outcome
 @pytest.mark.parametrize("last", [(), (Softmax(),)])
-def test_far_too_large_a_learning_rate_is_stopped_within_a_few_steps_with_the_losses_that_led_there(
+def test_far_too_large_a_learning_rate_is_stopped_within_a_few_steps_and_the_last_losses_are_shown(
     last,
 ):
     loss = CrossEntropy() if last else SoftmaxCrossEntropy()
@@ -145,7 +145,7 @@ def test_a_layer_that_breaks_is_named(way):
     assert named in text
 
 
-def test_gradients_are_told_from_where_they_broke_down_to_the_first_in_forward_order():
+def test_gradients_are_reported_from_where_they_stopped_being_finite_down_to_the_first():
     model = Sequential([Dense(4), Dense(4), Dense(4)], input_shape=(4,))
 
     class BreakTheMiddle(Callback):
@@ -174,14 +174,14 @@ def test_relus_backward_does_not_hide_a_nan_either():
 
 
 def test_squares_that_adam_cannot_hold_end_training_and_are_named():
-    """Divided by infinity every step is 0: the loss stays a number, and nothing moves for ever."""
+    """Divided by infinity every step is 0: the loss stays finite, and nothing would ever change."""
     x, y = np.full((4, 1), 1e12), np.full((4, 1), 1e10)
     model = Sequential([Dense(1)], input_shape=(1,))
     with pytest.raises(TrainingDiverged, match="V, which Adam remembers of the gradients, 1 of 2"):
         Trainer(model, MeanSquaredError(), Adam(0.1)).fit(x, y, epochs=50)
 
 
-def test_the_losses_that_led_there_are_the_last_five_of_this_training():
+def test_the_losses_shown_are_the_last_five_of_this_training():
     x, y = data()
     trainer = Trainer(network(), SoftmaxCrossEntropy(), SGD(1e-9))
     trainer.fit(x, y, 2)
@@ -202,14 +202,14 @@ def test_the_losses_that_led_there_are_the_last_five_of_this_training():
     assert f"Losses before: {', '.join(losses[-5:])}." in text
 
 
-def test_a_square_beyond_the_numbers_is_said_to_be_the_loss():
+def test_a_square_that_overflows_is_reported_as_the_loss():
     model = Sequential([Dense(1)], input_shape=(1,), dtype=np.float64)
     model.params = [1e200, 0]
     with pytest.raises(TrainingDiverged, match="the loss itself"):
         Trainer(model, MeanSquaredError(), SGD()).fit([[1.0]], [[0.0]], epochs=1)
 
 
-def test_the_last_good_checkpoint_and_the_log_stand_and_are_named(tmp_path):
+def test_the_last_good_checkpoint_and_the_log_stay_and_are_named(tmp_path):
     path, log = tmp_path / "run.npz", tmp_path / "log.csv"
     callbacks = [CSVLogger(log), Checkpoint(path), Poison(12, 0, "dW")]
     model = network()
@@ -328,7 +328,7 @@ LOOKS = {
 @pytest.mark.parametrize(
     "loss", [SoftmaxCrossEntropy(), CrossEntropy(), MeanSquaredError()], ids=lambda loss: repr(loss)
 )
-def test_weights_of_nan_have_no_score_and_are_no_healthy_network(look, loss):
+def test_weights_of_nan_have_no_score_and_are_not_called_healthy(look, loss):
     x, y = data()
     model = network(*[Softmax()] * (type(loss) is CrossEntropy))
     model.layers[2].W[0, 0] = np.nan
@@ -366,14 +366,14 @@ def test_evaluate_says_what_is_wrong_with_the_data_first():
         trainer.evaluate(x.astype(float) * 1e300, y)
 
 
-def test_squares_that_float32_cannot_hold_are_no_divergence():
+def test_squares_that_float32_cannot_hold_are_not_divergence():
     model = Sequential([Dense(1)], input_shape=(1,))
     model.params = [1e30, 0]
     history = Trainer(model, MeanSquaredError(), SGD(0.25)).fit([[1.0]], [[0.0]], epochs=1)
     assert history["loss"] == [pytest.approx(1e60, rel=1e-6)]
 
 
-def test_a_loss_beyond_the_numbers_is_said_to_be_the_loss_by_evaluate():
+def test_evaluate_reports_a_loss_that_overflows_as_the_loss():
     model = Sequential([Dense(1)], input_shape=(1,), dtype=np.float64)
     model.params = [1e200, 0]
     with pytest.raises(ValueError, match="the loss is no finite number, though the predict"):

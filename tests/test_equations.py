@@ -1,4 +1,4 @@
-"""Protects what explain_step says of a class: its own equations, and never those of another."""
+"""Protects the equations in explain_step: a class has its own, and never those of another."""
 
 from types import MethodType
 
@@ -33,7 +33,7 @@ def told(layer, loss=None, optimizer=None, y=X):
 
 
 def of_layer(layer):
-    """Return what is said of a layer's forward and backward."""
+    """Return the equations that are shown for a layer's forward and backward."""
     step = told(layer)
     return step.forward[2].equation, step.backward[2].equation
 
@@ -125,7 +125,7 @@ class Told(NoisyForward):
         (Told, "out = max(x, 0) + 1", "dx = dout where x > 0"),
     ],
 )
-def test_a_method_written_anew_loses_the_equation_of_the_parents(layer, forward, backward):
+def test_a_method_that_is_overridden_loses_the_equation_of_the_parent(layer, forward, backward):
     assert of_layer(layer()) == (forward, backward)
 
 
@@ -150,7 +150,7 @@ def test_a_dense_with_gradients_of_its_own_is_not_said_to_have_those_of_dense():
     )
 
 
-def test_of_two_kinds_of_layers_with_parameters_both_are_told():
+def test_the_equations_of_two_kinds_of_layers_with_parameters_are_both_shown():
     class Shift(Layer):
         equations = ("out = x + s", "dx = dout", "ds = sum(dout)")
 
@@ -229,7 +229,7 @@ def test_cross_entropy_says_its_equations_for_classes_and_for_rows():
 
 
 class Focal(CrossEntropy):
-    """Tells one equation, for both forms of y."""
+    """States one equation, for both forms of y."""
 
     equations = ("L = mean of 2 times the surprise", "")
 
@@ -243,7 +243,7 @@ class FocalUntold(CrossEntropy):
 
 
 @pytest.mark.parametrize("y", [[0, 1], np.eye(2)])
-def test_a_subclass_that_tells_one_equation_tells_none_of_its_parents_for_classes(y):
+def test_a_subclass_that_states_one_equation_has_none_of_its_parents_for_classes(y):
     model = Sequential([Dense(2), Softmax()], input_shape=(2,))
     step = explain_step(model, Focal(), SGD(0.1), X, y)
     assert step.loss_equation == "L = mean of 2 times the surprise"
@@ -311,7 +311,7 @@ def test_an_optimizer_says_its_own_equation(optimizer, title, rule, formula):
         ((1, 2), "texts"),
     ],
 )
-def test_equations_that_are_none_are_refused(equations, said):
+def test_invalid_equations_are_refused(equations, said):
     class Odd(ReLU):
         pass
 

@@ -130,7 +130,7 @@ def test_validation_data_that_are_other_samples_on_one_scale_are_taken_without_a
     ["np.zeros((2, 3)) @ np.zeros((2, 3))", "one_hot([7], 3)", "self.there_is_no_such_array"],
 )
 def test_a_mistake_in_a_layer_of_ones_own_keeps_all_of_its_traceback(mistake):
-    """Or its author would not see the line that is wrong."""
+    """Otherwise its author would not see the line that is wrong."""
     lines = (
         "class Wrong(Silent):\n"
         "    def forward(self, x, training=True):\n"

@@ -1,4 +1,4 @@
-"""Protects what a mistake raises: one class, a short traceback, the whole one on demand."""
+"""Protects the error of a mistake: one class, a short traceback, the whole one on demand."""
 
 import inspect
 import pickle
@@ -47,7 +47,7 @@ def test_whole_tracebacks_are_there_on_demand(mistake, monkeypatch):
     assert "checks" in Path(lines_of_tinynn(caught.value)[-1].filename).parts
 
 
-def test_what_comes_by_way_of_other_code_keeps_its_lines():
+def test_an_error_that_passes_through_other_code_keeps_its_lines():
     class Own(Dense):
         def output_shape(self, input_shape):
             return super().output_shape((2, 2))
@@ -58,7 +58,7 @@ def test_what_comes_by_way_of_other_code_keeps_its_lines():
     assert names.count("output_shape") == 2
 
 
-def test_an_error_of_anothers_keeps_its_class_and_its_lines():
+def test_an_error_of_other_code_keeps_its_class_and_its_lines():
     def broken(shape, rng):
         raise ValueError("mine")
 
@@ -68,7 +68,7 @@ def test_an_error_of_anothers_keeps_its_class_and_its_lines():
     assert traceback.extract_tb(caught.value.__traceback__)[-1].name == "broken"
 
 
-def test_a_file_that_is_missing_is_told_in_two_lines():
+def test_a_missing_file_is_reported_in_two_lines():
     with pytest.raises(FileNotFoundError) as caught:
         load_model("nowhere.npz")
     assert len(lines_of_tinynn(caught.value)) <= 2

@@ -1,4 +1,4 @@
-"""Protects explain_step: its page tells the numbers of a real step, and nothing else changes."""
+"""Protects explain_step: its page shows the numbers of a real step, and nothing changes."""
 
 from itertools import pairwise
 
@@ -54,7 +54,7 @@ class Mix(Layer):
 
 
 class Drop(Layer):
-    """Another half of the numbers is dropped in each forward."""
+    """Each forward sets another half of the numbers to 0."""
 
     def __init__(self, rng):
         self.rng = rng
@@ -82,18 +82,18 @@ def network_2_3_2():
 
 
 def test_the_page_of_a_2_2_2_network(the_text_of):
-    """Forward and backward were worked with pencil and paper."""
+    """Forward and backward were computed with pencil and paper."""
     page = str(explain_step(network_2_2_2(), CrossEntropy(), SGD(0.1), X, [0, 0]))
     the_text_of("explain_2_2_2.txt", page)
 
 
 def test_the_page_of_a_2_3_2_network_where_shapes_cannot_be_confused(the_text_of):
-    """Worked with pencil and paper: every number here is a short fraction."""
+    """Computed with pencil and paper: every number here is a short fraction."""
     page = str(explain_step(network_2_3_2(), MeanSquaredError(), SGD(0.1), X, np.eye(2)))
     the_text_of("explain_2_3_2.txt", page)
 
 
-def test_the_four_samples_of_xor_are_told_number_by_number_and_four_of_a_wider_network_are_not():
+def test_the_four_samples_of_xor_are_shown_number_by_number_and_four_of_a_wider_network_are_not():
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     lines = str(explain_step(network_2_2_2(), CrossEntropy(), SGD(0.1), x, [0, 1, 1, 0])).split(
         "\n"
@@ -210,11 +210,11 @@ EXTENT = ["min", "mean", "max", "zero"]
 
 
 def words(told, name):
-    """The line of the page that tells this array forward, or as a parameter, word by word."""
+    """The words of the page's line for this array, in forward or as a parameter."""
     return next(line.split() for line in str(told).splitlines() if f" {name} " in line)
 
 
-def test_a_summary_has_three_numbers_the_extent_and_the_zeros_of_each_array():
+def test_a_summary_has_three_numbers_the_range_and_the_zeros_of_each_array():
     """Worked by hand. dW = 12 x_i dp_j, for twelve samples that are all alike."""
     model = Sequential([Dense(4)], input_shape=(2,), dtype=np.float64)
     model.layers[0].W = [[1, 2, 3, 4], [0, 1, 0, -1]]
@@ -285,7 +285,7 @@ def test_many_parameters_are_summarised_also_where_inputs_and_outputs_are_few():
     assert words(told, "0.Mix.g")[0] == "(100,2,2)"
 
 
-def test_all_of_six_inputs_are_told_each_sample_under_its_heading():
+def test_all_of_six_inputs_are_shown_each_sample_under_its_heading():
     model = Sequential([Dense(2), Softmax()], input_shape=(6,))
     x = np.arange(1, 13).reshape(2, 6)
     told = explain_step(model, CrossEntropy(), SGD(), x, [0, 1])
@@ -316,13 +316,13 @@ def test_a_step_that_is_too_large_goes_up():
     assert ", up " in page.splitlines()[-1]
 
 
-def test_a_layer_of_ones_own_is_told_without_an_equation():
+def test_a_layer_of_ones_own_is_shown_without_an_equation():
     layers = [Dense(2), Halve(), Softmax()]
     page = str(explain_step(Sequential(layers, (2,)), CrossEntropy(), SGD(), X, [0, 1]))
     assert page.count("1.Halve     (no equation given)") == 2
 
 
-def test_parameters_with_three_axes_are_told_row_by_row():
+def test_parameters_with_three_axes_are_shown_row_by_row():
     model = Sequential([Mix(2)], input_shape=(2,), dtype=np.float64)
     model.layers[0].g = [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]
     told = explain_step(model, MeanSquaredError(), SGD(0.5), [[1, 2]], [[2, 4]])  # dp is 1, -1
@@ -343,14 +343,14 @@ def test_parameters_with_three_axes_are_told_row_by_row():
         ([type("Dense", (Mix,), {})(1)], "each array: W <- W - 0.1 dW"),
     ],
 )
-def test_the_gradients_of_a_dense_are_said_of_a_dense_only(layers, heading):
+def test_the_gradient_equations_of_dense_are_shown_for_dense_only(layers, heading):
     page = str(explain_step(Sequential(layers, (2,)), MeanSquaredError(), SGD(0.1), X, X))
     assert next(line for line in page.splitlines() if line.startswith("UPDATE")) == (
         f"UPDATE        {heading}"
     )
 
 
-def test_an_optimizer_of_ones_own_is_told_without_an_equation():
+def test_an_optimizer_of_ones_own_is_shown_without_an_equation():
     class Backwards(SGD):
         def update(self, params, grads, rate):
             params += rate * grads
@@ -419,7 +419,7 @@ def test_a_layer_that_draws_from_elsewhere_is_not_compared_in_silence():
     assert "AGAIN  same batch, other random numbers: loss" in str(told)
 
 
-def test_the_backward_that_is_told_is_the_one_that_training_calls():
+def test_the_backward_that_is_shown_is_the_one_that_training_calls():
     class Own(Halve):
         def backward(self, dout):
             return 3 * dout

@@ -33,7 +33,7 @@ def test_scale_pixels_leaves_the_bytes_as_they_are():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.int8, bool])
-def test_scale_pixels_refuses_what_are_no_bytes(dtype):
+def test_scale_pixels_refuses_numbers_other_than_bytes(dtype):
     with pytest.raises(ValueError, match=r"expects bytes.*Have they been scaled already\?"):
         scale_pixels(np.zeros(3, dtype))
 
@@ -165,7 +165,7 @@ def test_a_score_of_minus_infinity_is_a_class_that_cannot_be(dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_scores_at_the_ends_of_their_range_have_a_softmax(dtype):
-    """Their difference is none of its numbers; its exponential is 0 all the same."""
+    """Their difference is too large for the type; its exponential is 0 nevertheless."""
     most = np.finfo(dtype).max
     z = np.array([[most, -most, most], [-most, -most, -most]], dtype)
     assert softmax(z) == pytest.approx(np.array([[0.5, 0, 0.5], [1 / 3, 1 / 3, 1 / 3]]))
@@ -184,6 +184,6 @@ def test_rows_without_a_largest_number_have_no_softmax_and_become_nan(function, 
 
 @pytest.mark.parametrize("function", [softmax, log_softmax])
 @pytest.mark.parametrize("z", [3.0, [], np.zeros((2, 0)), ["a", "b"], np.array([1j, 2])])
-def test_what_has_no_scores_in_rows_is_refused_in_words(function, z):
+def test_scores_that_are_not_in_rows_are_refused_with_a_message(function, z):
     with pytest.raises(ValueError, match=f"^{function.__name__} expects .*scores"):
         function(z)

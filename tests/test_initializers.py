@@ -1,4 +1,4 @@
-"""Protects where weights start: the spread that the papers ask for, and the seed deciding alone."""
+"""Protects the first weights: the papers' standard deviation, and only the seed decides."""
 
 from math import sqrt
 

@@ -1,4 +1,4 @@
-"""Protects every layer: numbers worked by hand, gradients against differences, and the contract."""
+"""Protects every layer: numbers by hand, gradients by finite differences, and the contract."""
 
 from inspect import signature
 
@@ -97,7 +97,7 @@ CLASSES += [Dropout, Center, Conv2D]
 
 
 def build(layer, input_shape, dtype=np.float64):
-    """Give the layer its parameters, all random: a bias of 0 would hide its own mistakes."""
+    """Give the layer random parameters: a bias of 0 would hide mistakes."""
     model = Sequential([layer], input_shape, dtype=dtype)
     model.params = np.random.default_rng(1).normal(size=model.params.size)
     return layer
@@ -107,7 +107,7 @@ SAMPLES = [(2, 3), (6,), (5, 6, 2)]  # of several dimensions, flat, images: whic
 
 
 def new(cls):
-    """Make a layer of any class: what it must be given is 3, or if it refuses that, a half."""
+    """Make a layer of any class: each required argument is 3 or, if it refuses 3, a half."""
     required = [p.name for p in signature(cls).parameters.values() if p.default is p.empty]
     for value in (3, 0.5):
         try:
@@ -133,7 +133,7 @@ def normal(*shape, seed=0, dtype=np.float64):
 
 def numeric_gradient(f, array):
     """Central differences of f() at every entry of `array`."""
-    slopes = np.empty(array.shape)
+    gradient = np.empty(array.shape)
     for i in np.ndindex(array.shape):
         kept = array[i]
         array[i] = kept + H
@@ -141,8 +141,8 @@ def numeric_gradient(f, array):
         array[i] = kept - H
         below = f()
         array[i] = kept
-        slopes[i] = (above - below) / (2 * H)
-    return slopes
+        gradient[i] = (above - below) / (2 * H)
+    return gradient
 
 
 def worst_error(a, n):
@@ -231,7 +231,7 @@ def test_dense_backward_by_hand():
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
 @pytest.mark.parametrize(("inputs", "units"), [(1, 1), (4, 3), (3, 4), (5, 5)])
-def test_dense_backward_is_the_slope(inputs, units, batch):
+def test_dense_backward_agrees_with_finite_differences(inputs, units, batch):
     check_backward(build(Dense(units), (inputs,)), normal(batch, inputs))
 
 
@@ -244,7 +244,7 @@ def test_dense_gradients_are_overwritten_not_added_up():
     assert layer.dW.tolist() == [[-2, -2], [3, 4], [2, 4]]
 
 
-def test_dense_halves_of_backward_are_independent():
+def test_the_two_halves_of_denses_backward_are_independent():
     layer, x = by_hand()
     layer.forward(x)
     layer.dW, layer.db = np.full((3, 2), 7), [7, 7]
@@ -273,7 +273,7 @@ def test_dense_hands_its_initializer_the_shape():
 
 
 @pytest.mark.parametrize("units", [0, -1, 2.0, "3", None, True, [3]])
-def test_dense_refuses_units_that_are_no_count(units):
+def test_dense_refuses_an_invalid_number_of_units(units):
     with pytest.raises(ValueError) as error:
         Dense(units)
     assert str(error.value) == (
@@ -281,12 +281,12 @@ def test_dense_refuses_units_that_are_no_count(units):
     )
 
 
-def test_dense_refuses_an_initializer_that_is_no_function():
+def test_dense_refuses_an_initializer_that_is_not_a_function():
     with pytest.raises(ValueError, match=r"an initializer such as tinynn\.he_normal, got 'he'"):
         Dense(3, initializer="he")
 
 
-def test_dense_after_no_flatten_says_where_and_what_to_do():
+def test_dense_without_flatten_before_it_says_where_and_what_to_do():
     with pytest.raises(ValueError) as error:
         Sequential([ReLU(), Dense(3)], input_shape=(28, 28))
     assert str(error.value) == (
@@ -311,11 +311,11 @@ def test_relu_by_hand():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 7), (5, 40), (3, 2, 4)])
-def test_relu_backward_is_the_slope(shape):
+def test_relu_backward_agrees_with_finite_differences(shape):
     check_backward(build(ReLU(), shape[1:]), normal(*shape))
 
 
-def test_relu_slope_at_zero_is_zero():
+def test_relu_gradient_at_zero_is_zero():
     relu = ReLU()
     relu.forward(np.array([[0.0, -0.0]]))
     assert relu.backward(np.array([[1.0, 1.0]])).tolist() == [[0, 0]]
@@ -353,8 +353,8 @@ def test_softmax_backward_by_hand():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (2, 3), (5, 10), (2, 3, 4)])
-def test_softmax_backward_is_the_slope(shape):
-    if shape == (1, 1):  # one class is always 1, its slope 0: nothing to divide an error by
+def test_softmax_backward_agrees_with_finite_differences(shape):
+    if shape == (1, 1):  # one class is always 1, its gradient 0: nothing to divide an error by
         softmax = Softmax()
         softmax.forward(np.ones(shape))
         assert softmax.backward(np.ones(shape)).tolist() == [[0]]
@@ -397,7 +397,7 @@ def test_parameter_shapes_are_those_of_the_parameters_and_their_gradients(cls):
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
 @pytest.mark.parametrize("cls", CLASSES)
-def test_backward_is_the_slope(cls, batch):
+def test_backward_agrees_with_finite_differences(cls, batch):
     layer, shape = build_any(cls)
     check_backward(layer, normal(batch, *shape))
 
@@ -418,7 +418,7 @@ def test_forward_without_training_stores_nothing(cls, pending):
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_forward_without_training_is_a_function_of_x_alone(cls):
-    """And the same as in training, but for layers that draw random numbers or keep buffers."""
+    """Except for layers with random numbers or buffers, it is also the same as in training."""
     layer, shape = build_any(cls)
     x = normal(3, *shape)
     out = layer.forward(x, training=False)
@@ -441,7 +441,7 @@ def test_only_training_writes_buffers(cls):
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_returned_arrays_are_the_callers_to_change(cls):
+def test_the_caller_may_change_returned_arrays(cls):
     layer, shape = build_any(cls)
     x, dout = normal(3, *shape), normal(3, *layer.output_shape(shape), seed=1)
     layer.forward(x.copy())

@@ -1,4 +1,4 @@
-"""Protects the losses: their numbers, their slopes, and the exact gradient at any gap."""
+"""Protects the losses: their values, their gradients, and the exact gradient at any gap."""
 
 import math
 import tracemalloc
@@ -33,7 +33,7 @@ def answers(kind, batch, classes=4):
 
 
 def numeric_gradient(f, array):
-    slopes = np.empty(array.shape)
+    gradient = np.empty(array.shape)
     for i in np.ndindex(array.shape):
         kept = array[i]
         array[i] = kept + H
@@ -41,8 +41,8 @@ def numeric_gradient(f, array):
         array[i] = kept - H
         below = f()
         array[i] = kept
-        slopes[i] = (above - below) / (2 * H)
-    return slopes
+        gradient[i] = (above - below) / (2 * H)
+    return gradient
 
 
 def worst_error(a, n):
@@ -68,7 +68,7 @@ def test_mean_squared_error_by_hand():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (5, 2), (4,), (2, 3, 4)])
-def test_mean_squared_error_backward_is_the_slope(shape):
+def test_mean_squared_error_backward_agrees_with_finite_differences(shape):
     rng = np.random.default_rng(0)
     p, y, loss = rng.normal(size=shape), rng.normal(size=shape), MeanSquaredError()
     assert worst_error(loss.backward(p, y), numeric_gradient(lambda: loss.forward(p, y), p)) < 1e-6
@@ -85,7 +85,7 @@ def test_mean_squared_error_never_broadcasts_a_column_against_a_row(method):
 
 
 @pytest.mark.parametrize(("p", "y"), [((4, 3), (4,)), ((4, 3), (3,)), ((4, 3), ()), ((4,), (3,))])
-def test_mean_squared_error_claims_no_broadcasting_that_would_not_happen(p, y):
+def test_mean_squared_error_reports_no_broadcasting_where_none_would_happen(p, y):
     with pytest.raises(ValueError) as error:
         MeanSquaredError().forward(np.zeros(p), np.zeros(y))
     assert f"p is {p}, y is {y}." in str(error.value)
@@ -210,7 +210,7 @@ def test_both_ways_give_the_same_loss_below_the_cap(z, labels):
     assert loss == pytest.approx(SoftmaxCrossEntropy().forward(z, labels), rel=1e-6, abs=1e-6)
 
 
-def test_the_losses_part_only_above_the_cap():
+def test_the_losses_differ_only_above_the_cap():
     below, above = np.array([[0.0, 69.0]]), np.array([[0.0, 70.0]])
     assert through_softmax(below, [0])[0] == pytest.approx(69, rel=1e-12)
     assert through_softmax(above, [0])[0] == pytest.approx(CAP, rel=1e-12)
@@ -223,7 +223,7 @@ def test_the_losses_part_only_above_the_cap():
 @pytest.mark.parametrize("batch", [1, 2, 5])
 @pytest.mark.parametrize("kind", ["labels", "one-hot", "soft"])
 @pytest.mark.parametrize("loss", CLASSIFIERS)
-def test_backward_is_the_slope(loss, kind, batch):
+def test_backward_agrees_with_finite_differences(loss, kind, batch):
     p, y = probabilities(batch, 4), answers(kind, batch)
     assert worst_error(loss.backward(p, y), numeric_gradient(lambda: loss.forward(p, y), p)) < 1e-6
 
@@ -259,7 +259,7 @@ def test_labels_and_one_hot_rows_mean_the_same(loss):
     ],
 )
 @pytest.mark.parametrize("loss", CLASSIFIERS)
-def test_answers_that_do_not_fit_are_refused_in_the_name_of_the_loss(loss, y, text, method):
+def test_targets_that_do_not_fit_are_refused_in_the_name_of_the_loss(loss, y, text, method):
     with pytest.raises(ValueError) as error:
         getattr(loss, method)(probabilities(3, 4), y)
     assert text in str(error.value)
@@ -269,7 +269,7 @@ def test_answers_that_do_not_fit_are_refused_in_the_name_of_the_loss(loss, y, te
 @pytest.mark.parametrize("method", ["forward", "backward"])
 @pytest.mark.parametrize("shape", [(4,), (0, 4), (3, 4, 1)])
 @pytest.mark.parametrize("loss", CLASSIFIERS)
-def test_predictions_that_are_no_batch_of_rows_are_refused(loss, shape, method):
+def test_predictions_that_are_not_a_batch_of_rows_are_refused(loss, shape, method):
     with pytest.raises(ValueError) as error:
         getattr(loss, method)(np.full(shape, 0.25), np.zeros(shape[:1], int))
     expected = f"expects a batch of rows (B, C), 1 sample or more, got {shape}."
@@ -299,12 +299,12 @@ def test_the_loss_is_a_float_and_dp_has_the_dtype_and_shape_of_p(loss, kind, dty
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_losses_remember_nothing_and_change_nothing(loss):
+def test_losses_keep_no_state_and_change_nothing(loss):
     p, y = probabilities(5, 4), answers("one-hot", 5)
     p.flags.writeable = y.flags.writeable = False  # writing to them is an error now
-    first, slope = loss.forward(p, y), loss.backward(p, y)
-    kept = slope.copy()
-    slope[...] = 99  # the caller's to change
+    first, dp = loss.forward(p, y), loss.backward(p, y)
+    kept = dp.copy()
+    dp[...] = 99  # the caller's to change
     loss.forward(probabilities(3, 4, seed=7), answers("soft", 3))
     assert loss.forward(p, y) == first
     assert np.array_equal(loss.backward(p, y), kept)
@@ -322,7 +322,7 @@ def test_the_loss_is_a_mean_so_that_repeating_the_batch_changes_nothing(loss):
 @pytest.mark.parametrize(
     ("loss", "classifies"), list(zip(LOSSES, [False, True, True], strict=True))
 )
-def test_losses_know_whether_they_tell_classes_and_rebuild(loss, classifies):
+def test_losses_know_whether_they_are_for_classes_and_are_rebuilt_from_config(loss, classifies):
     assert isinstance(loss, Loss)
     assert loss.classifies is classifies
     assert loss.config() == {}
@@ -330,7 +330,7 @@ def test_losses_know_whether_they_tell_classes_and_rebuild(loss, classifies):
 
 
 @pytest.mark.parametrize("base", [Loss, Layer])
-def test_contracts_cannot_be_built_half_done(base):
+def test_a_class_that_lacks_a_method_of_the_contract_cannot_be_made(base):
     with pytest.raises(TypeError, match="abstract"):
         base()
 
@@ -365,7 +365,7 @@ def test_softmax_cross_entropy_is_right_at_any_finite_scores(z, labels):
 
 @pytest.mark.parametrize("method", ["forward", "backward"])
 @pytest.mark.parametrize("loss", CLASSIFIERS)
-def test_labels_of_20000_classes_take_the_room_of_the_predictions(loss, method):
+def test_labels_of_20000_classes_take_no_more_memory_than_the_predictions(loss, method):
     p = np.full((8, 20_000), 1 / 20_000, np.float32)  # 0.64 MB
     getattr(loss, method)(p, np.arange(8))  # once before, so that only its own room is measured
     tracemalloc.start()
@@ -392,7 +392,7 @@ def test_classes_in_the_place_of_predictions_are_refused(loss, method):
 @pytest.mark.parametrize("method", ["forward", "backward"])
 @pytest.mark.parametrize("loss", CLASSIFIERS)
 @pytest.mark.parametrize("dtype", [bool, int, np.float32])
-def test_scores_in_the_place_of_answers_to_one_hot_rows_are_refused(loss, dtype, method):
+def test_scores_in_the_place_of_targets_are_refused_with_one_hot_rows(loss, dtype, method):
     scores = np.random.default_rng(0).normal(size=(3, 4))
     with pytest.raises(ValueError) as error:
         getattr(loss, method)(np.eye(4, dtype=dtype)[[0, 1, 3]], scores)
@@ -400,16 +400,16 @@ def test_scores_in_the_place_of_answers_to_one_hot_rows_are_refused(loss, dtype,
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_predictions_that_are_quite_sure_are_compared_with_soft_answers(dtype):
-    """An own softmax without a floor says 0 and 1; a training must not end for that."""
+def test_predictions_of_exactly_0_and_1_are_compared_with_soft_targets(dtype):
+    """A user's own softmax without a floor returns 0 and 1; training must go on nevertheless."""
     sure, y = np.eye(2, dtype=dtype), [[0.9, 0.1], [0.25, 0.75]]
-    expected = 0.35 / 2 * CAP  # what each answer gives to the class that p excludes
+    expected = 0.35 / 2 * CAP  # what each target gives to the class that p excludes
     assert CrossEntropy().forward(sure, y) == pytest.approx(expected, rel=1e-6)
-    slope = [[-0.45, -0.05e30], [-0.125e30, -0.375]]
-    np.testing.assert_allclose(CrossEntropy().backward(sure, y), slope, rtol=1e-5)
+    expected = [[-0.45, -0.05e30], [-0.125e30, -0.375]]
+    np.testing.assert_allclose(CrossEntropy().backward(sure, y), expected, rtol=1e-5)
 
 
-def test_predictions_that_are_quite_sure_are_no_answers():
+def test_predictions_of_exactly_0_and_1_are_not_taken_for_targets():
     sure, labels = np.eye(3), np.array([0, 1, 1])
     expected = CAP / 3
     for y in (labels, np.eye(3)[labels], np.eye(3, dtype=int)[labels]):
@@ -422,7 +422,7 @@ def test_predictions_that_are_quite_sure_are_no_answers():
 
 
 @pytest.mark.parametrize("form", [list, tuple, lambda rows: np.array(rows)])
-def test_what_is_typed_by_hand_is_an_array(form):
+def test_lists_are_taken_as_arrays(form):
     masked = form([[0, 1, -math.inf]])
     second = math.e / (1 + math.e)  # softmax of 0 and 1
     assert SoftmaxCrossEntropy().forward(masked, [0]) == pytest.approx(math.log(1 + math.e))

@@ -1,4 +1,4 @@
-"""Protects a score of -inf, a class that is masked: its loss, gradient, training and resumption."""
+"""Protects a logit of -inf, which masks a class: loss, gradient, training and resuming."""
 
 import math
 
@@ -35,7 +35,7 @@ Y = np.arange(40) % 3  # of the four classes, the last is never one
 
 
 class Mask(Layer):
-    """Leaves no chance to one class."""
+    """Makes the probability of one class 0."""
 
     def __init__(self, c):
         self.c = c
@@ -75,7 +75,7 @@ def test_soft_rows_by_hand():
     assert LOSS.backward(p, y) == pytest.approx(np.array([[-0.25, 0.25, 0]]), rel=1e-14)
 
 
-def test_the_gradient_is_the_slope_and_that_of_the_masked_class_is_0():
+def test_the_gradient_agrees_with_finite_differences_and_is_0_for_the_masked_class():
     p, h = RNG.normal(size=(3, 4)), 1e-5
     p[0, 3] = p[1, 0] = p[2, 1] = p[2, 2] = -INF
     y = np.array([0, 2, 3])
@@ -83,12 +83,12 @@ def test_the_gradient_is_the_slope_and_that_of_the_masked_class_is_0():
     for i in np.ndindex(p.shape):
         up, down = p.copy(), p.copy()
         up[i], down[i] = p[i] + h, p[i] - h  # -inf stays -inf
-        slope = (LOSS.forward(up, y) - LOSS.forward(down, y)) / (2 * h)
-        assert dp[i] == pytest.approx(slope, abs=1e-9)
+        difference = (LOSS.forward(up, y) - LOSS.forward(down, y)) / (2 * h)
+        assert dp[i] == pytest.approx(difference, abs=1e-9)
     assert (dp[np.isneginf(p)] == 0).all()
 
 
-def test_where_the_answer_is_masked_the_loss_is_infinite():
+def test_where_the_target_class_is_masked_the_loss_is_infinite():
     p = np.array([[0, 1, -INF], [0, 1, 2]])
     for y in ([2, 0], [[0.5, 0.25, 0.25], [1, 0, 0]]):
         assert LOSS.forward(p, y) == INF
@@ -110,7 +110,7 @@ def test_a_model_that_masks_a_class_trains_is_validated_evaluated_and_watched():
     assert "diverge" not in str(doctor.report())
 
 
-def test_it_is_resumed_to_the_same_bits(tmp_path):
+def test_a_model_that_masks_a_class_is_resumed_to_the_same_bits(tmp_path):
     class Stop(Callback):
         affects_training = False
 
@@ -127,7 +127,7 @@ def test_it_is_resumed_to_the_same_bits(tmp_path):
     assert rest.history["val_loss"] == whole.history["val_loss"]
 
 
-def test_it_is_checked_explained_and_diagnosed():
+def test_a_model_that_masks_a_class_is_checked_explained_and_diagnosed():
     model = run().model
     assert check_gradients(model, LOSS, X[:5], Y[:5]).ok
     assert not diagnose(model, LOSS, X, Y).problems
@@ -135,14 +135,14 @@ def test_it_is_checked_explained_and_diagnosed():
     assert explain_step(model, LOSS, Adam(), X[:2], Y[:2]).figure().axes
 
 
-def test_before_softmax_it_works_as_well():
+def test_a_mask_before_softmax_works_as_well():
     trainer = run(3, Softmax(), loss=CrossEntropy())
     trainer.fit(X, Y, 2, 8)
     assert np.isfinite(trainer.evaluate(X, Y)["loss"])
     assert trainer.model.predict(X)[:, 3].max() <= 1e-30
 
 
-def test_a_mask_on_an_answer_is_told_by_sample_and_class():
+def test_a_masked_target_class_is_reported_with_its_sample():
     y = Y.copy()
     y[17] = 3
     with pytest.raises(ValueError) as error:
@@ -158,7 +158,7 @@ def test_a_mask_on_an_answer_is_told_by_sample_and_class():
 
 
 @pytest.mark.parametrize("score", [INF, np.nan])
-def test_other_scores_that_are_no_numbers_stay_a_divergence(score):
+def test_other_scores_that_are_not_finite_are_still_a_divergence(score):
     class Puts(Mask):
         def forward(self, x, training=True):
             out = x.copy()

@@ -1,4 +1,4 @@
-"""Protects the figures by which people judge a classifier, and the texts that show them."""
+"""Protects the metrics of a classifier, and the texts that show them."""
 
 import math
 import tracemalloc
@@ -19,7 +19,7 @@ NAMES = ["ant", "bee", "cat", "dog"]
 
 
 def scores(classes):
-    """Rows whose largest number stands at the class, without being one-hot."""
+    """Rows whose largest number is at the class, but which are not one-hot."""
     rows = np.tile([0.25, 0.2, 0.15, 0.1], (len(classes), 1))
     rows[np.arange(len(classes)), classes] = 0.3
     return rows
@@ -45,7 +45,7 @@ def test_confusion_matrix_by_hand_in_every_form_of_input(p, y):
 
 
 @pytest.mark.parametrize(("p", "expected"), [([1, 0], 1.0), ([0, 1], 0.0), ([1, 1], 0.5)])
-def test_accuracy_from_none_to_all(p, expected):
+def test_accuracy_from_0_to_1(p, expected):
     assert accuracy(p, [1, 0]) == expected
 
 
@@ -198,7 +198,7 @@ METRICS = {
         (-np.inf, "row 2 of p is -inf for every class; 3 of its 8 rows"),
     ],
 )
-def test_predictions_that_are_no_numbers_are_not_taken_for_class_0(metric, number, said):
+def test_predictions_that_are_not_finite_are_not_taken_for_class_0(metric, number, said):
     p = scores(P)
     p[[2, 5, 7]] = number
     for y in FORMS_OF_Y:
@@ -209,7 +209,7 @@ def test_predictions_that_are_no_numbers_are_not_taken_for_class_0(metric, numbe
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_one_nan_is_enough_and_a_masked_class_is_none(metric):
+def test_one_nan_is_refused_and_the_minus_infinity_of_a_masked_class_is_not(metric):
     p = scores(P)
     p[4, 0] = -np.inf  # P[4] is class 1
     assert str(METRICS[metric](p, Y)) == str(METRICS[metric](P, Y))
@@ -219,7 +219,7 @@ def test_one_nan_is_enough_and_a_masked_class_is_none(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_nan_in_the_answers_is_refused(metric):
+def test_nan_in_the_targets_is_refused(metric):
     y = one_hot(Y, 4)
     y[3, 2] = np.nan
     for p in (P, scores(P)):
@@ -243,14 +243,14 @@ REAL = np.random.default_rng(0).dirichlet(np.ones(4), 8)
         (one_hot(Y, 4).astype(int), REAL),
     ],
 )
-def test_answers_and_predictions_the_other_way_round_are_refused_where_it_can_be_seen(metric, p, y):
+def test_targets_and_predictions_in_exchanged_places_are_refused_where_it_can_be_seen(metric, p, y):
     with pytest.raises(ValueError) as error:
         METRICS[metric](p, y)
     assert "Are p and y swapped? The prediction comes first, then the answer." in str(error.value)
     METRICS[metric](y, p)  # the right way
 
 
-def test_the_way_out_for_shares_of_classes_against_classes():
+def test_the_remedy_for_shares_of_classes_against_classes_works():
     soft = 0.9 * one_hot(Y, 4) + 0.025
     with pytest.raises(ValueError, match=r"give y.argmax\(axis=1\)"):
         accuracy(P, soft)
@@ -258,22 +258,22 @@ def test_the_way_out_for_shares_of_classes_against_classes():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_prediction_that_is_quite_sure_is_compared_with_shares(dtype):
-    """A softmax may round to 0 and 1: floats, as a model returns them, are no answers."""
+def test_a_prediction_of_exactly_0_and_1_is_compared_with_shares(dtype):
+    """A softmax may round to 0 and 1: floats, as of a model, are not taken for targets."""
     sure = np.eye(2, dtype=dtype)
     assert accuracy(sure, [[0.95, 0.05], [0.05, 0.95]]) == 1
     assert accuracy(sure, [[0.95, 0.05], [0.95, 0.05]]) == 0.5
     assert confusion_matrix(sure, [[0.95, 0.05], [0.95, 0.05]], 2).tolist() == [[1, 1], [0, 0]]
 
 
-def test_scores_are_no_answers_and_other_widths_are_not_compared():
+def test_scores_are_not_taken_for_targets_and_other_widths_are_not_compared():
     with pytest.raises(ValueError, match="rows of y must not be negative and must sum to 1"):
         accuracy(REAL, 2 * REAL)
     with pytest.raises(ValueError, match="p is for 4 classes, y for 5"):
         accuracy(REAL, one_hot(Y, 5))
 
 
-def test_a_report_on_5000_classes_takes_no_square_of_them():
+def test_a_report_on_5000_classes_takes_no_memory_for_5000_squared():
     names = [str(i) for i in range(5_000)]
     tracemalloc.start()
     report = per_class_report([0, 4_999, 5], [0, 4_999, 6], names)
@@ -310,7 +310,7 @@ NAMED = {
         (lambda: [], "and 0 names."),
     ],
 )
-def test_what_are_no_names_is_refused_in_words(caller, make, said):
+def test_invalid_names_are_refused_with_a_message(caller, make, said):
     with pytest.raises(ValueError) as error:
         NAMED[caller](make())
     assert str(error.value).startswith(f"{caller} expects names, a list of texts, one for each")
@@ -335,7 +335,7 @@ def test_names_are_any_sequence_of_texts(caller, names):
         (None, "matrix is None."),
     ],
 )
-def test_what_is_no_matrix_of_counts_is_refused_in_words(function, matrix, said):
+def test_a_matrix_that_does_not_hold_counts_is_refused_with_a_message(function, matrix, said):
     with pytest.raises(ValueError) as error:
         function(matrix, ["a", "b"])
     assert said in str(error.value)
@@ -350,7 +350,7 @@ def test_counts_may_be_lists_and_small_integers():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_an_answer_that_is_nan_is_named(metric):
+def test_a_target_that_is_nan_is_named(metric):
     with pytest.raises(ValueError, match=r"y\[1\] is nan\.$"):
         METRICS[metric]([0, 1], [0, math.nan])
     with pytest.raises(ValueError, match=r"p\[0\] is inf\.$"):
@@ -362,7 +362,7 @@ def test_an_answer_that_is_nan_is_named(metric):
 
 
 @pytest.mark.parametrize("kind", [float, object])
-def test_labels_that_are_no_whole_numbers_are_not_to_be_cut(kind):
+def test_fractional_labels_are_refused_and_not_truncated(kind):
     with pytest.raises(ValueError, match=r"y\[1\] is nan\.$"):
         one_hot(np.array([0, math.nan], kind), 2)
     with pytest.raises(ValueError, match=r"y\[0\] is 0\.5\.$"):

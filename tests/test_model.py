@@ -1,4 +1,4 @@
-"""Protects Sequential: one vector under all the views, the right gradient, and clear errors."""
+"""Protects Sequential: views of one vector, the right gradient, and clear errors."""
 
 import copy
 import json
@@ -57,7 +57,7 @@ class FeatureScale(Layer):
 
 
 class Spy(Layer):
-    """Passes everything on, and counts what it was asked."""
+    """Passes everything on, and counts the calls."""
 
     def __init__(self):
         self.asked = []
@@ -109,7 +109,7 @@ def train(model, steps=20, loss=None, x=None, y=None):
 
 
 def assert_views(model):
-    """Every W, dW ... lies at its own place of params or grads, one after the other, no gaps."""
+    """Every W, dW ... has its own place in params or grads, one after the other, without gaps."""
     start = 0
     for layer in model.layers:
         for key, view in layer.parameters().items():
@@ -126,7 +126,7 @@ def assert_views(model):
 
 
 def numeric_gradient(f, array):
-    slopes = np.empty(array.shape)
+    gradient = np.empty(array.shape)
     for i in np.ndindex(array.shape):
         kept = array[i]
         array[i] = kept + H
@@ -134,8 +134,8 @@ def numeric_gradient(f, array):
         array[i] = kept - H
         below = f()
         array[i] = kept
-        slopes[i] = (above - below) / (2 * H)
-    return slopes
+        gradient[i] = (above - below) / (2 * H)
+    return gradient
 
 
 def worst_error(a, n):
@@ -144,13 +144,13 @@ def worst_error(a, n):
 
 
 def switches(model, x):
-    """Which units of all ReLUs are open, seen from outside."""
-    opened, out = [], x
+    """Return which units of all ReLUs are active, computed here."""
+    active, out = [], x
     for layer in model.layers:
         if isinstance(layer, ReLU):
-            opened.append((out > 0).ravel())
+            active.append((out > 0).ravel())
         out = layer.forward(out, training=False)
-    return np.concatenate(opened) if opened else np.zeros(0)
+    return np.concatenate(active) if active else np.zeros(0)
 
 
 # The vectors and their views
@@ -352,7 +352,7 @@ def test_forward_and_backward_by_hand():
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 @pytest.mark.parametrize("loss", [CrossEntropy(), SoftmaxCrossEntropy(), MeanSquaredError()])
-def test_the_gradient_of_a_small_network_is_the_slope_at_every_entry(loss, size):
+def test_the_gradient_of_a_small_network_agrees_with_finite_differences_at_every_entry(loss, size):
     model = small(dtype=np.float64)
     train(model, steps=3, loss=loss, x=batch(3, seed=9)[0], y=np.eye(3))  # so that it has a past
     model.params += np.random.default_rng(5).normal(0, 0.3, model.params.size)  # biases too
@@ -363,7 +363,7 @@ def test_the_gradient_of_a_small_network_is_the_slope_at_every_entry(loss, size)
 
     def f():
         if not np.array_equal(switches(model, x), here):
-            return np.nan  # a step over a kink, where there is no slope to compare with
+            return np.nan  # a step over a kink, where there is no derivative to compare with
         return loss.forward(model.forward(x, training=False), y)
 
     dp = loss.backward(model.forward(x), y)
@@ -380,7 +380,7 @@ def test_the_gradient_of_a_small_network_is_the_slope_at_every_entry(loss, size)
     assert skipped <= 0.01 * (model.params.size + x.size)
 
 
-def test_the_gradient_of_the_real_network_is_the_slope_along_directions():
+def test_the_gradient_of_the_real_network_agrees_with_finite_differences_along_directions():
     model, loss, h = real(np.float64), CrossEntropy(), 1e-4
     rng = np.random.default_rng(0)
     x, y = rng.uniform(size=(4, 28, 28)), rng.integers(0, 10, 4)
@@ -436,7 +436,7 @@ def test_x_and_dp_are_left_as_they_are():
     model.predict(x)
 
 
-def test_what_forward_returns_is_the_callers_to_change():
+def test_the_caller_may_change_what_forward_returns():
     model, (x, y) = small(), batch()
     dp = CrossEntropy().backward(model.forward(x), y)
     model.backward(dp)
@@ -474,7 +474,7 @@ def test_both_precisions_start_as_one_network():
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "a", None])
-def test_a_seed_that_is_no_whole_number_from_0_is_refused(seed):
+def test_a_seed_other_than_a_whole_number_from_0_is_refused(seed):
     with pytest.raises(ValueError, match="seed"):
         small(seed=seed)
 
@@ -482,7 +482,7 @@ def test_a_seed_that_is_no_whole_number_from_0_is_refused(seed):
 # How far backward goes
 
 
-def test_backward_stops_at_the_lowest_layer_with_parameters():
+def test_backward_stops_at_the_first_layer_with_parameters():
     spy, above = Spy(), Spy()
     model = Sequential([spy, SpyDense(3), above, Dense(2)], input_shape=(4,))
     model.forward(np.ones((5, 4)))
@@ -492,7 +492,7 @@ def test_backward_stops_at_the_lowest_layer_with_parameters():
     assert model.layers[1].db.any()
 
 
-def test_input_gradient_goes_all_the_way_and_leaves_grads_alone():
+def test_input_gradient_goes_back_to_the_input_and_leaves_grads_alone():
     spy = Spy()
     model = Sequential([spy, Dense(3), ReLU(), Dense(2)], input_shape=(4,))
     model.forward(np.ones((5, 4)))
@@ -694,7 +694,7 @@ def own():
     return Sequential([FeatureScale(0.5), Dense(3), Softmax()], input_shape=(4,))
 
 
-def test_an_own_layer_trains():
+def test_a_layer_of_ones_own_trains():
     model, (x, y) = own(), batch(shape=(4,))
     losses = train(model, x=x, y=y)
     assert losses[-1] < 0.9 * losses[0]
@@ -702,7 +702,7 @@ def test_an_own_layer_trains():
     assert_views(model)
 
 
-def test_an_own_layer_is_saved_and_loaded(tmp_path):
+def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path):
     model, (x, y) = own(), batch(shape=(4,))
     train(model, x=x, y=y)
     save_model(model, tmp_path / "own.npz")
@@ -713,7 +713,7 @@ def test_an_own_layer_is_saved_and_loaded(tmp_path):
     assert np.array_equal(twin.predict(x), model.predict(x))
 
 
-def test_an_own_layer_is_gradient_checked():
+def test_the_gradients_of_a_layer_of_ones_own_are_checked():
     x, y = batch(shape=(4,))
     report = check_gradients(own(), CrossEntropy(), x, y)
     assert report.ok
@@ -785,13 +785,13 @@ def test_layers_can_be_used_again_after_a_failed_construction(failure):
         (Dense(2), "layers"),
     ],
 )
-def test_layers_that_make_no_model_are_refused(layers, text):
+def test_layers_that_cannot_make_a_model_are_refused(layers, text):
     with pytest.raises(ValueError, match=text):
         Sequential(layers, input_shape=(2,))
 
 
 @pytest.mark.parametrize("shape", [5, (2, 0), (-1,), (2.0,), "ab", None, (True,), ("2",)])
-def test_an_input_shape_that_is_no_shape_is_refused(shape):
+def test_an_invalid_input_shape_is_refused(shape):
     with pytest.raises(ValueError) as error:
         Sequential([ReLU()], input_shape=shape)
     assert f"such as (28, 28) or (2,), got {shape!r}." in str(error.value)
@@ -853,7 +853,7 @@ def test_the_remedy_for_one_sample_works():
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, None])
-def test_a_batch_size_that_is_no_count_is_refused(batch_size):
+def test_an_invalid_batch_size_is_refused(batch_size):
     with pytest.raises(ValueError, match=f"batch_size must be a whole .*got {batch_size}"):
         small().predict(np.zeros((4, 2, 3)), batch_size)
 

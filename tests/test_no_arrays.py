@@ -1,4 +1,4 @@
-"""Protects every door from what NumPy would take for an array, or for a single object, and lose."""
+"""Protects every function from objects that NumPy would misread as an array or a single object."""
 
 import traceback
 from pathlib import Path
@@ -41,7 +41,7 @@ LINE = Trainer(Sequential([Dense(2)], input_shape=(2,)), MeanSquaredError(), SGD
 
 
 class Sparse:
-    """As SciPy's are: they have a shape, and tell NumPy nothing."""
+    """Like SciPy's sparse arrays: it has a shape, and NumPy cannot read it."""
 
     shape = (12, 2)
 
@@ -50,7 +50,7 @@ class Sparse:
 
 
 class Table:
-    """As pandas' are: columns with names."""
+    """Like a table of pandas: columns with names."""
 
     columns = ("height", "name")
 
@@ -134,7 +134,7 @@ THINGS = {
 
 @pytest.mark.parametrize("thing", THINGS)
 @pytest.mark.parametrize("door", DOORS)
-def test_what_is_no_array_is_refused_with_the_line_to_write(door, thing):
+def test_what_is_not_an_array_is_refused_with_the_line_to_write(door, thing):
     if (door, thing) == ("prediction_grid y", "nothing"):
         return  # None: nobody knows the classes
     make, said, remedy = THINGS[thing]
@@ -147,7 +147,7 @@ def test_what_is_no_array_is_refused_with_the_line_to_write(door, thing):
 
 
 @pytest.mark.parametrize("door", ["fit x", "accuracy p", "loss p", "softmax", "prediction_grid p"])
-def test_the_traceback_ends_at_the_door(door):
+def test_the_traceback_ends_at_the_call(door):
     with pytest.raises(ValueError) as error:
         DOORS[door](Sparse())
     package = Path(tinynn.__file__).parent
@@ -156,7 +156,7 @@ def test_the_traceback_ends_at_the_door(door):
 
 
 @pytest.mark.parametrize("thing", THINGS)
-def test_what_is_to_be_written_for_validation_data_is_python(thing):
+def test_the_line_to_write_for_validation_data_is_valid_python(thing):
     """`validation x` is a name for readers; Python knows x."""
     make, _, remedy = THINGS[thing]
     with pytest.raises(ValueError) as error:
@@ -207,7 +207,7 @@ def test_what_becomes_an_array_with_nothing_lost_passes():
         (np.array([*X, None], object)[:12], "write np.stack("),
     ],
 )
-def test_arrays_of_other_things_than_numbers_are_told_apart(x, said):
+def test_each_kind_of_array_without_numbers_gets_a_message_of_its_own(x, said):
     with pytest.raises(ValueError) as error:
         MODEL.predict(x)
     assert said in str(error.value)

@@ -1,4 +1,4 @@
-"""Protects users from hostile or broken files: they get what was saved, or ModelFormatError."""
+"""Protects users from hostile or broken files: they get the saved arrays, or ModelFormatError."""
 
 import io
 import json
@@ -62,7 +62,7 @@ def untrained():
 
 @dataclass
 class Part:
-    """One file in a zip. What is None is told truly."""
+    """One file in a zip. For a field that is None, the true value is written."""
 
     name: str
     data: bytes
@@ -118,7 +118,7 @@ def npy(array):
 
 
 def told(header, data=b"", version=b"\1\0"):
-    """An array's file with a header of one's own."""
+    """Return the file of an array with any header."""
     return b"\x93NUMPY" + version + struct.pack("<H", len(header)) + header.encode() + data
 
 
@@ -131,7 +131,7 @@ def header(descr="'<f4'", order="False", shape="(4, 3)"):
 
 @dataclass
 class Victim:
-    """An honest file, taken apart: tests change `parts` or the whole, and ask whether it opens."""
+    """A valid file in its parts: tests change `parts` or the whole, and check whether it opens."""
 
     kind: str
     path: Path
@@ -157,7 +157,7 @@ class Victim:
         self.path.write_bytes(zip_of(self.parts, **lies) if content is None else content)
 
     def refused(self, *words, error=ModelFormatError):
-        """Every way to open the file refuses it, and costs and changes nothing."""
+        """Check that every way to open the file refuses it, quickly, and changes nothing."""
         for opening in self.openings:
             tracemalloc.start()
             began = time.perf_counter()
@@ -189,7 +189,7 @@ def with_a_past():
 
 
 def resume(path):
-    """Go on from a checkpoint in a trainer with a past of its own, which a refusal must leave."""
+    """Resume from a checkpoint in a trainer that was trained; a refusal must not change it."""
     trainer = with_a_past()
     before = snapshot(trainer)
     try:
@@ -210,7 +210,7 @@ def snapshot(trainer):
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory):
-    """The content of an honest file of each kind."""
+    """The content of a valid file of each kind."""
     folder = tmp_path_factory.mktemp("honest")
     save_model(network(), folder / "model")
     trained(epochs=2, callbacks=[Checkpoint(folder / "checkpoint")])
@@ -236,12 +236,12 @@ def victim(request):
 
 @pytest.fixture(params=["model", pytest.param("checkpoint", marks=pytest.mark.slow)])
 def either(request):
-    """A victim of a kind that does not matter: both are read by the same code."""
+    """A file of either kind: both are read by the same code."""
     return request.getfixturevalue(request.param)
 
 
 def test_the_writer_of_these_tests_writes_files_that_load(victim):
-    """Or every refusal below would be worthless."""
+    """Otherwise every refusal below would prove nothing."""
     victim.write()
     if victim.kind == "model":
         assert compare_models(victim.path, network()).identical
@@ -787,7 +787,7 @@ ARCHITECTURES = {
 
 
 @pytest.mark.parametrize("change", ARCHITECTURES.values(), ids=ARCHITECTURES)
-def test_an_architecture_that_is_none_is_refused(either, change):
+def test_an_invalid_architecture_is_refused(either, change):
     part = either.part("architecture")
     part.data = npy(change(json.loads(str(np.load(io.BytesIO(part.data))))))
     either.write()
@@ -807,7 +807,7 @@ class Named(Dense):
         self.label = units.name  # what a file says is no enumeration
 
 
-def test_a_layer_of_ones_own_that_stumbles_over_a_file_is_a_refusal(model):
+def test_a_file_that_makes_a_layer_of_ones_own_raise_is_refused(model):
     part = model.part("architecture")
     part.data = npy(layer("Named", units=3)(json.loads(str(np.load(io.BytesIO(part.data))))))
     model.write()
@@ -830,14 +830,14 @@ def test_thousands_of_layers_do_not_hang(model):
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\U0010ffff"], ids=ascii)
-def test_an_unknown_layer_of_any_name_is_told_in_a_text_that_prints(victim, text):
+def test_an_unknown_layer_of_any_name_is_reported_in_printable_text(victim, text):
     part = victim.part("architecture")
     part.data = npy(layer(text)(json.loads(str(np.load(io.BytesIO(part.data))))))
     victim.write()
     victim.refused(error=ValueError)
 
 
-def test_letters_that_are_none_are_refused(victim):
+def test_invalid_characters_are_refused(victim):
     part = victim.part("architecture")
     part.data = part.data[:128] + b"\xff\xff\xff\xff" * ((len(part.data) - 128) // 4)
     victim.write()
@@ -937,7 +937,7 @@ def test_an_optimizers_array_that_does_not_fit_is_refused_before_it_is_read(chec
 
 @pytest.mark.parametrize("length", [2**20, 2**34])
 def test_a_long_directory_of_a_file_beyond_two_gibibytes_is_not_read(victim, length):
-    """Honest files of that size describe their directory in 64 bits."""
+    """Valid files of that size describe their directory in 64 bits."""
     at = 2**31 + 2**20
     with victim.path.open("r+b") as file:  # sparse: it takes no room on the disk
         file.seek(at)
@@ -994,13 +994,13 @@ UNFIT = [
 
 
 @pytest.mark.parametrize(("path", "value"), UNFIT, ids=lambda x: str(x)[:40])
-def test_numbers_no_training_could_have_are_refused(checkpoint, path, value):
+def test_numbers_that_no_training_can_have_are_refused(checkpoint, path, value):
     change_state(checkpoint, path, value)
     checkpoint.openings = [resume]
     checkpoint.refused()
 
 
-def test_samples_that_are_no_whole_number_of_batches_are_refused(checkpoint):
+def test_a_number_of_samples_that_is_not_of_whole_batches_is_refused(checkpoint):
     state = checkpoint.texts()
     state["history"].pop()  # as in mid-epoch
     state["totals"].update(n_samples=1, loss=1.0, n_correct=0)
@@ -1022,7 +1022,7 @@ MID_EPOCH = {
 
 
 @pytest.mark.parametrize("totals", MID_EPOCH.values(), ids=MID_EPOCH)
-def test_sums_that_no_epoch_could_have_are_refused(checkpoint, totals):
+def test_running_totals_that_no_epoch_can_have_are_refused(checkpoint, totals):
     state = checkpoint.texts()
     state["history"].pop()
     state["totals"].update(totals)
@@ -1032,7 +1032,7 @@ def test_sums_that_no_epoch_could_have_are_refused(checkpoint, totals):
     checkpoint.refused("unfit")
 
 
-def test_sums_of_a_checkpoint_in_mid_epoch_are_not_refused(checkpoint):
+def test_running_totals_in_the_middle_of_an_epoch_are_not_refused(checkpoint):
     state = checkpoint.texts()
     state["history"].pop()
     state["totals"].update(n_samples=2, loss=1.0, n_correct=2)
@@ -1042,7 +1042,7 @@ def test_sums_of_a_checkpoint_in_mid_epoch_are_not_refused(checkpoint):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_an_optimizer_remembers_must_be_numbers(checkpoint, value):
+def test_the_slots_of_an_optimizer_must_be_numbers(checkpoint, value):
     checkpoint.part("training.optimizer.V").data = npy(np.full(31, value, np.float32))
     checkpoint.write()
     checkpoint.openings = [resume]
@@ -1087,7 +1087,7 @@ def test_an_array_of_no_numbers_and_an_impossible_dimension_is_refused(checkpoin
         {},
     ],
 )
-def test_a_memory_that_early_stopping_could_not_have_is_refused(tmp_path, state):
+def test_a_state_that_early_stopping_cannot_have_is_refused(tmp_path, state):
     class Lies(EarlyStopping):
         def state(self):
             return state
@@ -1189,7 +1189,7 @@ def test_one_array_named_a_thousand_times_costs_no_thousandfold_memory(checkpoin
 
 
 @pytest.mark.parametrize("name", ["1.Dense.W", "format", "training", "nowhere", "", 3, ["m"]])
-def test_an_array_that_is_not_the_training_states_own_is_refused(checkpoint, name):
+def test_an_array_that_does_not_belong_to_the_training_state_is_refused(checkpoint, name):
     change_state(checkpoint, ("optimizer", "M"), {"array": name})
     checkpoint.refused()
 
@@ -1225,7 +1225,7 @@ def test_random_damage_is_refused_or_harmless(fuzz_files, n):
     assert counts["header"] > n / 100
 
 
-def test_the_fuzzer_tells_a_wrong_weight(fuzz_files, monkeypatch):
+def test_the_fuzzer_finds_a_wrong_weight(fuzz_files, monkeypatch):
     honest = fuzz_files.load_model
 
     def careless(path):
@@ -1245,7 +1245,7 @@ def test_a_case_of_the_fuzzer_depends_on_its_number_alone(fuzz_files, tmp_path):
 
 
 class Picky(Dense):
-    """A learner's own layer, whose constructor meets a file's values in its own way."""
+    """A user's own layer, whose constructor reacts to the values of a file in its own way."""
 
     error: type[Exception] = AssertionError
 
@@ -1258,7 +1258,9 @@ class Picky(Dense):
 @pytest.mark.parametrize(
     "error", [AssertionError, IndexError, ZeroDivisionError, OverflowError, OSError, RuntimeError]
 )
-def test_whatever_an_own_layers_constructor_raises_is_the_files_fault(tmp_path, error, monkeypatch):
+def test_any_error_in_a_constructor_of_ones_own_is_a_fault_of_the_file(
+    tmp_path, error, monkeypatch
+):
     path = tmp_path / "model.npz"
     save_model(Sequential([Picky(4)], input_shape=(2,)), path)
     with np.load(path) as file:
@@ -1283,7 +1285,7 @@ def test_whatever_an_own_layers_constructor_raises_is_the_files_fault(tmp_path, 
     ],
     ids=str,
 )
-def test_layers_that_are_no_list_of_classes_are_the_callers_fault(tmp_path, layers, hint):
+def test_layers_other_than_a_list_of_classes_are_a_mistake_of_the_caller(tmp_path, layers, hint):
     path = tmp_path / "model.npz"
     save_model(Sequential([Picky(4)], input_shape=(2,)), path)
     for call in (load_model, lambda path, layers: compare_models(path, path, layers)):

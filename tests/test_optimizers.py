@@ -106,7 +106,7 @@ def test_adam_under_a_falling_rate_follows_kingma_and_ba():
 
 
 def test_adam_agrees_with_pytorch():
-    """The table is torch.optim.Adam([q], lr=0.01) of PyTorch 2.13, float64, over GRADS."""
+    """The table is that of torch.optim.Adam([q], lr=0.01) of PyTorch 2.13, float64, over GRADS."""
     expected = [
         [0.9900000009999999, -1.99000000005, 0.4900000000033333],
         [0.9808221902205589, -1.980678203720851, 0.4885547947067355],
@@ -119,7 +119,7 @@ def test_adam_agrees_with_pytorch():
 
 
 def test_momentum_agrees_with_pytorch():
-    """The table is torch.optim.SGD([q], lr=0.01, momentum=0.9), the same way."""
+    """The table is that of torch.optim.SGD([q], lr=0.01, momentum=0.9), made in the same way."""
     expected = [
         [0.999, -1.98, 0.19999999999999998],
         [0.9951, -1.952, 0.12999999999999998],
@@ -140,7 +140,7 @@ def test_the_defaults_are_the_papers():
 
 @each_optimizer
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_flat_step_is_the_steps_of_its_parts_bit_for_bit(make, dtype):
+def test_a_step_of_the_flat_vector_is_the_steps_of_its_parts_bit_for_bit(make, dtype):
     # a step count that is bumped once an array, not once a step, would show here
     rng = np.random.default_rng(0)
     cuts = np.cumsum([35, 5, 1, 259])  # sizes no multiple of a SIMD register
@@ -230,7 +230,7 @@ def test_a_learning_rate_function_gets_the_step_count_from_1(kind):
     assert seen == [1, 2, 3, 4, 5, 6]
 
 
-def test_rate_tells_the_learning_rate_of_a_step():
+def test_rate_returns_the_learning_rate_of_a_step():
     assert [SGD(falling).rate(t) for t in (1, 2, 6)] == [0.2, 0.1, 0.2 / 6]
     assert SGD(np.float64(0.5)).rate(6) == 0.5
     assert type(SGD(double_rate).rate(1)) is float
@@ -303,7 +303,7 @@ def test_config_holds_the_arguments():
 
 @pytest.mark.parametrize("kind", [SGD, Adam])
 @pytest.mark.parametrize("rate", [0, -0.1, inf, nan, "0.1", None])
-def test_a_learning_rate_that_is_none_is_refused(kind, rate):
+def test_an_invalid_learning_rate_is_refused(kind, rate):
     with pytest.raises(ValueError, match="learning_rate must be a positive number"):
         kind(rate)
 

@@ -140,7 +140,7 @@ def full_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_picture_that_cannot_be_written_leaves_the_one_that_stood_there(tmp_path):
+def test_a_picture_that_cannot_be_written_leaves_the_earlier_one(tmp_path):
     path = tmp_path / "a.png"
     plots.confusion(MATRIX, NAMES, path=path)
     before = path.read_bytes()
@@ -202,7 +202,7 @@ def test_names_are_shown_as_they_are():
         (b"epoch,loss,val_loss\n1,0.5\n", "line 2: val_loss should be a number, got None"),
     ],
 )
-def test_what_is_no_log_is_refused_in_words(tmp_path, content, why):
+def test_a_file_that_is_not_a_log_is_refused_with_a_message(tmp_path, content, why):
     (tmp_path / "log.csv").write_bytes(content)
     with pytest.raises(ValueError) as caught:
         plots.learning_curves(tmp_path / "log.csv")
@@ -210,7 +210,7 @@ def test_what_is_no_log_is_refused_in_words(tmp_path, content, why):
     assert why in str(caught.value)
 
 
-def test_figures_of_ones_own_and_a_spreadsheets_mark_do_no_harm(tmp_path):
+def test_metrics_of_ones_own_and_the_byte_order_mark_of_a_spreadsheet_do_no_harm(tmp_path):
     (tmp_path / "log.csv").write_bytes(b"\xef\xbb\xbfepoch,loss,note\r\n1,0.5,so\r\n2,,\r\n")
     (panel,) = plots.learning_curves(tmp_path / "log.csv").axes
     (line,) = panel.get_lines()
@@ -404,7 +404,7 @@ def test_the_confusion_matrix_is_coloured_by_the_share_of_each_row():
     assert image.get_clim() == (0, 1)
 
 
-def test_a_class_without_samples_is_no_division_by_zero():
+def test_a_class_without_samples_causes_no_division_by_zero():
     (image,) = plots.confusion(np.array([[1, 0], [0, 0]]), "ab").axes[0].get_images()
     assert image.get_array().tolist() == [[1, 0], [0, 0]]
 
@@ -453,7 +453,7 @@ def test_a_first_layer_that_sees_no_images_is_refused(model):
         plots.first_layer(model)
 
 
-def test_what_is_no_number_is_not_drawn_as_class_0():
+def test_nan_is_not_drawn_as_class_0():
     p = np.eye(3)
     p[1, 2] = np.nan
     with pytest.raises(ValueError, match="prediction_grid: row 1 of p holds NaN; 1 of its 3 rows"):

@@ -136,7 +136,7 @@ def public_methods():
     ]
 
 
-def test_the_door_holds_every_promised_name():
+def test_tinynn_has_every_promised_name():
     promised = {path for path in PARAMETERS if "." not in path} | set(OTHERS)
     assert promised <= set(tinynn.__all__)
     assert set(IN_DATASETS) <= set(tinynn.datasets.__all__)

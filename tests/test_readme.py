@@ -1,4 +1,4 @@
-"""The README is kept: its commands are there, its programs run, its errors read as it says."""
+"""Protects the README: its files exist, its programs run, and its messages are today's."""
 
 import doctest
 import re

@@ -26,6 +26,7 @@ from tinynn import (
     CSVLogger,
     Dense,
     EarlyStopping,
+    InputError,
     MeanSquaredError,
     ModelFormatError,
     ReLU,
@@ -119,7 +120,7 @@ def straight(tmp_path_factory):
     return {name: Run(folder / name, name).fit().outcome() for name in OPTIMIZERS}
 
 
-def test_the_oracle_is_no_trivial_run(straight):
+def test_the_oracle_is_not_a_trivial_run(straight):
     assert straight["adam"]["step"] == 4 * STEPS
     assert len(straight["adam"]["csv"]) == 4
     assert len({outcome["params"] for outcome in straight.values()}) == 3
@@ -192,7 +193,7 @@ def test_without_validation_too(tmp_path):
 
 
 @pytest.mark.parametrize("stop_at", [3, 10, 14, 15, 20])
-def test_early_stopping_remembers(tmp_path, stop_at):
+def test_early_stopping_keeps_its_state(tmp_path, stop_at):
     # labels by chance: the loss on others soon rises, and the best weights are of an early epoch
     never_stopped = Run(tmp_path / "a", patience=2).fit(epochs=30)
     last = never_stopped.trainer.epoch
@@ -210,7 +211,7 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
 
 
 class Remembers(Callback):
-    """A memory with arrays and nested lists, as a callback of one's own may have."""
+    """A callback whose state has arrays and nested lists, as a user's own may."""
 
     def __init__(self):
         self.seen = []
@@ -229,7 +230,7 @@ class Remembers(Callback):
         self.seen = state["seen"]
 
 
-def test_a_callback_of_ones_own_remembers(tmp_path):
+def test_a_callback_of_ones_own_keeps_its_state(tmp_path):
     def run(stop_at=None, resume=False):
         made, memory = Run(tmp_path, log=f"{stop_at}.csv"), Remembers()
         made.callbacks.insert(0, memory)
@@ -433,8 +434,8 @@ def test_the_environment_knows_versions_threads_and_the_processors_kernels():
         ("NPY_DISABLE_CPU_FEATURES", None, "instructions"),
     ],
 )
-def test_another_processor_is_known_by_what_it_chooses(variable, value, name):
-    """A processor of another kind is played by the variables that let one choose like it."""
+def test_another_processor_is_recognised_by_the_kernels_that_it_chooses(variable, value, name):
+    """Environment variables let this processor choose the kernels of another."""
     if value is None:
         value = next(
             iter(tinynn.training.resume.environment()["instructions"].split()[-1:]), "AVX2"
@@ -517,7 +518,7 @@ class AddsAFigure(Callback):
         trainer.history.epochs[-1]["size of the weights"] = "large"
 
 
-def test_a_callbacks_own_figures_in_the_history_come_back(tmp_path):
+def test_a_callbacks_own_metrics_in_the_history_come_back(tmp_path):
     path = tmp_path / "run.npz"
     small_run(path, epochs=1, callbacks=[AddsAFigure()])
     trainer = small_run(path, epochs=2, resume=True, callbacks=[AddsAFigure()])
@@ -680,7 +681,7 @@ def test_another_runs_checkpoint_is_not_overwritten(tmp_path):
     assert (tmp_path / "run.npz").read_bytes() == before
 
 
-def test_nor_is_it_by_a_run_that_was_resumed_or_trained_before(tmp_path):
+def test_another_runs_checkpoint_is_not_overwritten_by_a_resumed_or_second_run_either(tmp_path):
     small_run(tmp_path / "run.npz", epochs=1)
     small_run(tmp_path / "other.npz", epochs=2)
     before = (tmp_path / "other.npz").read_bytes()
@@ -752,3 +753,66 @@ def test_a_trainer_that_diverged_resumes_from_its_last_good_checkpoint(tmp_path)
     trainer.fit(X, Y, 4, 8, callbacks=[poison, Checkpoint(path)], resume_from=path)
     whole = small_run(tmp_path / "whole.npz")
     assert trainer.model.params.tobytes() == whole.model.params.tobytes()
+
+
+# Callbacks of the user's own that only watch
+
+
+class Watcher(Callback):
+    """Looks on, though its class did not say so at first."""
+
+    def __init__(self, every=1):
+        self.every = every
+
+
+ONLY_WATCHES = (
+    "\n  A callback of yours that only watches is not compared: write affects_training = False in "
+    "its class."
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((), (Watcher(),)), ((Watcher(),), ()), ((Watcher(1),), (Watcher(2),))],
+    ids=["new", "left out", "another argument"],
+)
+def test_the_refusal_of_a_users_callback_says_how_one_that_only_watches_is_not_compared(
+    tmp_path, before, after
+):
+    small_run(tmp_path / "run.npz", epochs=1, callbacks=before)
+    with pytest.raises(InputError) as error:
+        small_run(tmp_path / "run.npz", epochs=2, resume=True, callbacks=after)
+    assert "callbacks" in str(error.value)
+    assert str(error.value).endswith(ONLY_WATCHES)
+
+
+def test_a_refusal_that_is_not_of_a_users_callback_does_not_speak_of_these(tmp_path):
+    small_run(tmp_path / "run.npz", epochs=1, callbacks=[Watcher()])
+    with pytest.raises(InputError) as error:
+        small_run(tmp_path / "run.npz", 0.5, epochs=2, resume=True, callbacks=[Watcher()])
+    assert "affects_training" not in str(error.value)
+    small_run(tmp_path / "stopping.npz", epochs=1, callbacks=[EarlyStopping("loss")])
+    with pytest.raises(InputError, match="callbacks: ") as error:
+        small_run(tmp_path / "stopping.npz", epochs=2, resume=True)
+    assert "affects_training" not in str(error.value)
+
+
+def test_a_run_goes_on_when_a_callback_says_that_it_only_watches(tmp_path, monkeypatch):
+    whole = small_run(tmp_path / "whole.npz", epochs=2)
+    small_run(tmp_path / "run.npz", epochs=1, callbacks=[Watcher(1), Holds(4)])
+    monkeypatch.setattr(Watcher, "affects_training", False)
+    holds = Holds(0)
+    again = small_run(tmp_path / "run.npz", epochs=2, resume=True, callbacks=[holds, Watcher(2)])
+    assert again.model.params.tobytes() == whole.model.params.tobytes()
+    assert holds.memory == [4]
+    small_run(tmp_path / "run.npz", epochs=3, resume=True, callbacks=[Holds(0)])  # or without it
+
+
+def test_a_callback_that_changes_in_training_is_refused_with_the_same_advice(tmp_path):
+    class Counting(Watcher):
+        def on_step_end(self, trainer):
+            self.every += 1
+
+    with pytest.raises(InputError, match=r"callbacks\[0\]\.every: 1 against") as error:
+        small_run(tmp_path / "run.npz", epochs=1, callbacks=[Counting()])
+    assert str(error.value).endswith(ONLY_WATCHES)

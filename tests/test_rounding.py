@@ -51,7 +51,7 @@ def weights():
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_new_weights_lie_a_millionth_beside_those_that_the_seed_draws(weights, number):
+def test_new_weights_differ_by_a_millionth_from_those_that_the_seed_draws(weights, number):
     apart = weights[number] / weights[0] - 1
     assert 0.9e-6 < apart.std() < 1.1e-6
     assert abs(apart.mean()) < 2e-7
@@ -91,12 +91,12 @@ def test_a_loaded_model_is_what_the_file_says(tmp_path):
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_another_sitecustomize_behind_it_is_run_too(tmp_path, number):
+def test_another_sitecustomize_on_the_path_is_run_too(tmp_path, number):
     (tmp_path / "sitecustomize.py").write_text("import builtins; builtins.was_here = 1\n")
     assert printed("print(json.dumps(was_here))", number, path=[tmp_path]) == 1
 
 
-def test_a_refusal_has_no_longer_traceback_for_it():
+def test_an_input_error_has_no_longer_traceback_because_of_it():
     ends = [run("build(seed=-1)", number, check=False).stderr for number in (0, 1)]
     assert "seed must be" in ends[0]
     assert ends[0] == ends[1]

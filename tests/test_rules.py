@@ -1,4 +1,4 @@
-"""Each rule of the doctor, on records of a training written by hand, at both sides of its limit."""
+"""Each rule of the doctor, on training records written by hand, on both sides of its limit."""
 
 import dataclasses
 import re
@@ -10,7 +10,7 @@ from tinynn.doctor.record import TrainingRecord
 from tinynn.doctor.report import apply_rules
 from tinynn.doctor.rules import RULES, Finding
 from tinynn.doctor.statistics import StepStatistics
-from tinynn.training.guessing import Guess
+from tinynn.training.baseline import Baseline
 
 LAYERS = ["4.Dense", "2.Dense", "0.Dense"]  # from the loss back, as they are measured
 STEPS = (1, 2, 4, 8, 16, 32, 64, 100, 200, 282)
@@ -33,7 +33,7 @@ def healthy():
         [step_statistics(step, 2.5 - 0.2 * i) for i, step in enumerate(STEPS)], classes=10
     )
     record.class_shares = [0.1] * 10
-    record.guess = Guess(LN10, np.full(10, 0.1), 10)
+    record.baseline = Baseline(LN10, np.full(10, 0.1), 10)
     record.epochs = [
         {"epoch": i + 1, "loss": loss, "accuracy": right, "val_loss": loss, "val_accuracy": right}
         for i, (loss, right) in enumerate([(1.0, 0.6), (0.7, 0.7), (0.5, 0.8)])
@@ -46,7 +46,7 @@ def healthy():
 
 
 def numbers():
-    """The same of one number to be predicted, of mean 0 and standard deviation 1."""
+    """The same for a target that is one number, of mean 0 and standard deviation 1."""
     record = healthy()
     record.classes, record.class_shares, record.training_counts, record.validation_counts = (
         None,
@@ -54,7 +54,7 @@ def numbers():
         None,
         None,
     )
-    record.guess = record.validation_guess = Guess(1.0, np.zeros(1), 0, np.ones(1))
+    record.baseline = record.validation_baseline = Baseline(1.0, np.zeros(1), 0, np.ones(1))
     for one in record.steps:
         one.labels, one.predicted = [], []
     for row, loss in zip(record.epochs, (0.8, 0.4, 0.2), strict=True):
@@ -127,13 +127,13 @@ def classes_in_a_batch(count):
 
 
 def guessed(share=1.0, right=0.1):
-    """All is as it would be if nothing were learnt."""
+    """Return a change of a record: the network has learnt nothing."""
     rows = {"loss": share * LN10, "accuracy": right, "val_loss": LN10, "val_accuracy": right}
     return both(last_row(**rows), losses(*[LN10] * 10))
 
 
 def later(factor):
-    """The gradient at the lowest layer, from step 16 on, as a share of that at the loss."""
+    """The gradient at the first layer, from step 16 on, as a share of that at the loss."""
 
     def change(record):
         for one in record.steps:
@@ -160,7 +160,7 @@ def rare(share, loss=1.0, times=0):
         every_step(labels=[], predicted=[]),
         record_of(
             classes=2, class_shares=[1 - share, share], validation_counts=None,
-            guess=Guess(entropy, np.array([1 - share, share]), 2),
+            baseline=Baseline(entropy, np.array([1 - share, share]), 2),
             training_counts=([1000 - ones, ones], [1000 - times, times]),
         ),
         last_row(loss=loss * entropy, accuracy=1 - share, val_loss=entropy, val_accuracy=1 - share),
@@ -188,9 +188,9 @@ def stands(loss):
 
 def targets_of(std, mean=0.0, loss=0.2):
     """Targets of another size, in training and validation, and the loss by that of guessing."""
-    guess = Guess(std**2, np.full(1, mean), 0, np.full(1, std))
+    guess = Baseline(std**2, np.full(1, mean), 0, np.full(1, std))
     rows = last_row(loss=loss * std**2, val_loss=loss * std**2)
-    return both(record_of(guess=guess, validation_guess=guess), rows)
+    return both(record_of(baseline=guess, validation_baseline=guess), rows)
 
 
 LIMITS = {  # what is changed: which rule, its level, how: just within the limit, just beyond
@@ -360,8 +360,8 @@ OF_NUMBERS = {
     ),
     "columns of different sizes": (
         "targets", "note",
-        record_of(guess=Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.034]))),
-        record_of(guess=Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.033]))),
+        record_of(baseline=Baseline(1.0, np.zeros(2), 0, np.array([1.0, 0.034]))),
+        record_of(baseline=Baseline(1.0, np.zeros(2), 0, np.array([1.0, 0.033]))),
     ),
     "the mean of y, as good": (
         "at_chance", "note", stands(0.92), stands(0.94),
@@ -379,13 +379,13 @@ OF_NUMBERS = {
     ),
     "validation targets of another size": (
         "validation", "problem",
-        record_of(validation_guess=Guess(81.0, np.zeros(1), 0, np.full(1, 9.0))),
-        record_of(validation_guess=Guess(121.0, np.zeros(1), 0, np.full(1, 11.0))),
+        record_of(validation_baseline=Baseline(81.0, np.zeros(1), 0, np.full(1, 9.0))),
+        record_of(validation_baseline=Baseline(121.0, np.zeros(1), 0, np.full(1, 11.0))),
     ),
     "validation targets elsewhere": (
         "validation", "problem",
-        record_of(validation_guess=Guess(1.0, np.full(1, 9.9), 0, np.ones(1))),
-        record_of(validation_guess=Guess(1.0, np.full(1, 10.1), 0, np.ones(1))),
+        record_of(validation_baseline=Baseline(1.0, np.full(1, 9.9), 0, np.ones(1))),
+        record_of(validation_baseline=Baseline(1.0, np.full(1, 10.1), 0, np.ones(1))),
     ),
     "validation no better than the mean of y": (
         "validation", "problem", last_row(val_loss=0.99), last_row(val_loss=1.01),
@@ -539,7 +539,7 @@ def test_labels_are_not_blamed_before_steps_that_are_large():
     assert finding_of(record, "at_chance") == usual
 
 
-def test_a_rare_class_is_no_matter_of_shuffled_labels():
+def test_a_rare_class_is_not_reported_as_shuffled_labels():
     record = healthy()
     rare(0.01)(record)
     (problem,) = apply_rules(record).problems
@@ -559,11 +559,11 @@ def test_a_rare_class_is_no_matter_of_shuffled_labels():
 
 
 @pytest.mark.parametrize(("loss", "level"), [(0.872, "fine"), (0.8951, "problem")])
-def test_soft_targets_are_judged_by_what_is_above_their_own_entropy(loss, level):
+def test_the_loss_of_soft_targets_is_compared_after_their_own_entropy_is_subtracted(loss, level):
     """The least loss of 0.8 + 0.02 and nine times 0.02 is 0.8669; guessing, of 99 to 1, 0.8951."""
     record = healthy()
     rare(0.01)(record)
-    record.guess = dataclasses.replace(record.guess, loss=0.8951, floor=0.8669)
+    record.baseline = dataclasses.replace(record.baseline, loss=0.8951, floor=0.8669)
     last_row(loss=loss, accuracy=0.99)(record)
     assert record.relative_loss == pytest.approx((loss - 0.8669) / (0.8951 - 0.8669))
     assert finding_of(record, "imbalance").level == finding_of(record, "at_chance").level == level
@@ -594,7 +594,7 @@ def test_imbalance_is_found_only_where_the_largest_class_is_what_is_predicted(ri
     assert finding_of(record, "imbalance").level == level
 
 
-def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_no_matter_of_labels():
+def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_not_a_fault_of_labels():
     record = healthy()
     both(rare(0.2, times=250), last_row(accuracy=0.71), slowly(0.9, 0.8, 0.75, 0.7, 0.66))(record)
     (note,) = apply_rules(record).notes
@@ -622,7 +622,7 @@ def test_a_loss_above_guessing_that_falls_in_each_epoch_is_slow_and_no_matter_of
     [(5e-3, False, "problem"), (9e-4, False, "fine"), (1.1e-3, False, "problem"),
      (0.049, True, "fine"), (0.051, True, "problem")],
 )  # fmt: skip
-def test_batches_that_vary_are_no_steps_too_large(moved, falls, level):
+def test_batches_whose_loss_varies_are_not_reported_as_large_steps(moved, falls, level):
     record = numbers()
     both(losses(0.5, 2, 8, *[4.0] * 7), every_step(update_ratio={"W": moved}))(record)
     slowly(4.3, 4.2, 4.1, 4.0 if falls else 4.15)(record)
@@ -631,7 +631,7 @@ def test_batches_that_vary_are_no_steps_too_large(moved, falls, level):
         assert "differs between batches" in finding_of(record, "large_steps").title
 
 
-def test_a_common_class_of_seven_in_ten_is_no_imbalance():
+def test_a_class_of_seven_in_ten_samples_is_not_reported_as_imbalance():
     record = healthy()
     rare(0.3)(record)
     assert [problem.name for problem in apply_rules(record).problems] == ["at_chance"]
@@ -691,14 +691,14 @@ def test_better_than_guessing_is_reported_only_where_it_is_true():
         in finding_of(record, "validation").title
     )
     unknown = "validation: the loss of guessing is not known there"
-    record.validation_guess = Guess()
+    record.validation_baseline = Baseline()
     assert finding_of(record, "validation").title == unknown
     record = healthy()
     record.validation_counts = None  # the training diverged, so they were not counted
     assert finding_of(record, "validation").title == unknown
 
 
-def test_a_validation_loss_that_rises_with_the_training_loss_is_no_overfitting():
+def test_a_validation_loss_that_rises_with_the_training_loss_is_not_overfitting():
     record = healthy()
     overfits(0.8, 0.7, 0.9, 0.9)(record)
     record.epochs[-1]["loss"] = 0.6
@@ -708,8 +708,8 @@ def test_a_validation_loss_that_rises_with_the_training_loss_is_no_overfitting()
 
 def test_where_all_are_of_one_class_no_training_is_at_chance():
     record = healthy()
-    guess = Guess(np.inf, np.array([1.0, 0.0]), 2)
-    record_of(classes=2, class_shares=[1.0, 0.0], guess=guess, validation_counts=([9, 0], [9, 0]))(
+    one = Baseline(np.inf, np.array([1.0, 0.0]), 2)
+    record_of(classes=2, class_shares=[1.0, 0.0], baseline=one, validation_counts=([9, 0], [9, 0]))(
         record
     )
     assert not record.at_chance
@@ -717,13 +717,13 @@ def test_where_all_are_of_one_class_no_training_is_at_chance():
     assert finding_of(record, "imbalance").level == "unknown"
 
 
-def test_targets_that_are_all_equal_are_no_matter_of_guessing():
+def test_targets_that_are_all_equal_are_not_compared_with_guessing():
     record = numbers()
-    record.guess = Guess(np.inf, np.full(1, 3.0), 0, np.zeros(1))
+    record.baseline = Baseline(np.inf, np.full(1, 3.0), 0, np.zeros(1))
     last_row(loss=7.0)(record)
     assert finding_of(record, "at_chance").title == "the loss of guessing: all targets are equal"
     assert apply_rules(record).problems == []
-    record.guess = Guess()  # a loss of the user's own
+    record.baseline = Baseline()  # a loss of the user's own
     assert finding_of(record, "at_chance").title == "the loss of guessing: it is not known"
     assert apply_rules(record).problems == []
 
@@ -741,7 +741,7 @@ def test_targets_that_are_all_equal_and_far_from_0_are_named_until_they_are_lear
     mean, loss, level
 ):
     record = numbers()
-    record.guess = Guess(np.inf, np.full(1, mean), 0, np.zeros(1))
+    record.baseline = Baseline(np.inf, np.full(1, mean), 0, np.zeros(1))
     both(losses(*[mean**2] * 10), last_row(loss=loss))(record)
     finding = finding_of(record, "targets")
     assert finding.level == level
@@ -754,17 +754,17 @@ def test_the_advised_line_survives_a_column_that_is_constant():
     x = y = np.array([[1.0, 7.0], [3.0, 7.0]])
     record = numbers()
     both(every_step(input_std=50.0), record_of(constant_columns=True))(record)
-    record.guess = Guess(1e6, np.array([1e5, 7.0]), 0, np.array([1e3, 0.0]))
+    record.baseline = Baseline(1e6, np.array([1e5, 7.0]), 0, np.array([1e3, 0.0]))
     line = re.search(r"std = x.*1\)", finding_of(record, "inputs").remedy)[0]
     names = {"x": x, "y": y, "np": np}
-    exec(line + "\n" + record.guess.scaling, names)
+    exec(line + "\n" + record.baseline.scaling, names)
     for scaled in (names["x"], names["y"]):
         assert scaled.tolist() == [[-1, 0], [1, 0]]
     both(stands(0.99e6))(record)
     assert "std = np.where(std, std, 1)" in finding_of(record, "targets").remedy
-    record.constant_columns, record.guess = False, Guess(1e6, np.zeros(1), 0, np.full(1, 1e3))
+    record.constant_columns, record.baseline = False, Baseline(1e6, np.zeros(1), 0, np.full(1, 1e3))
     assert "where" not in finding_of(record, "inputs").remedy + finding_of(record, "targets").remedy
-    assert record.guess.scaling == "(y - y.mean(axis=0)) / y.std(axis=0)"
+    assert record.baseline.scaling == "(y - y.mean(axis=0)) / y.std(axis=0)"
 
 
 def test_after_few_steps_it_is_too_early_to_tell():
@@ -779,7 +779,7 @@ def test_after_few_steps_it_is_too_early_to_tell():
 
 
 def test_a_network_as_good_as_the_mean_is_not_called_healthy_nor_a_problem():
-    """As where x tells a twentieth of y and the rest is noise."""
+    """For example, x explains a twentieth of y, and the rest is noise."""
     record = numbers()
     stands(0.96)(record)
     report = apply_rules(record)
@@ -801,7 +801,7 @@ def test_a_small_standard_deviation_of_targets_is_the_cause_and_validation_follo
     assert "the validation loss is 0.025" in problem.seen
     assert "validation" in [finding.name for finding in problem.follows]
     assert "prepared differently" not in str(apply_rules(record))
-    record.guess = dataclasses.replace(record.guess, stds=np.full(11, 0.1))
+    record.baseline = dataclasses.replace(record.baseline, stds=np.full(11, 0.1))
     assert finding_of(record, "targets").level == "fine"  # as of images
     targets_of(1e-3, loss=3)(record)
     assert finding_of(record, "targets").title == "The targets are very small."
@@ -809,7 +809,7 @@ def test_a_small_standard_deviation_of_targets_is_the_cause_and_validation_follo
 
 def test_columns_of_an_image_may_differ_in_size():
     record = numbers()
-    record.guess = Guess(0.1, np.zeros(11), 0, np.array([*[0.3] * 10, 1e-4]))
+    record.baseline = Baseline(0.1, np.zeros(11), 0, np.array([*[0.3] * 10, 1e-4]))
     assert finding_of(record, "targets").level == "fine"
 
 
@@ -905,7 +905,7 @@ def test_the_layer_with_the_largest_share_of_inactive_units_is_named():
     assert finding_of(record, "inactive_at_start").seen == "97% of the outputs of 3.ReLU are 0"
 
 
-def test_initial_weights_are_not_judged_where_step_1_was_not_recorded():
+def test_initial_weights_are_not_checked_where_step_1_was_not_recorded():
     record = healthy()
     bad = first(
         symmetric_units=["0.Dense.W"], inactive={"1.ReLU": 1.0}, gradient=by_depth(1, 1, 1e-9)
@@ -956,7 +956,7 @@ def test_a_last_layer_that_starts_at_zero_is_no_fault():
 
 def test_where_guessing_is_not_known_the_other_rules_still_apply():
     record = healthy()
-    record.guess = Guess(np.inf, None, 10)
+    record.baseline = Baseline(np.inf, None, 10)
     both(first(output_std=by_depth(50, 1, 1)), losses(2.5, 60.0, *[2.5] * 8), last_row(loss=2.5))(
         record
     )
@@ -1040,7 +1040,7 @@ def test_a_step_is_large_from_a_twentieth_of_the_weights_on(step, blamed):
 
 
 @pytest.mark.parametrize(("right", "level"), [(0.29, "unknown"), (0.31, "problem")])
-def test_validation_is_held_against_training_that_has_learnt_a_fifth_more_than_guessing(
+def test_validation_is_compared_with_guessing_only_if_training_is_a_fifth_better_than_guessing(
     right, level
 ):
     record = healthy()

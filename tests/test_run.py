@@ -1,11 +1,11 @@
-"""Protects what each owner says of its part of a checkpoint: what no training wrote is told."""
+"""Protects the checks of each part of a checkpoint: what no training can write is reported."""
 
 import numpy as np
 import pytest
 
 from tinynn import SGD, Adam, History
 from tinynn.training.run import RunningTotals
-from tinynn.training.settings import AskedSchedule
+from tinynn.training.settings import ScheduleTable
 
 ROW = {"epoch": 1, "loss": 0.5, "learning_rate": 0.1, "seconds": 1.0}
 
@@ -23,12 +23,12 @@ ROW = {"epoch": 1, "loss": 0.5, "learning_rate": 0.1, "seconds": 1.0}
         ([], "0 epochs' rows, not 2"),
     ],
 )
-def test_a_history_that_no_training_wrote_is_told(rows, told):
+def test_a_history_that_no_training_wrote_is_reported(rows, told):
     with pytest.raises(ValueError, match=told):
         History(rows).check(epochs=2)
 
 
-def test_a_history_may_hold_figures_of_a_callback_of_any_kind():
+def test_a_history_may_hold_metrics_of_any_kind_from_a_callback():
     History([{**ROW, "accuracy": 1, "mood": "good", "gap": np.inf}]).check(epochs=1)
 
 
@@ -44,13 +44,13 @@ def test_a_history_may_hold_figures_of_a_callback_of_any_kind():
         ({"n_samples": 5}, "5 samples are no whole number of batches"),
     ],
 )
-def test_sums_that_no_epoch_came_to_are_told(totals, told):
+def test_running_totals_that_no_epoch_can_have_are_reported(totals, told):
     with pytest.raises(ValueError, match=told):
         RunningTotals(**totals).check(samples=10, batch_size=4)
 
 
 @pytest.mark.parametrize("n_samples", [0, 4, 8, 10])
-def test_sums_may_be_of_nothing_of_whole_batches_or_of_all(n_samples):
+def test_running_totals_may_be_of_no_batch_of_whole_batches_or_of_all_samples(n_samples):
     RunningTotals(n_samples=n_samples).check(samples=10, batch_size=4)
 
 
@@ -70,7 +70,7 @@ NUMBERS = {"learning_rate": 0.5, "momentum": 0.9}
         ({"t": 1, "m": PARAMS, "v": PARAMS}, NUMBERS, "another optimizer"),
     ],
 )
-def test_what_an_optimizer_never_had_is_told_and_it_stays_as_it_is(state, numbers, told):
+def test_a_state_that_no_optimizer_had_is_reported_and_changes_nothing(state, numbers, told):
     optimizer = SGD(0.1, momentum=0.5)
     optimizer.step(PARAMS.copy(), PARAMS)
     before, config = optimizer.state(), optimizer.config()
@@ -81,7 +81,7 @@ def test_what_an_optimizer_never_had_is_told_and_it_stays_as_it_is(state, number
     assert np.array_equal(optimizer.state()["velocity"], before["velocity"])
 
 
-def test_what_an_optimizer_had_passes_also_where_its_rate_is_a_function():
+def test_a_state_that_an_optimizer_had_is_accepted_also_where_its_rate_is_a_function():
     optimizer = Adam(lambda t: 0.1 / t)
     optimizer.step(PARAMS.copy(), PARAMS)
     numbers = {"beta1": 0.5, "beta2": 0.9, "epsilon": 1e-8}
@@ -103,8 +103,8 @@ RECORD = {"first": 1, "last": 9, "epochs": 3, "asked": {"1": [0.1, "a digest"]}}
         ({**RECORD, "asked": {"1": [0.1]}}, True),
     ],
 )
-def test_a_schedule_that_was_never_asked_is_told(record, scheduled):
-    AskedSchedule.check(RECORD, scheduled=True)
-    AskedSchedule.check(None, scheduled=False)
+def test_a_schedule_that_was_never_asked_is_reported(record, scheduled):
+    ScheduleTable.check(RECORD, scheduled=True)
+    ScheduleTable.check(None, scheduled=False)
     with pytest.raises(ValueError, match="its schedule is"):
-        AskedSchedule.check(record, scheduled)
+        ScheduleTable.check(record, scheduled)

@@ -35,7 +35,7 @@ from tinynn.files.checkpoints import load_checkpoint, save_checkpoint
 
 
 class Scale(Layer):
-    """A learner's own layer, with a parameter and a setting."""
+    """A user's own layer, with a parameter and an argument."""
 
     def __init__(self, start=1.0):
         self.start = start
@@ -136,7 +136,7 @@ def test_round_trip_keeps_structure_and_predictions(tmp_path_factory, model):
 
 @given(model=models(), seed=st.integers(0, 2**32))
 @settings(deadline=None)
-def test_round_trip_keeps_any_bits_whatever(tmp_path_factory, model, seed):
+def test_round_trip_keeps_all_bits(tmp_path_factory, model, seed):
     path = tmp_path_factory.getbasetemp() / "any.npz"
     bits = np.random.default_rng(seed).bytes(model.params.nbytes)  # subnormals among them
     model.params.data.cast("B")[:] = bits
@@ -300,7 +300,7 @@ def test_permissions_follow_the_umask(tmp_path, umask, mode):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions as Unix has them")
-def test_what_its_owner_keeps_to_himself_stays_so(path):
+def test_a_private_file_stays_private(path):
     path.chmod(0o600)
     save_model(load_model(path), path)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -469,11 +469,11 @@ def test_an_architecture_that_cannot_be_built_is_refused(path, change, words):
         assert word in text
 
 
-def test_a_checkpoint_is_no_model_and_the_error_says_how_to_go_on(checkpoint):
+def test_a_checkpoint_is_refused_as_a_model_and_the_error_says_how_to_go_on(checkpoint):
     assert "resume_from" in refusal(checkpoint)
 
 
-def test_a_model_is_no_checkpoint(path):
+def test_a_model_is_refused_as_a_checkpoint(path):
     trainer = Trainer(small_model(), CrossEntropy(), Adam())
     before = trainer.model.params.tobytes()
     with pytest.raises(ModelFormatError, match="model, not a checkpoint"):
@@ -550,7 +550,7 @@ def test_without_them_the_error_says_what_to_hand_in(tmp_path, given, missing):
         load_model(tmp_path / "a.npz", layers=given)
 
 
-def test_a_layer_of_ones_own_is_never_taken_for_the_built_in_of_that_name(tmp_path):
+def test_a_layer_of_ones_own_is_never_taken_for_the_layer_of_tinynn_with_that_name(tmp_path):
     class ReLU(Layer):
         def forward(self, x, training=True):
             return 7 * x
@@ -599,7 +599,7 @@ def test_arguments_come_back_as_they_were_given(tmp_path, table):
 
 
 class Activation(Layer):
-    """Its only argument has the name that a file uses itself."""
+    """Its only argument has a name that the file format uses, too."""
 
     def __init__(self, function):
         self.function = function
@@ -611,7 +611,7 @@ class Activation(Layer):
         return dout + 0
 
 
-def test_a_single_argument_named_function_is_no_function_of_the_file(tmp_path):
+def test_a_single_argument_named_function_is_not_taken_for_a_function(tmp_path):
     save_model(Sequential([Activation(halves)], input_shape=(2,)), tmp_path / "a.npz")
     twin = load_model(tmp_path / "a.npz", layers=(Activation, halves))
     assert twin.layers[0].function is halves
@@ -772,7 +772,7 @@ def test_comparing_with_a_broken_file_raises_what_loading_it_raises(path, tmp_pa
 
 
 class Passes(Layer):
-    """Passes x on; its constructors are what the tests are about."""
+    """Passes x on; the tests are about its constructors."""
 
     def forward(self, x, training=True):
         return x
@@ -819,7 +819,7 @@ class Keeps(Passes):
 
 
 class MakesWhole(Passes):
-    """What it keeps changed comes back the same: a whole number, a tuple, a number in a range."""
+    """Its constructor changes its arguments, but a second time it changes nothing more."""
 
     def __init__(self, size, pair, share):
         self.size, self.pair, self.share = int(size), tuple(pair), min(share, 1.0)
@@ -843,14 +843,14 @@ SCATTERED = np.arange(20.0).reshape(4, 5)[:, ::2]
         (Keeps({"k": SCATTERED}), r"0\.Keeps: a: .*np\.ascontiguousarray"),
     ],
 )
-def test_a_layer_that_a_file_would_make_another_of_is_refused_before_writing(tmp_path, layer, said):
+def test_a_layer_that_would_not_load_as_it_was_is_refused_before_writing(tmp_path, layer, said):
     file = tmp_path / "model.npz"
     with pytest.raises(ValueError, match=said):
         save_model(Sequential([layer, Dense(2)], input_shape=(3,)), file)
     assert not file.exists()
 
 
-def test_a_layer_that_a_file_would_make_another_of_can_be_kept_in_a_checkpoint(tmp_path):
+def test_a_layer_that_would_not_load_as_it_was_can_be_kept_in_a_checkpoint(tmp_path):
     model = Sequential([AnyNumber(1, 2), Dense(2)], input_shape=(3,))
     save_checkpoint(model, {}, tmp_path / "run.npz")
     assert np.array_equal(load_checkpoint(tmp_path / "run.npz", model)[0].params, model.params)
@@ -867,7 +867,7 @@ def test_a_layer_that_a_file_would_make_another_of_can_be_kept_in_a_checkpoint(t
         Keeps(np.eye(3)),
     ],
 )
-def test_a_layer_that_a_file_makes_again_is_saved(tmp_path, layer):
+def test_a_layer_that_loads_as_it_was_is_saved(tmp_path, layer):
     model = Sequential([layer, Dense(2)], input_shape=(3,))
     save_model(model, tmp_path / "model.npz")
     twin = load_model(tmp_path / "model.npz", [type(layer), np.hypot, len, np.tanh])
@@ -875,7 +875,7 @@ def test_a_layer_that_a_file_makes_again_is_saved(tmp_path, layer):
 
 
 class Project(Passes):
-    """x @ C, which BLAS adds up in an order that the order in memory decides."""
+    """x @ C, in which BLAS adds in an order that depends on the order of C in memory."""
 
     def __init__(self, C):
         self.C = C

@@ -1,4 +1,4 @@
-"""Protects the library's shape: who may import whom, how long files are, what none may do."""
+"""Protects the structure: which file may import which, how long files are, what is forbidden."""
 
 import ast
 import io
@@ -36,7 +36,7 @@ LAYERING = [
     "functions",
     "initializers",
     "streams",
-    "layers.leftovers",
+    "layers.caches",
     "layers.basic",
     "layers",
     "layers.kinks",
@@ -56,9 +56,9 @@ LAYERING = [
     "files.models",
     "files.checkpoints",
     "files.comparison",
-    "training.guessing",
+    "training.baseline",
     "training.fingerprints",
-    "training.asked_schedule",
+    "training.schedule_table",
     "training.run",
     "training.settings",
     "training.divergence",
@@ -137,7 +137,7 @@ def imported_by(tree):
 
 
 def module_of(name):
-    """Return the module in which a dotted name lies; "tinynn" is the door, with all behind it."""
+    """Return the module in which a dotted name lies; "tinynn" is the package with all its names."""
     while name not in {f"tinynn.{module}" for module in [*LAYERING, *DATASETS]} | {"tinynn"}:
         name = name.rpartition(".")[0]
     return name.removeprefix("tinynn.")

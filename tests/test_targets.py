@@ -1,4 +1,4 @@
-"""Protects the door for losses and layers of one's own: each is what it is, whatever its name."""
+"""Protects users' own losses and layers: what they state counts, not the name of the class."""
 
 import ast
 from pathlib import Path
@@ -25,7 +25,7 @@ from tinynn import (
     explain_step,
     softmax,
 )
-from tinynn.training.guessing import best_guess
+from tinynn.training.baseline import constant_baseline
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 CLASSES = np.arange(20) % 3
@@ -47,9 +47,9 @@ class Pairs(Loss):
 
     def backward(self, p, y):
         dp, rows = np.zeros_like(p), np.arange(len(p))
-        slope = 2 * self._gap(p, y) / len(p)
-        np.add.at(dp, (rows, y[:, 0]), slope)
-        np.add.at(dp, (rows, y[:, 1]), -slope)
+        gradient = 2 * self._gap(p, y) / len(p)
+        np.add.at(dp, (rows, y[:, 0]), gradient)
+        np.add.at(dp, (rows, y[:, 1]), -gradient)
         return dp
 
 
@@ -67,7 +67,7 @@ class Lengths(Loss):
 
 
 class Poisson(Loss):
-    """Counts, which are whole numbers and no classes."""
+    """A loss for counts, which are whole numbers but not classes."""
 
     def check_targets(self, y, output_shape):
         if (y < 0).any() or y.shape != (len(y), *output_shape):
@@ -93,7 +93,7 @@ OF_OTHER_KINDS = {
 
 
 @pytest.mark.parametrize("kind", OF_OTHER_KINDS)
-def test_answers_of_another_kind_pass_every_door(kind):
+def test_targets_of_another_kind_are_accepted_everywhere(kind):
     loss, units, y = OF_OTHER_KINDS[kind]
     model = Sequential([Dense(4), Dense(units)], input_shape=(3,))
     trainer = Trainer(model, loss, SGD(0.01))
@@ -129,7 +129,7 @@ DOORS = {
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_a_loss_of_ones_own_says_at_every_door_that_y_does_not_fit(door):
+def test_everywhere_a_loss_of_ones_own_may_say_that_y_does_not_fit(door):
     model = Sequential([Dense(3)], input_shape=(3,))
     before = model.params.copy()
     with pytest.raises(ValueError, match=r"Pairs expects pairs of positions \(N, 2\), got \(20,\)"):
@@ -205,7 +205,7 @@ def test_probabilities_before_a_loss_that_takes_scores_are_refused_by_what_they_
         Trainer(model, loss(), SGD())
 
 
-def test_a_loss_of_ones_own_that_takes_scores_is_told_of_a_softmax_too():
+def test_softmax_before_a_loss_of_ones_own_that_takes_scores_is_refused_too():
     class Margin(Pairs):
         takes = "scores"
 
@@ -275,10 +275,12 @@ class OwnLoss(Loss):
 @pytest.mark.parametrize("takes", ["probabilities", "scores"])
 def test_the_guess_is_made_in_what_the_loss_takes_or_the_last_layer_gives(takes):
     loss = type("Mine", (OwnLoss,), {"takes": takes})()
-    guess = best_guess(Sequential([Dense(2)], input_shape=(3,)), loss, np.array([0, 0, 0, 1]))
+    guess = constant_baseline(
+        Sequential([Dense(2)], input_shape=(3,)), loss, np.array([0, 0, 0, 1])
+    )
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert guess.loss == pytest.approx(entropy)
-    own = best_guess(
+    own = constant_baseline(
         Sequential([Dense(2), Warm()], input_shape=(3,)), CrossEntropy(), np.array([0, 0, 0, 1])
     )
     assert own.answer == pytest.approx([0.75, 0.25])
@@ -307,7 +309,7 @@ def test_differences_below_the_floor_of_a_loss_are_refused_by_its_floor_and_not_
     check_gradients(model, Brier(), [[1.0]], [1])  # has no floor: is not refused
 
     class Floored(Brier):
-        """Has a floor of another kind: of anything, not of probabilities."""
+        """Has an attribute `floor` that has nothing to do with probabilities."""
 
         takes, floor = "", 0.5
 
@@ -315,7 +317,7 @@ def test_differences_below_the_floor_of_a_loss_are_refused_by_its_floor_and_not_
 
 
 def test_checks_know_no_class_of_ours_by_its_name():
-    """A name alone in quotes is one that a check compares with; in a sentence it is advice."""
+    """A name alone in quotes would be compared with; in a sentence it is advice."""
     ours = {
         name for name in tinynn.__all__
         if isinstance(kind := getattr(tinynn, name), type)

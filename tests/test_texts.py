@@ -1,4 +1,4 @@
-"""Protects the texts that are compared as a whole: what is stale, missing or unused is found."""
+"""Protects the texts that are compared as a whole: stale, missing and unused ones are found."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Protects the loop: the order of a step, what it measures and refuses, the same bits again."""
+"""Protects the loop: the order in a step, its metrics, its refusals, and the same bits again."""
 
 import csv
 import tracemalloc
@@ -39,7 +39,7 @@ NO_STEP = 1e-30  # a learning rate too small to change a float32 near 1
 
 
 def data(n=50, seed=0):
-    """Three clouds of points, one a class."""
+    """Three clouds of points, one for each class."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 3, n)
     x = 0.2 * rng.normal(size=(n, 4)) + 0.4 * np.eye(3, 4)[y]
@@ -169,7 +169,7 @@ def test_no_parameter_changes_before_backward_has_ended():
     assert len(set(kept)) == len(kept) == 15  # and every step changes some
 
 
-def test_in_on_gradients_the_gradients_are_of_this_batch():
+def test_during_on_gradients_the_gradients_are_of_this_batch():
     x, y = data()
 
     def compare(run):
@@ -228,7 +228,7 @@ def test_hooks_see_epoch_step_batch_and_loss_of_the_moment():
     ]  # fmt: skip
 
 
-def test_in_on_gradients_step_is_the_running_one():
+def test_during_on_gradients_step_is_the_current_step():
     x, y = data(10)
     seen = []
     watch = at("on_gradients", lambda run: seen.append((run.epoch, run.step)))
@@ -297,7 +297,7 @@ def test_epoch_accuracy_counts_samples():
     assert run.fit(x, np.eye(2)[y], epochs=1, batch_size=3)["accuracy"][-1] == 0.7
 
 
-def test_figures_of_an_epoch_are_scored_before_each_step():
+def test_metrics_of_an_epoch_are_computed_before_each_step():
     x, y = data(20)
     history = trainer(rate=0.5).fit(x, y, epochs=1, batch_size=20)
     p = network().predict(x)
@@ -324,7 +324,7 @@ def test_validation_data_change_no_weight():
     assert with_it.model.params.tobytes() == without.model.params.tobytes()
 
 
-def test_the_rows_hold_all_figures_in_the_order_of_the_csv():
+def test_the_rows_hold_all_metrics_in_the_order_of_the_csv():
     x, y = data()
     history = trainer().fit(x, y, epochs=2, validation_data=(x[::-1], y[::-1]))
     columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
@@ -478,7 +478,7 @@ def test_x_and_y_are_never_changed():
     assert np.array_equal(targets, kept[1])
 
 
-def test_lists_will_do():
+def test_lists_are_accepted():
     x, y = data(12)
     with_lists, with_arrays = trainer(), trainer()
     with_lists.fit(x.tolist(), y.tolist(), epochs=1, batch_size=4)

@@ -1,6 +1,6 @@
 """Protects what users write around a training: schedules, hyper-parameters, callbacks, losses.
 
-Nothing that such code does is lost on resuming, or changes a result without a word. Each test's
+Nothing that such code does is lost when a run is resumed, or changes a result silently. Each test's
 oracle is a run that never stopped, a number worked by hand, or the words of a refusal.
 """
 
@@ -70,7 +70,7 @@ class Die(Callback):
         self.event = event
         self.step = step
 
-    def turn(self, trainer):
+    def order(self, trainer):
         return 9 if self.event == "on_step_end" else 0
 
     def on_step_end(self, trainer):
@@ -83,7 +83,7 @@ class Die(Callback):
 
 
 class Records(Callback):
-    """Notes the rate of each step; observes."""
+    """Notes the rate of each step, and only watches."""
 
     affects_training = False
 
@@ -167,7 +167,7 @@ def test_a_second_fit_asks_for_the_steps_that_follow(tmp_path):
     assert set(asked) == set(range(STEPS + 1, 3 * STEPS + 1))
 
 
-def test_a_schedule_that_fails_is_told_with_its_step():
+def test_a_schedule_that_fails_is_reported_with_its_step():
     with pytest.raises(ValueError, match=r"for step 4 it raised IndexError\('list index out"):
         fit(lambda: Adam(lambda t: [0.1, 0.1, 0.1][t - 1]))
 
@@ -177,7 +177,7 @@ def iterator_of(rates):
     return lambda t: next(rates)
 
 
-def test_a_schedule_with_a_memory_trains_as_it_says_without_a_checkpoint():
+def test_a_schedule_with_state_trains_as_it_says_without_a_checkpoint():
     records = Records()
     fit(lambda: Adam(iterator_of(RATES)), [records])
     assert records.rates == RATES
@@ -188,8 +188,8 @@ def test_a_schedule_with_a_memory_trains_as_it_says_without_a_checkpoint():
     [RATES, [0.01] * 7 + [0.001] * 13, [0.01] * 19 + [0.001], [0.01] * 10 + [0.02] * 10],
     ids=["falling", "in two", "at the end", "rising"],
 )
-def test_a_schedule_with_a_memory_is_refused_where_a_checkpoint_could_not_keep_it(tmp_path, rates):
-    """At the latest when it first says something else, before any rate but the right one counts."""
+def test_a_schedule_with_state_is_refused_where_a_checkpoint_could_not_keep_it(tmp_path, rates):
+    """At the latest when it first returns another rate, before a wrong rate is used."""
     endless = [*rates, *[0.123] * 40]
     records = Records()
     with pytest.raises(ValueError, match="it has a memory, which no checkpoint can keep"):
@@ -247,9 +247,7 @@ class SetsRate(Callback):
 
 @pytest.mark.parametrize("kind", [float, np.float64, np.float32, np.float16])
 @pytest.mark.parametrize("at", [STEPS + 2, pytest.param(2 * STEPS, marks=pytest.mark.slow)])
-def test_a_rate_that_a_callback_sets_in_a_number_of_numpys_resumes_to_the_same_bits(
-    tmp_path, kind, at
-):
+def test_a_rate_that_a_callback_sets_as_a_numpy_number_resumes_to_the_same_bits(tmp_path, kind, at):
     whole = fit(callbacks=[SetsRate(kind)])
     assert type(whole.optimizer.learning_rate) is float
     assert whole.model.params.dtype == np.float32
@@ -290,7 +288,7 @@ def test_momentum_is_a_float_whoever_sets_it():
 
 
 class Every(Optimizer):
-    """An own optimizer: steps down by the sign, every so many steps; a whole number, and a flag."""
+    """A user's own optimizer with a whole number and a flag: every n-th step goes by the sign."""
 
     def __init__(self, learning_rate=0.01, every=1, reverse=False):
         super().__init__(learning_rate)
@@ -309,7 +307,7 @@ class SetsEvery(Callback):
 
 
 @pytest.mark.parametrize("at", [STEPS, STEPS + 2, 3 * STEPS + 1])
-def test_whole_numbers_and_flags_of_an_own_optimizer_are_resumed_as_they_were(tmp_path, at):
+def test_whole_numbers_and_flags_of_an_optimizer_of_ones_own_are_resumed_as_they_were(tmp_path, at):
     whole = outcome(fit(Every, [SetsEvery]))
     assert outcome(stopped_and_resumed(tmp_path / "run.npz", at, [SetsEvery], make=Every)) == whole
 
@@ -388,7 +386,7 @@ def whole_with_halves(event, optimizer):
     return outcome(fit(callbacks=[HalvesAt(event, optimizer)]))
 
 
-def test_a_rate_that_is_set_when_training_begins_is_no_other_setting(tmp_path):
+def test_a_rate_that_is_set_when_training_begins_is_the_same_setting(tmp_path):
     class Sets(Callback):
         def on_train_begin(self, trainer):
             trainer.optimizer.learning_rate = 0.02
@@ -421,7 +419,7 @@ class Sees(Callback):
 
 @pytest.mark.parametrize("every", [2, STEPS])
 @pytest.mark.parametrize("death", [("on_epoch_end", 2 * STEPS), ("on_step_end", 2 * STEPS)])
-def test_after_a_death_at_an_epochs_last_step_callbacks_find_what_they_would_have(
+def test_after_a_kill_at_the_last_step_of_an_epoch_callbacks_find_the_same_values(
     tmp_path, every, death
 ):
     whole, path = Sees(), tmp_path / "run.npz"
@@ -553,7 +551,7 @@ def test_an_argument_that_is_a_tuple_can_be_resumed(tmp_path):
 
 @pytest.mark.parametrize("figure", [np.ones(2), [1], (1,), None, {"a": 1}, 1j], ids=repr)
 @pytest.mark.parametrize("every_epochs", [1, 3])
-def test_what_is_no_figure_is_refused_in_the_history_when_it_appears(
+def test_a_value_that_is_not_a_metric_is_refused_in_the_history_when_it_appears(
     tmp_path, figure, every_epochs
 ):
     steps = Records()
@@ -574,7 +572,7 @@ def test_what_is_no_figure_is_refused_in_the_history_when_it_appears(
     ],
 )
 @pytest.mark.parametrize("at", [STEPS + 2, pytest.param(2 * STEPS, marks=pytest.mark.slow)])
-def test_a_figure_of_ones_own_is_kept_and_logged_in_a_resumed_run_too(tmp_path, figure, at):
+def test_a_metric_of_ones_own_is_kept_and_logged_in_a_resumed_run_too(tmp_path, figure, at):
     def rows(name):
         with (tmp_path / name).open(newline="") as file:
             return [{**row, "seconds": ""} for row in csv.DictReader(file)]
@@ -592,7 +590,7 @@ def test_a_figure_of_ones_own_is_kept_and_logged_in_a_resumed_run_too(tmp_path, 
     assert [row["val_f1"] for row in rows("whole.csv")] == [str(plain)] * 4
 
 
-def test_a_figure_that_comes_later_gets_its_column(tmp_path):
+def test_a_metric_that_comes_later_gets_its_column(tmp_path):
     class EverySecond(Callback):
         def on_epoch_end(self, trainer):
             if trainer.epoch % 2 == 0:
@@ -622,7 +620,7 @@ class Single(Loss):
 
 
 @pytest.mark.parametrize("at", [3, STEPS, STEPS + 3])
-def test_an_own_loss_in_single_precision_is_logged_and_resumed(tmp_path, at):
+def test_a_loss_of_ones_own_in_single_precision_is_logged_and_resumed(tmp_path, at):
     def run(name, **settings):
         log = CSVLogger(tmp_path / f"{name}.csv")
         path = tmp_path / f"{name}.npz"
@@ -649,7 +647,7 @@ def test_nan_as_an_argument_is_the_same_as_nan(tmp_path):
 
 
 class Shrinks(Callback):
-    """Changes its own argument, which a fresh one does not have so."""
+    """Changes its own argument, so that a new object has another value."""
 
     def __init__(self, limit=1.0):
         self.limit = limit
@@ -676,7 +674,7 @@ class SetsWeight(Callback):
         trainer.loss.weight = 0.5
 
 
-def test_settings_that_change_in_mid_training_are_refused_and_not_lost(tmp_path):
+def test_settings_that_change_during_training_are_refused_and_not_lost(tmp_path):
     with pytest.raises(ValueError, match=r"callbacks\[0\]\.limit: 1.0 against 0.9"):
         fit(callbacks=[Shrinks], path=tmp_path / "a.npz")
     with pytest.raises(ValueError, match=r"loss\.weight: 1.0 against 0.5"):
@@ -731,7 +729,7 @@ def test_vectors_that_no_model_made_are_known_by_their_size():
         optimizer.step(np.ones(5), np.ones(5))
 
 
-def test_an_optimizer_that_has_taken_a_state_goes_on_with_the_model_that_it_steps_next():
+def test_an_optimizer_that_has_loaded_a_state_belongs_to_the_model_that_it_steps_next():
     trained, fresh = fit(epochs=1), Adam(0.01)
     fresh.load_state(trained.optimizer.state())
     twin = copy.deepcopy(trained.model)
@@ -744,7 +742,7 @@ def test_an_optimizer_that_has_taken_a_state_goes_on_with_the_model_that_it_step
 
 
 class Scores(Callback):
-    """Writes a figure of its own, and notes the weights of each epoch."""
+    """Writes a metric of its own, and notes the weights of each epoch."""
 
     script = (0.2, 0.6, 0.5, 0.7)
 
@@ -757,7 +755,7 @@ class Scores(Callback):
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["after", "before"])
-def test_a_figure_of_ones_own_can_be_watched_wherever_its_callback_stands(first):
+def test_a_metric_of_ones_own_can_be_watched_wherever_its_callback_stands(first):
     scores, stopper = Scores(), EarlyStopping("val_f1", patience=1)
     trainer = fit(callbacks=[scores, stopper] if first else [stopper, scores])
     assert len(trainer.history.epochs) == 3
@@ -773,7 +771,7 @@ def test_a_figure_of_ones_own_can_be_watched_wherever_its_callback_stands(first)
         ("error_rate_error", False), ("f1_of_class_3", True), ("val-mae", False),
     ],
 )  # fmt: skip
-def test_whether_a_figure_should_rise_is_told_by_its_name(name, rises):
+def test_the_name_of_a_metric_says_whether_it_should_rise(name, rises):
     class Writes(Callback):
         def on_epoch_end(self, trainer):
             trainer.history.epochs[-1][name] = float(trainer.epoch)
@@ -783,23 +781,23 @@ def test_whether_a_figure_should_rise_is_told_by_its_name(name, rises):
     assert stopper.best_epoch == (4 if rises else 1)
 
 
-def test_a_figure_of_which_nobody_knows_whether_it_should_rise_is_refused():
+def test_a_metric_whose_name_does_not_say_whether_it_should_rise_is_refused():
     with pytest.raises(ValueError, match="should 'val_gap' rise or fall"):
         fit(callbacks=[WritesRow(1.0), EarlyStopping("val_gap")])
 
 
 @pytest.mark.parametrize("name", ["epoch", "learning_rate", "seconds"])
-def test_what_is_no_figure_of_quality_cannot_be_watched(name):
+def test_a_column_that_is_not_a_metric_cannot_be_watched(name):
     with pytest.raises(ValueError, match=f"'{name}' says nothing of how good the model is"):
         EarlyStopping(name)
 
 
-def test_a_figure_that_nobody_wrote_is_refused_at_the_first_epochs_end():
+def test_a_metric_that_nobody_wrote_is_refused_at_the_end_of_the_first_epoch():
     with pytest.raises(ValueError, match="cannot watch 'val_auc': this training measures epoch"):
         fit(callbacks=[WritesRow(1.0), EarlyStopping("val_auc")])
 
 
-def test_a_figure_that_is_no_number_cannot_be_watched():
+def test_a_metric_that_is_not_a_number_cannot_be_watched():
     with pytest.raises(ValueError, match="'val_f1' in the history must be a number, got 'good'"):
         fit(callbacks=[WritesRow("good"), EarlyStopping("val_f1")])
 
@@ -938,7 +936,7 @@ def test_a_log_whose_disk_was_full_for_a_while_has_all_rows_in_the_end(tmp_path)
         ({"validation_data": None}, r"data: validation x: some against none"),
     ],
 )  # fmt: skip
-def test_which_data_differ_and_whether_only_in_form_is_told(tmp_path, change, words):
+def test_the_message_says_which_data_differ_and_whether_only_in_form(tmp_path, change, words):
     path = tmp_path / "run.npz"
     fit(epochs=1, path=path)
     model = Sequential([Dense(6), ReLU(), Dense(3), Softmax()], input_shape=(4,))
@@ -951,7 +949,7 @@ def test_which_data_differ_and_whether_only_in_form_is_told(tmp_path, change, wo
     assert len(str(caught.value).splitlines()) == 1 + len(change) or others
 
 
-def test_bytes_where_the_run_had_scaled_ones_are_told(tmp_path):
+def test_bytes_where_the_run_had_scaled_numbers_are_reported(tmp_path):
     images = rng.integers(0, 256, (36, 4)).astype(np.uint8)
     path = tmp_path / "run.npz"
 
@@ -966,7 +964,7 @@ def test_bytes_where_the_run_had_scaled_ones_are_told(tmp_path):
 
 
 def test_functions_are_compared_without_byte_code_under_another_python(tmp_path, monkeypatch):
-    """The same source gives other byte code there; what a function holds stays."""
+    """The same source gives other byte code there; the values in a function are the same."""
 
     class Applies(Callback):
         def __init__(self, function):
@@ -997,7 +995,7 @@ def test_functions_are_compared_without_byte_code_under_another_python(tmp_path,
 
 
 class Scaled(Optimizer):
-    """An own optimizer with an array, and NumPy's numbers in a tuple, for hyper-parameters."""
+    """A user's own optimizer whose hyper-parameters are an array and a tuple of NumPy's numbers."""
 
     def __init__(self, learning_rate=0.01, scales=None, betas=()):
         super().__init__(learning_rate)
@@ -1088,7 +1086,7 @@ def test_a_callback_may_hold_objects_and_collect_in_a_list(tmp_path):
         fit(callbacks=[callback], epochs=epochs, path=tmp_path / "run.npz", resume=resume)
 
 
-def test_a_name_with_a_dot_is_a_name_of_a_figure(tmp_path):
+def test_a_name_with_a_dot_can_be_the_name_of_a_metric(tmp_path):
     class Writes(Callback):
         def on_epoch_end(self, trainer):
             trainer.history.epochs[-1]["mAP@0.5 (100%25)"] = 0.25
@@ -1099,7 +1097,7 @@ def test_a_name_with_a_dot_is_a_name_of_a_figure(tmp_path):
 
 
 @pytest.mark.parametrize("at", [3, 3 * STEPS, 3 * STEPS + 1])
-def test_a_rate_that_falls_to_0_at_the_end_is_no_mistake(tmp_path, at):
+def test_a_rate_that_falls_to_0_at_the_end_is_allowed(tmp_path, at):
     class Linear(Callback):
         def on_epoch_end(self, trainer):
             trainer.optimizer.learning_rate = np.array(0.01 * (1 - trainer.epoch / trainer.epochs))
@@ -1119,7 +1117,7 @@ def test_a_table_that_ends_where_another_callback_stops_trains_with_a_checkpoint
     assert trainer.step == 7
 
 
-def test_a_function_whose_names_have_no_value_yet_can_be_told(tmp_path):
+def test_a_function_whose_names_have_no_value_yet_can_be_compared(tmp_path):
     class Applies(Callback):
         def __init__(self, function):
             self.function = function
@@ -1133,7 +1131,7 @@ def test_a_function_whose_names_have_no_value_yet_can_be_told(tmp_path):
 
 
 class Mu(SGD):
-    """Keeps a number of its own, of which no checkpoint knows."""
+    """Keeps a number of its own, which no checkpoint holds."""
 
     def update(self, params, grads, rate):
         self.mu = 0.5 * getattr(self, "mu", 1.0) + float(np.abs(grads).mean())
@@ -1168,15 +1166,15 @@ def test_rows_whose_keys_are_in_another_order_come_back_so(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [{"\0": 1}, {"\ud800": 1}, 10**5000], ids=["nul", "half", "long"])
-def test_what_no_text_can_hold_is_refused_in_words(tmp_path, kept):
+def test_what_json_cannot_hold_is_refused_with_a_message(tmp_path, kept):
     keeps = Keeps()
     keeps.kept = kept
     with pytest.raises(ValueError, match=r"Keeps\.state\(\)\.kept"):
         fit(callbacks=[keeps], path=tmp_path / "run.npz")
 
 
-def test_an_own_softmax_that_is_quite_sure_trains_on_soft_answers():
-    """Without a floor it says exactly 0 and 1, which are no answers in the place of predictions."""
+def test_a_softmax_of_ones_own_that_returns_exactly_0_and_1_trains_on_soft_targets():
+    """Without a floor it returns exactly 0 and 1; they must not be taken for targets."""
 
     class Shares(Layer):
         def forward(self, x, training=True):

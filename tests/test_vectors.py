@@ -77,7 +77,7 @@ def test_an_error_in_either_half_is_raised_when_both_have_ended(two_threads):
 
 
 def test_the_first_thread_does_what_the_second_has_not_begun(two_threads):
-    """So a processor that others keep busy makes nobody wait."""
+    """So nobody waits for a processor that other programs keep busy."""
     busy = threading.Event()
     jobs = second_thread()
     jobs.put(SimpleNamespace(serve=busy.wait))  # the second thread is at work on something else
@@ -91,7 +91,7 @@ def test_the_first_thread_does_what_the_second_has_not_begun(two_threads):
 
 @pytest.fixture
 def ctrl_c_inside():
-    """Let Ctrl-C interrupt in_two_threads, and nothing of the test around it."""
+    """Let Ctrl-C interrupt in_two_threads, and not the test around it."""
 
     def raise_inside(number, frame):
         while frame is not None:
@@ -112,7 +112,7 @@ def press_ctrl_c(delays, begun):
 
 
 @pytest.mark.parametrize("delays", [[0.005], [0.02], [0.005] * 3, [0.001] * 30])
-def test_when_an_exception_leaves_nobody_writes_any_more(two_threads, ctrl_c_inside, delays):
+def test_after_an_exception_no_thread_writes_any_more(two_threads, ctrl_c_inside, delays):
     """Ctrl-C, once or again and again, while the first thread waits for the second."""
 
     def work(piece, scratch):
@@ -157,7 +157,7 @@ def test_an_optimizer_that_is_interrupted_at_any_moment_writes_no_more(
 @pytest.mark.parametrize(
     "missing", ["threads", pytest.param("threadpoolctl", marks=pytest.mark.slow)]
 )
-def test_where_no_thread_can_be_started_one_does_the_work(missing):
+def test_where_no_thread_can_be_started_the_first_does_all_the_work(missing):
     program = """
 import sys, threading
 import numpy as np
@@ -178,7 +178,7 @@ print(params.sum(), threading.active_count())
 
 
 def test_an_interruption_leaves_no_result_for_the_next(two_threads):
-    """A second Ctrl-C arrives while the first thread waits: what comes late belongs to nobody."""
+    """A second Ctrl-C arrives while the first thread waits: a late result must be dropped."""
 
     def interrupted(piece, scratch):
         if threading.current_thread() is threading.main_thread():
@@ -192,7 +192,7 @@ def test_an_interruption_leaves_no_result_for_the_next(two_threads):
     assert (vector == 1).all()
 
 
-def test_the_second_thread_lets_go_of_what_it_has_worked_on(two_threads):
+def test_the_second_thread_keeps_no_reference_to_its_last_vectors(two_threads):
     vector = np.zeros(WORTH_A_THREAD)
     alive = weakref.ref(vector)
     in_two_threads(lambda piece, scratch: None, vector)
@@ -204,7 +204,7 @@ def test_the_second_thread_lets_go_of_what_it_has_worked_on(two_threads):
     raise AssertionError("its memory is never freed")
 
 
-def test_the_second_thread_heeds_numpys_errstate_of_the_first(two_threads):
+def test_the_second_thread_uses_numpys_errstate_of_the_first(two_threads):
     def overflow(piece, scratch):
         piece *= 1e38
 
@@ -229,7 +229,7 @@ def test_scratch_is_of_the_vectors_own_dtype_and_kept():
 
 
 @pytest.mark.parametrize("blas_threads", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_there_is_a_second_thread_where_blas_has_one(blas_threads):
+def test_there_is_a_second_thread_where_blas_has_more_than_one(blas_threads):
     program = (
         "from tinynn.threads import second_thread; from threadpoolctl import threadpool_limits; "
         f"threadpool_limits({blas_threads}); print(second_thread() is not None)"
@@ -275,7 +275,7 @@ def textbook(params, gradients, rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8)
 
 
 @pytest.mark.parametrize("kind", [Adam, partial(SGD, momentum=0.9)])
-def test_a_step_in_two_threads_in_two_threads_is_the_plain_one_bit_for_bit(
+def test_optimizer_steps_in_two_threads_at_once_equal_plain_steps_bit_for_bit(
     kind, two_threads, monkeypatch
 ):
     rng = np.random.default_rng(0)
@@ -293,7 +293,7 @@ def test_a_step_in_two_threads_in_two_threads_is_the_plain_one_bit_for_bit(
         np.testing.assert_allclose(results[0], textbook(start, gradients), rtol=0, atol=1e-6)
 
 
-def test_a_sweep_takes_subnormal_numbers_alone_and_every_hundredth_step_alone():
+def test_only_subnormal_numbers_are_flushed_and_only_at_every_hundredth_step():
     kept = [0.0, -0.0, TINY, -TINY, 1.0, -1.0, np.inf, -np.inf, np.nan]
     gone = [TINY / 2, -TINY / 2, 1e-45, -1e-45, np.nextafter(TINY, np.float32(0))]
     vector = np.array(kept + gone, np.float32)
@@ -328,7 +328,7 @@ def subnormal(vector):
 
 @pytest.mark.slow
 @pytest.mark.outcome
-def test_sweeping_changes_no_weight(sample):
+def test_flushing_changes_no_weight(sample):
     swept, unswept = trained(sample), trained(sample, sweep=lambda vectors, t: None)
     left, swept_left = (subnormal(run.optimizer.slots["M"]).sum() for run in (unswept, swept))
     assert left > 500  # there was something to sweep, and it was swept

@@ -1,4 +1,4 @@
-"""Protects the checker's subject: what the model's own forward and backward do, not a copy's."""
+"""Protects what check_gradients checks: the forward and backward that training calls."""
 
 import re
 
@@ -57,7 +57,7 @@ class Halve(Layer):
 
 
 class HalveGradient(Layer):
-    """Writes into dout, which nobody needs any more: no harm."""
+    """Writes into dout, which does no harm, because nobody needs it any more."""
 
     def forward(self, x, training=True):
         return x * 0.5
@@ -68,7 +68,7 @@ class HalveGradient(Layer):
 
 
 class KeepsDout(Layer):
-    """Adds 0, and hands down an array that it needs for its own parameter afterwards."""
+    """Adds 0, and returns an array as dx that it still needs for its own parameter."""
 
     def parameter_shapes(self, input_shape):
         return {"shift": input_shape}
@@ -92,7 +92,7 @@ Y = np.arange(5) % 2
 
 
 def differences(model, loss, x, y, h=1e-6):
-    """The slope of the loss at every parameter, by this test's own differences."""
+    """The gradient of the loss, by finite differences of this test's own."""
     found = np.empty(model.params.size)
     for k in range(found.size):
         kept = model.params[k]
@@ -106,7 +106,7 @@ def differences(model, loss, x, y, h=1e-6):
 
 
 def trained_gradient(model, loss, x, y):
-    """What a step of training would use."""
+    """Return the gradient that a step of training would use."""
     p = model.forward(x)
     loss.forward(p, y)
     model.backward(loss.backward(p, y))
@@ -114,7 +114,7 @@ def trained_gradient(model, loss, x, y):
 
 
 def is_right(layers, kind=Sequential, loss=None):
-    """Whether training would use the right gradient, found out without the checker."""
+    """Return whether training would use the right gradient, found without check_gradients."""
     loss = loss or SoftmaxCrossEntropy()
     model = kind(layers, input_shape=(3,), dtype=np.float64)
     found = trained_gradient(model, loss, X, Y)
@@ -157,7 +157,7 @@ def test_a_layer_that_writes_into_what_another_keeps_is_found_and_both_are_named
     assert report.diagnosis in str(report)
 
 
-def test_the_line_that_is_advised_mends_it():
+def test_the_line_that_is_advised_repairs_it():
     class Mended(Halve):
         def forward(self, x, training=True):
             x = x * 0.5
@@ -269,7 +269,7 @@ class WritesIntoP(SoftmaxCrossEntropy):
 
 
 class SpoilsP(MeanSquaredError):
-    """Its forward leaves other numbers to its backward."""
+    """Its forward overwrites the numbers that its backward reads."""
 
     def forward(self, p, y):
         p -= y
@@ -287,7 +287,7 @@ def test_a_loss_that_writes_into_what_the_last_layer_keeps_is_named():
     assert "begin with p = p.copy()" in report.diagnosis
 
 
-def test_a_loss_that_spoils_p_for_itself_is_named():
+def test_a_loss_that_overwrites_its_own_p_is_named():
     y = np.random.default_rng(1).normal(size=(5, 2))
     model = Sequential([Dense(2)], input_shape=(3,))
     report = check_gradients(model, SpoilsP(), X, y)
@@ -364,7 +364,7 @@ def test_a_wrong_layer_in_a_model_of_ones_own_is_blamed_itself():
 
 
 class OtherHalf(Dense):
-    """Its backward is right; what input_gradient gives alone is not."""
+    """Its backward is right, but input_gradient alone is not."""
 
     def backward(self, dout):
         self.parameter_gradients(dout)

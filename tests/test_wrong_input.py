@@ -1,4 +1,4 @@
-"""Protects the learner's first hour: each wrong input is refused in words, or works rightly."""
+"""Protects the learner's first hour: wrong input works rightly or gets a clear message."""
 
 import tracemalloc
 
@@ -97,7 +97,7 @@ def test_wrong_input_is_refused_before_the_first_step(changed, said):
         ((trainer().model, "mse", Adam()), "loss must be a Loss, got 'mse'"),
     ],
 )
-def test_a_trainer_wants_objects(arguments, said):
+def test_a_trainer_takes_objects_not_classes_or_names(arguments, said):
     with pytest.raises(ValueError, match=said):
         Trainer(*arguments)
 
@@ -172,13 +172,13 @@ def test_inputs_are_never_modified():
     [str, object, complex, "M8[s]", "S3"],
     ids=["texts", "objects", "complex", "dates", "bytes"],
 )
-def test_targets_that_are_no_numbers_are_refused_by_mean_squared_error(kind):
+def test_targets_that_are_not_numbers_are_refused_by_mean_squared_error(kind):
     y = one_hot(Y, 4).astype(int).astype(kind)
     with pytest.raises(ValueError, match="MeanSquaredError expects numbers, got y of"):
         trainer(MeanSquaredError()).fit(X, y, epochs=1)
 
 
-def test_numbers_beyond_the_models_precision_are_told_as_too_large_not_as_infinity():
+def test_numbers_beyond_the_models_precision_are_reported_as_too_large_not_as_infinity():
     x = X.astype(np.float64)
     x[5, 1, 1] = -1e300
     with pytest.raises(ValueError) as error:
@@ -196,7 +196,7 @@ def test_targets_of_another_shape_are_refused_by_mean_squared_error():
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_predict_takes_no_rows_and_one(rows):
+def test_predict_takes_zero_rows_and_one_row(rows):
     assert trainer().model.predict(X[:rows]).shape == (rows, 4)
 
 
@@ -213,7 +213,7 @@ def test_predict_on_a_million_rows_needs_little_more_memory_than_its_answer():
 
 
 class DoublesInPlace(Layer):
-    """A learner's own, with the mistake that learners make."""
+    """A user's own layer with a common mistake: it writes into its input."""
 
     def forward(self, x, training=True):
         x *= 2

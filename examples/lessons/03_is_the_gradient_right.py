@@ -105,10 +105,10 @@ for layer in (Dense(4), MyDense(4)):
     print(f"{type(layer).__name__}: the loss falls from {losses[0]:.2f} to {losses[-1]:.3f}")
 
 # %% [markdown]
-# The second line alone would make nobody suspect a bug. (Of seeds 0 to 7, it costs this much with
+# Nobody who sees only the second line suspects a bug. (Of seeds 0 to 7, it costs this much with
 # two, 4 and 6, and almost nothing with four.) `check_gradients` compares each entry of a gradient
-# with a central difference, from the loss back to x. Their distance divided by the larger one is
-# the *relative error*; 2.MyDense.x is dx of layer 2. Rows marked *follows* come from a wrong array.
+# with a central difference, from the loss back to x. Their distance divided by the larger is the
+# *relative error*; 2.MyDense.x is dx of layer 2. A row marked *follows* comes from a wrong array.
 
 # %%
 report = check_gradients(network(ReLU(), MyDense(4), ReLU()), loss, x[:5], y[:5])

@@ -31,8 +31,8 @@ x, y = x[:300] / 255, y[:300]  # bytes become 0 to 1
 # %% [markdown]
 # ## The factor of one layer
 #
-# The *variance* of some numbers is the mean of their squared distances from their mean. Its root,
-# the *standard deviation*, is a usual distance from the mean. One output of a layer, before ReLU:
+# The *variance* of some numbers is the mean of their squared distances from their mean. Its root is
+# the *standard deviation*, a typical distance from the mean. One output of a layer, before ReLU, is
 #
 #     z = sum over its fan_in inputs i of  x_i W_i
 #
@@ -161,5 +161,5 @@ figure.savefig(out / "07_twenty_layers_deep.png", dpi=100)
 #
 # 1. Let negative numbers through at a tenth: out = x where x > 0, elsewhere 0.1 x. How much of the
 #    mean square is left, and which Var(W) keeps Var(z)? Write the layer and measure.
-# 2. Train with each of the first three initializers, layers of 128 neurons, 100 steps of
-#    `SGD(0.01)` on these images. One of them learns. Why do the others stay at a loss of ln 10?
+# 2. Train three networks with the first three initializers, 128 neurons a layer, for 100 steps of
+#    `SGD(0.01)` on these images. One learns. Why do the others stay at a loss of ln 10?

@@ -162,4 +162,4 @@ figure.savefig(out / "08_how_to_step.png", dpi=100)
 # 1. With momentum the limit is 2 (1 + momentum) / c: here 0.072. Try 0.071 and 0.073. If the
 #    gradient changes sign at every step, what does the velocity do, and why are longer steps safe?
 # 2. Turn the valley by 45 degrees: let R = np.array([[1, -1], [1, 1]]) / 2**0.5, begin at
-#    R @ start, take R @ (curvatures * (w @ R)) for the gradient. Which optimizer now differs?
+#    R @ start, take R @ (curvatures * (w @ R)) for the gradient. Which optimizer is affected?

@@ -58,9 +58,9 @@ def run(model=None, rate=1e-3, x=x, y=y):
 # %% [markdown]
 # ## Five patients
 #
-# The fourth has 19 layers of 32 units and one of 10, and std(W) is 0.05. So each layer has the
-# factor 0.05 * sqrt(32 / 2) = 0.2, and 0.2^19 = 5e-14 is left. tinynn itself warns of some faults
-# while it trains; these warnings are expected, so we only count them.
+# The fourth has 19 layers of 32 units and one of 10, and std(W) is 0.05. So by lesson 7 a layer has
+# the factor 0.05 * sqrt(32 / 2) = 0.2, and 0.2^19 = 5e-14 is left. tinynn itself warns of some
+# faults while it trains; these warnings are expected, so we only count them.
 
 # %%
 mixed = y.copy()
@@ -101,7 +101,7 @@ for tried, report in course.items():
 
 # %% [markdown]
 # Each patient is drawn beside a run without its fault, by a number that shows the fault. In the
-# second, the first updates make units dead, so later ones are tiny. Last: its losses at each rate.
+# second, the first updates make units dead, so later updates are tiny. Last: its loss by rate.
 
 
 # %%

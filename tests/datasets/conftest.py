@@ -1,4 +1,4 @@
-"""A real web server on this machine, which behaves as badly as it is told to."""
+"""A real web server on this machine, which misbehaves in the way that a test asks for."""
 
 import http.server
 import threading

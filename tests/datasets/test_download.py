@@ -111,7 +111,7 @@ def test_no_mirror_fills_the_disk(tmp_path, web, monkeypatch):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirection_fills_the_memory(tmp_path, web, monkeypatch, status):
-    """requests would read its body to the end before it goes where it points."""
+    """requests would read the whole body of a redirection before it follows it."""
     monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "5")  # the other limit, if this one is missing
     sent = []
 
@@ -130,7 +130,7 @@ def test_no_redirection_fills_the_memory(tmp_path, web, monkeypatch, status):
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_errors_that_pass_are_tried_again_at_the_same_mirror(tmp_path, web, status):
+def test_temporary_errors_are_tried_again_at_the_same_mirror(tmp_path, web, status):
     web.replies["/a"] = [reply(b"", status), reply(b"", status), reply()]
     assert fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check) == f"{web.url}/a"
     assert web.requests == ["/a", "/a", "/a"]
@@ -190,7 +190,7 @@ def send_half(handler):
 
 
 def reset(handler):
-    """Break off in mid-body as a crash does: no goodbye, so that the client gets ECONNRESET."""
+    """Break off in the middle of the body as a crash does, so that the client gets ECONNRESET."""
     send_half(handler)
     sleep(0.05)  # or the reset would overtake the data
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -309,7 +309,7 @@ def test_a_byte_at_a_time_ends_at_the_total_time_limit_which_the_error_names(
     assert only_the_right_file(tmp_path)
 
 
-def test_a_drip_through_tls_ends_at_the_total_time_limit(tmp_path, monkeypatch):
+def test_a_very_slow_download_through_tls_ends_at_the_total_time_limit(tmp_path, monkeypatch):
     def drip_the_status():
         with suppress(OSError):  # the client hangs up
             connection = tls.wrap_socket(listener.accept()[0], server_side=True)
@@ -340,7 +340,7 @@ def test_a_drip_through_tls_ends_at_the_total_time_limit(tmp_path, monkeypatch):
 
 
 def test_a_name_that_is_looked_up_for_ever_ends_at_the_total_time_limit(tmp_path, web, monkeypatch):
-    """No time limit of a socket holds for that."""
+    """No time limit of a socket holds for looking up a name."""
     monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: web.over.wait(5))
     monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.3")
     began = perf_counter()
@@ -379,7 +379,7 @@ def test_what_comes_after_the_time_limit_is_written_nowhere(tmp_path, web, monke
     assert only_the_right_file(tmp_path)
 
 
-def test_a_program_ends_though_a_server_still_drips(tmp_path, web):
+def test_a_program_ends_though_a_server_still_sends_slowly(tmp_path, web):
     program = """
 import sys
 from pathlib import Path
@@ -417,7 +417,7 @@ def test_tries_at_one_mirror_end_at_the_total_time_limit(tmp_path, web, monkeypa
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan"])
-def test_a_time_limit_that_is_none_is_refused(tmp_path, web, monkeypatch, text):
+def test_an_invalid_time_limit_is_refused(tmp_path, web, monkeypatch, text):
     monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", text)
     with pytest.raises(ValueError, match=f"TINYNN_DOWNLOAD_SECONDS.*positive number.*{text}"):
         fetch([f"{web.url}/a"], tmp_path / "data.gz", check)
@@ -439,7 +439,7 @@ def test_a_gz_file_is_stored_as_it_is_though_the_server_calls_it_encoded(tmp_pat
     assert only_the_right_file(tmp_path)
 
 
-def test_the_server_is_asked_to_pack_nothing_anew(tmp_path, web):
+def test_the_server_is_asked_for_no_compression(tmp_path, web):
     asked = []
 
     def listen(handler):

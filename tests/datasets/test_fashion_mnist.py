@@ -98,7 +98,7 @@ def serve(web, files):
 
 @pytest.fixture
 def mirror(places, web, monkeypatch):
-    """The only mirrors there are, on this machine: one that has nothing, and one that has all."""
+    """The only mirrors, on this machine: one that has nothing, and one that has all files."""
     serve(web, OFFICIAL)
     monkeypatch.setattr(fashion_mnist, "MIRRORS", (f"{web.url}/nowhere/", f"{web.url}/files/"))
     return web
@@ -261,7 +261,7 @@ def test_a_mirror_that_serves_other_digits_is_refused(places, mirror):
 
 @pytest.fixture
 def mnist(monkeypatch):
-    """DIGITS, put in the place of MNIST's official files, which cannot be had here."""
+    """DIGITS, in the place of MNIST's official files, which are not available here."""
     assert len(fashion_mnist.MNIST_SHA256) == 4
     assert not fashion_mnist.MNIST_SHA256 & set(fashion_mnist.SHA256.values())
     digests = {hashlib.sha256(content).hexdigest() for content in DIGITS.values()}
@@ -269,7 +269,7 @@ def mnist(monkeypatch):
 
 
 def test_the_digests_are_those_that_were_published():
-    """Fashion-MNIST's of Debian's files; MNIST's as several public repositories have them."""
+    """Fashion-MNIST's are of Debian's files, MNIST's are published in several repositories."""
     assert list(fashion_mnist.SHA256.values()) == [
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -312,7 +312,7 @@ def test_a_bomb_under_an_official_name_is_refused_before_it_is_unpacked(places, 
         tracemalloc.stop()
 
 
-def test_a_mirror_that_serves_mnists_digits_is_told_so(places, mirror, mnist):
+def test_a_mirror_that_serves_mnists_digits_is_reported_as_such(places, mirror, mnist):
     serve(mirror, DIGITS)
     with pytest.raises(DatasetUnavailable, match=r"files/.*these are MNIST's handwritten digits"):
         load_fashion_mnist()
@@ -365,7 +365,7 @@ def test_unavailable_names_every_place_every_mirror_and_every_remedy(places, web
 
 
 def wait_in_the_middle(mirror, half_sent):
-    """Let the mirror send the second file by half, and then nothing for as long as the test."""
+    """Let the mirror send half of the second file, and then nothing until the test ends."""
 
     def hang(handler):
         handler.send_response(200)
@@ -452,7 +452,7 @@ def test_where_there_are_no_locks_processes_download_side_by_side_and_rightly(
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
-def test_a_full_disk_is_told_with_the_folder_and_how_to_choose_another(places, mirror, start):
+def test_a_full_disk_is_reported_with_the_folder_and_how_to_choose_another(places, mirror, start):
     full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
     (process,) = start(first=full)
     _, errors = process.communicate(timeout=20)
@@ -464,7 +464,7 @@ def test_a_full_disk_is_told_with_the_folder_and_how_to_choose_another(places, m
     assert len(mirror.requests) == 2  # the mirror without it and the one with it: no use in others
 
 
-def test_a_cache_that_cannot_be_written_is_told_with_how_to_choose_another(
+def test_a_cache_that_cannot_be_written_is_reported_with_how_to_choose_another(
     places, mirror, monkeypatch, tmp_path
 ):
     (tmp_path / "cache").write_text("a file where the folder should be")

@@ -77,7 +77,7 @@ def test_what_is_read_can_be_written_to(tmp_path, dtype):
     assert result.tolist() == [1, 0, 0]
 
 
-def test_gzip_is_told_by_content_not_by_name(tmp_path):
+def test_gzip_is_recognised_by_content_not_by_name(tmp_path):
     (tmp_path / "zipped").write_bytes(gzip.compress(SMALL_FILE))
     (tmp_path / "plain.gz").write_bytes(SMALL_FILE)
     for name in ("zipped", "plain.gz"):
@@ -154,7 +154,7 @@ def test_garbage_behind_a_gzip_is_refused(tmp_path):
 
 @given(st.binary(max_size=40), st.sampled_from([0x08, 0x0C, 0x0E]), st.integers(1, 6))
 @settings(deadline=None)
-def test_no_bytes_at_all_raise_anything_but_the_format_error(
+def test_whatever_the_bytes_only_the_format_error_is_raised(
     tmp_path_factory, rest, code, dimensions
 ):
     path = tmp_path_factory.getbasetemp() / "bytes"
@@ -167,7 +167,7 @@ def test_no_bytes_at_all_raise_anything_but_the_format_error(
 
 @given(st.integers(0, 2**16), st.integers(1, 255))
 @settings(deadline=None)
-def test_a_gzip_with_one_wrong_byte_reads_right_or_not_at_all(tmp_path_factory, place, change):
+def test_a_gzip_with_one_wrong_byte_is_read_right_or_refused(tmp_path_factory, place, change):
     damaged = bytearray(gzip.compress(SMALL_FILE))
     damaged[place % len(damaged)] ^= change
     path = tmp_path_factory.getbasetemp() / "damaged"
@@ -199,7 +199,7 @@ def test_no_more_is_read_than_the_header_declares_and_a_byte(tmp_path, zipped):
 
 @pytest.mark.parametrize("sizes", [[2**31], [2**32 - 1] * 2, [2**32 - 1] * 3, [2**32 - 1] * 64])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_memory_is_taken_for_what_is_there_not_for_what_is_declared(tmp_path, sizes, pack):
+def test_memory_is_taken_for_the_bytes_that_are_there_not_for_those_declared(tmp_path, sizes, pack):
     header = bytes([0, 0, 8, len(sizes)]) + np.array(sizes, ">u4").tobytes()
     (tmp_path / "a").write_bytes(pack(header + b"123"))
     memory, message = peak_memory(tmp_path / "a")

@@ -40,7 +40,7 @@ def run_example():
 
 @pytest.fixture
 def run_here(monkeypatch, capsys):
-    """Return a function as run_example, which starts no process: for what programs only say."""
+    """Return a function like run_example that starts no process, for tests of messages alone."""
 
     def run(folder, name, *arguments):
         monkeypatch.chdir(folder)
@@ -61,7 +61,7 @@ def run_here(monkeypatch, capsys):
 
 @pytest.fixture(scope="session")
 def at_start():
-    """Return a function that has a program run some code first; it gives the environment for it."""
+    """Return a function that returns an environment in which programs run some code first."""
 
     def write(folder, code):
         (folder / "sitecustomize.py").write_text(code)
@@ -73,7 +73,7 @@ def at_start():
 
 @pytest.fixture(scope="session")
 def sample_run(run_example, tmp_path_factory):
-    """One small run of the main job, for all tests that look at what it made."""
+    """One small run of the main job, for all tests that look at its files."""
     folder = tmp_path_factory.mktemp("sample_run")
     process = run_example(folder, "fashion_mlp.py", "--sample", "--epochs", 2)
     assert process.returncode == 0, process.stderr

@@ -1,4 +1,4 @@
-"""examples/compare_runs.py draws what there is, also of a run that has only begun."""
+"""examples/compare_runs.py draws the epochs that a log has, also of a run that has only begun."""
 
 import shutil
 
@@ -77,7 +77,7 @@ def test_nan_is_never_the_best(run_example, tmp_path):
         pytest.param(*("a.csv/b.png", "a.csv/b.png could not be drawn. "), marks=pytest.mark.slow),
     ],
 )
-def test_a_place_that_cannot_be_written_is_told(run_here, tmp_path, out, why):
+def test_an_output_that_cannot_be_written_is_reported(run_here, tmp_path, out, why):
     (tmp_path / "a.csv").write_text(HEAD + ROWS)
     (tmp_path / "folder.png").mkdir()
     process = run_here(tmp_path, "compare_runs.py", "a.csv", "--out", out)

@@ -1,4 +1,4 @@
-"""The main job, on the sample: every step of it leaves what it should."""
+"""The main job, on the sample: each of its phases writes and prints what it should."""
 
 import csv
 import json
@@ -145,7 +145,7 @@ def test_without_the_data_it_says_so_loudly_and_trains_on_the_sample(
 
 
 @pytest.mark.slow
-def test_a_broken_matplotlib_costs_the_pictures_and_nothing_else(run_example, tmp_path):
+def test_if_matplotlib_is_broken_only_the_pictures_are_missing(run_example, tmp_path):
     (tmp_path / "matplotlib").mkdir()
     (tmp_path / "matplotlib/__init__.py").write_text("raise RuntimeError('broken, and how')")
     arguments = ("--sample", "--epochs", 1, "--batch-size", 500)

@@ -49,9 +49,9 @@ BUT_FOR_PICTURES = 3  # the status of a run that could not draw
 
 @pytest.fixture(scope="module", autouse=True)
 def no_pictures(tmp_path_factory):
-    """Let programs find a matplotlib that is broken: pictures would be two thirds of their time.
+    """Let programs find a matplotlib that is broken: pictures would take two thirds of their time.
 
-    That this costs the pictures and nothing else is tested in test_fashion_mlp.py. Returns what
+    test_fashion_mlp.py tests that then only the pictures are missing. Returns what
     PYTHONPATH was before.
     """
     folder, before = tmp_path_factory.mktemp("no_pictures"), os.environ.get("PYTHONPATH", "")
@@ -91,7 +91,7 @@ def in_training(folder):
 
 
 def outcome(folder):
-    """Return all that a run leaves, as comparable values; seconds left out."""
+    """Return all results of a run as values to compare, without the seconds."""
     with np.load(folder / "run/checkpoint.npz") as file:
         arrays = {name: file[name].tobytes() for name in file.files if name != "training"}
         training = json.loads(str(file["training"]))
@@ -105,7 +105,7 @@ def outcome(folder):
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """The folder of the run that nobody interrupts."""
+    """Return the folder of a run that nobody interrupts."""
     folder = tmp_path_factory.mktemp("straight")
     process = start(folder)
     _, errors = process.communicate()
@@ -178,7 +178,7 @@ def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
 
 @pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(tmp_path, at_start):
-    """The first is answered after the step; the test makes that step last."""
+    """The first takes effect after the step; the test makes that step long."""
     slow = (
         "import tinynn, time, pathlib\n"
         "class Slow(tinynn.Adam):\n"
@@ -200,7 +200,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path, at_start):
 
 
 @pytest.mark.slow
-def test_with_nothing_to_go_on_with_it_says_so_and_starts_afresh(tmp_path):
+def test_without_a_checkpoint_resuming_says_so_and_starts_a_new_run(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/log.csv").write_text("")
     process = start(tmp_path, "--resume")
@@ -212,7 +212,7 @@ def test_with_nothing_to_go_on_with_it_says_so_and_starts_afresh(tmp_path):
 
 
 @pytest.mark.slow
-def test_more_epochs_are_gone_on_to_and_other_settings_are_refused(tmp_path, straight):
+def test_resuming_trains_more_epochs_and_refuses_other_settings(tmp_path, straight):
     process = start(tmp_path, "--epochs", "1")
     process.communicate()
     assert process.returncode == BUT_FOR_PICTURES
@@ -252,7 +252,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_names_the_first(tmp_path
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_the_old_checkpoint_and_is_no_success(tmp_path, straight):
+def test_a_full_disk_keeps_the_old_checkpoint_and_is_reported(tmp_path, straight):
     process = start(tmp_path, "--epochs", "1")
     process.communicate()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
@@ -272,7 +272,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_is_no_success(tmp_path, straig
 
 
 @pytest.mark.slow
-def test_a_row_that_finds_the_disk_full_is_no_success_and_loses_none(tmp_path, straight):
+def test_a_log_row_that_finds_the_disk_full_is_reported_and_no_row_is_lost(tmp_path, straight):
     process = start(tmp_path, "--epochs", "1")
     process.communicate()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
@@ -293,7 +293,7 @@ def test_a_row_that_finds_the_disk_full_is_no_success_and_loses_none(tmp_path, s
 
 
 @pytest.mark.slow
-def test_ctrl_c_with_a_reader_that_dies_of_it_still_says_how_to_go_on(tmp_path, straight):
+def test_ctrl_c_that_ends_the_reader_of_the_output_too_says_how_to_go_on(tmp_path, straight):
     """As in `fashion_mlp.py | tee log`: the terminal interrupts both, and nobody reads any more."""
     reading, writing = os.pipe()
     process = subprocess.Popen(
@@ -319,7 +319,9 @@ def test_ctrl_c_with_a_reader_that_dies_of_it_still_says_how_to_go_on(tmp_path, 
 @pytest.mark.parametrize(
     ("until", "trained"), [("", False), ("epoch  1/2", False), ("== evaluate", True)]
 )
-def test_a_reader_that_stops_reading_ends_the_run_in_words(tmp_path, pictures, until, trained):
+def test_a_reader_that_stops_reading_ends_the_run_with_a_message(
+    tmp_path, pictures, until, trained
+):
     with start(tmp_path, env={"PYTHONUNBUFFERED": "1"}) as process:
         for line in process.stdout:
             if line.startswith(until):
@@ -368,7 +370,7 @@ def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_pat
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_after_training_is_no_success(tmp_path, straight):
+def test_a_disk_that_is_full_after_training_is_reported(tmp_path, straight):
     (tmp_path / "sitecustomize.py").write_text(
         "import resource, tinynn\n"
         "def save(model, path, real=tinynn.save_model):\n"
@@ -402,7 +404,7 @@ def test_a_disk_that_is_full_for_pictures_costs_nothing_else(tmp_path, pictures)
     assert f"Test accuracy {found['test_accuracy']:.4f}." in text
 
 
-def test_a_folder_that_cannot_be_used_is_told(tmp_path):
+def test_a_folder_that_cannot_be_used_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     process = start(tmp_path, "--out", "file/run")
     _, errors = process.communicate()
@@ -424,7 +426,7 @@ def test_a_drive_without_locks_is_used_with_a_warning(tmp_path, monkeypatch, cap
 
 
 @pytest.mark.filterwarnings("ignore")  # of a file left open: the program ends there
-def test_a_lock_on_a_folder_that_was_renamed_meanwhile_is_no_lock(tmp_path, monkeypatch):
+def test_a_lock_on_a_folder_that_was_renamed_meanwhile_does_not_count(tmp_path, monkeypatch):
     """One run opens the lock file; before it has the lock, another renames the folder."""
     monkeypatch.syspath_prepend(EXAMPLE.parent)
     run_folder = importlib.import_module("run_folder")
@@ -443,7 +445,7 @@ def test_a_lock_on_a_folder_that_was_renamed_meanwhile_is_no_lock(tmp_path, monk
 
 
 @pytest.mark.parametrize("out", [".", ".."])
-def test_the_folder_that_one_is_in_is_no_folder_for_a_run(tmp_path, monkeypatch, out):
+def test_the_current_folder_is_refused_as_a_folder_for_a_run(tmp_path, monkeypatch, out):
     monkeypatch.syspath_prepend(EXAMPLE.parent)
     run_folder = importlib.import_module("run_folder")
     monkeypatch.chdir(tmp_path)
@@ -457,9 +459,7 @@ PLACES = [f"{call}:{count}" for call in ("savez", "fsync", "replace") for count 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
-def test_a_kill_within_the_writing_of_a_checkpoint_loses_nothing(
-    tmp_path, at_start, straight, place
-):
+def test_a_kill_while_a_checkpoint_is_written_loses_nothing(tmp_path, at_start, straight, place):
     process = start(tmp_path, env={**at_start(tmp_path, KILL_WITHIN_A_WRITE), "KILL_AT": place})
     process.communicate()
     assert process.returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""examples/predict_image.py: a person's picture becomes what the network knows."""
+"""examples/predict_image.py: a person's picture becomes an input like those of Fashion-MNIST."""
 
 import importlib
 import os
@@ -30,7 +30,7 @@ def sure(sample_run):
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):
-    """Return a file of a network that knows nothing, an image, and its answer to that."""
+    """Return a file of an untrained network, an image, and the answer of the network to it."""
     path = tmp_path_factory.mktemp("untrained") / "model.npz"
     layers = [tinynn.Flatten(), tinynn.Dense(10), tinynn.Softmax()]
     model = tinynn.Sequential(layers, input_shape=(28, 28), seed=0)
@@ -97,7 +97,7 @@ def test_photographs_of_any_size_and_background(run_example, sample_run, sure, t
     assert [name for name, _ in first_answers(process.stdout)] == ["Bag"] * 3
 
 
-def test_what_is_no_picture_or_no_model_is_named(run_here, untrained, tmp_path):
+def test_files_that_are_not_pictures_or_models_are_named(run_here, untrained, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     process = run_here(tmp_path, "predict_image.py", untrained[0], "text.png")
     assert process.returncode != 0
@@ -161,7 +161,7 @@ def test_a_picture_of_sixteen_bits_gets_the_answer_of_its_eight(
     assert said["16.png"].startswith("Bag")
 
 
-def test_a_transparent_number_of_sixteen_bits_is_white(run_example, sample_run, sure, tmp_path):
+def test_a_transparent_pixel_of_sixteen_bits_is_white(run_example, sample_run, sure, tmp_path):
     image, _ = sure
     Image.fromarray(image).save(tmp_path / "8.png", transparency=0)
     (tmp_path / "16.png").write_bytes(png(257 * image.astype(np.uint16), extra=b"\0\0"))
@@ -224,7 +224,7 @@ def test_the_damaged_are_named_and_the_others_answered(run_here, untrained, tmp_
         assert why in line
 
 
-def test_a_place_that_cannot_be_written_costs_no_answer(run_example, sample_run, sure, tmp_path):
+def test_an_output_that_cannot_be_written_costs_no_answer(run_example, sample_run, sure, tmp_path):
     Image.fromarray(sure[0]).save(tmp_path / "bag.png")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder.png").mkdir()
@@ -240,7 +240,7 @@ def test_a_place_that_cannot_be_written_costs_no_answer(run_example, sample_run,
         assert "Traceback" not in process.stderr
 
 
-def test_what_is_to_be_read_is_not_overwritten(run_here, untrained, tmp_path):
+def test_files_that_are_read_are_not_overwritten(run_here, untrained, tmp_path):
     model, image, _ = untrained
     Image.fromarray(image).save(tmp_path / "bag.png")
     os.link(tmp_path / "bag.png", tmp_path / "bag too.png")

@@ -1,4 +1,4 @@
-"""examples/run_folder.py: a run gets a folder of its own, and what was there is never lost."""
+"""examples/run_folder.py: a run gets a folder of its own, and earlier files are never lost."""
 
 import ctypes
 import importlib
@@ -25,7 +25,7 @@ def run_folder(monkeypatch):
 
 @pytest.fixture
 def opened(run_folder):
-    """Return a function that opens a folder as a run does, which has ended when it returns."""
+    """Return a function that opens a folder as a run does, and ends the run."""
 
     def open_and_end(out, resume=False, data_dir=None):
         out, lock, checkpoint = run_folder.open_run_folder(Path(out), resume, data_dir)
@@ -36,7 +36,7 @@ def opened(run_folder):
 
 
 def earlier_run(folder):
-    """Make what a run leaves: a lock and two files that differ from place to place."""
+    """Make the files of a run: a lock, and two files that are different in each folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "lock").write_text("1\n")
     (folder / "model.npz").write_text(f"of {folder}")
@@ -49,7 +49,7 @@ def names(folder):
 
 
 def as_somebody():
-    """Take from an administrator's process the right to write where nobody may."""
+    """Take from a process of root the right to write where others may not."""
     ctypes.CDLL(None).prctl(24, 1)  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
 
 
@@ -79,7 +79,7 @@ def test_a_link_to_a_big_disk_stays_and_the_run_goes_there(tmp_path, opened, cap
     assert f"--out {link} is the folder {big}." in capsys.readouterr().out
 
 
-def test_a_run_is_gone_on_with_by_either_name(tmp_path, opened):
+def test_a_run_is_resumed_by_either_name(tmp_path, opened):
     run = earlier_run(tmp_path / "run")
     (tmp_path / "link").symlink_to("run")
     for name in ("run", "link"):
@@ -96,7 +96,7 @@ def test_one_folder_by_two_names_is_for_one_run(tmp_path, run_folder):
 
 
 @pytest.mark.parametrize("out", ["link", "link/run", "loop"])
-def test_a_link_that_leads_nowhere_is_told(tmp_path, opened, out):
+def test_a_link_that_leads_nowhere_is_reported(tmp_path, opened, out):
     (tmp_path / "link").symlink_to(tmp_path / "disk/big")
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(SystemExit, match=r"is a link to .*, which does not exist. Is its disk"):
@@ -121,7 +121,7 @@ def test_a_folder_without_a_run_is_used_as_it_is(tmp_path, opened, there):
     assert names(tmp_path) == ["run"]
 
 
-def test_a_file_is_no_folder(tmp_path, opened):
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, opened):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(SystemExit, match="it is a file, and a folder is needed"):
         opened(tmp_path / "file")
@@ -187,7 +187,7 @@ def test_in_a_folder_that_cannot_be_renamed_the_contents_are_moved(tmp_path):
         tmp_path.chmod(0o755)
 
 
-def test_where_not_all_can_be_moved_nothing_is(tmp_path):
+def test_if_not_all_can_be_moved_nothing_is_moved(tmp_path):
     run = earlier_run(tmp_path / "run")
     for name in ("a", "m", "z"):  # a folder that may not be written cannot change its parent
         (run / name).mkdir()

@@ -1,4 +1,4 @@
-"""examples/xor.py learns what it says."""
+"""examples/xor.py learns XOR, with the loss that it says."""
 
 import pytest
 

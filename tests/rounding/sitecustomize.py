@@ -1,6 +1,6 @@
-"""Another processor's rounding, for tests: new weights are multiplied by 1 + 1e-6 * noise.
+"""The rounding of another processor, for tests: new weights are multiplied by 1 + 1e-6 * noise.
 
-Other processors add in another order, so that a training drifts apart after some hundred steps.
+Other processors add in another order, so that a training differs after some hundred steps.
 What a test says of the outcome of a training should hold for all of them. `pytest --rounding=N`
 runs this file, and Python does when a program starts that finds this folder on its PYTHONPATH.
 """

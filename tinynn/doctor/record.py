@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynn.doctor.statistics import StepStatistics
-from tinynn.training.guessing import Guess
+from tinynn.training.baseline import Baseline
 
 ENOUGH_STEPS = 64  # after which a training is judged by what was learnt
 FEW_SAMPLES = 10  # of a class; with fewer it may be chance that none is predicted right
@@ -18,15 +18,16 @@ class TrainingRecord:
     """All that is known of a training.
 
     steps: the statistics of its recorded steps. epochs: the rows of its history. classes: how many,
-    or None. class_shares: the share of each class in the data. guess: the loss of always giving the
-    same best answer, whatever x is. dead: for each layer with a kink, how many units are inactive
-    for all of up to 1,000 training samples, and how many units there are. training_counts: how many
-    of these samples are of each class, and how many are predicted as it; validation_counts: the
-    same for validation data.
+    or None. class_shares: the share of each class in the data. baseline: the loss of always giving
+    the same best answer, whatever x is. dead: for each layer with a kink, how many units are
+    inactive for all of up to 1,000 training samples, and how many units there are. training_counts:
+    how many of these samples are of each class, and how many are predicted as it;
+    validation_counts: the same for validation data.
 
     validation_input_std: for validation data, the standard deviation of the input of the first
-    layer with parameters. validation_guess: the loss there of the answer that is best in training;
-    with the mean and the standard deviation of the validation targets if they are numbers.
+    layer with parameters. validation_baseline: the loss there of the answer that is best in
+    training, with the mean and the standard deviation of the validation targets if they are
+    numbers.
 
     learning_rate: the optimizer's, or None for a schedule. steps_per_epoch: 0 before an epoch has
     ended. constant_columns: whether x is a table with constant columns. from_training: False if
@@ -38,12 +39,12 @@ class TrainingRecord:
     epochs: list[dict[str, Any]] = field(default_factory=list)
     classes: int | None = None
     class_shares: list[float] = field(default_factory=list)
-    guess: Guess = field(default_factory=Guess)
+    baseline: Baseline = field(default_factory=Baseline)
     dead: dict[str, tuple[int, int]] = field(default_factory=dict)
     training_counts: tuple[list[int], list[int]] | None = None
     validation_counts: tuple[list[int], list[int]] | None = None
     validation_input_std: float | None = None
-    validation_guess: Guess = field(default_factory=Guess)
+    validation_baseline: Baseline = field(default_factory=Baseline)
     learning_rate: float | None = None
     steps_per_epoch: int = 0
     constant_columns: bool = False
@@ -53,7 +54,7 @@ class TrainingRecord:
     @property
     def guessing_loss(self) -> float:
         """The loss of always giving the same best answer; infinite where it is not known."""
-        return self.guess.loss
+        return self.baseline.loss
 
     @property
     def relative_loss(self) -> float:
@@ -61,12 +62,12 @@ class TrainingRecord:
 
         With soft targets no loss is below their entropy, so this is subtracted from both.
         """
-        last = self.epochs[-1]["loss"] if self.epochs else self.guess.floor
+        last = self.epochs[-1]["loss"] if self.epochs else self.baseline.floor
         return self.above_floor(last) / self.above_floor(self.guessing_loss)
 
     def above_floor(self, loss: float) -> float:
         """Return how far a loss is above the lowest possible loss."""
-        return float(loss) - self.guess.floor
+        return float(loss) - self.baseline.floor
 
     @property
     def loss_falls(self) -> bool:
@@ -117,7 +118,7 @@ class TrainingRecord:
             return False
         row = self.epochs[-1]
         if not self.classes:
-            return not row.get("val_loss", np.inf) < 0.93 * self.validation_guess.loss < np.inf
+            return not row.get("val_loss", np.inf) < 0.93 * self.validation_baseline.loss < np.inf
         accuracy = max(row["accuracy"], row.get("val_accuracy", 0))
         return bool(accuracy <= self.majority_share + 0.1 * (1 - self.majority_share))
 

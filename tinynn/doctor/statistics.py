@@ -80,13 +80,13 @@ def statistics_of_step(
     loss = copy.deepcopy(loss)
     with np.errstate(all="ignore"):  # an overflow is just what the doctor looks for
         layers, outs = _forward_of_copies(model, x)
-        p, given = outs[-1], outs[first_with_parameters(model)]
+        p, inputs = outs[-1], outs[first_with_parameters(model)]
         step = StepStatistics(
             number,
             loss.forward(p, y, *weights),
-            input_max=float(np.abs(given).max()),
-            input_std=float(given.std(dtype=float)),
-            input_mean=float(given.mean(dtype=float)),
+            input_max=float(np.abs(inputs).max()),
+            input_std=float(inputs.std(dtype=float)),
+            input_mean=float(inputs.mean(dtype=float)),
         )
         dout = np.asarray(loss.backward(p, y, *weights), model.dtype)
         step.gradient = _gradients(layers, dout, model.first_trainable)
@@ -137,10 +137,10 @@ def _gradients(layers: list[Layer], dout: Array, first: int) -> dict[str, float]
 
 def _light_copy(layer: Layer) -> Layer:
     """Return a copy that shares only the parameters, which forward does not change."""
-    twin: Layer = object.__new__(type(layer))
+    copied: Layer = object.__new__(type(layer))
     views = {**layer._views, **{name: view.copy() for name, view in layer.buffers().items()}}
-    vars(twin).update(vars(layer), _views=views, **{k: views[k] for k in layer.buffers()})
-    return twin
+    vars(copied).update(vars(layer), _views=views, **{k: views[k] for k in layer.buffers()})
+    return copied
 
 
 def first_with_parameters(model: Sequential) -> int:
@@ -162,8 +162,8 @@ def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
     """
     out, found = x.astype(model.dtype), {}
     for i, layer in enumerate(copy.deepcopy(model).layers):
-        given, out = out, layer.forward(out.copy(), training=False)  # it may work in place
-        units = active_units(layer, given, out) if i >= model.first_trainable else None
+        inputs, out = out, layer.forward(out.copy(), training=False)  # it may work in place
+        units = active_units(layer, inputs, out) if i >= model.first_trainable else None
         if units is not None:
             found[layer.name] = (int(np.sum(~units.any(axis=0))), units[0].size)
     return found

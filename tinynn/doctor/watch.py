@@ -27,8 +27,8 @@ from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.parameters import Array
+from tinynn.training.baseline import Baseline, constant_baseline, cost
 from tinynn.training.divergence import all_finite
-from tinynn.training.guessing import Guess, best_guess, cost
 from tinynn.training.run import Callback, Run
 
 EVERY = 100  # steps from one recorded step to the next; fewer at the start
@@ -68,14 +68,17 @@ def diagnose(
     >>> [problem.title for problem in report.problems]
     ['All units of a layer are equal.']
     """
-    x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "diagnose")
+    x, y = checks.samples_of_step(model, Sequential, loss, Loss, x, y, "diagnose")
     checks.check_integer("batch_size", batch_size)
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLES)).astype(int))
     model = copy.deepcopy(model)
     p = model.forward(x[chosen])
     step = statistics_of_step(model, loss, x[chosen], y[chosen], number=1)
     record = TrainingRecord([step], from_training=False)
-    record.guess, record.constant_columns = best_guess(model, loss, y), _constant_columns(x[chosen])
+    record.baseline, record.constant_columns = (
+        constant_baseline(model, loss, y),
+        _constant_columns(x[chosen]),
+    )
     if loss.classifies:
         record.classes = p.shape[1]
         labels = classes_of(y)
@@ -147,16 +150,20 @@ class Doctor(Callback):
         std, distance = float(given.std(dtype=float)), np.abs(given - np.median(given))
         usual = float(given[distance <= np.quantile(distance, 0.95)].std(dtype=float))
         record.validation_input_std = usual if std > 5 * usual > 0 else std  # usual: no outliers
-        if record.guess.answer is not None:
-            own = best_guess(model, trainer.loss, y, weights) if len(y) >= FEW_SAMPLES else Guess()
-            own = replace(own, loss=cost(trainer.loss, record.guess.answer, y, weights))
+        if record.baseline.answer is not None:
+            own = (
+                constant_baseline(model, trainer.loss, y, weights)
+                if len(y) >= FEW_SAMPLES
+                else Baseline()
+            )
+            own = replace(own, loss=cost(trainer.loss, record.baseline.answer, y, weights))
             if own.std > 0:  # targets are numbers, and a few outliers may decide their std
                 distance = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1)
                 inliers = y[(distance <= np.quantile(distance, 0.95, axis=0)).all(axis=1)]
                 enough = len(inliers) >= FEW_SAMPLES
-                without = best_guess(model, trainer.loss, inliers) if enough else own
+                without = constant_baseline(model, trainer.loss, inliers) if enough else own
                 own = replace(without, loss=np.inf) if own.std > 5 * without.std else own
-            record.validation_guess = own
+            record.validation_baseline = own
         if record.classes:
             record.validation_counts = _counts(model, x, y)
 
@@ -166,7 +173,7 @@ class Doctor(Callback):
         self.trainer = trainer
         rate = trainer.optimizer.learning_rate
         self.record.learning_rate = None if callable(rate) else rate
-        self.record.epochs, self.record.guess = trainer.history.epochs, trainer.guess
+        self.record.epochs, self.record.baseline = trainer.history.epochs, trainer.baseline
         if trainer.loss.classifies:
             self.record.classes = trainer.model.output_shapes[-1][-1]
             counts = np.bincount(classes_of(trainer.y), minlength=self.record.classes)

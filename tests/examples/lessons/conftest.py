@@ -16,7 +16,7 @@ SHORT = ("01", "06")  # each of the others takes three to ten seconds, with what
 
 
 def pytest_collection_modifyitems(items):
-    """What a test says of a lesson is said of the outcome of its trainings; most take long."""
+    """Tests of lessons are about the outcome of trainings; most take long."""
     for item in items:
         if "lesson" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.outcome)
@@ -27,13 +27,13 @@ def pytest_collection_modifyitems(items):
 
 
 def prose(path):
-    """Return what the cells of text say, on one line."""
+    """Return the text of the markdown cells, on one line."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return " ".join(" ".join(line[1:] for line in lines if line.startswith("#")).split())
 
 
 def panels(figure):
-    """Return what each panel shows: its words, its curves (points, 2) by label, its legend."""
+    """Return of each panel its words, its curves (points, 2) by label, and its legend."""
     shown = []
     for axes in figure.axes:
         legend = axes.get_legend()

@@ -1,4 +1,4 @@
-"""The page beside the evenings: input_gradient is right, and following it raises the logit."""
+"""Lesson 0: input_gradient is right, and a step along it raises the logit."""
 
 import re
 
@@ -80,7 +80,7 @@ def test_a_shirt_becomes_a_coat_by_small_changes(lesson, weights):
 
 
 def test_the_answer_to_the_first_question(lesson, weights):
-    """The same changes in other places do not make a coat of it: the direction counts."""
+    """The same changes in other places do not make it a coat: the direction counts."""
     zero, rng = lesson("00"), np.random.default_rng(0)
     dealt = [rng.permutation(zero.change.ravel()) for _ in range(50)]
     z, _ = logits(weights, np.clip(zero.path[0].ravel() + np.array(dealt), 0, 1))

@@ -7,7 +7,7 @@ from tinynn import SGD, Dense, MeanSquaredError, Sequential
 
 
 def descend(x, y, rate, steps):
-    """Go down from where the lesson begins; return the line that is arrived at."""
+    """Run gradient descent from where the lesson begins; return the line that it reaches."""
     neuron = Dense(1)
     model = Sequential([neuron], input_shape=(1,), dtype=np.float64)
     neuron.W, neuron.b = [[-0.8]], [-0.6]
@@ -48,7 +48,7 @@ def test_the_answer_to_the_first_question(lesson):
 
 
 def test_the_answer_to_the_second_question(lesson):
-    """Up to the outlier, by its leverage; squared, one error of 9 counts as 81 errors of 1."""
+    """It moves up, to the outlier: squared, one error of 9 counts as much as 81 errors of 1."""
     one = lesson("01")
     assert "`y[0] = 10`" in one.prose
     x, y = one.x, 0.7 * one.x + 0.3  # without noise
@@ -65,7 +65,7 @@ def test_the_answer_to_the_second_question(lesson):
 
 
 def test_the_picture_shows_the_way_that_theory_says(lesson):
-    """Each step multiplies what is left to go, in (w, b), by 1 - learning rate * curvature."""
+    """Each step multiplies the distance to the minimum, in (w, b), by 1 - rate * curvature."""
     one = lesson("01")
     data, valley = one.drawn
     x, y = one.x[:, 0], one.y[:, 0]

@@ -15,7 +15,7 @@ def test_a_straight_line_stays_at_the_loss_of_guessing(lesson):
     assert two.W[:, 1] - two.W[:, 0] == pytest.approx(0, abs=0.02)  # no preference is left
 
 
-def test_hidden_units_solve_it(lesson):
+def test_hidden_units_solve_xor(lesson):
     two = lesson("02")
     assert two.losses[-1] < 0.01
     for (a, b), h in zip(two.x, two.h, strict=True):
@@ -117,7 +117,7 @@ def test_the_picture_shows_both_losses(lesson):
         np.testing.assert_array_equal(panel.curves[name], list(enumerate(losses)))
 
 
-def test_the_picture_shows_the_bits_before_and_behind_the_hidden_units(lesson):
+def test_the_picture_shows_the_bits_before_and_after_the_hidden_units(lesson):
     """In both planes the background around a point has the colour of the point's right answer."""
     two = lesson("02")
     _, inputs, hidden = two.drawn

@@ -40,7 +40,7 @@ def test_the_right_arm_is_the_term_that_taylor_leaves(lesson):
 
 
 def test_the_bug_costs_what_the_text_prints_and_raises_nothing(lesson):
-    """Two networks alike but for the T: one learns, the other falls too, but not as far."""
+    """The two networks differ only in the T: both losses fall, but the wrong one not as far."""
     three = lesson("03")
     lines = [line for line in three.text.splitlines() if "the loss falls from" in line]
     assert [line.split(":")[0] for line in lines] == ["Dense", "MyDense"]
@@ -82,7 +82,7 @@ def test_the_report_points_at_the_bug(lesson):
 
 
 def test_the_answer_to_the_first_question(lesson):
-    """h + eps / h is smallest at the square root of eps, and about as large as that there."""
+    """h + eps / h is smallest at the square root of eps, and there it is about as large as that."""
     three = lesson("03")
     root = float(np.finfo(np.float64).eps) ** 0.5
     assert 1 / 10 < three.steps[np.argmin(three.one64)] / root < 10
@@ -114,7 +114,7 @@ def test_the_answer_to_the_second_question(lesson):
 
 
 def test_the_picture_shows_the_v_and_where_theory_has_its_bottom(lesson):
-    """The curves are worked out again at some steps, with the loss log(1 + exp(-w))."""
+    """The curves are computed again at some steps, with the loss log(1 + exp(-w))."""
     three = lesson("03")
     vee = three.drawn[0]
     assert vee.words == ("The best step", "step h", "error of the derivative")

@@ -1,4 +1,4 @@
-"""Lesson 4: Softmax, then CrossEntropy, is p - y; and what squared error makes of a mistake."""
+"""Lesson 4: Softmax, then CrossEntropy, gives p - y; squared error learns little from mistakes."""
 
 from decimal import Decimal, getcontext
 
@@ -9,7 +9,7 @@ from tinynn import CrossEntropy, SoftmaxCrossEntropy
 
 
 def p_minus_y(z, y):
-    """Return (p - y) / N by Python's decimals, to 60 digits and without any overflow."""
+    """Return (p - y) / N, computed with Python's decimals: 60 digits, no overflow."""
     getcontext().prec = 60
     rows = []
     for logits, answers in zip(z.tolist(), y.tolist(), strict=True):
@@ -30,7 +30,7 @@ def test_both_ways_are_p_minus_y(lesson):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("gap", [1, 10, 50, 80, 100, 1000])
-def test_they_are_so_at_any_gap_in_either_precision(lesson, gap, dtype):
+def test_both_ways_are_p_minus_y_at_any_gap_in_either_precision(lesson, gap, dtype):
     four = lesson("04")
     z = np.array([[-gap, 0], [gap, 0], [0.5, -0.25]], dtype)
     y = np.array([[1, 0], [1, 0], [0, 1]], dtype)
@@ -51,7 +51,7 @@ def test_a_gap_of_1000_needs_the_floor_in_softmax(lesson):
 
 
 def test_sure_and_wrong_the_gradient_is_1_or_a_ten_thousandth(lesson):
-    """By finite differences of the losses in the gap, the logit of the other answer being 0."""
+    """By finite differences of the losses with respect to the gap; the other logit is 0."""
     four = lesson("04")
     at = np.flatnonzero(four.gaps == -10).item()
     h = 1e-4
@@ -84,7 +84,7 @@ def test_the_answer_to_the_first_question(lesson):
 
 
 def test_the_answer_to_the_second_question(lesson):
-    """-log of the floor; the gradient is taken from p - y, which no longer changes."""
+    """It is -log of the floor; the gradient is p - y, which the floor does not change."""
     four = lesson("04")
     p = four.Softmax().forward(four.z32)
     assert CrossEntropy().forward(p, [0]) == pytest.approx(30 * np.log(10), rel=1e-6)

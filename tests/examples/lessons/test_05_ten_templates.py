@@ -1,4 +1,4 @@
-"""Lesson 5: logits are dot products with templates, and ten templates see four in five images."""
+"""Lesson 5: logits are dot products with templates; ten templates recognise 4 in 5 images."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_the_answer_to_the_first_question(lesson):
 
 
 def test_the_answer_to_the_second_question(lesson, data):
-    """Averages do not know of each other; training weakens what two classes have in common."""
+    """An average ignores the other classes; training weakens what two classes have in common."""
     x, y, x_test, y_test = data
     averages = np.stack([x[y == c].mean(axis=0) for c in range(10)], axis=1)
     distances = ((x_test[:, :, None] - averages) ** 2).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Lesson 6: no line tells two arms of a spiral apart, a network with hidden layers does."""
+"""Lesson 6: no line separates two arms of a spiral; a network with hidden layers does."""
 
 import re
 
@@ -29,7 +29,7 @@ def test_hidden_layers_with_relu_tell_the_arms_apart_and_nothing_else_does(lesso
 
 
 def answers(model, x):
-    """Return p of arm 1 by the weights and NumPy: with ReLU if there are layers of it."""
+    """Return p of arm 1, computed from the weights with NumPy: with ReLU if the model has it."""
     *hidden, W, b = model.named_parameters().values()
     bent = any(isinstance(layer, ReLU) for layer in model.layers)
     for V, c in zip(hidden[::2], hidden[1::2], strict=True):
@@ -68,7 +68,7 @@ def test_without_relu_it_ends_with_the_line_of_the_network_without_hidden_layers
 
 
 @pytest.mark.slow
-def test_no_line_at_all_does_it(lesson):
+def test_no_straight_line_separates_the_arms(lesson):
     """Any line can be shifted and turned until it runs through two points, and no other changes."""
     six = lesson("06")
     i, j = np.triu_indices(len(six.x), k=1)
@@ -81,7 +81,7 @@ def test_no_line_at_all_does_it(lesson):
     assert six.best == pytest.approx(most, abs=0.02)
 
 
-def test_three_layers_without_a_bend_are_one(lesson):
+def test_three_layers_without_an_activation_function_are_one(lesson):
     six = lesson("06")
     p = six.networks["two, without ReLU"][0].predict(six.x)
     of_z = np.exp(six.z[:, 1]) / np.exp(six.z).sum(axis=1)
@@ -120,7 +120,7 @@ def test_the_answer_to_the_second_question(lesson):
 
 
 def test_the_picture_shows_at_six_moments_the_answers_around_the_points(lesson):
-    """Each title's share is counted again, by the colour of the ground on which a point lies."""
+    """The share in each title is counted again, by the colour of the background at each point."""
     six = lesson("06")
     (legend,) = six.figure.legends
     labels = ["arm 0", "arm 1", "the boundary without a hidden layer"]

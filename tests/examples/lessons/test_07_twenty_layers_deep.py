@@ -63,7 +63,7 @@ def test_the_initializers_have_the_standard_deviation_that_the_formula_is_given(
         assert weights.std() == pytest.approx(std, rel=0.02)
 
 
-def test_the_layer_of_ones_own_is_right_and_wants_glorot(lesson):
+def test_the_layer_of_ones_own_is_right_and_needs_glorots_weights(lesson):
     """Glorot loses a factor of about 6 in 100 layers, He grows by 150 to 250, over eight seeds."""
     seven = lesson("07")
     assert seven.report.ok
@@ -114,7 +114,7 @@ def test_the_picture_shows_which_initializer_keeps_the_standard_deviation(lesson
 
 
 def test_the_answer_to_the_first_question(lesson):
-    """1 in 2 squares is left whole and 1 in 2 a hundredth, 1.01 / 2: Var(W) = 2 / (1.01 fan_in)."""
+    """Half of the squares stay, half become a hundredth: 1.01 / 2. Var(W) = 2 / (1.01 fan_in)."""
 
     class Leaky(Layer):
         def forward(self, x, training=True):

@@ -64,7 +64,7 @@ def test_momentum_and_adam_are_faster_down_the_valley(lesson):
 
 
 @pytest.mark.parametrize("name", ["SGD", "momentum", "Adam"])
-def test_real_images_have_a_gentle_side_and_a_wall(lesson, name):
+def test_real_losses_fall_slowly_up_to_the_best_rate_and_then_rise_steeply(lesson, name):
     eight = lesson("08")
     losses = eight.losses[name]
     best = losses.argmin()
@@ -75,7 +75,7 @@ def test_real_images_have_a_gentle_side_and_a_wall(lesson, name):
     assert (np.diff(losses[: best - 1]) < 0.02).all()
 
 
-def test_adam_wants_a_smaller_rate_than_plain_descent(lesson):
+def test_adam_needs_a_smaller_rate_than_plain_descent(lesson):
     eight = lesson("08")
     best = {name: eight.tried[losses.argmin()] for name, losses in eight.losses.items()}
     assert best["Adam"] < best["SGD"] / 4
@@ -95,7 +95,7 @@ def test_the_answer_to_the_first_question(rate, arrives):
     [(lambda: SGD(0.036), False), (lambda: SGD(0.036, 0.8), False), (lambda: Adam(0.5), True)],
 )
 def test_the_answer_to_the_second_question(optimizer, notices):
-    """Adam divides parameter by parameter, so the valley's direction matters to it alone."""
+    """The valley's direction matters only for Adam, because it divides each parameter alone."""
     curvatures, turn = np.array([1.0, 50.0]), np.array([[1, -1], [1, 1]]) / 2**0.5
     straight, turned = np.array([-9.0, 1.2]), turn @ [-9.0, 1.2]
     first, second = optimizer(), optimizer()
@@ -106,7 +106,7 @@ def test_the_answer_to_the_second_question(optimizer, notices):
 
 
 def walks(steps):
-    """Return the three ways down (steps + 1, 2), each by its equations in the text."""
+    """Return the three paths down (steps + 1, 2), each by its equations in the text."""
     curvatures, start = np.array([1.0, 50.0]), np.array([-9.0, 1.2])
     ways = {"SGD": [start], "momentum": [start], "Adam": [start]}
     velocity, m, v = np.zeros(2), np.zeros(2), np.zeros(2)
@@ -122,7 +122,7 @@ def walks(steps):
     return {name: np.array(way) for name, way in ways.items()}
 
 
-def test_the_picture_shows_three_walks_down_the_valley(lesson):
+def test_the_picture_shows_three_paths_down_the_valley(lesson):
     valley = lesson("08").drawn[0]
     assert valley.words == ("60 steps down the valley", "r, along", "s, across")
     assert valley.legend == list(valley.curves)
@@ -138,7 +138,7 @@ def test_the_picture_shows_three_walks_down_the_valley(lesson):
         np.testing.assert_allclose(ring.vertices**2 @ [0.5, 25], level, atol=0.1)
 
 
-def test_the_picture_shows_the_limit_and_the_wall(lesson):
+def test_the_picture_shows_the_limit_and_the_losses_on_real_images(lesson):
     eight = lesson("08")
     exact, real = eight.drawn[1:]
     assert exact.words == ("The valley: SGD", "learning rate", "loss L")

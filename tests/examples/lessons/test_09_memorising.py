@@ -1,4 +1,4 @@
-"""Lesson 9: shuffled labels are learnt as well as true ones, and are worth nothing elsewhere."""
+"""Lesson 9: shuffled labels are memorised as well as true ones, and do not help in validation."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from tinynn import Adam, CrossEntropy, Dense, Flatten, ReLU, Sequential, Softmax
 
 
 def right(model, x, y):
-    """Return the accuracy of a model, by its weights and nothing else of tinynn."""
+    """Return the accuracy of a model, from its weights and without other code of tinynn."""
     W1, b1, W2, b2 = model.named_parameters().values()
     hidden = np.maximum(x.reshape(len(x), 784) @ W1 + b1, 0)
     return np.mean((hidden @ W2 + b2).argmax(axis=1) == y)
@@ -55,7 +55,7 @@ def test_stopping_early_keeps_validation_loss_low(lesson):
 
 
 def test_it_stops_after_three_epochs_that_are_not_better(lesson):
-    """Trained again with the stopper of the lesson, which is not asked how patient it is."""
+    """The lesson's training is repeated; its patience is seen from the epochs, not read from it."""
     nine = lesson("09")
     assert "stops when it has not fallen for three epochs" in nine.prose
     for labels in (nine.truth, nine.shuffled):

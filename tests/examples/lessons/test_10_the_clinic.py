@@ -1,4 +1,4 @@
-"""Lesson 10: each run is broken in the way that is said, and the doctor names that way."""
+"""Lesson 10: each run has the fault that the lesson says, and the doctor names this fault."""
 
 import re
 import warnings
@@ -18,7 +18,7 @@ HEADLINES = {
 
 
 @pytest.mark.parametrize("name", HEADLINES)
-def test_the_doctor_names_each_and_nothing_beside_it(lesson, name):
+def test_the_doctor_names_each_fault_and_no_other(lesson, name):
     ten = lesson("10")
     (problem,) = ten.reports[name].problems
     assert problem.title == HEADLINES[name]
@@ -41,7 +41,7 @@ def test_the_faults_are_those_that_are_said(lesson):
     assert all(0.04 < W.std() < 0.06 for W in matrices)
 
     def by_the_nearest_mean(labels):
-        """Let each image take the class whose mean image is nearest: a share is right."""
+        """Return the share of images whose nearest class mean is that of their label."""
         x, labels = ten.x[ten.rest].reshape(-1, 784), labels[ten.rest]
         means = np.array([x[labels == c].mean(axis=0) for c in range(10)])
         nearest = ((x[:, None] - means) ** 2).sum(axis=-1).argmin(axis=1)
@@ -60,7 +60,7 @@ def test_tiny_weights_shrink_the_standard_deviation_by_the_factor_of_lesson_7(le
     assert per_layer == pytest.approx(0.05 * np.sqrt(32 / 2), rel=0.3)
 
 
-def test_three_losses_are_the_same_flat_line(lesson):
+def test_three_losses_stay_at_the_loss_of_guessing(lesson):
     ten = lesson("10")
     for name in list(HEADLINES)[2:]:
         losses = [step.loss for step in ten.reports[name].record.steps if step.number > 40]
@@ -83,7 +83,7 @@ def test_the_remedy_helps(lesson):
 
 
 def test_the_answer_to_the_first_question(lesson):
-    """The second fault was there all the time, among what follows from the first."""
+    """The second fault was there from the beginning, among what follows from the first."""
     ten = lesson("10")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

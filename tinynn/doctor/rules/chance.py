@@ -71,7 +71,7 @@ def at_chance(record: TrainingRecord) -> Finding:
 
 
 def _why_unknown(record: TrainingRecord) -> str:
-    stds = record.guess.stds
+    stds = record.baseline.stds
     if record.majority_share == 1 or (stds.size and not stds.any()):
         return "all targets are equal"
     return "it is not known" if record.epochs else "no epoch has ended"

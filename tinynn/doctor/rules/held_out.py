@@ -95,7 +95,7 @@ def _of_classes(record: TrainingRecord) -> tuple[bool, bool, bool, str]:
 
 def _of_numbers(record: TrainingRecord) -> tuple[bool, bool, bool, str]:
     """Return the same for targets that are numbers."""
-    guess = record.validation_guess.loss
+    guess = record.validation_baseline.loss
     beats = record.epochs[-1]["val_loss"] < guess < np.inf
     fails = record.relative_loss < 0.25 and guess < np.inf and not beats
     return guess < np.inf, beats, fails, f"the mean of y gives {guess:.3g}"
@@ -106,7 +106,7 @@ def _scaled_differently(record: TrainingRecord) -> tuple[str, str]:
     std, there = float(np.median([s.input_std for s in record.steps])), record.validation_input_std
     if std and there is not None and not 0.1 < there / std < 10:
         return "data", f"their standard deviation is {there:.2g}, in training {std:.2g}"
-    training, held_out = record.guess, record.validation_guess
+    training, held_out = record.baseline, record.validation_baseline
     apart = abs(held_out.mean - training.mean) > 10 * max(training.std, held_out.std)
     both = training.std > 0 < held_out.std
     if both and (apart or not 0.1 < held_out.std / training.std < 10):

@@ -1,4 +1,4 @@
-"""Protects what travels: a pickled model has its weights and its state, and nobody's data."""
+"""Protects pickles: a pickled model has its weights and its state, but no data."""
 
 import copy
 import pickle
@@ -115,7 +115,7 @@ def test_the_model_of_the_issue_is_as_small_as_its_weights():
 
 
 @pytest.mark.parametrize("kind", LEAVERS)
-def test_what_a_layer_of_ones_own_keeps_of_a_batch_does_not_travel(kind):
+def test_what_a_layer_of_ones_own_keeps_of_a_batch_is_not_pickled(kind):
     model = Sequential([kind(), Dense(2)], input_shape=(4,))
     model.forward(data())
     assert not holds_data(model)
@@ -129,14 +129,14 @@ def test_what_a_layer_of_ones_own_keeps_of_a_batch_does_not_travel(kind):
 
 
 @pytest.mark.parametrize("kind", LEAVERS)
-def test_a_layer_alone_travels_without_it_too(kind):
+def test_a_single_layer_is_pickled_without_it_too(kind):
     layer = kind()
     Sequential([layer], input_shape=(4,)).forward(data())
     assert not holds_data(layer)
 
 
 class RunningMean(Own):
-    """Its state is made by the first forward, as many write it."""
+    """Its state is made by the first forward, as in much code of users."""
 
     mean = None
 
@@ -159,7 +159,7 @@ class StateInADictionary(Own):
         self.memory["mean"] = x.mean(axis=0)
 
 
-def test_the_state_of_a_layer_of_ones_own_does_travel():
+def test_the_state_of_a_layer_of_ones_own_is_pickled():
     model = Sequential([RunningMean(), Dense(2)], input_shape=(4,))
     for _ in range(3):
         model.forward(np.random.default_rng(0).normal(size=(6, 4)))
@@ -171,7 +171,7 @@ def test_the_state_of_a_layer_of_ones_own_does_travel():
     assert not hasattr(twin, "x")
 
 
-def test_state_beside_a_cache_in_one_dictionary_does_travel():
+def test_state_beside_a_cache_in_one_dictionary_is_pickled():
     model = Sequential([StateInADictionary()], input_shape=(4,))
     model.forward(data())
     assert back(model).layers[0].memory.keys() == {"mean"}
@@ -216,7 +216,7 @@ class Tied(Layer):
 
 
 @pytest.mark.parametrize("way", [back, copy.deepcopy, lambda model: model.astype(np.float32)])
-def test_layers_that_know_each_other_still_do(way):
+def test_layers_that_refer_to_each_other_still_do_in_a_copy(way):
     dense = Dense(2)
     model = Sequential([dense, Tied(dense)], input_shape=(4,))
     model.forward(np.ones((5, 4)))
@@ -236,7 +236,7 @@ class Residual(Sequential):
         return out + x
 
 
-def test_a_model_of_ones_own_travels_without_its_batch():
+def test_a_model_of_ones_own_is_pickled_without_its_batch():
     model = Residual([Dense(4)], input_shape=(4,))
     model.forward(data())
     assert not holds_data(model)
@@ -245,7 +245,7 @@ def test_a_model_of_ones_own_travels_without_its_batch():
 
 
 class Picky(Own):
-    """Takes whole numbers alone: it cannot be asked on numbers of another kind."""
+    """Takes only whole numbers, so it cannot be tried on other numbers."""
 
     def keep(self, x):
         assert (x % 1 == 0).all()
@@ -253,14 +253,14 @@ class Picky(Own):
         self.mean = x.mean(axis=0)
 
 
-def test_of_a_layer_that_cannot_be_asked_nothing_is_lost():
+def test_a_layer_that_cannot_be_tried_is_pickled_whole():
     model = Sequential([Picky()], input_shape=(4,))
     model.forward(np.ones((5, 4)))
     assert back(model).layers[0].mean.tolist() == [1] * 4
 
 
 class WithALock(Own):
-    """It says by itself how it is copied, as what cannot be pickled must."""
+    """It defines how it is copied, as an object must that cannot be pickled."""
 
     def __init__(self):
         import threading
@@ -280,7 +280,7 @@ class WithALock(Own):
 
 
 @pytest.mark.parametrize("way", [back, copy.deepcopy, copy.copy])
-def test_a_layer_that_says_by_itself_how_it_is_copied_is_asked(way):
+def test_a_layer_with_its_own_way_of_copying_is_copied_in_that_way(way):
     model = Sequential([WithALock(), Dense(2)], input_shape=(4,))
     model.forward(np.ones((5, 4)))
     twin = way(model)
@@ -369,7 +369,7 @@ class KeepsInAContext(Own):
         self.ctx.count += 1
 
 
-def test_an_object_made_by_the_constructor_travels_without_the_batch_in_it():
+def test_an_object_made_by_the_constructor_is_pickled_without_the_batch_in_it():
     model = Sequential([KeepsInAContext(), Dense(2)], input_shape=(4,))
     model.forward(data())
     ctx = model.layers[0].ctx
@@ -394,7 +394,7 @@ class FromOne(Countings):
 
 
 @pytest.mark.parametrize("kind", [Countings, FromOne])
-def test_a_layer_that_takes_whole_numbers_alone_travels_without_its_batch(kind):
+def test_a_layer_that_takes_only_whole_numbers_is_pickled_without_its_batch(kind):
     model = Sequential([kind(), Dense(2)], input_shape=(4,))
     model.forward(np.full((500, 4), 12345))
     assert len(pickle.dumps(model)) < 6000
@@ -413,7 +413,7 @@ class StateIsATuple(Own):
 
 
 @pytest.mark.parametrize("way", [back, copy.deepcopy])
-def test_a_state_of_ones_own_need_be_no_dictionary(way):
+def test_a_state_of_ones_own_need_not_be_a_dictionary(way):
     model = Sequential([StateIsATuple(), Dense(2)], input_shape=(4,))
     p = model.forward(data(5))
     assert way(model).layers[0].count == 3
