@@ -70,8 +70,8 @@ exact = model.astype(np.float64)  # the same weights, with 16 digits
 d = np.random.default_rng(0).uniform(-1e-4, 1e-4, (1, 28, 28))
 first = x[:1].astype(np.float64)
 measured = (exact.predict(first + d) - exact.predict(first - d))[0, TROUSER] / 2
-promised = np.sum(gradient(exact, first, ONE[TROUSER]) * d)
-print(f"the trouser logit changes by {measured:.8e}; the gradient promises {promised:.8e}")
+predicted = np.sum(gradient(exact, first, ONE[TROUSER]) * d)
+print(f"the trouser logit changes by {measured:.8e}; the gradient predicts {predicted:.8e}")
 
 # %% [markdown]
 # ## Gradient ascent on the image
@@ -148,8 +148,8 @@ figure.savefig(out / "00_what_the_network_sees.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# `input_gradient` is right: the change that it promised and the change that two predictions
-# measured agree in all the digits printed. Gradient ascent shows that the network does not see as
+# `input_gradient` is right: the change that it predicts and the change measured with two logits
+# agree in all the digits printed. Gradient ascent shows that the network does not see as
 # we do. An image with a higher trouser logit than any real image is grey noise, with a dark gap
 # where the legs part. The shirt became a coat by changes after which we still see a shirt: the
 # network has learnt what tells ten kinds apart in 6,000 images, not what clothes are. Where it is

@@ -47,8 +47,8 @@ def test_the_input_gradient_is_the_derivative_at_every_pixel(lesson, weights, k)
 
 def test_the_derivative_in_one_direction_is_what_the_lesson_says(lesson):
     zero = lesson("00")
-    assert zero.measured == pytest.approx(zero.promised, rel=1e-6)
-    assert f"{zero.promised:.8e}" in zero.text
+    assert zero.measured == pytest.approx(zero.predicted, rel=1e-6)
+    assert f"{zero.predicted:.8e}" in zero.text
 
 
 def test_the_images_shown_are_the_surest_mistakes_and_the_least_sure(lesson, weights):
