@@ -332,15 +332,15 @@ def test_validation_targets_on_another_scale_are_noticed():
     assert problem.title == "Validation targets are scaled differently."
     assert f"their standard deviation is {PRICES[200:].std():.3g}" in problem.seen
     few = regression(y[:290], SGD(0.05), 9, ROWS[:290], (ROWS[:1], y[:1] + 15))
-    assert not few.report.record.validation_guess.stds.size  # of one sample none can be told
+    assert not few.report.record.validation_baseline.stds.size  # of one sample none can be told
 
 
 def test_guessing_in_validation_is_what_the_mean_of_the_training_targets_scores_there():
     y = (PRICES - PRICES.mean()) / PRICES.std()
     record = regression(y[:200], SGD(0.05), 2, ROWS[:200], (ROWS[200:], y[200:])).report.record
     expected = np.mean((y[200:] - y[:200].mean()) ** 2)
-    assert record.validation_guess.loss == pytest.approx(expected)
-    assert record.guess.loss == pytest.approx(y[:200].var())
+    assert record.validation_baseline.loss == pytest.approx(expected)
+    assert record.baseline.loss == pytest.approx(y[:200].var())
 
 
 # Classes of which one is rare

@@ -197,7 +197,7 @@ def test_names_are_shown_as_they_are():
         (b"epoch;loss\n1;0.5\n", "expected columns epoch, loss and others, with commas between"),
         (b"\n1,2\n", "expected columns"),
         (b"epoch,accuracy\n", "expected columns"),
-        (b"\xff\xfe\n", "is no log that CSVLogger wrote: 'utf-8' codec"),
+        (b"\xff\xfe\n", "is not a log that CSVLogger wrote: 'utf-8' codec"),
         (b"epoch,loss\n1,0.5\n2,x\n", "line 3: loss should be a number, got 'x'"),
         (b"epoch,loss,val_loss\n1,0.5\n", "line 2: val_loss should be a number, got None"),
     ],

@@ -26,6 +26,7 @@ from tinynn import (
     CSVLogger,
     Dense,
     EarlyStopping,
+    InputError,
     MeanSquaredError,
     ModelFormatError,
     ReLU,
@@ -752,3 +753,66 @@ def test_a_trainer_that_diverged_resumes_from_its_last_good_checkpoint(tmp_path)
     trainer.fit(X, Y, 4, 8, callbacks=[poison, Checkpoint(path)], resume_from=path)
     whole = small_run(tmp_path / "whole.npz")
     assert trainer.model.params.tobytes() == whole.model.params.tobytes()
+
+
+# Callbacks of the user's own that only watch
+
+
+class Watcher(Callback):
+    """Looks on, though its class did not say so at first."""
+
+    def __init__(self, every=1):
+        self.every = every
+
+
+ONLY_WATCHES = (
+    "\n  A callback of yours that only watches is not compared: write affects_training = False in "
+    "its class."
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((), (Watcher(),)), ((Watcher(),), ()), ((Watcher(1),), (Watcher(2),))],
+    ids=["new", "left out", "another argument"],
+)
+def test_the_refusal_of_a_users_callback_says_how_one_that_only_watches_is_not_compared(
+    tmp_path, before, after
+):
+    small_run(tmp_path / "run.npz", epochs=1, callbacks=before)
+    with pytest.raises(InputError) as error:
+        small_run(tmp_path / "run.npz", epochs=2, resume=True, callbacks=after)
+    assert "callbacks" in str(error.value)
+    assert str(error.value).endswith(ONLY_WATCHES)
+
+
+def test_a_refusal_that_is_not_of_a_users_callback_does_not_speak_of_these(tmp_path):
+    small_run(tmp_path / "run.npz", epochs=1, callbacks=[Watcher()])
+    with pytest.raises(InputError) as error:
+        small_run(tmp_path / "run.npz", 0.5, epochs=2, resume=True, callbacks=[Watcher()])
+    assert "affects_training" not in str(error.value)
+    small_run(tmp_path / "stopping.npz", epochs=1, callbacks=[EarlyStopping("loss")])
+    with pytest.raises(InputError, match="callbacks: ") as error:
+        small_run(tmp_path / "stopping.npz", epochs=2, resume=True)
+    assert "affects_training" not in str(error.value)
+
+
+def test_a_run_goes_on_when_a_callback_says_that_it_only_watches(tmp_path, monkeypatch):
+    whole = small_run(tmp_path / "whole.npz", epochs=2)
+    small_run(tmp_path / "run.npz", epochs=1, callbacks=[Watcher(1), Holds(4)])
+    monkeypatch.setattr(Watcher, "affects_training", False)
+    holds = Holds(0)
+    again = small_run(tmp_path / "run.npz", epochs=2, resume=True, callbacks=[holds, Watcher(2)])
+    assert again.model.params.tobytes() == whole.model.params.tobytes()
+    assert holds.memory == [4]
+    small_run(tmp_path / "run.npz", epochs=3, resume=True, callbacks=[Holds(0)])  # or without it
+
+
+def test_a_callback_that_changes_in_training_is_refused_with_the_same_advice(tmp_path):
+    class Counting(Watcher):
+        def on_step_end(self, trainer):
+            self.every += 1
+
+    with pytest.raises(InputError, match=r"callbacks\[0\]\.every: 1 against") as error:
+        small_run(tmp_path / "run.npz", epochs=1, callbacks=[Counting()])
+    assert str(error.value).endswith(ONLY_WATCHES)

@@ -10,7 +10,7 @@ from tinynn.doctor.record import TrainingRecord
 from tinynn.doctor.report import apply_rules
 from tinynn.doctor.rules import RULES, Finding
 from tinynn.doctor.statistics import StepStatistics
-from tinynn.training.guessing import Guess
+from tinynn.training.baseline import Baseline
 
 LAYERS = ["4.Dense", "2.Dense", "0.Dense"]  # from the loss back, as they are measured
 STEPS = (1, 2, 4, 8, 16, 32, 64, 100, 200, 282)
@@ -33,7 +33,7 @@ def healthy():
         [step_statistics(step, 2.5 - 0.2 * i) for i, step in enumerate(STEPS)], classes=10
     )
     record.class_shares = [0.1] * 10
-    record.guess = Guess(LN10, np.full(10, 0.1), 10)
+    record.baseline = Baseline(LN10, np.full(10, 0.1), 10)
     record.epochs = [
         {"epoch": i + 1, "loss": loss, "accuracy": right, "val_loss": loss, "val_accuracy": right}
         for i, (loss, right) in enumerate([(1.0, 0.6), (0.7, 0.7), (0.5, 0.8)])
@@ -54,7 +54,7 @@ def numbers():
         None,
         None,
     )
-    record.guess = record.validation_guess = Guess(1.0, np.zeros(1), 0, np.ones(1))
+    record.baseline = record.validation_baseline = Baseline(1.0, np.zeros(1), 0, np.ones(1))
     for one in record.steps:
         one.labels, one.predicted = [], []
     for row, loss in zip(record.epochs, (0.8, 0.4, 0.2), strict=True):
@@ -160,7 +160,7 @@ def rare(share, loss=1.0, times=0):
         every_step(labels=[], predicted=[]),
         record_of(
             classes=2, class_shares=[1 - share, share], validation_counts=None,
-            guess=Guess(entropy, np.array([1 - share, share]), 2),
+            baseline=Baseline(entropy, np.array([1 - share, share]), 2),
             training_counts=([1000 - ones, ones], [1000 - times, times]),
         ),
         last_row(loss=loss * entropy, accuracy=1 - share, val_loss=entropy, val_accuracy=1 - share),
@@ -188,9 +188,9 @@ def stands(loss):
 
 def targets_of(std, mean=0.0, loss=0.2):
     """Targets of another size, in training and validation, and the loss by that of guessing."""
-    guess = Guess(std**2, np.full(1, mean), 0, np.full(1, std))
+    guess = Baseline(std**2, np.full(1, mean), 0, np.full(1, std))
     rows = last_row(loss=loss * std**2, val_loss=loss * std**2)
-    return both(record_of(guess=guess, validation_guess=guess), rows)
+    return both(record_of(baseline=guess, validation_baseline=guess), rows)
 
 
 LIMITS = {  # what is changed: which rule, its level, how: just within the limit, just beyond
@@ -360,8 +360,8 @@ OF_NUMBERS = {
     ),
     "columns of different sizes": (
         "targets", "note",
-        record_of(guess=Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.034]))),
-        record_of(guess=Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.033]))),
+        record_of(baseline=Baseline(1.0, np.zeros(2), 0, np.array([1.0, 0.034]))),
+        record_of(baseline=Baseline(1.0, np.zeros(2), 0, np.array([1.0, 0.033]))),
     ),
     "the mean of y, as good": (
         "at_chance", "note", stands(0.92), stands(0.94),
@@ -379,13 +379,13 @@ OF_NUMBERS = {
     ),
     "validation targets of another size": (
         "validation", "problem",
-        record_of(validation_guess=Guess(81.0, np.zeros(1), 0, np.full(1, 9.0))),
-        record_of(validation_guess=Guess(121.0, np.zeros(1), 0, np.full(1, 11.0))),
+        record_of(validation_baseline=Baseline(81.0, np.zeros(1), 0, np.full(1, 9.0))),
+        record_of(validation_baseline=Baseline(121.0, np.zeros(1), 0, np.full(1, 11.0))),
     ),
     "validation targets elsewhere": (
         "validation", "problem",
-        record_of(validation_guess=Guess(1.0, np.full(1, 9.9), 0, np.ones(1))),
-        record_of(validation_guess=Guess(1.0, np.full(1, 10.1), 0, np.ones(1))),
+        record_of(validation_baseline=Baseline(1.0, np.full(1, 9.9), 0, np.ones(1))),
+        record_of(validation_baseline=Baseline(1.0, np.full(1, 10.1), 0, np.ones(1))),
     ),
     "validation no better than the mean of y": (
         "validation", "problem", last_row(val_loss=0.99), last_row(val_loss=1.01),
@@ -563,7 +563,7 @@ def test_the_loss_of_soft_targets_is_compared_after_their_own_entropy_is_subtrac
     """The least loss of 0.8 + 0.02 and nine times 0.02 is 0.8669; guessing, of 99 to 1, 0.8951."""
     record = healthy()
     rare(0.01)(record)
-    record.guess = dataclasses.replace(record.guess, loss=0.8951, floor=0.8669)
+    record.baseline = dataclasses.replace(record.baseline, loss=0.8951, floor=0.8669)
     last_row(loss=loss, accuracy=0.99)(record)
     assert record.relative_loss == pytest.approx((loss - 0.8669) / (0.8951 - 0.8669))
     assert finding_of(record, "imbalance").level == finding_of(record, "at_chance").level == level
@@ -691,7 +691,7 @@ def test_better_than_guessing_is_reported_only_where_it_is_true():
         in finding_of(record, "validation").title
     )
     unknown = "validation: the loss of guessing is not known there"
-    record.validation_guess = Guess()
+    record.validation_baseline = Baseline()
     assert finding_of(record, "validation").title == unknown
     record = healthy()
     record.validation_counts = None  # the training diverged, so they were not counted
@@ -708,8 +708,8 @@ def test_a_validation_loss_that_rises_with_the_training_loss_is_not_overfitting(
 
 def test_where_all_are_of_one_class_no_training_is_at_chance():
     record = healthy()
-    guess = Guess(np.inf, np.array([1.0, 0.0]), 2)
-    record_of(classes=2, class_shares=[1.0, 0.0], guess=guess, validation_counts=([9, 0], [9, 0]))(
+    one = Baseline(np.inf, np.array([1.0, 0.0]), 2)
+    record_of(classes=2, class_shares=[1.0, 0.0], baseline=one, validation_counts=([9, 0], [9, 0]))(
         record
     )
     assert not record.at_chance
@@ -719,11 +719,11 @@ def test_where_all_are_of_one_class_no_training_is_at_chance():
 
 def test_targets_that_are_all_equal_are_not_compared_with_guessing():
     record = numbers()
-    record.guess = Guess(np.inf, np.full(1, 3.0), 0, np.zeros(1))
+    record.baseline = Baseline(np.inf, np.full(1, 3.0), 0, np.zeros(1))
     last_row(loss=7.0)(record)
     assert finding_of(record, "at_chance").title == "the loss of guessing: all targets are equal"
     assert apply_rules(record).problems == []
-    record.guess = Guess()  # a loss of the user's own
+    record.baseline = Baseline()  # a loss of the user's own
     assert finding_of(record, "at_chance").title == "the loss of guessing: it is not known"
     assert apply_rules(record).problems == []
 
@@ -741,7 +741,7 @@ def test_targets_that_are_all_equal_and_far_from_0_are_named_until_they_are_lear
     mean, loss, level
 ):
     record = numbers()
-    record.guess = Guess(np.inf, np.full(1, mean), 0, np.zeros(1))
+    record.baseline = Baseline(np.inf, np.full(1, mean), 0, np.zeros(1))
     both(losses(*[mean**2] * 10), last_row(loss=loss))(record)
     finding = finding_of(record, "targets")
     assert finding.level == level
@@ -754,17 +754,17 @@ def test_the_advised_line_survives_a_column_that_is_constant():
     x = y = np.array([[1.0, 7.0], [3.0, 7.0]])
     record = numbers()
     both(every_step(input_std=50.0), record_of(constant_columns=True))(record)
-    record.guess = Guess(1e6, np.array([1e5, 7.0]), 0, np.array([1e3, 0.0]))
+    record.baseline = Baseline(1e6, np.array([1e5, 7.0]), 0, np.array([1e3, 0.0]))
     line = re.search(r"std = x.*1\)", finding_of(record, "inputs").remedy)[0]
     names = {"x": x, "y": y, "np": np}
-    exec(line + "\n" + record.guess.scaling, names)
+    exec(line + "\n" + record.baseline.scaling, names)
     for scaled in (names["x"], names["y"]):
         assert scaled.tolist() == [[-1, 0], [1, 0]]
     both(stands(0.99e6))(record)
     assert "std = np.where(std, std, 1)" in finding_of(record, "targets").remedy
-    record.constant_columns, record.guess = False, Guess(1e6, np.zeros(1), 0, np.full(1, 1e3))
+    record.constant_columns, record.baseline = False, Baseline(1e6, np.zeros(1), 0, np.full(1, 1e3))
     assert "where" not in finding_of(record, "inputs").remedy + finding_of(record, "targets").remedy
-    assert record.guess.scaling == "(y - y.mean(axis=0)) / y.std(axis=0)"
+    assert record.baseline.scaling == "(y - y.mean(axis=0)) / y.std(axis=0)"
 
 
 def test_after_few_steps_it_is_too_early_to_tell():
@@ -801,7 +801,7 @@ def test_a_small_standard_deviation_of_targets_is_the_cause_and_validation_follo
     assert "the validation loss is 0.025" in problem.seen
     assert "validation" in [finding.name for finding in problem.follows]
     assert "prepared differently" not in str(apply_rules(record))
-    record.guess = dataclasses.replace(record.guess, stds=np.full(11, 0.1))
+    record.baseline = dataclasses.replace(record.baseline, stds=np.full(11, 0.1))
     assert finding_of(record, "targets").level == "fine"  # as of images
     targets_of(1e-3, loss=3)(record)
     assert finding_of(record, "targets").title == "The targets are very small."
@@ -809,7 +809,7 @@ def test_a_small_standard_deviation_of_targets_is_the_cause_and_validation_follo
 
 def test_columns_of_an_image_may_differ_in_size():
     record = numbers()
-    record.guess = Guess(0.1, np.zeros(11), 0, np.array([*[0.3] * 10, 1e-4]))
+    record.baseline = Baseline(0.1, np.zeros(11), 0, np.array([*[0.3] * 10, 1e-4]))
     assert finding_of(record, "targets").level == "fine"
 
 
@@ -956,7 +956,7 @@ def test_a_last_layer_that_starts_at_zero_is_no_fault():
 
 def test_where_guessing_is_not_known_the_other_rules_still_apply():
     record = healthy()
-    record.guess = Guess(np.inf, None, 10)
+    record.baseline = Baseline(np.inf, None, 10)
     both(first(output_std=by_depth(50, 1, 1)), losses(2.5, 60.0, *[2.5] * 8), last_row(loss=2.5))(
         record
     )

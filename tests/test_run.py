@@ -5,7 +5,7 @@ import pytest
 
 from tinynn import SGD, Adam, History
 from tinynn.training.run import RunningTotals
-from tinynn.training.settings import AskedSchedule
+from tinynn.training.settings import ScheduleTable
 
 ROW = {"epoch": 1, "loss": 0.5, "learning_rate": 0.1, "seconds": 1.0}
 
@@ -104,7 +104,7 @@ RECORD = {"first": 1, "last": 9, "epochs": 3, "asked": {"1": [0.1, "a digest"]}}
     ],
 )
 def test_a_schedule_that_was_never_asked_is_reported(record, scheduled):
-    AskedSchedule.check(RECORD, scheduled=True)
-    AskedSchedule.check(None, scheduled=False)
+    ScheduleTable.check(RECORD, scheduled=True)
+    ScheduleTable.check(None, scheduled=False)
     with pytest.raises(ValueError, match="its schedule is"):
-        AskedSchedule.check(record, scheduled)
+        ScheduleTable.check(record, scheduled)

@@ -26,7 +26,7 @@ from tinynn import (
     check_gradients,
     minibatches,
 )
-from tinynn.training.guessing import best_guess
+from tinynn.training.baseline import constant_baseline
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 3))
@@ -440,17 +440,17 @@ def test_minibatches_with_weights_start_anywhere_and_without_are_pairs():
 def test_the_guess_is_that_of_the_weighted_classes():
     w = np.array([3.0, 1.0, 0.0, 0.0])
     model = network([Dense(3), Softmax()])
-    guess = best_guess(model, CrossEntropy(), np.array([0, 1, 2, 2]), w)
+    guess = constant_baseline(model, CrossEntropy(), np.array([0, 1, 2, 2]), w)
     assert guess.answer == pytest.approx([0.75, 0.25, 0])
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert guess.loss == pytest.approx(entropy)  # the weights sum to 4, as the samples do
-    rows = best_guess(model, CrossEntropy(), np.eye(3)[[0, 1, 2, 2]], w)
+    rows = constant_baseline(model, CrossEntropy(), np.eye(3)[[0, 1, 2, 2]], w)
     assert (rows.loss, rows.answer.tolist()) == (pytest.approx(guess.loss), [0.75, 0.25, 0])
 
 
 def test_the_guess_is_that_of_the_weighted_numbers():
     y, w = np.array([[1.0], [4.0], [100.0]]), np.array([2.0, 1.0, 0.0])
-    guess = best_guess(network([Dense(1)]), MeanSquaredError(), y, w)
+    guess = constant_baseline(network([Dense(1)]), MeanSquaredError(), y, w)
     assert guess.answer == pytest.approx([2.0])
     assert guess.loss == pytest.approx((2 * 1 + 1 * 4) / 3)
     assert guess.std == pytest.approx(np.sqrt(2))
@@ -458,7 +458,7 @@ def test_the_guess_is_that_of_the_weighted_numbers():
 
 def test_no_constant_answer_beats_the_guess():
     model, y = network([Dense(2)]), NUMBERS
-    guess = best_guess(model, MeanSquaredError(), y, W)
+    guess = constant_baseline(model, MeanSquaredError(), y, W)
     for move in RNG.normal(size=(20, 2)) * 0.1:
         p = np.repeat(guess.answer[None] + move, 30, axis=0)
         assert MeanSquaredError().forward(p, y, W) > guess.loss
@@ -485,8 +485,9 @@ def test_the_doctor_looks_at_the_weighted_loss():
     expected = loss.forward(model.predict(X), y, (20 * W).astype(np.float32))
     assert doctor.record.steps[0].loss == pytest.approx(expected, rel=1e-4)
     assert doctor.report()
-    assert doctor.record.guess.loss == pytest.approx(best_guess(model, loss, y, 20 * W).loss)
-    assert doctor.record.validation_guess.loss == pytest.approx(doctor.record.guess.loss)
+    own = constant_baseline(model, loss, y, 20 * W).loss
+    assert doctor.record.baseline.loss == pytest.approx(own)
+    assert doctor.record.validation_baseline.loss == pytest.approx(doctor.record.baseline.loss)
 
 
 # Resuming
@@ -629,7 +630,7 @@ def test_the_doctor_weighs_the_numbers_that_are_held_out():
     trainer = Trainer(network([Dense(2)]), MeanSquaredError(), SGD(1e-4))
     trainer.fit(X, y, 1, 30, (X + 1, y, w), callbacks=[doctor], sample_weight=w)
     doctor.report()
-    held = doctor.record.validation_guess
+    held = doctor.record.validation_baseline
     assert held.mean == pytest.approx(np.sqrt(np.mean(NUMBERS[3:].mean(axis=0) ** 2)), rel=1e-5)
     assert held.loss == pytest.approx(NUMBERS[3:].var(axis=0).mean() * 27 / 30, rel=1e-5)
 

@@ -70,7 +70,7 @@ class Die(Callback):
         self.event = event
         self.step = step
 
-    def turn(self, trainer):
+    def order(self, trainer):
         return 9 if self.event == "on_step_end" else 0
 
     def on_step_end(self, trainer):

@@ -67,7 +67,7 @@ class Configured(Guarded):
     """
 
     def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments by name: `type(a)(**a.config())` is a twin of a.
+        """Return the constructor's arguments by name: `type(a)(**a.config())` is another a.
 
         Raises InputError if the constructor did not keep one.
         """
@@ -113,7 +113,7 @@ def with_defaults(config: Mapping[str, Any], kind: type) -> dict[str, Any]:
     return {**config, **gained}
 
 
-def refuse_other_twin(thing: Configured, where: str) -> None:
+def refuse_not_rebuildable(thing: Configured, where: str) -> None:
     """Raise InputError, with `where` in it, if its `config()` in a file would make another thing.
 
     So it is of a constructor that cannot be called by names, or that keeps an argument changed;
@@ -122,7 +122,7 @@ def refuse_other_twin(thing: Configured, where: str) -> None:
     >>> class Grow(Configured):
     ...     def __init__(self, by):
     ...         self.by = 2 * by
-    >>> refuse_other_twin(Grow(3), "0.Grow")
+    >>> refuse_not_rebuildable(Grow(3), "0.Grow")
     Traceback (most recent call last):
         ...
     tinynn.errors.InputError: 0.Grow keeps another by than it is given, so a file would make
@@ -131,25 +131,25 @@ def refuse_other_twin(thing: Configured, where: str) -> None:
     """
     _refuse_nameless(type(thing), where)
     config = thing.config()
-    told = {}
+    kept = {}
     for name, value in config.items():
         _refuse_more_than_values(value, f"{where}: {name}")
-        told[name] = to_json(value, f"{where}: {name}")
+        kept[name] = to_json(value, f"{where}: {name}")
     kind: Any = type(thing)
     try:
-        twin = kind(**copy.deepcopy(config)).config()
+        rebuilt = kind(**copy.deepcopy(config)).config()
     except Exception as error:  # of any kind: a constructor of the user's own
         raise InputError(
             f"{where} cannot be built again from the arguments that it keeps: {error!r}. Does its "
             "constructor keep them as they are given?"
         ) from error
-    for name, value in twin.items():
-        unlike = unequal(told[name], to_json(value, f"{where}: {name}"), name)
-        if unlike:
+    for name, value in rebuilt.items():
+        differences = unequal(kept[name], to_json(value, f"{where}: {name}"), name)
+        if differences:
             raise InputError(
                 f"{where} keeps another {name} than it is given, so a file would make another of "
-                f"it: {unlike[0]}. Write self.{name} = {name} there, and give what is made of it "
-                "another name."
+                f"it: {differences[0]}. Write self.{name} = {name} there, and give what is made of "
+                "it another name."
             )
 
 

@@ -18,7 +18,7 @@ from tinynn import checks
 from tinynn.architecture import layers_from_json, layers_to_json, table_of
 from tinynn.configuration import Guarded
 from tinynn.layers import Layer
-from tinynn.layers.leftovers import Portable
+from tinynn.layers.caches import Portable
 from tinynn.parameters import Array, Owner, Shape, copy_into, flat_vector, frozen_in
 from tinynn.streams import Streams
 
@@ -27,7 +27,7 @@ FIXED = frozenset({"layers", "input_shape", "output_shapes", "seed", "streams", 
 
 
 class Sequential(Guarded, Portable):
-    """A network of layers, each fed by the one before.
+    """A network of layers in a row: the output of each is the input of the next.
 
     layers: fresh Layer objects, one or more. input_shape: the shape of one sample, such as
     (28, 28). seed: 0 or more, default 0; it alone decides the initial weights. dtype: float32, or
@@ -74,7 +74,7 @@ class Sequential(Guarded, Portable):
             layer.initialize(rng)
         # only now: after an error above, the layers can be used again
         for layer, shape in self._backward_order:
-            layer.settle(shape, self.streams)
+            layer.mark_built(shape, self.streams)
         self._fixed = FIXED
 
     def _allocate(self) -> None:

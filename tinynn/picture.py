@@ -1,9 +1,10 @@
-"""A matplotlib Figure that notebooks show. It loads matplotlib: import it where one is drawn.
+"""A matplotlib Figure that notebooks show. This file loads matplotlib: import it in functions only.
 
-A figure that is only saved needs no display. Yet matplotlib looks at $MPLBACKEND, the display that
-pyplot should use, when it is imported, and refuses to be if it does not know that one: a notebook's
-(`module://matplotlib_inline.backend_inline`), which every program started from a notebook
-inherits, is known only where matplotlib_inline is installed. So it is imported without.
+A figure that is only saved needs no display. But when matplotlib is imported, it reads $MPLBACKEND,
+the display that pyplot should use, and raises an error if it does not know that display. A
+notebook's (`module://matplotlib_inline.backend_inline`), which every program started from a
+notebook inherits, is known only if matplotlib_inline is installed. So matplotlib is imported here
+without that variable.
 """
 
 import os
@@ -17,8 +18,8 @@ if display and "matplotlib" not in sys.modules:
     try:
         import matplotlib
     finally:
-        os.environ["MPLBACKEND"] = display  # as the user's programs, started from here, expect it
-    with suppress(ValueError):  # unknown: where pyplot is used, it finds one by itself
+        os.environ["MPLBACKEND"] = display  # for programs that are started from here
+    with suppress(ValueError):  # an unknown display: pyplot then chooses one by itself
         matplotlib.rcParams["backend"] = display
 
 # isort: split
@@ -26,9 +27,9 @@ from matplotlib.figure import Figure
 
 
 class Picture(Figure):
-    """A Figure that is seen when it is the last value of a notebook's cell.
+    """A Figure that a notebook shows if it is the last value of a cell.
 
-    Jupyter shows a plain one only once pyplot is loaded, or after `%matplotlib inline`.
+    Jupyter shows a plain Figure only after pyplot is loaded, or after `%matplotlib inline`.
     """
 
     def _repr_png_(self) -> bytes:

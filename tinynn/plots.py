@@ -1,8 +1,8 @@
-"""Pictures of a network: how it learned, what it says, what it mixes up, what its first layer sees.
+"""Pictures: learning curves, predictions, a confusion matrix, the weights of the first layer.
 
-Each function returns a matplotlib Figure, which a notebook shows, and saves it as well if it gets a
-path. None needs a display.
-Colours are Okabe and Ito's, which colour-blind people can tell apart too.
+Each function returns a matplotlib Figure, which a notebook shows, and also saves it if it gets a
+path. No function needs a display. The colours are those of Okabe and Ito, which colour-blind people
+can tell apart, too.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # matplotlib takes a second to import: each function does so 
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 RIGHT, WRONG = COLOURS[0], COLOURS[1]
-FIGURES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")  # what is drawn of a run
+METRICS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")  # the columns that are drawn
 
 
 @checks.short_traceback
@@ -38,10 +38,11 @@ def learning_curves(
 ) -> "Figure":
     """Draw accuracy and loss over the epochs, training and validation, of one run or several.
 
-    runs: each a History, or the path of a CSVLogger's file. labels: a name for each run; without,
-    several runs go by their paths' folders, or as "run 1" and so on. kept: an epoch to mark, whose
-    weights were kept; none unless told. What a run did not measure is left out. Raises InputError
-    for no run, or one without epochs.
+    runs: each a History, or the path of a CSVLogger's file. labels: a name for each run; default
+    None: then several runs are named by their files' folders, or "run 1" and so on. kept: an epoch
+    to mark because its weights were kept; default None. path: a file to save to; default None.
+    Metrics that a run does not have are left out. Raises InputError if there is no run, or a run
+    has no epoch.
 
     >>> history = History([{"epoch": 1, "loss": 0.5, "val_loss": 0.6}])
     >>> [panel.get_ylabel() for panel in learning_curves(history).axes]
@@ -56,10 +57,10 @@ def learning_curves(
             f"got {labels!r}."
         )
     names = labels or [_label(run, i, len(runs)) for i, run in enumerate(runs)]
-    figures = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
-    figure = blank(6.4, 3.6 * len(figures))
-    panels = figure.subplots(len(figures), 1, squeeze=False).ravel()
-    for panel, name in zip(panels, figures, strict=True):
+    metrics = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
+    figure = blank(6.4, 3.6 * len(metrics))
+    panels = figure.subplots(len(metrics), 1, squeeze=False).ravel()
+    for panel, name in zip(panels, metrics, strict=True):
         for i, (run, label) in enumerate(zip(columns, names, strict=True)):
             parts = ((name, "training", "--"), (f"val_{name}", "validation", "-"))
             for k, (column, part, style) in enumerate(parts):
@@ -75,9 +76,10 @@ def learning_curves(
         panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         panel.grid(alpha=0.3)
         lines = panel.get_lines()
-        legend = panel.legend(lines, ["to come"] * len(lines))  # hides what begins with "_"
+        # labels are set later: legend hides those that begin with "_", and "$" begins no formula
+        legend = panel.legend(lines, ["to come"] * len(lines))
         for line, text in zip(lines, legend.get_texts(), strict=True):
-            text.set(text=escape_control(str(line.get_label())), parse_math=False)  # a $ is a $
+            text.set(text=escape_control(str(line.get_label())), parse_math=False)
     return saved(figure, path)
 
 
@@ -91,12 +93,12 @@ def prediction_grid(
     columns: int = 6,
     path: PathLike | None = None,
 ) -> "Figure":
-    """Draw images with the predicted class and its probability, the wrong ones marked.
+    """Draw images with the predicted class and its probability; wrong predictions are marked.
 
-    images: (N, height, width), white is high. p: probabilities (N, C). names: C of them. y: true
-    classes (N,) or one-hot rows (N, C), or None (the default) where nobody knows. title: none.
-    columns: 6. Raises InputError for no images, lengths that differ, and for p that are classes, or
-    NaN.
+    images: (N, height, width), large numbers are white. p: probabilities (N, C). names: C of them.
+    y: true classes (N,) or one-hot rows (N, C); default None: not known. title: default none.
+    columns: default 6. path: a file to save to; default None. Raises InputError if there are no
+    images, if lengths differ, and if p are classes, or hold NaN.
 
     >>> figure = prediction_grid(np.zeros((2, 4, 4)), np.eye(2), ["cat", "dog"], y=[0, 0])
     >>> [panel.get_title() for panel in figure.axes]
@@ -110,7 +112,7 @@ def prediction_grid(
         panel.remove()
     for i, (panel, image) in enumerate(zip(panels, images, strict=False)):
         panel.imshow(image, cmap="gray", vmin=0, vmax=images.max() or 1)
-        _tell(panel, p[i], names, None if answers is None else int(answers[i]))
+        _label_image(panel, p[i], names, None if answers is None else int(answers[i]))
     if title:
         figure.suptitle(title, parse_math=False)
     return saved(figure, path)
@@ -142,12 +144,12 @@ def _fitting(
     return images, p, names, answers
 
 
-def _tell(panel: Any, p: Array, names: Sequence[str], answer: int | None) -> None:
-    """Write above an image its predicted class, how sure that is, and the true class if known."""
+def _label_image(panel: Any, p: Array, names: Sequence[str], answer: int | None) -> None:
+    """Write above an image the predicted class, its probability, and the true class if known."""
     best = int(p.argmax())
     right = answer is None or best == answer
-    sure = p[best]  # never quite: float32 rounds what is nearly 1 to 1
-    text = f"{names[best]} {'> 99.9' if sure > 0.999 else f'{100 * sure:.1f}'} %"
+    highest = p[best]  # never written as 100 %: float32 rounds numbers near 1 to 1
+    text = f"{names[best]} {'> 99.9' if highest > 0.999 else f'{100 * highest:.1f}'} %"
     mark = "" if right else "\u2717 "
     panel.set_xticks([])
     panel.set_yticks([])
@@ -155,7 +157,7 @@ def _tell(panel: Any, p: Array, names: Sequence[str], answer: int | None) -> Non
         text if answer is None else f"{mark}{text}\ntrue: {names[answer]}",
         color=RIGHT if right else WRONG,
         fontsize=9,
-        parse_math=False,  # a $ is a $
+        parse_math=False,  # "$" begins no formula
     )
     panel.spines[:].set(color=RIGHT if right else WRONG, linewidth=1 if right else 3)
 
@@ -166,8 +168,8 @@ def confusion(
 ) -> "Figure":
     """Draw a confusion matrix: a row for each true class, coloured by the share of that row.
 
-    matrix: counts (C, C), from `tinynn.confusion_matrix`. names: C of them. Raises InputError for
-    what is no such matrix, such as predictions.
+    matrix: counts (C, C), from `tinynn.confusion_matrix`. names: C of them. path: a file to save
+    to; default None. Raises InputError if matrix is not (C, C), or holds no counts.
 
     >>> figure = confusion(np.array([[9, 1], [2, 8]]), ["cat", "dog"])
     >>> figure.axes[0].get_xlabel()
@@ -184,7 +186,7 @@ def confusion(
     panel.set_yticks(range(len(names)), names, parse_math=False)
     panel.set_xlabel("predicted class")
     panel.set_ylabel("true class")
-    panel.set_title(f"What was taken for what, {matrix.sum():,} images")
+    panel.set_title(f"Confusion matrix of {matrix.sum():,} images")
     for i, j in np.ndindex(matrix.shape):
         colour = "white" if shares[i, j] > 0.5 else "black" if matrix[i, j] else "#bbbbbb"
         panel.text(j, i, str(matrix[i, j]), ha="center", va="center", color=colour, fontsize=8)
@@ -196,11 +198,13 @@ def confusion(
 def first_layer(
     model: Sequential, count: int = 48, columns: int = 12, path: PathLike | None = None
 ) -> "Figure":
-    """Draw the weights of the first Dense as images: what each of its units looks for.
+    """Draw the weights of the first Dense as images: one for each of its units.
 
-    count: 48 units, those with the largest weights first. columns: 12. Blue pixels speak for the
-    unit, red ones against it, each unit on a scale of its own. Raises InputError if the model's
-    samples are not images (height, width), no layer has weights for them, or these are NaN.
+    count: how many units, default 48; those with the largest weights come first. columns: default
+    12. path: a file to save to; default None. Blue pixels have positive weights: they increase the
+    unit's output. Red pixels have negative weights. Each unit has its own scale. Raises InputError
+    if the model's samples are not images (height, width), if no layer has weights for them, or if
+    the weights hold NaN.
 
     >>> from tinynn import Dense, Flatten
     >>> model = Sequential([Flatten(), Dense(3)], input_shape=(4, 4))
@@ -227,15 +231,15 @@ def first_layer(
         panel.imshow(image, cmap="RdBu", vmin=-limit, vmax=limit)
         panel.set_axis_off()
     figure.suptitle(
-        f"The {len(order)} largest units of the first layer (blue speaks for, red against)"
+        f"The {len(order)} largest units of the first layer (blue: positive weights, red: negative)"
     )
     return saved(figure, path)
 
 
 def read_log(path: PathLike) -> list[dict[str, Any]]:
-    """Return the rows of a CSVLogger's file, as texts; one that is half written is left out.
+    """Return the rows of a CSVLogger's file, as texts; a half-written last row is left out.
 
-    Raises InputError if the file is no such log, or a figure in it no number.
+    Raises InputError if the file is not such a log, or if a metric in it is not a number.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -246,28 +250,28 @@ def read_log(path: PathLike) -> list[dict[str, Any]]:
     import csv
 
     refuse_no_file(path)
-    try:  # with the mark that a spreadsheet puts in front, or without
+    try:  # utf-8-sig: a spreadsheet may have written a byte order mark in front
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             lines = [line for line in file if line.endswith("\n")]
         rows = list(csv.DictReader(lines))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no log that CSVLogger wrote: {error}.") from error
+        raise InputError(f"{path} is not a log that CSVLogger wrote: {error}.") from error
     if lines and not {"epoch", "loss"} <= set(rows[0] if rows else next(csv.reader(lines))):
         raise InputError(
-            f"{path} is no log that CSVLogger wrote: expected columns epoch, loss and others, "
+            f"{path} is not a log that CSVLogger wrote: expected columns epoch, loss and others, "
             f"with commas between them, got {lines[0][:80]!r}."
         )
     for number, row in enumerate(rows, start=2):
-        for name in FIGURES:
-            if not _is_figure(row.get(name, "")):
+        for name in METRICS:
+            if not _is_number(row.get(name, "")):
                 raise InputError(
                     f"{path}, line {number}: {name} should be a number, got {row[name]!r}."
                 )
     return rows
 
 
-def _is_figure(cell: str | None) -> bool:
-    """Whether a cell holds a number, or nothing."""
+def _is_number(cell: str | None) -> bool:
+    """Whether a cell holds a number, or is empty."""
     try:
         float(cell or "nan")
     except ValueError:
@@ -276,9 +280,9 @@ def _is_figure(cell: str | None) -> bool:
 
 
 def _columns(run: History | PathLike) -> dict[str, list[float]]:
-    """Return what a run measured, column by column."""
+    """Return the metrics of a run, column by column."""
     rows = run.epochs if isinstance(run, History) else read_log(run)
-    names = [name for name in FIGURES if any(name in row for row in rows)]
+    names = [name for name in METRICS if any(name in row for row in rows)]
     return {
         name: [float("nan" if row.get(name) in (None, "") else row[name]) for row in rows]
         for name in names
@@ -286,14 +290,14 @@ def _columns(run: History | PathLike) -> dict[str, list[float]]:
 
 
 def _label(run: History | PathLike, i: int, runs: int) -> str:
-    """Return a name to tell runs apart; one alone needs none."""
+    """Return a name for a run among several; a single run needs none."""
     if runs == 1:
         return ""
     return f"run {i + 1}" if isinstance(run, History) else Path(run).resolve().parent.name
 
 
 def blank(width: float, height: float) -> "Figure":
-    """Return an empty Figure, sizes in inches, which leaves room for what is written around it."""
+    """Return an empty Figure of this size in inches, which leaves room for titles and labels."""
     from tinynn.picture import Picture
 
     return Picture(figsize=(width, height), layout="constrained")
@@ -301,9 +305,9 @@ def blank(width: float, height: float) -> "Figure":
 
 @checks.short_traceback
 def saved(figure: "Figure", path: PathLike | None) -> "Figure":
-    """Return the Figure, saved if there is a path, whose ending tells the format (none: a PNG).
+    """Return the Figure; save it if there is a path, whose ending decides the format (none: PNG).
 
-    A picture that cannot be drawn or written leaves what stood there.
+    If the picture cannot be drawn or written, the file that was there stays as it was.
     """
     if path is not None:
         refuse_no_place(path)

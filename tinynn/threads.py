@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-WORTH_A_THREAD = 2**17  # numbers; fewer are worked on faster than they are handed over
+WORTH_A_THREAD = 2**17  # numbers; for fewer, a second thread costs more time than it saves
 FLUSH_EVERY = 100  # steps
 
 _scratch = threading.local()  # for each thread, an array for each dtype

@@ -148,7 +148,7 @@ def test_a_gzip_whose_checks_fail_is_refused(tmp_path, place):
 
 def test_garbage_behind_a_gzip_is_refused(tmp_path):
     (tmp_path / "a.gz").write_bytes(gzip.compress(SMALL_FILE) + b"garbage")
-    with pytest.raises(IDXFormatError, match=r"a\.gz is a damaged gzip file.*nothing behind it"):
+    with pytest.raises(IDXFormatError, match=r"a\.gz is a damaged gzip file.*nothing after it"):
         read_idx(tmp_path / "a.gz")
 
 

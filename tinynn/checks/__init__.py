@@ -6,22 +6,22 @@ changed. They have a folder of their own, so that the mathematics elsewhere is r
 """
 
 from tinynn.checks.arguments import (
-    a_loss,
-    asked_rate,
     check_integer,
     check_metric,
     check_positive,
     check_unit_interval,
     dense,
-    first_rate,
     generator,
+    initial_rate,
     instance,
     instances,
-    monitored,
+    loss_value,
+    metric_name,
     precision,
     python_number,
     rate,
     sample_shape,
+    scheduled_rate,
     should_rise,
 )
 from tinynn.checks.arrays import array
@@ -60,7 +60,13 @@ from tinynn.checks.predictions import (
     refuse_unsound,
     scored,
 )
-from tinynn.checks.samples import fitting, one_step, paired, refuse_no_loss, softmax_once
+from tinynn.checks.samples import (
+    fitting_samples,
+    paired,
+    refuse_no_loss,
+    samples_of_step,
+    softmax_once,
+)
 from tinynn.checks.targets import (
     class_shares,
     class_targets,
@@ -75,19 +81,16 @@ from tinynn.checks.targets import (
     vector,
 )
 from tinynn.checks.tracebacks import short_traceback
-from tinynn.checks.training import better_than_guessing, data, held_out
+from tinynn.checks.training import data, held_out, warn_if_worse_than_baseline
 from tinynn.checks.weights import weights
 
 __all__ = [
     "NoNumbers",
-    "a_loss",
     "absent",
     "another_model",
     "array",
-    "asked_rate",
     "assignable",
     "batch",
-    "better_than_guessing",
     "check_flat_samples",
     "check_initial_values",
     "check_integer",
@@ -105,22 +108,22 @@ __all__ = [
     "deletable",
     "dense",
     "equations",
-    "first_rate",
-    "fitting",
+    "fitting_samples",
     "fresh_layers",
     "generator",
     "held_out",
     "in_no_model",
+    "initial_rate",
     "instance",
     "instances",
     "kept_vectors",
     "kink_mask",
     "labels",
+    "loss_value",
     "masked_answer",
-    "monitored",
+    "metric_name",
     "not_in_place",
     "not_saturated",
-    "one_step",
     "output_gradient",
     "own_classes",
     "paired",
@@ -137,6 +140,8 @@ __all__ = [
     "same_length",
     "same_shape",
     "sample_shape",
+    "samples_of_step",
+    "scheduled_rate",
     "scored",
     "scores",
     "shape_after",
@@ -146,5 +151,6 @@ __all__ = [
     "something_trainable",
     "targets",
     "vector",
+    "warn_if_worse_than_baseline",
     "weights",
 ]

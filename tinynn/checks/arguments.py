@@ -36,7 +36,7 @@ def check_unit_interval(name: str, value: Any) -> float:
     return float(value)
 
 
-def first_rate(value: Any) -> Any:
+def initial_rate(value: Any) -> Any:
     """The learning rate that an optimizer is made with: not 0, which would teach it nothing."""
     if not callable(value):
         check_positive("learning_rate", python_number(value))
@@ -59,7 +59,7 @@ def rate(name: str, value: Any) -> Any:
     return number
 
 
-def asked_rate(schedule: Callable[[int], Any], t: int) -> float:
+def scheduled_rate(schedule: Callable[[int], Any], t: int) -> float:
     """What a learning rate that is a function says of step t: a number, 0 or more."""
     try:
         value = schedule(t)
@@ -96,7 +96,7 @@ def _number(value: Any) -> float:
         return np.inf
 
 
-def a_loss(value: Any, loss: Any) -> float:
+def loss_value(value: Any, loss: Any) -> float:
     """What a loss' forward returned: a number."""
     if not isinstance(value, Real) or isinstance(value, bool):
         hint = ' Forgot "return"?' if value is None else " Take the mean, as float(...)."
@@ -107,7 +107,7 @@ def a_loss(value: Any, loss: Any) -> float:
     return float(value)
 
 
-def monitored(monitor: Any) -> str:
+def metric_name(monitor: Any) -> str:
     """The name of a metric."""
     if not isinstance(monitor, str):
         raise InputError(
@@ -197,8 +197,8 @@ def instance(thing: Any, kind: type, name: str, remedy: str = "") -> Any:
         if isinstance(thing, type) and issubclass(thing, kind):
             remedy = f"Write {thing.__name__}()."
         article = "an" if kind.__name__[0] in "AEIO" else "a"
-        told = f"{name} must be {article} {kind.__name__}, got {thing!r}. {remedy}"
-        raise InputError(told.rstrip())
+        message = f"{name} must be {article} {kind.__name__}, got {thing!r}. {remedy}"
+        raise InputError(message.rstrip())
     return thing
 
 

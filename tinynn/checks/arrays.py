@@ -42,9 +42,9 @@ def array(values: Any, name: str) -> Array:
             raise
         shapes = [np.shape(each) for each in values] if _regular(values) else []
         other = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), 0)
-        told = f" ({shapes[0]} at 0, {shapes[other]} at {other})" if other else ""
+        where = f" ({shapes[0]} at 0, {shapes[other]} at {other})" if other else ""
         raise InputError(
-            f"{name} is a list whose samples differ in shape{told}, which no array can hold."
+            f"{name} is a list whose samples differ in shape{where}, which no array can hold."
         ) from None
     if not made.ndim and made.dtype.kind not in "biufc":
         raise InputError(f"{name} is {_no_array(values, name)}")
@@ -123,18 +123,20 @@ def _no_array(values: Any, name: str) -> str:
 def _table(columns: list[Any], table: Array, name: str) -> str:
     """Which columns of a table hold no numbers, and what to do with them."""
     full, name = name, name.split()[-1]  # of "validation x"
-    texts = [c for c, column in zip(columns, table.T, strict=True) if not all(map(_is, column))]
+    texts = [
+        c for c, column in zip(columns, table.T, strict=True) if not all(map(_is_number, column))
+    ]
     if not texts:
         return f"{full} is a table of numbers of several kinds. Write {name}.astype(float)."
-    told = ", ".join(map(repr, texts[:5])) + (", ..." if len(texts) > 5 else "")
+    named = ", ".join(map(repr, texts[:5])) + (", ..." if len(texts) > 5 else "")
     return (
-        f"{full} is a table in which not all are numbers: column {told}. Leave such columns out, "
-        f"{name}.drop(columns=[{told}]), or put a number in place of each text: "
+        f"{full} is a table in which not all are numbers: column {named}. Leave such columns out, "
+        f"{name}.drop(columns=[{named}]), or put a number in place of each text: "
         f"np.unique(column, return_inverse=True)[1], and of what is missing: {name}.fillna(...)."
     )
 
 
-def _is(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     """Whether an object is a number."""
     return isinstance(value, (Real, np.bool_))
 
@@ -154,7 +156,7 @@ def numbers(values: Array, expects: str) -> Array:
     if values.dtype.names:
         hint = " Of columns with names: np.column_stack([x[name] for name in x.dtype.names])."
     if values.dtype == object:
-        odd = next(((i, v) for i, v in np.ndenumerate(values) if not _is(v)), None)
+        odd = next(((i, v) for i, v in np.ndenumerate(values) if not _is_number(v)), None)
         hint = " All of them are numbers: write .astype(float)."
         if odd is not None:
             place = odd[0] if len(odd[0]) != 1 else odd[0][0]

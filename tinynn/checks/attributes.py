@@ -1,7 +1,8 @@
 """Attributes of layers, losses, optimizers, callbacks, models: which there are, and which not.
 
-A name that tinynn does not read is mostly one that another library has, or a slip: both are told
-what is meant instead. What a class or a function of the user's own keeps for itself is its affair.
+A name that tinynn does not read is mostly one that another library has, or a slip: the error
+names what is meant instead. What a class or a function of the user's own keeps for itself is its
+affair.
 """
 
 import sys
@@ -139,8 +140,8 @@ def _elsewhere(thing: Any, name: str) -> str:
         if right in own or right[1:] in own:
             return f"Did you mean {right}?"
         if thing.built:
-            told = ", ".join(thing.parameters())
-            return f"Its parameters are {told}." if told else "It has no parameters."
+            names = ", ".join(thing.parameters())
+            return f"Its parameters are {names}." if names else "It has no parameters."
     for kind in kinds:
         if name in ELSEWHERE[kind]:
             hint = ELSEWHERE[kind][name]

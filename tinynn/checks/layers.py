@@ -157,15 +157,15 @@ def shape_after(shape: Any, layer: Any) -> Shape:
 
 def parameter_shapes(shapes: Any, buffers: Any, layer: Any) -> None:
     """Names and shapes of a layer's parameters and buffers: no other attribute has such a name."""
-    for told, kind, example in (
+    for returned, kind, example in (
         (shapes, "parameter", '{"W": (784, 512), "b": (512,)}'),
         (buffers, "buffer", '{"running_mean": (512,)}'),
     ):
-        if not isinstance(told, Mapping) or not all(map(_is_shape, told.values())):
-            hint = ' Forgot "return"?' if told is None else ""
+        if not isinstance(returned, Mapping) or not all(map(_is_shape, returned.values())):
+            hint = ' Forgot "return"?' if returned is None else ""
             raise InputError(
-                f"{layer.name}.{kind}_shapes returned {told!r}; it must return the shape of each "
-                f"{kind} by its name, such as {example}.{hint}"
+                f"{layer.name}.{kind}_shapes returned {returned!r}; it must return the shape of "
+                f"each {kind} by its name, such as {example}.{hint}"
             )
     there = {
         *layer.parameters(),
@@ -230,7 +230,7 @@ def in_no_model(layer: str) -> InputError:
     )
 
 
-def equations(told: Any, thing: Any, most: int) -> None:
+def equations(texts: Any, thing: Any, most: int) -> None:
     """The `equations` of a class: a tuple of texts.
 
     >>> from tinynn import ReLU
@@ -241,12 +241,12 @@ def equations(told: Any, thing: Any, most: int) -> None:
         Write
         ('out = 2 x',).
     """
-    fine = isinstance(told, (tuple, list)) and all(isinstance(text, str) for text in told)
-    if not fine or len(told) > most:
-        hint = f" Write ({told!r},)." if isinstance(told, str) else ""
-        hint = ' Forgot "return"?' if told is None else hint
-        hint = " Write @property above it." if callable(told) else hint
+    fine = isinstance(texts, (tuple, list)) and all(isinstance(text, str) for text in texts)
+    if not fine or len(texts) > most:
+        hint = f" Write ({texts!r},)." if isinstance(texts, str) else ""
+        hint = ' Forgot "return"?' if texts is None else hint
+        hint = " Write @property above it." if callable(texts) else hint
         raise InputError(
             f"{type(thing).__name__}.equations must be a tuple of up to {most} texts, got "
-            f"{told!r:.100}.{hint}"
+            f"{texts!r:.100}.{hint}"
         )

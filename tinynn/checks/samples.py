@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import a_loss, instance
+from tinynn.checks.arguments import instance, loss_value
 from tinynn.checks.arrays import array
 from tinynn.checks.batches import batch
 from tinynn.checks.predictions import NoNumbers, masked_answer, refuse_unsound, scored
@@ -28,9 +28,9 @@ def paired(
         )
     if sample_weight is None:
         return x, y
-    given = array(sample_weight, f"{kind}sample_weight")
-    dtype = given.dtype if given.dtype.kind == "f" else np.float64
-    return x, y, weights(given, len(x), dtype, f"{kind}sample_weight")
+    given_weights = array(sample_weight, f"{kind}sample_weight")
+    dtype = given_weights.dtype if given_weights.dtype.kind == "f" else np.float64
+    return x, y, weights(given_weights, len(x), dtype, f"{kind}sample_weight")
 
 
 def softmax_once(model: Any, loss: Any) -> None:
@@ -57,7 +57,7 @@ def softmax_once(model: Any, loss: Any) -> None:
         )
 
 
-def fitting(
+def fitting_samples(
     model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None, caller: str,
 ) -> tuple[Array, ...]:  # fmt: skip
@@ -139,7 +139,7 @@ def refuse_no_loss(model: Any, loss: Any, x: Array, y: Array, caller: str) -> No
     )
 
 
-def sound(
+def finite_samples(
     model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike, caller: str, kind: str = ""
 ) -> tuple[Array, Array]:
     """Samples and answers that fit, and all of whose numbers are finite."""
@@ -151,23 +151,23 @@ def sound(
 
 
 @short_traceback
-def one_step(
+def samples_of_step(
     model: Any, network: type, loss: Any, losses: type, x: npt.ArrayLike, y: npt.ArrayLike,
     caller: str, dtype: npt.DTypeLike | None = None, sample_weight: npt.ArrayLike | None = None,
 ) -> tuple[Array, ...]:  # fmt: skip
-    """Data, as arrays, of which a step is to be told: a copy of the model goes forward and back.
+    """Data, as arrays, of which a step is to be shown: a copy of the model goes forward and back.
 
     network, losses: the classes Sequential and Loss. dtype: of the copy; without, the model's own.
     """
     softmax_once(instance(model, network, "model"), instance(loss, losses, "loss"))
-    x, y = sound(model, loss, x, y, caller)
-    twin, loss = model.astype(dtype or model.dtype), copy.deepcopy(loss)  # it may have a memory
-    of_samples = sample_weights(twin, loss, sample_weight, len(x))
+    x, y = finite_samples(model, loss, x, y, caller)
+    copied, loss = model.astype(dtype or model.dtype), copy.deepcopy(loss)  # it may have a memory
+    of_samples = sample_weights(copied, loss, sample_weight, len(x))
     some = [each[:32] for each in (y, *of_samples)]
     with np.errstate(all="ignore"):
-        p = twin.forward(x[:32])
+        p = copied.forward(x[:32])
         if not scored(p, loss.classifies):
-            _refuse_no_numbers(twin, loss, x[:32], caller)
-        a_loss(loss.forward(p, *some), loss)
-        twin.backward(loss.backward(p, *some))
+            _refuse_no_numbers(copied, loss, x[:32], caller)
+        loss_value(loss.forward(p, *some), loss)
+        copied.backward(loss.backward(p, *some))
     return x, y, *of_samples

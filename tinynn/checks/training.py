@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arguments import a_loss
+from tinynn.checks.arguments import loss_value
 from tinynn.checks.predictions import scored
-from tinynn.checks.samples import sound
+from tinynn.checks.samples import finite_samples
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.weights import sample_weights
 from tinynn.errors import InputError
@@ -31,12 +31,12 @@ def data(
     With weights, if there are any, in the model's precision. A warning for bytes that nobody has
     scaled.
     """
-    x, y = sound(model, loss, x, y, "fit", kind)
-    given = (y, *sample_weights(model, loss, sample_weight, len(x), kind))
+    x, y = finite_samples(model, loss, x, y, "fit", kind)
+    y_and_weights = (y, *sample_weights(model, loss, sample_weight, len(x), kind))
     if np.isfinite(model.params).all():  # or a checkpoint is to mend them
-        _try(model, loss, x[:1], *(each[:1] for each in given))
+        _try(model, loss, x[:1], *(each[:1] for each in y_and_weights))
     if not kind and _are_bytes(x):  # of validation data `held_out` compares the scale
-        few = [each[:32] for each in given]
+        few = [each[:32] for each in y_and_weights]
         now, scaled = (_try(model, loss, some, *few) for some in (x[:32], x[:32] / 255))
         remedy = "tinynn.scale_pixels(x)" if x.dtype == np.uint8 else "x / 255"
         warnings.warn(
@@ -44,7 +44,7 @@ def data(
             f"the loss begins at {scaled:.3g}, as it is at {now:.3g}.",
             stacklevel=5,  # at the line that called fit
         )
-    return x, *given
+    return x, *y_and_weights
 
 
 def _are_bytes(x: Array) -> bool:
@@ -55,12 +55,12 @@ def _are_bytes(x: Array) -> bool:
     """
     if x.dtype == np.uint8:
         return bool(x.size and x.max() > 1)
-    few = _few(x)
+    few = _some_rows(x)
     whole = few.size and few.min() >= 0 and 127 < few.max() <= 255 and (few == np.rint(few)).all()
     return bool(whole and np.mean(few[few > 0] > 1) > 0.5)
 
 
-def _few(x: Array) -> Array:
+def _some_rows(x: Array) -> Array:
     """Some samples from all over the data: a hundred, or nearly two."""
     return x[:: max(len(x) // 100, 1)]
 
@@ -81,7 +81,7 @@ def _try(model: Any, loss: Any, x: Array, y: Array, *of_samples: Array) -> float
     with np.errstate(all="ignore"):
         p = model.predict(x)
         value = loss.forward(p, y, *of_samples) if scored(p, loss.classifies) else np.nan
-    return a_loss(value, loss)
+    return loss_value(value, loss)
 
 
 @short_traceback
@@ -114,7 +114,7 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Arra
         both.append(("y", y, y_held))
     for name, data_given, held in both:
         with np.errstate(over="ignore"):  # of numbers near the largest there are
-            sizes = [_usual_size(_few(each)) for each in (data_given, held)]
+            sizes = [_usual_size(_some_rows(each)) for each in (data_given, held)]
         if max(sizes) > 20 * min(sizes) and (name == "x" or min(sizes)):
             ranges = [f"{each.min():.3g} to {each.max():.3g}" for each in (data_given, held)]
             warnings.warn(
@@ -133,40 +133,44 @@ def _equal(a: Array, b: Array) -> bool:
     )
 
 
-def better_than_guessing(
-    rows: Sequence[Mapping[str, Any]], guess: Any, steps: int, left: int
+def warn_if_worse_than_baseline(
+    rows: Sequence[Mapping[str, Any]], baseline: Any, steps: int, left: int
 ) -> None:
     """The metrics of an epoch, after those of up to ten before: a warning if they are hopeless.
 
-    guess: what is to be beaten. steps: taken so far. left: how many epochs are to come. Classes: if
-    guessing would have done twice as well. Numbers: if the mean of y would have, too, half of all
-    epochs are over, and at the pace of the last ten neither those left nor ten would be enough.
+    baseline: the constant answer that is to be beaten. steps: taken so far. left: how many epochs
+    are to come. Classes: if that answer would have done twice as well. Numbers: if the mean of y
+    would have, too, half of all epochs are over, and at the pace of the last ten neither those left
+    nor ten would be enough.
     """
     epoch, loss = rows[-1]["epoch"], rows[-1]["loss"]
-    any_class = np.log(guess.classes or 1) * guess.weight
-    if guess.classes and loss > 2 * max(any_class, guess.loss):
+    any_class = np.log(baseline.classes or 1) * baseline.weight
+    if baseline.classes and loss > 2 * max(any_class, baseline.loss):
         warnings.warn(
-            f"The loss of epoch {epoch} is {loss:.3g}; guessing among {guess.classes} "
+            f"The loss of epoch {epoch} is {loss:.3g}; guessing among {baseline.classes} "
             f"classes gives {any_class:.3g}. The learning rate may be too high, or x "
             "not scaled: callbacks=[Doctor()] tells which.",
             stacklevel=5,
         )
-    slowest = guess.unscaled and not left  # of a first epoch nothing else is known
+    slowest = baseline.unscaled and not left  # of a first epoch nothing else is known
     rows = rows[-11:]  # of one epoch it would be chance whether the loss rises
     fall = (rows[0]["loss"] - loss) / (len(rows) - 1) if len(rows) > 1 else np.inf
     fall = 0 if slowest and len(rows) == 1 else fall
     hopeless = (
-        left < epoch and loss > 2 * guess.loss and loss - guess.loss > max(left, 10) * max(fall, 0)
+        left < epoch
+        and loss > 2 * baseline.loss
+        and loss - baseline.loss > max(left, 10) * max(fall, 0)
     )
-    if not guess.classes and hopeless and steps >= ENOUGH:
+    if not baseline.classes and hopeless and steps >= ENOUGH:
         cause = "The learning rate may be too high or too low, or x not scaled: "
-        if guess.unscaled or guess.narrow:
+        if baseline.unscaled or baseline.narrow:
             cause = (
-                f"y has mean {guess.mean:.3g} and standard deviation {guess.std:.3g}: train on "
-                f"{guess.scaling}, and undo it on what the model predicts. "
+                f"y has mean {baseline.mean:.3g} and standard deviation {baseline.std:.3g}: train "
+                f"on {baseline.scaling}, and undo it on what the model predicts. "
             )
         warnings.warn(  # the same words after each epoch, so that Python shows them once
-            f"The loss is over twice what always predicting the mean of y gives, {guess.loss:.3g}, "
-            f"and falls slowly, or not at all. {cause}callbacks=[Doctor()] tells more.",
+            "The loss is over twice what always predicting the mean of y gives, "
+            f"{baseline.loss:.3g}, and falls slowly, or not at all. {cause}callbacks=[Doctor()] "
+            "tells more.",
             stacklevel=5,
         )

@@ -1,4 +1,4 @@
-"""Data: the IDX format, and Fashion-MNIST, wherever it is to be found."""
+"""Data: the IDX format, and Fashion-MNIST, from a folder or a download."""
 
 from tinynn.datasets.fashion_mnist import (
     CLASS_NAMES,

@@ -1,9 +1,9 @@
-"""Fetch one file from the first mirror that has it; only if its content is right does it stay.
+"""Fetch one file from the first mirror that has it, and keep it only if its content is right.
 
     mirror -> a temporary file -> check -> name
 
-The name is given in one move, to a whole and right file (atomic.py): whatever breaks off or is
-killed before that leaves no name behind.
+Only a complete and right file gets the name, in one move (atomic.py): a download that fails or is
+killed before that leaves no file of this name.
 """
 
 import os
@@ -28,17 +28,17 @@ DEFAULT_SECONDS = 900  # enough for Fashion-MNIST's 26 MB at 30 kB a second
 
 
 class DownloadFailed(RuntimeError):
-    """No mirror gave the file; it lists each address and its reason."""
+    """No mirror gave the file; the message lists each address and what failed there."""
 
 
 def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) -> str:
     """Download `path` from the first of `urls` that gives the right file; return that address.
 
-    urls: mirrors, tried in order, each three times again after errors that may pass, and in all no
-    longer than `seconds_allowed`. path: where it goes, in one move, when it is whole and right; its
-    folder is made. check: gets the file, returns None or what is wrong with it. On a terminal a
-    progress bar shows. Raises DownloadFailed if no mirror served, OSError if the folder cannot be
-    written.
+    urls: mirrors, tried in order; each is tried up to three more times after errors that may be
+    temporary, and for `seconds_allowed()` at most. path: where the file goes, in one move, when it
+    is complete and right; its folder is made. check: gets the file's path, returns None, or what is
+    wrong with it. On a terminal there is a progress bar. Raises DownloadFailed if no mirror gave
+    the file, OSError if the folder cannot be written.
 
     >>> fetch([], Path("a.gz"), lambda path: None)
     Traceback (most recent call last):
@@ -50,7 +50,7 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
 
     seconds = seconds_allowed()
     path.parent.mkdir(parents=True, exist_ok=True)
-    errors = (  # the last two: what urllib3 lets through of nonsense in a header
+    errors = (  # urllib3 raises the last two for a malformed header
         DownloadFailed,
         requests.RequestException,
         urllib3.exceptions.HTTPError,
@@ -73,11 +73,11 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Make the folder and lock it: one process goes on, others say that they wait, and do.
+    """Make the folder and lock it: one process goes on, the others print that they wait, and wait.
 
-    It is the folder itself that is locked, so there is no lock file to leave behind, and a process
-    that dies holds nothing. Where there are no such locks (Windows, some network drives) processes
-    download side by side, which takes longer but is as safe.
+    The folder itself is locked, so no lock file can be left behind, and a process that dies holds
+    no lock. Where such locks do not exist (Windows, some network drives), several processes
+    download at once, which takes longer but is as safe.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, one_at_a_time(Path(folder)):
@@ -117,12 +117,12 @@ def seconds_allowed() -> float:
 
 
 def _download(url: str, file: IO[bytes], seconds: float) -> None:
-    """Download one address into a file within some seconds; if not, requests.Timeout is raised.
+    """Download one address into a file; raises requests.Timeout if that takes too many seconds.
 
-    The time limits of requests hold for each byte anew, and none of them for the look-up of a name:
-    a server that sends one byte of its headers every second could go on for ever. So a thread waits
-    for it and not the caller. Once that one has gone on, what the thread gets has no file to go to:
-    it ends with the next block or try, or when the server hangs up, or with the program.
+    The time limits of requests start again with each byte, and do not include the look-up of the
+    server's name: a server that sends one byte every second could go on for ever. So the transfer
+    runs in a thread, and the caller waits only until the deadline. A thread that is late then ends
+    at its next block or try, when the server closes the connection, or with the program.
     """
     import requests
 
@@ -145,9 +145,11 @@ def _download(url: str, file: IO[bytes], seconds: float) -> None:
     thread.start()
     while thread.is_alive():
         stop_when_late()
-        thread.join(min(deadline - monotonic() + 0.001, 1))  # Windows hears Ctrl-C in between
+        thread.join(
+            min(deadline - monotonic() + 0.001, 1)
+        )  # on Windows, Ctrl-C is noticed in between
     if failures:
-        raise failures.pop()  # and not kept: it would keep the socket of a broken answer open
+        raise failures.pop()  # pop: a kept error would keep the socket open
 
 
 def _transfer(
@@ -161,7 +163,7 @@ def _transfer(
     from urllib3.util import Retry
 
     class ShortRetry(Retry):
-        """Waits as long as the server asks for, but nobody sits through an hour."""
+        """Waits as long as the server asks, but at most LONGEST_WAIT_SECONDS."""
 
         def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
             asked = super().get_retry_after(response)
@@ -173,7 +175,7 @@ def _transfer(
 
     retry = ShortRetry(RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
     timeout = (min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds))
-    as_it_is = {"Accept-Encoding": "identity"}  # .gz files are packed already
+    as_it_is = {"Accept-Encoding": "identity"}  # .gz files are compressed already
     with requests.Session() as session:
         session.hooks["response"].append(_drop_body_of_redirection)
         session.mount("https://", HTTPAdapter(max_retries=retry))
@@ -183,19 +185,19 @@ def _transfer(
                 with session.get(url, stream=True, timeout=timeout, headers=as_it_is) as response:
                     response.raise_for_status()
                     return _save(response, file, stop_when_late)
-            except ProtocolError as error:  # broken off in mid-body, where urllib3 gives up
+            except ProtocolError as error:  # the body ended early; urllib3 does not retry then
                 retry = retry.increment("GET", url, error=error)
                 retry.sleep()
 
 
 def _drop_body_of_redirection(response: "Response", **settings: Any) -> None:
-    """Close a response that only points elsewhere: requests would read it, however long it is."""
+    """Close the response of a redirection: requests would read its whole body, of any length."""
     if response.is_redirect:
         response.close()
 
 
 def _save(response: "Response", file: IO[bytes], stop_when_late: Callable[[], None]) -> None:
-    """Write a body to a file as it comes, in place of what a try before has left there."""
+    """Write a body to a file as it comes; what an earlier try has written is removed."""
     from requests import HTTPError
     from tqdm import tqdm
 
@@ -203,12 +205,10 @@ def _save(response: "Response", file: IO[bytes], stop_when_late: Callable[[], No
     file.seek(0)
     file.truncate()
     with tqdm(total=size, desc=name, unit="B", unit_scale=True, leave=False, disable=None) as bar:
-        # read1 gives what has come, unpacks nothing, and does not wait for a whole block
+        # read1 returns what has arrived, decompresses nothing, and waits for no full block
         while block := response.raw.read1(2**16):
             stop_when_late()
             file.write(block)
             if file.tell() > MOST_BYTES:
-                raise HTTPError(
-                    f"sends more than {MOST_BYTES:,} bytes, which none of the files has"
-                )
+                raise HTTPError(f"sends more than {MOST_BYTES:,} bytes, but all files are smaller")
             bar.update(len(block))

@@ -1,7 +1,7 @@
 """Fashion-MNIST: 70,000 grey pictures of clothes, 28 x 28, ten classes. Find, verify, load.
 
-What makes a file the right one is the SHA-256 of its content, decompressed: MNIST's digits come
-under the same names and shapes, and every packer writes another gzip header. (Xiao, Rasul and
+A file is verified by the SHA-256 of its decompressed content: MNIST's digits have the same file
+names and shapes, and each compression program writes another gzip header. (Xiao, Rasul and
 Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms, 2017.)
 """
 
@@ -33,7 +33,7 @@ CLASS_NAMES = (
     "Ankle boot",
 )
 
-SHA256 = {  # of the payload, in the order in which load_fashion_mnist returns the arrays
+SHA256 = {  # of the decompressed file, in the order in which load_fashion_mnist returns the arrays
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
@@ -62,7 +62,7 @@ Pair: TypeAlias = tuple[Array, Array]
 
 
 class DatasetUnavailable(RuntimeError):
-    """Fashion-MNIST is nowhere in reach; it lists where it looked, and what can be done.
+    """Fashion-MNIST was not found; the message lists where it was looked for, and what helps.
 
     >>> def load():
     ...     try:
@@ -74,7 +74,7 @@ class DatasetUnavailable(RuntimeError):
 
 
 class Dataset(tuple[Pair, Pair]):
-    """((x_train, y_train), (x_test, y_test)), which also knows its `source`, for people to read.
+    """((x_train, y_train), (x_test, y_test)), with `source`: a text that says where it is from.
 
     >>> load_sample().source
     'the sample that comes with tinynn'
@@ -99,13 +99,13 @@ def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) 
     there that are not the official ones load with a warning. Otherwise the files are looked for in
     $TINYNN_DATA_DIR, the user's cache folder, the folder of Debian's package
     dataset-fashion-mnist, and (unless download is False) downloaded into the cache.
-    `.source` of what is returned says where they came from. Raises DatasetUnavailable if they are
-    nowhere, FileNotFoundError if data_dir lacks them, IDXFormatError if what it has is no
-    such data.
+    `.source` of the result says where they came from. Raises DatasetUnavailable if they are not
+    found, FileNotFoundError if data_dir lacks them, IDXFormatError if the files in data_dir are not
+    in this format.
 
     Downloads: $XDG_CACHE_HOME chooses another cache. $TINYNN_DOWNLOAD_SECONDS is the time that each
-    address gets for each file before the next one is tried (default 900; InputError if it is no
-    positive number). Of several processes one downloads, while the others wait for it.
+    address gets for each file before the next one is tried (default 900; InputError if it is not a
+    positive number). If several processes need the files, one downloads and the others wait.
 
     >>> (x_train, y_train), (x_test, y_test) = load_sample()  # the same, smaller
     >>> x_test.shape, CLASS_NAMES[y_test[0]]
@@ -141,19 +141,20 @@ def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) 
                 "XDG_CACHE_HOME to another folder that can be written."
             )
     else:
-        reasons.append("Downloading was not wanted (download=False).")
+        reasons.append("It was not downloaded, because of download=False.")
     raise DatasetUnavailable(
-        "\n- ".join(["Fashion-MNIST was found nowhere:", *reasons])
+        "\n- ".join(["Fashion-MNIST was not found:", *reasons])
         + "\nWhat helps: `apt-get install dataset-fashion-mnist` on Debian and Ubuntu; or the four "
         "files in a folder of your own, named by data_dir= (--data-dir) or $TINYNN_DATA_DIR; or "
-        "datasets.load_sample(), 7,000 of the images, which tinynn brings along."
+        "datasets.load_sample(), 7,000 of the images, which come with tinynn."
     )
 
 
 def load_sample() -> Dataset:
-    """Return the part of Fashion-MNIST that comes with tinynn: 6,000 and 1,000 images, same form.
+    """Return the part of Fashion-MNIST that comes with tinynn: 6,000 and 1,000 images.
 
-    Every class has its share. See datasets/sample/README.md for how it was drawn.
+    The arrays are as in `load_fashion_mnist`; all classes have equal shares. See
+    datasets/sample/README.md for how it was drawn.
 
     >>> load_sample()[0][0].shape
     (6000, 28, 28)
@@ -178,7 +179,7 @@ def cache_folder() -> Path:
 
 
 def _load(folder: Path, only_official: bool = False) -> Dataset:
-    """Load the four files of a folder; files that are not the official ones raise, or only warn."""
+    """Load the four files of a folder. If they are not the official ones, raise or only warn."""
     paths = {name: _path(folder, name) for name in SHA256}
     missing = [path.name for path in paths.values() if not path.exists()]
     if missing:
@@ -201,7 +202,7 @@ def _load(folder: Path, only_official: bool = False) -> Dataset:
 
 
 def _path(folder: Path, name: str) -> Path:
-    """Return where a folder has one of the four files, gzipped or plain; of two, the right one."""
+    """Return the path of one of the four files, gzipped or plain; if both exist, the right one."""
     packed, plain = folder / f"{name}.gz", folder / name
     if packed.exists() and plain.exists():
         return min(packed, plain, key=lambda path: _mistake(path, name) is not None)

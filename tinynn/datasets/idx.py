@@ -1,9 +1,9 @@
-"""The IDX format, in which MNIST and its relatives come: one array a file, plain or gzipped.
+"""The IDX format, in which MNIST and Fashion-MNIST are stored: one array a file, plain or gzipped.
 
     00 00  08     03           00 00 EA 60  00 00 00 1C  00 00 00 1C   ...
     zeros  dtype  dimensions   60,000       28           28            numbers, row by row
 
-All numbers are big-endian. Described at the foot of LeCun's MNIST page, yann.lecun.com/exdb/mnist.
+All numbers are big-endian. LeCun's MNIST page, yann.lecun.com/exdb/mnist, describes it at its end.
 """
 
 import zlib
@@ -19,11 +19,11 @@ from tinynn.files.atomic import PathLike, whole_file
 from tinynn.parameters import Array
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-CHUNK = 2**20  # bytes read at a time: memory is taken for what is there, not for what is declared
+CHUNK = 2**20  # bytes read at a time, so that memory is used only for bytes that exist
 
 
 class IDXFormatError(InputError):
-    """A file that is no IDX file: it says which file, what was expected and what is there.
+    """A file is not an IDX file. The message names the file, what was expected and what is there.
 
     >>> read_idx(__file__)
     Traceback (most recent call last):
@@ -37,9 +37,9 @@ class IDXFormatError(InputError):
 def read_idx(path: PathLike, most: float = inf) -> Array:
     """Return the array in an IDX file, in this machine's byte order.
 
-    path: a plain or a gzipped file, told apart by content. most: how many bytes of numbers it may
-    declare; any unless told. Returns uint8, int8, int16, int32, float32 or float64, of 1 to 64
-    dimensions. Raises IDXFormatError for anything else, OSError if the path cannot be opened.
+    path: a plain or a gzipped file; the content decides which. most: how many bytes of numbers the
+    file may declare; default: any. Returns uint8, int8, int16, int32, float32 or float64, of 1 to
+    64 dimensions. Raises IDXFormatError for anything else, OSError if the path cannot be opened.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -58,13 +58,13 @@ def read_idx(path: PathLike, most: float = inf) -> Array:
             return _read(gzip.GzipFile(fileobj=file) if gzipped else file, path, most)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise IDXFormatError(
-                f"{path} is a damaged gzip file: expected whole gzip data with right checksums and "
-                f"nothing behind it, got: {error}"
+                f"{path} is a damaged gzip file: expected complete gzip data with right checksums "
+                f"and nothing after it, got: {error}"
             ) from error
 
 
 def _read(stream: BufferedIOBase, path: PathLike, most: float) -> Array:
-    """Read what the header declares and one byte more, which shows whether there is more."""
+    """Read the bytes that the header declares, and one more, to see whether the file is longer."""
     start = stream.read(4)
     if len(start) < 4:
         raise IDXFormatError(
@@ -102,7 +102,7 @@ def _read(stream: BufferedIOBase, path: PathLike, most: float) -> Array:
         )
     try:
         array = np.frombuffer(data, dtype).reshape(shape)
-    except ValueError as error:  # no numbers at all, but dimensions beyond what NumPy can index
+    except ValueError as error:  # no numbers, but dimensions that NumPy cannot index
         raise IDXFormatError(f"{path} declares {dtype.name} {shape}: {error}") from error
     return array.astype(dtype.newbyteorder("="), copy=False)
 
@@ -111,8 +111,8 @@ def write_idx(path: PathLike, array: npt.ArrayLike) -> None:
     """Write an array as an IDX file, gzipped if the path ends in .gz. Same array, same bytes.
 
     array: uint8, int8, int16, int32, float32 or float64, of 1 to 64 dimensions. Raises InputError
-    otherwise. Replaces what stood at `path` in one move, so that whoever opens it finds the old
-    file or the new one, whole; raises OSError if it cannot, and then the old one stands. See
+    otherwise. An existing file is replaced in one move, so a reader finds the complete old file or
+    the complete new one. Raises OSError if the file cannot be written; then the old one stays. See
     `read_idx` for an example.
 
     >>> write_idx("a.idx", np.array([True]))
@@ -126,7 +126,7 @@ def write_idx(path: PathLike, array: npt.ArrayLike) -> None:
 
     data = idx_bytes(array)
     with whole_file(path) as file:
-        # mtime=0: a time in the header would make two equal arrays two different files
+        # mtime=0: with a time in the header, two equal arrays would give different files
         file.write(gzip.compress(data, mtime=0) if Path(path).suffix == ".gz" else data)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 class ChangeByDepth:
     """How a number changes from layer to layer.
 
-    values: the number at each layer, in the order of the way: forward, or backward from the loss.
+    values: the number at each layer, in order: forward, or backward from the loss.
     """
 
     values: dict[str, float]
@@ -41,7 +41,7 @@ class ChangeByDepth:
 
 
 def largest_change(values: dict[str, float]) -> ChangeByDepth | None:
-    """Return the way from the first layer to where the number differs most from there, or None.
+    """Return the change from the first layer to the one that differs most from it, or None.
 
     >>> print(largest_change({"4.Dense": 0.3, "2.Dense": 0.03, "0.Dense": 0.003}))
     from 0.3 (4.Dense) to 0.003 (0.Dense): a factor of about 0.1 a layer
@@ -51,8 +51,8 @@ def largest_change(values: dict[str, float]) -> ChangeByDepth | None:
     names = list(values)
     if len(names) < 2 or not 1e-30 < values[names[0]] < np.inf:
         return None
-    ways = [
+    changes = [
         ChangeByDepth({name: values[name] for name in names[: end + 1]})
         for end in range(1, len(names))
     ]
-    return max(ways, key=lambda way: way.distance)
+    return max(changes, key=lambda change: change.distance)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinynn.doctor.statistics import StepStatistics
-from tinynn.training.guessing import Guess
+from tinynn.training.baseline import Baseline
 
-ENOUGH_STEPS = 64  # to judge a training by what was learnt
-FEW_SAMPLES = 10  # of a class: with fewer it may be chance that none is recognised
+ENOUGH_STEPS = 64  # after which a training is judged by what was learnt
+FEW_SAMPLES = 10  # of a class; with fewer it may be chance that none is predicted right
 
 
 @dataclass
@@ -18,30 +18,33 @@ class TrainingRecord:
     """All that is known of a training.
 
     steps: the statistics of its recorded steps. epochs: the rows of its history. classes: how many,
-    or None. class_shares: of each class in the data. guess: the loss of always giving the same best
-    answer, whatever x is. dead: for each layer with a kink, how many units are inactive for all of
-    up to 1,000 training samples, and how many there are. training_counts: how often each class is
-    right, and how often predicted, in these samples; validation_counts: in validation data.
+    or None. class_shares: the share of each class in the data. baseline: the loss of always giving
+    the same best answer, whatever x is. dead: for each layer with a kink, how many units are
+    inactive for all of up to 1,000 training samples, and how many units there are. training_counts:
+    how many of these samples are of each class, and how many are predicted as it;
+    validation_counts: the same for validation data.
 
-    validation_input_std: the standard deviation of what the first layer with parameters gets of
-    validation data. validation_guess: the loss there of the answer that is best in training, with
-    the mean and the standard deviation of the validation targets if they are numbers.
+    validation_input_std: for validation data, the standard deviation of the input of the first
+    layer with parameters. validation_baseline: the loss there of the answer that is best in
+    training, with the mean and the standard deviation of the validation targets if they are
+    numbers.
 
-    learning_rate: the optimizer's, or None for a schedule. steps_per_epoch: 0 before the first has
-    ended. constant_columns: whether x is a table with some. from_training: False if it is one step
-    that `diagnose` recorded. diverged_at: the step at which a number was NaN or infinite, or 0.
+    learning_rate: the optimizer's, or None for a schedule. steps_per_epoch: 0 before an epoch has
+    ended. constant_columns: whether x is a table with constant columns. from_training: False if
+    `diagnose` recorded a single step. diverged_at: the step at which a number was NaN or infinite,
+    or 0.
     """
 
     steps: list[StepStatistics] = field(default_factory=list)
     epochs: list[dict[str, Any]] = field(default_factory=list)
     classes: int | None = None
     class_shares: list[float] = field(default_factory=list)
-    guess: Guess = field(default_factory=Guess)
+    baseline: Baseline = field(default_factory=Baseline)
     dead: dict[str, tuple[int, int]] = field(default_factory=dict)
     training_counts: tuple[list[int], list[int]] | None = None
     validation_counts: tuple[list[int], list[int]] | None = None
     validation_input_std: float | None = None
-    validation_guess: Guess = field(default_factory=Guess)
+    validation_baseline: Baseline = field(default_factory=Baseline)
     learning_rate: float | None = None
     steps_per_epoch: int = 0
     constant_columns: bool = False
@@ -51,20 +54,20 @@ class TrainingRecord:
     @property
     def guessing_loss(self) -> float:
         """The loss of always giving the same best answer; infinite where it is not known."""
-        return self.guess.loss
+        return self.baseline.loss
 
     @property
     def relative_loss(self) -> float:
-        """The loss of the last epoch, divided by that of guessing; 0 where one is not known.
+        """The loss of the last epoch, divided by that of guessing; 0 if one of them is not known.
 
-        With soft targets no loss is below their own entropy, which is subtracted from both.
+        With soft targets no loss is below their entropy, so this is subtracted from both.
         """
-        last = self.epochs[-1]["loss"] if self.epochs else self.guess.floor
+        last = self.epochs[-1]["loss"] if self.epochs else self.baseline.floor
         return self.above_floor(last) / self.above_floor(self.guessing_loss)
 
     def above_floor(self, loss: float) -> float:
-        """Return how far a loss is above the lowest that is possible."""
-        return float(loss) - self.guess.floor
+        """Return how far a loss is above the lowest possible loss."""
+        return float(loss) - self.baseline.floor
 
     @property
     def loss_falls(self) -> bool:
@@ -84,7 +87,7 @@ class TrainingRecord:
 
     @property
     def total_update(self) -> float:
-        """How far all updates together can have moved weights, divided by their norm."""
+        """The most that all updates together can have changed weights, divided by their norm."""
         steps = [step for step in self.steps if step.update_ratio]
         ratios = [max(step.update_ratio.values()) for step in steps]
         lengths = [later.number - step.number for step, later in pairwise(steps)]
@@ -92,7 +95,7 @@ class TrainingRecord:
 
     @property
     def largest_update(self) -> float:
-        """The largest update-to-weight ratio, except of weights that are about 0."""
+        """The largest update-to-weight ratio; weights of about 0 are left out."""
         ratios = [r for step in self.steps for r in step.update_ratio.values() if r < 1e3]
         return max(ratios, default=0.0)
 
@@ -105,17 +108,17 @@ class TrainingRecord:
 
     @property
     def loss_at_chance(self) -> bool:
-        """Whether epochs have ended, and the last had the loss of guessing, or a higher one."""
+        """Whether the last epoch had the loss of guessing or a higher one; False if none ended."""
         return self.relative_loss >= 0.93
 
     @property
     def at_chance(self) -> bool:
-        """Whether, besides, neither accuracy nor validation shows that more was learnt."""
+        """Whether the loss is at chance, and accuracy and validation show no learning either."""
         if not self.loss_at_chance:
             return False
         row = self.epochs[-1]
         if not self.classes:
-            return not row.get("val_loss", np.inf) < 0.93 * self.validation_guess.loss < np.inf
+            return not row.get("val_loss", np.inf) < 0.93 * self.validation_baseline.loss < np.inf
         accuracy = max(row["accuracy"], row.get("val_accuracy", 0))
         return bool(accuracy <= self.majority_share + 0.1 * (1 - self.majority_share))
 
@@ -132,6 +135,6 @@ class TrainingRecord:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it is at chance, or never predicts a class of ten samples or more."""
+        """Whether it is at chance, or never predicts a class that has ten samples or more."""
         labels, _ = self.validation_counts or self.training_counts or ([], [])
         return self.at_chance or any(labels[c] >= FEW_SAMPLES for c in self.never_predicted)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # matplotlib takes a second to import
 class HealthReport:
     """The findings of all rules, causes first. Prints as a page; `figure()` draws it.
 
-    findings: problems and notes, each with those that follow from it; then what is fine, and what
-    is unknown. record: all the numbers.
+    findings: problems and notes, each with the findings that follow from it; then what is fine, and
+    what is unknown. record: all the numbers.
 
     >>> fine = Finding("inputs", FINE, "the largest |x| is 1")
     >>> report = HealthReport((fine,), TrainingRecord())
@@ -38,7 +38,7 @@ class HealthReport:
 
     @property
     def notes(self) -> list[Finding]:
-        """The findings that are worth knowing, and no fault."""
+        """The findings that are worth knowing, but are not problems."""
         return [finding for finding in self.findings if finding.level == NOTE]
 
     @property
@@ -76,7 +76,7 @@ class HealthReport:
     def figure(self, path: PathLike | None = None) -> "Figure":
         """Draw the loss, the updates, the layer statistics by depth, and the dead units.
 
-        path: where to save it, too. Returns the matplotlib Figure.
+        path: a file to save it to; default None. Returns the matplotlib Figure.
         """
         figure = blank(9, 6.4)
         panels = figure.subplots(2, 2).ravel()
@@ -144,7 +144,7 @@ def _draw_depth(panel: Any, record: TrainingRecord) -> None:
 
 
 def _draw_units(panel: Any, record: TrainingRecord) -> None:
-    """Draw the share of units that are dead, or of outputs that are inactive in one batch."""
+    """Draw the share of dead units; if that is not known, of inactive outputs in one batch."""
     shares = {name: dead / count for name, (dead, count) in record.dead.items()}
     title = "Units dead for all of up to 1,000 samples"
     if not shares:

@@ -2,9 +2,9 @@
 
     forward  x -> standard deviation of each layer's output    do samples stay different?
     backward   <- gradient of the loss at each output          does it reach each layer?
-    update        its norm, divided by that of the weights     how far does the step go?
+    update        its norm, divided by that of the weights     how large is the step?
 
-Each is one number for a layer, so that those of a whole run can be kept.
+Each is one number for a layer, so that the numbers of a whole run can be kept.
 Dimensions: B samples in the batch, C classes.
 """
 
@@ -27,23 +27,24 @@ from tinynn.parameters import Array
 
 @dataclass
 class StepStatistics:
-    """What was measured at one step, before its update unless something else is said.
+    """What was measured at one step; all but update_ratio before the update.
 
-    number: of the step, counted from 1. loss: of the batch. input_max, input_std, input_mean: of
-    what the first layer with parameters gets: the largest |x|, the standard deviation and the mean
-    of all its numbers.
+    number: of the step, counted from 1. loss: of the batch. input_max, input_std, input_mean: the
+    largest |x|, the standard deviation and the mean of the input of the first layer with
+    parameters.
 
-    By the name of the layer, the last layer first: output_std, of each layer with parameters, how
-    much its output differs from sample to sample: the root of the mean variance. gradient, of each
-    of these from the first trainable one on: at its output, the root mean square of B times dout.
-    inactive, of each layer with a `kink_mask` like its output, as ReLU's is, from the first
-    trainable layer on, the share of numbers that are inactive: False in the mask and 0 in the
-    output; only if the layer's input is not 0 everywhere.
+    Each of the next three has one number for a layer, by the layer's name; in output_std and
+    gradient the last layer comes first. output_std: for each layer with parameters, how much its
+    output differs from sample to sample: the root of the mean variance. gradient: for the same
+    layers, from the first trainable one on: the root mean square of B times dout. inactive: from
+    the first trainable layer on, for each layer whose `kink_mask` has its output's shape, as ReLU's
+    has: the share of inactive numbers (False in the mask and 0 in the output); left out if the
+    layer's input is 0 everywhere.
 
-    symmetric_units: Dense layers all of whose units have the same weights, to the layer below and
-    to the layer above. labels, predicted: counts (C,) in this batch; empty if there are no classes.
-    update_ratio: of each matrix of weights that is trained, the norm of the update divided by that
-    of the weights.
+    symmetric_units: the Dense layers in which all units have equal weights, also to the next Dense.
+    labels, predicted: counts (C,) in this batch; empty if there are no classes. update_ratio: for
+    each matrix of weights that is trained, the norm of the update divided by the norm of the
+    weights.
     """
 
     number: int
@@ -77,15 +78,15 @@ def statistics_of_step(
     (3.0, [1, 1], [])
     """
     loss = copy.deepcopy(loss)
-    with np.errstate(all="ignore"):  # what overflows here is what the doctor is looking for
+    with np.errstate(all="ignore"):  # an overflow is just what the doctor looks for
         layers, outs = _forward_of_copies(model, x)
-        p, given = outs[-1], outs[first_with_parameters(model)]
+        p, inputs = outs[-1], outs[first_with_parameters(model)]
         step = StepStatistics(
             number,
             loss.forward(p, y, *weights),
-            input_max=float(np.abs(given).max()),
-            input_std=float(given.std(dtype=float)),
-            input_mean=float(given.mean(dtype=float)),
+            input_max=float(np.abs(inputs).max()),
+            input_std=float(inputs.std(dtype=float)),
+            input_mean=float(inputs.mean(dtype=float)),
         )
         dout = np.asarray(loss.backward(p, y, *weights), model.dtype)
         step.gradient = _gradients(layers, dout, model.first_trainable)
@@ -107,9 +108,9 @@ def statistics_of_step(
 
 
 def _forward_of_copies(model: Sequential, x: Array) -> tuple[list[Layer], list[Array]]:
-    """Return copies of the layers, run forward, and what each got; the prediction comes last."""
+    """Run copies of the layers forward; return them, the input of each, and the prediction."""
     layers, outs = [], [x.astype(model.dtype, copy=False)]
-    together: dict[int, Any] = {}  # so that what layers share, their copies share
+    together: dict[int, Any] = {}  # so that copies share what the layers share
     for layer in model.layers:
         own = is_own(type(layer))  # it may keep anything, and may work in place
         layers.append(copy.deepcopy(layer, together) if own else _light_copy(layer))
@@ -120,7 +121,7 @@ def _forward_of_copies(model: Sequential, x: Array) -> tuple[list[Layer], list[A
 def _gradients(layers: list[Layer], dout: Array, first: int) -> dict[str, float]:
     """Return the gradient at the output of each layer with parameters, down to the first trained.
 
-    As the model's backward does, it asks a layer that is not trained for dx alone.
+    As in the model's backward, only dx is computed for a frozen layer.
     """
     found = {}
     for i in reversed(range(first, len(layers))):
@@ -135,11 +136,11 @@ def _gradients(layers: list[Layer], dout: Array, first: int) -> dict[str, float]
 
 
 def _light_copy(layer: Layer) -> Layer:
-    """Return a copy that shares the parameters, which forward does not change, and nothing else."""
-    twin: Layer = object.__new__(type(layer))
+    """Return a copy that shares only the parameters, which forward does not change."""
+    copied: Layer = object.__new__(type(layer))
     views = {**layer._views, **{name: view.copy() for name, view in layer.buffers().items()}}
-    vars(twin).update(vars(layer), _views=views, **{k: views[k] for k in layer.buffers()})
-    return twin
+    vars(copied).update(vars(layer), _views=views, **{k: views[k] for k in layer.buffers()})
+    return copied
 
 
 def first_with_parameters(model: Sequential) -> int:
@@ -148,10 +149,10 @@ def first_with_parameters(model: Sequential) -> int:
 
 
 def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
-    """Return how many units of a layer are dead, inactive for all samples x, and how many it has.
+    """Return how many units of a layer are dead (inactive for all x), and how many it has.
 
-    For each layer with a kink, from the first trainable layer on, as the model predicts: what
-    dropout drops in a training step is not dead.
+    For each layer with a kink, from the first trainable layer on. The layers run with
+    training=False: a unit that dropout drops in one step is not dead.
 
     >>> from tinynn import Dense, ReLU
     >>> model = Sequential([Dense(2), ReLU()], input_shape=(1,))
@@ -161,8 +162,8 @@ def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
     """
     out, found = x.astype(model.dtype), {}
     for i, layer in enumerate(copy.deepcopy(model).layers):
-        given, out = out, layer.forward(out.copy(), training=False)  # it may work in place
-        units = active_units(layer, given, out) if i >= model.first_trainable else None
+        inputs, out = out, layer.forward(out.copy(), training=False)  # it may work in place
+        units = active_units(layer, inputs, out) if i >= model.first_trainable else None
         if units is not None:
             found[layer.name] = (int(np.sum(~units.any(axis=0))), units[0].size)
     return found
@@ -179,7 +180,7 @@ def trained_weights(model: Sequential) -> dict[str, Array]:
 
 
 def _symmetric(dense: list[Dense]) -> list[str]:
-    """Return the weights of those whose units are all the same, to the next layer too."""
+    """Return the W of each Dense whose units all have equal weights, also to the next Dense."""
     return [
         f"{one.name}.W"
         for one, above in pairwise(dense)
@@ -188,5 +189,5 @@ def _symmetric(dense: list[Dense]) -> list[str]:
 
 
 def _same(rows: Array) -> bool:
-    """Whether all rows are equal; the first numbers decide for nearly all."""
+    """Whether all rows are equal. The first column is compared first, which is mostly enough."""
     return bool((rows[:, 0] == rows[0, 0]).all() and (rows == rows[0]).all())

@@ -3,8 +3,8 @@
     Doctor, at some steps -> StepStatistics -> TrainingRecord -> rules -> HealthReport
     diagnose, at one step -> StepStatistics --'                           a page, a picture
 
-What is measured stands in statistics.py, what is kept in record.py, the rules in rules/, and the
-page and the picture in report.py. This file says when a step is recorded.
+statistics.py measures a step, record.py keeps the numbers, rules/ has the rules, and report.py
+makes the page and the picture. This file decides when a step is recorded.
 """
 
 import copy
@@ -27,17 +27,17 @@ from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.parameters import Array
+from tinynn.training.baseline import Baseline, constant_baseline, cost
 from tinynn.training.divergence import all_finite
-from tinynn.training.guessing import Guess, best_guess, cost
 from tinynn.training.run import Callback, Run
 
 EVERY = 100  # steps from one recorded step to the next; fewer at the start
-MOST_STEPS = 400  # that are kept: then every second one is dropped
-SAMPLES = 1000  # that the model predicts for a report
+MOST_STEPS = 400  # kept steps; when there are more, every second one is dropped
+SAMPLES = 1000  # at most, that the model predicts for a report
 
 
 def _some(data: Array) -> Array:
-    """Return SAMPLES of the samples at most, at equal distances over all of the data."""
+    """Return at most SAMPLES samples, at equal distances over the data."""
     return data[:: -(-len(data) // SAMPLES)]
 
 
@@ -47,7 +47,7 @@ def _constant_columns(x: Array) -> bool:
 
 
 def _counts(model: Sequential, x: Array, y: Array) -> tuple[list[int], list[int]]:
-    """Count how often each class is right, and how often it is predicted."""
+    """Return how many samples are of each class, and how many are predicted as it."""
     p = model.predict(x)
     labels, predicted = (np.bincount(classes_of(a), minlength=p.shape[1]).tolist() for a in (y, p))
     return labels, predicted
@@ -56,10 +56,10 @@ def _counts(model: Sequential, x: Array, y: Array) -> tuple[list[int], list[int]
 def diagnose(
     model: Sequential, loss: Loss, x: npt.ArrayLike, y: npt.ArrayLike, batch_size: int = 32
 ) -> HealthReport:
-    """Check a model and its data at one step, before or after training; nothing of them changes.
+    """Check a model and its data at one step, before or after training. It changes neither.
 
-    x: (N, *input_shape), y: (N, ...), as for Trainer.fit; at most 1,000 samples of it are used.
-    batch_size: 32; the first samples of y are taken for a batch, to see whether the data are
+    x: (N, *input_shape), y: (N, ...), as for Trainer.fit; at most 1,000 samples are used.
+    batch_size: default 32; the classes of the first batch_size samples show whether the data are
     sorted. Raises InputError for data that do not fit.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax, zeros
@@ -68,14 +68,17 @@ def diagnose(
     >>> [problem.title for problem in report.problems]
     ['All units of a layer are equal.']
     """
-    x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "diagnose")
+    x, y = checks.samples_of_step(model, Sequential, loss, Loss, x, y, "diagnose")
     checks.check_integer("batch_size", batch_size)
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLES)).astype(int))
     model = copy.deepcopy(model)
     p = model.forward(x[chosen])
     step = statistics_of_step(model, loss, x[chosen], y[chosen], number=1)
     record = TrainingRecord([step], from_training=False)
-    record.guess, record.constant_columns = best_guess(model, loss, y), _constant_columns(x[chosen])
+    record.baseline, record.constant_columns = (
+        constant_baseline(model, loss, y),
+        _constant_columns(x[chosen]),
+    )
     if loss.classifies:
         record.classes = p.shape[1]
         labels = classes_of(y)
@@ -88,10 +91,11 @@ def diagnose(
 class Doctor(Callback):
     """Record a training, and report what is wrong with it.
 
-    every: 100, each such step is recorded; and at first also the steps 1, 2, 4, 8 and so on. The
-    main job takes 1.3 to 1.6 % longer with it; a run of a few hundred steps, of which more are
-    recorded, up to 10 %. Call `report()` at any time, also after a training has diverged. A resumed
-    run is recorded from where it goes on.
+    every: default 100: every 100th step is recorded, and before that also steps 1, 2, 4, 8 and so
+    on. With it examples/fashion_mlp.py takes 1.3 to 1.6 % longer; a run of a few hundred steps, of
+    which a larger share is recorded, up to 10 %. Call `report()` at any time, also after a training
+    has diverged. A resumed run is recorded from the step at which it resumes. Raises InputError if
+    every is not a whole number of 1 or more.
 
     >>> from tinynn import SGD, CrossEntropy, Dense, Softmax, Trainer
     >>> model = Sequential([Dense(2), Softmax()], input_shape=(1,), seed=1)
@@ -113,7 +117,7 @@ class Doctor(Callback):
 
     def _reset(self) -> None:
         self.record = TrainingRecord()
-        self.interval = self.every  # steps from one recorded step to the next, by now
+        self.interval = self.every  # steps from one recorded step to the next; grows
         self.before: dict[str, Array] = {}  # the weights before this step, if it is recorded
 
     def report(self) -> HealthReport:
@@ -139,23 +143,27 @@ class Doctor(Callback):
     def _record_validation(
         self, trainer: Run, x: Array, y: Array, weights: Array | None = None
     ) -> None:
-        """Record of validation data their scale, the loss of guessing, and what is predicted."""
+        """Record the scale of validation data, the loss of guessing there, and the predictions."""
         model, record, given = trainer.model, self.record, x
         for layer in model.layers[: first_with_parameters(model)]:
             given = layer.forward(given, training=False)
         std, distance = float(given.std(dtype=float)), np.abs(given - np.median(given))
         usual = float(given[distance <= np.quantile(distance, 0.95)].std(dtype=float))
-        record.validation_input_std = usual if std > 5 * usual > 0 else std  # without outliers
-        if record.guess.answer is not None:
-            own = best_guess(model, trainer.loss, y, weights) if len(y) >= FEW_SAMPLES else Guess()
-            own = replace(own, loss=cost(trainer.loss, record.guess.answer, y, weights))
-            if own.std > 0:  # of numbers, of which a few outliers may decide
+        record.validation_input_std = usual if std > 5 * usual > 0 else std  # usual: no outliers
+        if record.baseline.answer is not None:
+            own = (
+                constant_baseline(model, trainer.loss, y, weights)
+                if len(y) >= FEW_SAMPLES
+                else Baseline()
+            )
+            own = replace(own, loss=cost(trainer.loss, record.baseline.answer, y, weights))
+            if own.std > 0:  # targets are numbers, and a few outliers may decide their std
                 distance = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1)
-                usual = y[(distance <= np.quantile(distance, 0.95, axis=0)).all(axis=1)]
-                many = len(usual) >= FEW_SAMPLES
-                without = best_guess(model, trainer.loss, usual) if many else own
+                inliers = y[(distance <= np.quantile(distance, 0.95, axis=0)).all(axis=1)]
+                enough = len(inliers) >= FEW_SAMPLES
+                without = constant_baseline(model, trainer.loss, inliers) if enough else own
                 own = replace(without, loss=np.inf) if own.std > 5 * without.std else own
-            record.validation_guess = own
+            record.validation_baseline = own
         if record.classes:
             record.validation_counts = _counts(model, x, y)
 
@@ -165,7 +173,7 @@ class Doctor(Callback):
         self.trainer = trainer
         rate = trainer.optimizer.learning_rate
         self.record.learning_rate = None if callable(rate) else rate
-        self.record.epochs, self.record.guess = trainer.history.epochs, trainer.guess
+        self.record.epochs, self.record.baseline = trainer.history.epochs, trainer.baseline
         if trainer.loss.classifies:
             self.record.classes = trainer.model.output_shapes[-1][-1]
             counts = np.bincount(classes_of(trainer.y), minlength=self.record.classes)

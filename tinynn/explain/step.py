@@ -87,7 +87,7 @@ def explain_step(
     AGAIN same batch: loss 0.6931 -> 0.6444, down 0.0488. The gradient predicts a decrease of
     0.1 |grad|^2 = 0.0500.
     """
-    x, y = checks.one_step(model, Sequential, loss, Loss, x, y, "explain_step")
+    x, y = checks.samples_of_step(model, Sequential, loss, Loss, x, y, "explain_step")
     checks.instance(optimizer, Optimizer, "optimizer")
     model, optimizer = copy.deepcopy((model, optimizer))  # together: they belong to each other
     if not model.params.size:

@@ -1,4 +1,4 @@
-"""Files of every kind are written whole or not at all, and a path where none can stand is told so.
+"""Files of every kind are written whole or not at all, and a path where none can stand is refused.
 
     .name.MACHINE.PROCESS.THREAD.tmp  ->  on the disk  ->  name, in one move
 
@@ -27,8 +27,8 @@ def refuse_folder(path: PathLike) -> None:
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"A path is a text, such as 'model.npz', or a Path; got {path!r}.")
     if Path(path).is_dir():
-        told = "This is a folder; give the path of a file in it"
-        raise IsADirectoryError(errno.EISDIR, told, str(path))
+        message = "This is a folder; give the path of a file in it"
+        raise IsADirectoryError(errno.EISDIR, message, str(path))
 
 
 def refuse_no_file(path: PathLike) -> None:
@@ -37,8 +37,8 @@ def refuse_no_file(path: PathLike) -> None:
     if not Path(path).exists():
         folder, kind = Path(path).resolve().parent, Path(path).suffix
         others = ", ".join(sorted(file.name for file in folder.glob(f"*{kind}"))[:5]) or "none"
-        told = f"There is no such file; the {kind} files in {folder} are: {others}"
-        raise FileNotFoundError(errno.ENOENT, told, str(path))
+        message = f"There is no such file; the {kind} files in {folder} are: {others}"
+        raise FileNotFoundError(errno.ENOENT, message, str(path))
 
 
 def refuse_no_place(path: PathLike) -> None:
@@ -46,8 +46,8 @@ def refuse_no_place(path: PathLike) -> None:
     refuse_folder(path)
     folder = Path(path).resolve().parent
     if not folder.is_dir():
-        told = "There is no such folder: make it first, with Path(...).mkdir(parents=True)"
-        raise FileNotFoundError(errno.ENOENT, told, str(folder))
+        message = "There is no such folder: make it first, with Path(...).mkdir(parents=True)"
+        raise FileNotFoundError(errno.ENOENT, message, str(folder))
 
 
 def whole_file(path: PathLike) -> AbstractContextManager[IO[bytes]]:
@@ -66,8 +66,8 @@ def whole_file(path: PathLike) -> AbstractContextManager[IO[bytes]]:
     refuse_no_place(path)
     path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
     if path.exists() and not path.is_file():  # an administrator could
-        told = "This is a device or a pipe, and no file is put in its place"
-        raise OSError(errno.EINVAL, told, str(path))
+        message = "This is a device or a pipe, and no file is put in its place"
+        raise OSError(errno.EINVAL, message, str(path))
     return _replacing(path)
 
 
@@ -76,7 +76,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """Do what `whole_file` says, of a path where a file can stand."""
     machine = f"{zlib.crc32(platform.node().encode()):08x}"
     start = f".{path.name[:40]}.{machine}."
-    _clear_leftovers(path.parent, start)
+    _remove_stale_files(path.parent, start)
     temporary = path.with_name(f"{start}{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -91,7 +91,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     _sync_folder(path.parent)
 
 
-def _clear_leftovers(folder: Path, start: str) -> None:
+def _remove_stale_files(folder: Path, start: str) -> None:
     """Remove the temporary files of processes that are no more; start: how their names begin.
 
     Only those of this machine: the number of a process on another one, which may write to the same
@@ -99,13 +99,13 @@ def _clear_leftovers(folder: Path, start: str) -> None:
     """
     if os.name != "posix":
         return  # os.kill would end the process that it is to ask for
-    for leftover in folder.glob(f"{glob.escape(start)}*.tmp"):
-        process = leftover.name.removeprefix(start).partition(".")[0]
+    for stale in folder.glob(f"{glob.escape(start)}*.tmp"):
+        process = stale.name.removeprefix(start).partition(".")[0]
         try:
             os.kill(int(process), 0)  # sends nothing, but finds out whether it lives
         except ProcessLookupError:
             with suppress(OSError):
-                leftover.unlink()
+                stale.unlink()
         except (OSError, ValueError, OverflowError):
             continue  # it lives and is of somebody else, or the file is no file of ours
 

@@ -68,12 +68,12 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict
                 "is a model, not a checkpoint: it holds no training state. Go on from the file "
                 "that Checkpoint wrote; this one is for load_model."
             )
-        unlike = unequal(_as_now(architecture, model), structure(model))
-        if unlike:
-            lines = [f"{path} is of another model than this one (its own first):", *unlike]
+        differences = unequal(_as_now(architecture, model), structure(model))
+        if differences:
+            lines = [f"{path} is of another model than this one (its own first):", *differences]
             raise InputError(escape_control("\n  ".join(lines)))
-        twin = copy.deepcopy(model)
-        fill(file, twin, [n for n in file.members if n.split(".")[0] != "training"])
+        loaded = copy.deepcopy(model)
+        fill(file, loaded, [n for n in file.members if n.split(".")[0] != "training"])
         unread = {name for name in file.members if name.startswith("training.")}
         for name in unread:  # an optimizer remembers vectors like the parameters
             member, shape = file.members[name], model.params.shape
@@ -97,9 +97,9 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict
             raise file.error("holds a training state nested too deep.") from error
         if unread:
             raise file.error(f"has an array that its training state does not name: {min(unread)}.")
-        for layer, entry in zip(twin.layers, architecture["layers"], strict=True):
+        for layer, entry in zip(loaded.layers, architecture["layers"], strict=True):
             layer.trainable = entry.get("trainable", True)
-        return twin, training, format_of(file)
+        return loaded, training, format_of(file)
 
 
 def structure(model: Sequential) -> dict[str, Any]:

@@ -63,11 +63,11 @@ def compare_models(
     layers = checks.own_classes(layers)
     a = a if isinstance(a, Sequential) else load_model(a, layers)
     b = b if isinstance(b, Sequential) else load_model(b, layers)
-    unlike = unequal({**a.config(), "seed": None}, {**b.config(), "seed": None})
+    differences = unequal({**a.config(), "seed": None}, {**b.config(), "seed": None})
     weights, others = arrays_of(a), arrays_of(b)
     for name in [*weights, *(name for name in others if name not in weights)]:
-        unlike += _difference(name, weights.get(name), others.get(name))
-    return ModelComparison(len(weights), a.params.size + a.buffers.size, tuple(unlike))
+        differences += _difference(name, weights.get(name), others.get(name))
+    return ModelComparison(len(weights), a.params.size + a.buffers.size, tuple(differences))
 
 
 def _difference(name: str, a: Array | None, b: Array | None) -> list[str]:
@@ -77,9 +77,11 @@ def _difference(name: str, a: Array | None, b: Array | None) -> list[str]:
     if a.shape != b.shape or a.dtype != b.dtype:
         return [f"{name}: {a.dtype} {a.shape} against {b.dtype} {b.shape}"]
     bits = f"u{a.itemsize}"
-    unequal = np.argwhere(np.ascontiguousarray(a).view(bits) != np.ascontiguousarray(b).view(bits))
-    if not len(unequal):
+    differing = np.argwhere(
+        np.ascontiguousarray(a).view(bits) != np.ascontiguousarray(b).view(bits)
+    )
+    if not len(differing):
         return []
-    at = tuple(map(int, unequal[0]))
-    share = f"{len(unequal):,} of {a.size:,} values"
+    at = tuple(map(int, differing[0]))
+    share = f"{len(differing):,} of {a.size:,} values"
     return [f"{name}: {share}, first at {at}: {a[at]} against {b[at]}"]

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynn.errors import InputError
 from tinynn.layers import Layer
-from tinynn.layers.leftovers import FILLS, Portable
+from tinynn.layers.caches import FILLS, Portable
 from tinynn.model import Sequential
 from tinynn.origin import is_own
 from tinynn.parameters import Array
@@ -69,16 +69,16 @@ def _batches(model: Sequential, x: Array | None) -> Iterable[Array]:
     return [*given, drawn, 1e-6 * drawn, *(np.full(drawn.shape, fill) for fill in FILLS)]
 
 
-def _twin(model: Sequential) -> Sequential:
+def _rebuilt(model: Sequential) -> Sequential:
     """Return a model as a file would give it back."""
     layers = []
     for layer in model.layers:
         kind: Any = type(layer)
         layers.append(kind(**copy.deepcopy(layer.config())))
-    twin = Sequential(layers, model.input_shape, model.seed, model.dtype)
-    twin.params, twin.buffers = model.params, model.buffers
-    twin.streams.go_to(**model.streams.state())
-    return twin
+    rebuilt = Sequential(layers, model.input_shape, model.seed, model.dtype)
+    rebuilt.params, rebuilt.buffers = model.params, model.buffers
+    rebuilt.streams.go_to(**model.streams.state())
+    return rebuilt
 
 
 def _run(model: Sequential, x: Array) -> bool:
@@ -106,7 +106,7 @@ def _compare(model: Sequential, x: Array, before: Array | None = None) -> bool:
     before: a batch that only the model itself, or rather its copy, has seen earlier.
     """
     try:
-        used, twin = copy.deepcopy(model), _twin(model)
+        used, rebuilt = copy.deepcopy(model), _rebuilt(model)
     except TypeError:  # something that cannot be copied, such as a lock
         return False
     for layer in used.layers:
@@ -115,9 +115,9 @@ def _compare(model: Sequential, x: Array, before: Array | None = None) -> bool:
         _run(used, before)
         used.params, used.buffers = model.params, model.buffers
         used.streams.go_to(**model.streams.state())
-    if not (_run(used, x) and _run(twin, x)):
+    if not (_run(used, x) and _run(rebuilt, x)):
         return False
-    for layer, other in zip(_own_layers(used), _own_layers(twin), strict=True):
+    for layer, other in zip(_own_layers(used), _own_layers(rebuilt), strict=True):
         ours, theirs = _kept(layer), _kept(other)
         for name in [*ours, *(name for name in theirs if name not in ours)]:
             if not _same(ours.get(name), theirs.get(name), {}):

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.architecture import layers_from_json, of_older_format
-from tinynn.configuration import refuse_other_twin
+from tinynn.configuration import refuse_not_rebuildable
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.files.lost_state import refuse_lost_state
@@ -52,7 +52,7 @@ def save_model(model: Sequential, path: PathLike) -> None:
     """
     checks.instance(model, Sequential, "model", "The model comes first: save_model(model, path).")
     for layer in model.layers:
-        refuse_other_twin(layer, layer.name)
+        refuse_not_rebuildable(layer, layer.name)
     refuse_lost_state(model)
     write_npz(path, model_arrays(model))
 
@@ -145,8 +145,8 @@ def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]
     except ModelFormatError:
         raise
     except Exception as error:  # of any kind: a layer of the caller's own meets the file's values
-        told = error if isinstance(error, ValueError) else repr(error)
-        raise file.error(f"describes an architecture that cannot be built. {told}") from error
+        problem = error if isinstance(error, ValueError) else repr(error)
+        raise file.error(f"describes an architecture that cannot be built. {problem}") from error
     fill(file, model, file.members)
     return model
 
@@ -166,11 +166,11 @@ def _check_members(
     file: NpzFile, shapes: Mapping[str, Shape], dtype: np.dtype[Any], names: Iterable[str]
 ) -> None:
     """Hold the names, shapes and dtypes that a file declares against those of an architecture."""
-    given = {name: None for name in names if name not in MODEL_TEXTS}  # in the file's order
+    declared = {name: None for name in names if name not in MODEL_TEXTS}  # in the file's order
     for name in shapes:
-        if name not in given:
+        if name not in declared:
             raise file.error(f"lacks the array {name}.")
-    for name in given:
+    for name in declared:
         if name not in shapes:
             raise file.error(f"has an array that is not in its architecture: {name}.")
         member = file.members[name]

@@ -5,6 +5,8 @@
 
 What comes back is what went in, types and all: a tuple is no list, and NumPy's float32 no float,
 or a run that goes on with it would round otherwise. What could not come back so is refused.
+A configuration is written by configuration_json.py instead, as one text without arrays beside it,
+in which NumPy's 3 is 3: it is compared, and may be made by hand.
 """
 
 import json
@@ -68,9 +70,9 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
             if all(list(row) == [key for key in table[1] if key in row] for row in value):
                 return {"a table": encode(table, name, arrays)}
         return [encode(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
-    told = "a very long number" if kind is int else f"{value!r:.100}"
+    what = "a very long number" if kind is int else f"{value!r:.100}"
     raise InputError(
-        f"{name} is {told}, a {kind.__name__}: it could not come back from a file as it "
+        f"{name} is {what}, a {kind.__name__}: it could not come back from a file as it "
         "is. Files give back numbers, texts, arrays, and of these lists, tuples and dict. Keep one "
         f"of them, and make it a {kind.__name__} again when it is read."
     )
@@ -149,7 +151,7 @@ def count_values(text: str) -> int:
     return 1 + text.count(",") + text.count("[") + text.count("{")
 
 
-def comes_back(value: Any, name: str) -> Any:
+def round_trip(value: Any, name: str) -> Any:
     """Return a value as it will come back from a file, or raise the InputError of `encode`."""
     arrays: dict[str, Array] = {}
     text = json.dumps(encode(value, name, arrays))

@@ -149,7 +149,7 @@ def check_gradients(
     >>> report.ok, [row.name for row in report.rows]
     (True, ['loss.p', '1.Softmax.x', '0.Dense.W', '0.Dense.b', '0.Dense.x'])
     """
-    x, *given = checks.one_step(
+    x, *given = checks.samples_of_step(
         model, Sequential, loss, Loss, x, y, "check_gradients", np.float64, sample_weight
     )
     report = _check(model, loss, x, tuple(given), tolerance, seed)

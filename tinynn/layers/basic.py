@@ -19,7 +19,7 @@ from tinynn import checks
 from tinynn.configuration import Configured, arguments
 from tinynn.functions import softmax
 from tinynn.initializers import he_normal
-from tinynn.layers.leftovers import Portable
+from tinynn.layers.caches import Portable
 from tinynn.parameters import Array, Generator, ParameterViews, Shape
 from tinynn.streams import Streams
 
@@ -118,7 +118,7 @@ class Layer(ParameterViews, Configured, Portable, ABC):
         """
         return None
 
-    def settle(self, input_shape: Shape, streams: Streams) -> None:
+    def mark_built(self, input_shape: Shape, streams: Streams) -> None:
         """Mark the layer as built: the arguments that decided its shapes can no longer be set."""
         self._streams = streams
         self._input_shape, self._at_build = input_shape, frozenset(vars(self))

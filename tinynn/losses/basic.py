@@ -9,9 +9,9 @@ for each sample, the loss is L = (1/B) sum_n w_n l_n, where l_n is the loss of s
 divided by B, not by the sum of the weights, so that the gradient of a minibatch is an unbiased
 estimate of the gradient of all data. A sample of weight 0 does not count.
 
-Dimensions: B samples, C classes. `at` is the index of those entries of an array (B, C) that y gives
-a share of the probability to, `share` are these shares: 1 for each of B entries where y is classes
-(B,), so that no array (B, C) has to be made; otherwise y itself, for all entries.
+Dimensions: B samples, C classes. `at` is an index of entries of an array (B, C), and `share` is
+what y says of these entries. For classes y (B,) it is one entry of each sample, with a share of 1,
+so that no array (B, C) has to be made; for rows y (B, C) it is all entries, with y as their shares.
 """
 
 from abc import ABC, abstractmethod
@@ -56,7 +56,7 @@ class Loss(Configured, ABC):
         """Return dp, the gradient of that mean with respect to p; it has p's shape."""
 
     def check_targets(self, y: Array, output_shape: Shape) -> None:
-        """Raise an InputError if y (N, ...) are no answers to predictions (N, *output_shape).
+        """Raise an InputError if y (N, ...) does not fit predictions (N, *output_shape).
 
         fit, evaluate, check_gradients and explain_step call this first. By default, y must be
         classes (N,) or rows (N, C) if the loss classifies; otherwise any y is accepted, also one

@@ -43,7 +43,7 @@ class Optimizer(Slots, ABC):
 
     def __init__(self, learning_rate: Rate) -> None:
         super().__init__()
-        self.learning_rate: Rate = checks.first_rate(learning_rate)
+        self.learning_rate: Rate = checks.initial_rate(learning_rate)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Check a hyper-parameter whenever it is set."""
@@ -57,7 +57,7 @@ class Optimizer(Slots, ABC):
             return self.learning_rate
         schedule, asked, answer = self._asked
         if schedule is not self.learning_rate or asked != t:
-            answer = checks.asked_rate(self.learning_rate, t)
+            answer = checks.scheduled_rate(self.learning_rate, t)
             self._asked = self.learning_rate, t, answer
         return answer
 

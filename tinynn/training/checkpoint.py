@@ -42,7 +42,7 @@ class Checkpoint(Callback):
         self.every_epochs = every_epochs
         self.every_steps = every_steps
 
-    def turn(self, trainer: Run) -> int:
+    def order(self, trainer: Run) -> int:
         return 2  # it saves what the others did
 
     def on_train_begin(self, trainer: Run) -> None:

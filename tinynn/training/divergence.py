@@ -61,9 +61,9 @@ def _remedies(run: Run) -> list[str]:
     largest, unscaled = float(np.abs(x).max()), []
     if largest > 10:
         unscaled.append(f"x scaled to about 0 to 1 (in this batch {x.min():g} to {x.max():g})")
-    if run.guess.unscaled:
+    if run.baseline.unscaled:
         unscaled.append(
-            f"y scaled to mean 0 and standard deviation 1, {run.guess.scaling}, "
+            f"y scaled to mean 0 and standard deviation 1, {run.baseline.scaling}, "
             "which you undo on what the model predicts "
             f"(in this batch y is {y.min():g} to {y.max():g})"
         )
@@ -84,16 +84,16 @@ def _first_not_finite(run: Run) -> str:
     if not np.isfinite(model.params).all():
         return _first_broken_parameter(model)
     held_out = (run.validation,) if run.validation is not None else ()
-    twin = copy.deepcopy(model)  # which draws what the model drew, and may write its own buffers
+    copied = copy.deepcopy(model)  # which draws what the model drew, and may write its own buffers
     for (x, y, *_), data in zip(
         (run.batch, *held_out), ("", " for the validation data"), strict=False
     ):
         out = np.array(x, model.dtype)  # a copy: a layer may work in place
-        for layer, its_twin in zip(model.layers, twin.layers, strict=True):
+        for layer, its_copy in zip(model.layers, copied.layers, strict=True):
             for name, view in layer.buffers().items():
                 if not np.isfinite(view).all():
                     return f"{layer.name}.{name}, {_count(view)} of its numbers"
-            out = its_twin.forward(out, training=not data)
+            out = its_copy.forward(out, training=not data)
             if not checks.scored(out, run.loss.classifies):
                 return f"what {layer.name} returns{data}, {_count(out)} of its numbers"
         masked = checks.masked_answer(out, y) if run.loss.classifies else ""

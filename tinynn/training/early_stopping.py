@@ -29,7 +29,7 @@ class EarlyStopping(Callback):
 
     def __init__(self, monitor: str = "val_loss", patience: int = 3) -> None:
         checks.check_integer("patience", patience)
-        self.monitor = checks.monitored(monitor)
+        self.monitor = checks.metric_name(monitor)
         self.patience = patience
         self._forget()
 
@@ -40,7 +40,7 @@ class EarlyStopping(Callback):
         self.best_buffers: Any = None
         self.waited = 0
 
-    def turn(self, trainer: Run) -> int:
+    def order(self, trainer: Run) -> int:
         return int(self.monitor not in trainer.columns)  # after whoever writes the metric
 
     def on_train_begin(self, trainer: Run) -> None:

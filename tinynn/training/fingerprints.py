@@ -1,6 +1,7 @@
-"""How data and functions are told in texts that stay: a checksum, what another form of it would be.
+"""Fingerprints of data and functions, by which a resumed run knows that they are the same.
 
-Data are compared by their numbers. A function can only be told by its code, and by what it holds.
+Data are compared by their numbers: a checksum. Of a function only its code and what it holds can be
+compared.
 """
 
 from collections.abc import Mapping
@@ -25,18 +26,18 @@ def checksum(*arrays: Array) -> str:
     return digest.hexdigest()
 
 
-def data_told(array: Array) -> dict[str, Any]:
+def data_fingerprint(array: Array) -> dict[str, Any]:
     """Return an array's shape, dtype, and a checksum of both and of its numbers."""
     return {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": checksum(array)}
 
 
-def unlike_data(name: str, theirs: Mapping[str, Any] | None, ours: Array | None) -> list[str]:
+def data_differences(name: str, theirs: Mapping[str, Any] | None, ours: Array | None) -> list[str]:
     """Say in at most one line how an array differs from that of the checkpoint's run."""
     if theirs is None or ours is None:
         return [f"data: {name}: {'none' if theirs is None else 'some'} against "
                 f"{'none' if ours is None else 'some'}"]  # fmt: skip
-    told = data_told(ours)
-    if told == theirs:
+    now = data_fingerprint(ours)
+    if now == theirs:
         return []
     dtype, shape = np.dtype(theirs["dtype"]), tuple(theirs["shape"])
     line = f"data: {name}: {dtype} {shape} against {ours.dtype} {ours.shape}"
@@ -65,18 +66,18 @@ def _other_forms(array: Array, dtype: np.dtype[Any], shape: Any) -> list[tuple[A
     return forms
 
 
-def function_told(function: Any) -> dict[str, Any]:
+def function_fingerprint(function: Any) -> dict[str, Any]:
     """Return a function's name and digests of its code and of what it holds."""
     name = getattr(function, "__name__", type(function).__name__)
-    code, holds = (_digest(repr(_told(function, 6, with_code))) for with_code in (True, False))
+    code, holds = (_digest(repr(_describe(function, 6, with_code))) for with_code in (True, False))
     return {"function": name, "code": code, "holds": holds}
 
 
-def _told(thing: Any, depth: int, with_code: bool) -> Any:
-    """Return what can be told of a value, or of a function and all it holds, in texts that stay."""
+def _describe(thing: Any, depth: int, with_code: bool) -> Any:
+    """Describe a value, or a function and all it holds, in the same texts in each process."""
 
-    def told(part: Any) -> Any:
-        return _told(part, depth - 1, with_code)
+    def describe(part: Any) -> Any:
+        return _describe(part, depth - 1, with_code)
 
     kind = type(thing).__name__
     if thing is None or isinstance(thing, (bool, int, float, str, bytes)):
@@ -86,25 +87,25 @@ def _told(thing: Any, depth: int, with_code: bool) -> Any:
     if not depth:
         return kind
     if isinstance(thing, (list, tuple)):
-        return kind, [told(item) for item in thing]
+        return kind, [describe(item) for item in thing]
     if isinstance(thing, Mapping):
-        return kind, [(str(key), told(item)) for key, item in thing.items()]
+        return kind, [(str(key), describe(item)) for key, item in thing.items()]
     if isinstance(thing, CodeType):
-        return (thing.co_code.hex(), thing.co_names, told(thing.co_consts)) if with_code else ()
+        return (thing.co_code.hex(), thing.co_names, describe(thing.co_consts)) if with_code else ()
     parts: list[Any] = [kind, getattr(thing, "__qualname__", "")]
     for name in ("__code__", "__defaults__", "__kwdefaults__", "__func__", "__self__"):
-        parts.append(told(getattr(thing, name, None)))
+        parts.append(describe(getattr(thing, name, None)))
     for name in ("func", "args", "keywords"):  # of functools.partial
-        parts.append(told(getattr(thing, name, None)))
+        parts.append(describe(getattr(thing, name, None)))
     cells = getattr(thing, "__closure__", None) or ()
     for cell in cells:
         try:
-            parts.append(told(cell.cell_contents))
+            parts.append(describe(cell.cell_contents))
         except ValueError:  # a name that has no value yet
             parts.append("empty")
     if not isinstance(thing, type):
-        parts.append(told(getattr(thing, "__dict__", None)))
-        parts.append(told(vars(type(thing)).get("__call__")))
+        parts.append(describe(getattr(thing, "__dict__", None)))
+        parts.append(describe(vars(type(thing)).get("__call__")))
     return parts
 
 

@@ -26,14 +26,15 @@ from tinynn.model import Sequential
 from tinynn.parameters import Array
 from tinynn.streams import Streams
 from tinynn.training.run import Run, RunningTotals
-from tinynn.training.run_state import HAVE_ARRAYS, STATE, check_run_state, history_of
+from tinynn.training.run_state import STATE, WITH_ARRAYS, check_run_state, history_of
 from tinynn.training.settings import (
+    affecting_callbacks,
     environment,
     schedule_of,
     settings_as_now,
-    taking_part,
-    unlike_settings,
+    settings_differences,
     with_marked_classes,
+    without_watchers,
 )
 
 
@@ -53,8 +54,8 @@ class Restored:
         model, now = run.model, self.model
         model.params, model.buffers = now.params, now.buffers
         model.streams.go_to(**now.streams.state())
-        for layer, twin in zip(model.layers, now.layers, strict=True):
-            layer.trainable = twin.trainable
+        for layer, loaded in zip(model.layers, now.layers, strict=True):
+            layer.trainable = loaded.trainable
         run.optimizer.load_state(self.optimizer)
         for name, value in self.hyperparameters.items():
             setattr(run.optimizer, name, value)
@@ -76,7 +77,7 @@ def restore(run: Run, path: PathLike) -> Restored:
             "resume_from, epochs is the total."
         )
     schedule = schedule_of(run, state["schedule"])
-    _refuse_other_settings(schedule.unlike(state["schedule"]) if schedule else [], path)
+    _refuse_other_settings(schedule.differences(state["schedule"]) if schedule else [], path)
     _restore_callbacks(run, state["callbacks"], path)  # from here on the run changes
     restored = Restored(model, state["optimizer"], state["hyperparameters"])
     restored.put_back(run)
@@ -100,14 +101,14 @@ def _read(run: Run, path: PathLike) -> tuple[Sequential, dict[str, Any]]:
             "version of tinynn wrote it, go on with that."
         )
     try:
-        json.dumps({name: state[name] for name in STATE - HAVE_ARRAYS})
+        json.dumps({name: state[name] for name in STATE - WITH_ARRAYS})
     except TypeError as error:
         raise ModelFormatError(
             f"{path} has an array that is no optimizer's and no callback's."
         ) from error
     if version < MARKED:
         state["settings"] = with_marked_classes(state["settings"], run)
-    return model, state
+    return model, without_watchers(state, run)
 
 
 def _with_names_of_now(state: Any) -> Any:
@@ -123,25 +124,27 @@ def _unlike(run: Run, state: Mapping[str, Any], path: PathLike) -> list[str]:
     """Return a line for each setting of the checkpoint's run that is another in this one."""
     try:
         same_python = state["environment"]["python"] == environment()["python"]
-        return unlike_settings(state["settings"], run, same_python)
+        return settings_differences(state["settings"], run, same_python)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise ModelFormatError(f"{path} holds settings that are unfit: {error!r}") from error
 
 
-def _refuse_other_settings(unlike: list[str], path: PathLike) -> None:
+def _refuse_other_settings(differences: list[str], path: PathLike) -> None:
     """Raise InputError if there is a difference."""
-    if unlike:
+    if differences:
         raise InputError(
-            "\n  ".join([f"{path} comes from a run with other settings (its own first):", *unlike])
+            "\n  ".join(
+                [f"{path} comes from a run with other settings (its own first):", *differences]
+            )
         )
 
 
 def _warn_of_other_conditions(state: Mapping[str, Any], path: PathLike) -> None:
     """Warn, at the line that called fit, of what may change the last bits."""
-    unlike = unequal(state["environment"], environment())
-    if unlike:
-        told = f"{path} was written under other conditions; last bits may differ:"
-        warnings.warn("\n  ".join([told, *unlike]), stacklevel=6)
+    differences = unequal(state["environment"], environment())
+    if differences:
+        message = f"{path} was written under other conditions; last bits may differ:"
+        warnings.warn("\n  ".join([message, *differences]), stacklevel=6)
 
 
 def _complete(run: Run, model: Sequential, state: dict[str, Any], path: PathLike) -> None:
@@ -161,13 +164,13 @@ def _with_gained(run: Run, state: Mapping[str, Any]) -> dict[str, Any]:
     return {**gained, **state["hyperparameters"]}
 
 
-def _restore_callbacks(run: Run, memories: list[Any], path: PathLike) -> None:
-    """Give all callbacks their memories back; if one cannot take it, none is changed."""
-    callbacks = taking_part(run)
+def _restore_callbacks(run: Run, states: list[Any], path: PathLike) -> None:
+    """Give all callbacks their states back; if one cannot take it, none is changed."""
+    callbacks = affecting_callbacks(run)
     before = [copy.deepcopy(callback.state()) for callback in callbacks]
-    for i, (callback, memory) in enumerate(zip(callbacks, memories, strict=True)):
+    for i, (callback, state) in enumerate(zip(callbacks, states, strict=True)):
         try:
-            callback.load_state(memory)
+            callback.load_state(state)
             callback.check(run)
         except Exception as error:
             for changed, old in zip(callbacks[: i + 1], before, strict=False):

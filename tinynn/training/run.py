@@ -18,8 +18,8 @@ from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array, Generator
-from tinynn.training.asked_schedule import AskedSchedule
-from tinynn.training.guessing import Guess
+from tinynn.training.baseline import Baseline
+from tinynn.training.schedule_table import ScheduleTable
 
 # what training writes into each row of the history; callbacks may add metrics of their own
 ALWAYS = {"loss", "learning_rate", "seconds"}
@@ -130,7 +130,7 @@ class Run(Guarded):
         checks.softmax_once(model, loss)
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
         self.seed = checks.check_integer("seed", seed, least=0)
-        self.history, self.totals, self.guess = History(), RunningTotals(), Guess()
+        self.history, self.totals, self.baseline = History(), RunningTotals(), Baseline()
         self.epoch = self.epochs = self.step = 0
         self.weights = list[Array]()  # of samples: one array, or none
         self.batch: tuple[Array, ...] = (np.empty(0), np.empty(0))
@@ -138,10 +138,10 @@ class Run(Guarded):
         self.batch_loss, self.stop, self.resumed = np.nan, False, False
         # for checkpoints, what this run began with, or the one that it goes on with: see resume.py
         self.settings: dict[str, Any] | None = None
-        self.schedule: AskedSchedule | None = None
+        self.schedule: ScheduleTable | None = None
         self.architecture: dict[str, Any] = {}
         self.functions: dict[str, Any] = {}
-        self.loose: dict[str, Any] | None = None
+        self.unsaved: dict[str, Any] | None = None
         self.checkpoint, self.own_files = "", set[str]()  # the last, in words; all, by path
         self.validation: tuple[Array, ...] | None = None
         self.callbacks: list[Callback] = []
@@ -211,7 +211,7 @@ class Callback(Configured):
     def on_train_end(self, trainer: Run) -> None:
         """After the last step, unless an exception ended training."""
 
-    def turn(self, trainer: Run) -> int:
+    def order(self, trainer: Run) -> int:
         """Return its place among callbacks: 0 come first, in the given order, then 1 ..."""
         return 0
 

@@ -16,41 +16,41 @@ from tinynn import checks
 from tinynn.configuration_json import unequal
 from tinynn.errors import InputError
 from tinynn.files.checkpoints import structure
-from tinynn.files.nested import are_numbers, comes_back, is_count
+from tinynn.files.nested import are_numbers, is_count, round_trip
 from tinynn.parameters import Array
-from tinynn.training.asked_schedule import AskedSchedule
 from tinynn.training.run import History, Run, RunningTotals
+from tinynn.training.schedule_table import ScheduleTable
 from tinynn.training.settings import (
     SCHEDULE,
+    affecting_callbacks,
     changed_settings,
     environment,
     functions_of,
-    loose_state,
     numbers_of,
     run_settings,
     schedule_of,
-    taking_part,
+    unsaved_numbers,
 )
 
 STATE = {
     "epoch", "step", "totals", "recent_losses", "grads", "history", "optimizer", "hyperparameters",
     "schedule", "callbacks", "settings", "environment", "model",
 }  # fmt: skip
-HAVE_ARRAYS = {"optimizer", "hyperparameters", "callbacks", "grads"}
+WITH_ARRAYS = {"optimizer", "hyperparameters", "callbacks", "grads"}
 
 
-def begin(run: Run) -> None:
+def note_settings(run: Run) -> None:
     """Note what a run begins with, for its checkpoints; before any callback can change it."""
     run.settings = run_settings(run)
     run.schedule = schedule_of(run, None)
     run.architecture = structure(run.model)
-    run.functions, run.loose = {}, None
+    run.functions, run.unsaved = {}, None
 
 
-def begun(run: Run) -> None:
+def note_optimizer(run: Run) -> None:
     """Note what callbacks have set when training began, and set again when it is resumed."""
     run.functions = functions_of(run.optimizer)
-    run.loose = loose_state(run.optimizer)
+    run.unsaved = unsaved_numbers(run.optimizer)
 
 
 def training_state(run: Run) -> dict[str, Any]:
@@ -74,12 +74,12 @@ def training_state(run: Run) -> dict[str, Any]:
         "optimizer": optimizer.state(),
         "hyperparameters": numbers_of(optimizer),  # as they are now: a callback may set them
         "schedule": run.schedule.record() if run.schedule else None,
-        "callbacks": [_state_of(callback) for callback in taking_part(run)],
+        "callbacks": [_state_of(callback) for callback in affecting_callbacks(run)],
         "settings": run.settings,
         "environment": environment(),
         "model": model.streams.state(),
     }
-    check_run_state(run, comes_back(state, "the training state"), model.params)
+    check_run_state(run, round_trip(state, "the training state"), model.params)
     return state
 
 
@@ -88,7 +88,7 @@ def _state_of(callback: Any) -> dict[str, Any]:
     kind, state = type(callback).__name__, callback.state()
     if type(state) is not dict:
         raise InputError(f"{kind}.state() returned {state!r:.100}; it must return a dictionary.")
-    comes_back(state, f"{kind}.state()")
+    round_trip(state, f"{kind}.state()")
     return state
 
 
@@ -110,16 +110,16 @@ def refuse_what_would_be_lost(run: Run) -> None:
                     f"history.epochs[-1][{name!r}] is {metric!r:.100}: the history holds numbers "
                     "and texts. Keep anything else in the callback's state()."
                 )
-    unlike = unequal(run.architecture, structure(run.model), "model")
-    unlike += changed_settings(run, run.settings or {})
-    if unlike:
-        told = (
+    differences = unequal(run.architecture, structure(run.model), "model")
+    differences += changed_settings(run, run.settings or {})
+    if differences:
+        message = (
             "Settings have changed since training began, and a checkpoint could not keep that (at "
             "the start against now). Of an optimizer numbers are kept, of a callback what its "
             "state() returns; a loss' and a layer's arguments, and functions, have to stay:"
         )
-        raise InputError("\n  ".join([told, *unlike]))
-    if run.loose is not None and loose_state(run.optimizer) != run.loose:
+        raise InputError("\n  ".join([message, *differences]))
+    if run.unsaved is not None and unsaved_numbers(run.optimizer) != run.unsaved:
         kind = type(run.optimizer).__name__
         warnings.warn(
             f"{kind} has numbers of its own that change in training, and no checkpoint keeps them: "
@@ -127,7 +127,7 @@ def refuse_what_would_be_lost(run: Run) -> None:
             "names in `state_names`, or return all that matters in state() and load_state().",
             stacklevel=2,
         )
-        run.loose = None  # it is said once
+        run.unsaved = None  # it is said once
 
 
 def check_run_state(run: Run, state: Mapping[str, Any], params: Array) -> None:
@@ -140,10 +140,10 @@ def check_run_state(run: Run, state: Mapping[str, Any], params: Array) -> None:
     totals.check(run.n_samples, run.batch_size)
     _check_place(state, params)
     history_of(state).check(epochs=state["epoch"] - bool(totals.n_samples))
-    if len(state["callbacks"]) != len(taking_part(run)):
+    if len(state["callbacks"]) != len(affecting_callbacks(run)):
         raise InputError(f"it has {len(state['callbacks'])} callbacks' states")
     scheduled = state["settings"]["optimizer"]["learning_rate"] == SCHEDULE
-    AskedSchedule.check(state["schedule"], scheduled)
+    ScheduleTable.check(state["schedule"], scheduled)
 
 
 def _check_place(state: Mapping[str, Any], params: Array) -> None:

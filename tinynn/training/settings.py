@@ -1,7 +1,7 @@
 """What decides how a training ends: a resumed run compares it with that of the run it goes on with.
 
 Whatever can be compared by what it does, is: data by their numbers, a schedule by the rates that it
-returns. What is told of data and functions stands in fingerprints.py.
+returns. How data and functions are compared stands in fingerprints.py.
 """
 
 import platform
@@ -17,14 +17,23 @@ from tinynn.optimizers import Optimizer
 from tinynn.origin import OWN, marked_name
 from tinynn.parameters import Array
 from tinynn.threads import blas_pools
-from tinynn.training.asked_schedule import AskedSchedule
-from tinynn.training.fingerprints import checksum, data_told, function_told, unlike_data
+from tinynn.training.fingerprints import (
+    checksum,
+    data_differences,
+    data_fingerprint,
+    function_fingerprint,
+)
 from tinynn.training.run import Run
+from tinynn.training.schedule_table import ScheduleTable
 
 SCHEDULE = "a function of t"
 # tinynn's when checkpoints had the user's own classes by their names alone, too: in formats 1 and 2
 AT_FIRST = {"MeanSquaredError", "CrossEntropy", "SoftmaxCrossEntropy", "SGD", "Adam"}
 AT_FIRST |= {"EarlyStopping"}
+ONLY_WATCHES = (
+    "A callback of yours that only watches is not compared: write affects_training = False in its "
+    "class."
+)
 
 
 def run_settings(run: Run) -> dict[str, Any]:
@@ -32,22 +41,23 @@ def run_settings(run: Run) -> dict[str, Any]:
 
     Reads all data once, for a checksum. Raises InputError for a setting that cannot be saved.
     """
-    data = {name: data_told(array) for name, array in _data(run).items()}
+    data = {name: data_fingerprint(array) for name, array in _data(run).items()}
     return {**_descriptions(run), "data": data}
 
 
-def unlike_settings(theirs: dict[str, Any], run: Run, same_python: bool) -> list[str]:
+def settings_differences(theirs: dict[str, Any], run: Run, same_python: bool) -> list[str]:
     """Return a line for each setting of a checkpoint's run that is another in this one.
 
     same_python: whether byte code can be compared.
     """
-    told = settings_as_now(_but_data(theirs), run), _descriptions(run)
-    unlike = unequal(*told) if same_python else unequal(*map(_without_code, told))
+    pair = settings_as_now(_without_data(theirs), run), _descriptions(run)
+    differences = unequal(*pair) if same_python else unequal(*map(_without_code, pair))
     ours = _data(run)
     for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
-        unlike += unlike_data(name, theirs["data"].get(name), ours.get(name))
+        differences += data_differences(name, theirs["data"].get(name), ours.get(name))
+    differences += _hint(differences, *(settings["callbacks"] for settings in pair))
     frozen = "; set layer.trainable as it was when that run began, before you call fit"
-    return [line + frozen if line.startswith("frozen") else line for line in unlike]
+    return [line + frozen if line.startswith("frozen") else line for line in differences]
 
 
 def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
@@ -66,17 +76,25 @@ def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
         now = getattr(run.optimizer, name)
         if callable(now) and now is not function:
             return [f"optimizer.{name}: a function of t against another one"]
-    then, now = _but_data(settings), _descriptions(run)
-    callbacks = taking_part(run)
-    for told in (then, now):
-        told["frozen"] = []  # which layers are trained may change, and checkpoints keep it
-        told["optimizer"] = told["optimizer"]["class"]
-        told["loss"] = _numbers_and_texts(told["loss"])
-        told["callbacks"] = [
+    then, now = _without_data(settings), _descriptions(run)
+    callbacks, described = affecting_callbacks(run), (then["callbacks"], now["callbacks"])
+    for one in (then, now):
+        one["frozen"] = []  # which layers are trained may change, and checkpoints keep it
+        one["optimizer"] = one["optimizer"]["class"]
+        one["loss"] = _numbers_and_texts(one["loss"])
+        one["callbacks"] = [
             description["class"] if callback.state() else _numbers_and_texts(description)
-            for callback, description in zip(callbacks, told["callbacks"], strict=False)
+            for callback, description in zip(callbacks, one["callbacks"], strict=False)
         ]
-    return unequal(then, now)
+    differences = unequal(then, now)
+    return differences + _hint(differences, *described)
+
+
+def _hint(differences: list[str], *described: list[dict[str, Any]]) -> list[str]:
+    """Return a line on callbacks that only watch, if one of the user's own may have changed."""
+    changed = any(line.startswith("callbacks") for line in differences)
+    own = any(one["class"].startswith(OWN) for callbacks in described for one in callbacks)
+    return [ONLY_WATCHES] if changed and own else []
 
 
 def _numbers_and_texts(description: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +111,7 @@ def numbers_of(optimizer: Optimizer) -> dict[str, Any]:
     return {name: value for name, value in optimizer.config().items() if not callable(value)}
 
 
-def loose_state(optimizer: Optimizer) -> dict[str, Any]:
+def unsaved_numbers(optimizer: Optimizer) -> dict[str, Any]:
     """Return the numbers and arrays of an optimizer that no checkpoint keeps, arrays by checksum.
 
     None at all where its class has a `state` of its own, which may keep them.
@@ -108,7 +126,7 @@ def loose_state(optimizer: Optimizer) -> dict[str, Any]:
     }
 
 
-def taking_part(run: Run) -> list[Any]:
+def affecting_callbacks(run: Run) -> list[Any]:
     """Return the callbacks that may change something in training."""
     return [callback for callback in run.callbacks if callback.affects_training]
 
@@ -122,20 +140,20 @@ def _descriptions(run: Run) -> dict[str, Any]:
         "optimizer": optimizer,
         "seed": run.seed,
         "batch_size": run.batch_size,
-        "callbacks": [_description(callback) for callback in taking_part(run)],
+        "callbacks": [_description(callback) for callback in affecting_callbacks(run)],
         "frozen": [layer.name for layer in run.model.layers if not layer.trainable],
     }
 
 
 def settings_as_now(settings: dict[str, Any], run: Run) -> dict[str, Any]:
     """Return a checkpoint's settings with what classes have gained since as arguments."""
-    callbacks = zip(settings["callbacks"], taking_part(run), strict=False)
-    filled = [_filled(told, callback) for told, callback in callbacks]
+    callbacks = zip(settings["callbacks"], affecting_callbacks(run), strict=False)
+    filled = [_with_gained(description, callback) for description, callback in callbacks]
     return {
         "frozen": [],
         **settings,
-        "loss": _filled(settings["loss"], run.loss),
-        "optimizer": _filled(settings["optimizer"], run.optimizer),
+        "loss": _with_gained(settings["loss"], run.loss),
+        "optimizer": _with_gained(settings["optimizer"], run.optimizer),
         "callbacks": [*filled, *settings["callbacks"][len(filled) :]],
     }
 
@@ -146,31 +164,47 @@ def with_marked_classes(settings: Any, run: Run) -> Any:
     One with a name that tinynn had even then is taken for the class of that name in this run.
     """
 
-    def marked(told: dict[str, Any], thing: Configured | None) -> dict[str, Any]:
-        name, kind = told["class"], type(thing)
+    def marked(description: dict[str, Any], thing: Configured | None) -> dict[str, Any]:
+        name, kind = description["class"], type(thing)
         now = marked_name(kind) if kind.__name__ == name else name
-        return {**told, "class": now if name in AT_FIRST else OWN + name}
+        return {**description, "class": now if name in AT_FIRST else OWN + name}
 
     try:
         callbacks = settings["callbacks"]
-        pairs = zip_longest(callbacks, taking_part(run)[: len(callbacks)])
+        pairs = zip_longest(callbacks, affecting_callbacks(run)[: len(callbacks)])
         return {
             **settings,
             "loss": marked(settings["loss"], run.loss),
             "optimizer": marked(settings["optimizer"], run.optimizer),
-            "callbacks": [marked(told, callback) for told, callback in pairs],
+            "callbacks": [marked(description, callback) for description, callback in pairs],
         }
     except (TypeError, KeyError, AttributeError):  # they are none: the comparison says so
         return settings
 
 
-def _filled(told: Any, thing: Configured) -> Any:
+def without_watchers(state: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Return a training state without what it has of callbacks that only watch in this run.
+
+    When it was written their classes did not say so yet.
+    """
+    names = {marked_name(type(callback)) for callback in run.callbacks}
+    names -= {marked_name(type(callback)) for callback in affecting_callbacks(run)}
+    try:
+        pairs = zip(state["settings"]["callbacks"], state["callbacks"], strict=True)
+        kept = [pair for pair in pairs if pair[0]["class"] not in names]
+    except (ValueError, TypeError, KeyError):  # whoever checks the state says so
+        return state
+    settings = {**state["settings"], "callbacks": [description for description, _ in kept]}
+    return {**state, "settings": settings, "callbacks": [own for _, own in kept]}
+
+
+def _with_gained(description: Any, thing: Configured) -> Any:
     kind = type(thing)
-    if not isinstance(told, dict) or told.get("class") != marked_name(kind):
-        return told
-    now = with_defaults(told, kind)
+    if not isinstance(description, dict) or description.get("class") != marked_name(kind):
+        return description
+    now = with_defaults(description, kind)
     now.pop("path", None)
-    return {k: v if k in told else _argument(v, kind.__name__) for k, v in now.items()}
+    return {k: v if k in description else _argument(v, kind.__name__) for k, v in now.items()}
 
 
 def _description(thing: Configured) -> dict[str, Any]:
@@ -182,11 +216,11 @@ def _description(thing: Configured) -> dict[str, Any]:
 
 
 def _argument(value: Any, kind: str) -> Any:
-    """Return what can be told of an argument: of an array a checksum, of an object its class."""
+    """Describe an argument: an array by a checksum, an object by its class."""
     if isinstance(value, np.ndarray) and value.ndim:
-        return data_told(value)
+        return data_fingerprint(value)
     if callable(value):
-        return function_told(value)
+        return function_fingerprint(value)
     if isinstance(value, (list, tuple)):
         return {type(value).__name__: [_argument(item, kind) for item in value]}
     if type(value) is dict and all(type(key) is str for key in value):
@@ -197,11 +231,11 @@ def _argument(value: Any, kind: str) -> Any:
         return {"object": type(value).__name__}
 
 
-def _but_data(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _without_data(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name != "data"}
 
 
-def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> AskedSchedule | None:
+def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> ScheduleTable | None:
     """Ask the schedule of a run that begins, or of one that goes on where `theirs` was recorded."""
     function = run.optimizer.learning_rate
     if not callable(function):
@@ -213,7 +247,7 @@ def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> AskedSchedule | N
     else:
         first = theirs["first"]
         last = theirs["last"] + (run.epochs - theirs["epochs"]) * per_epoch
-    return AskedSchedule(function, first, last, run.epochs)
+    return ScheduleTable(function, first, last, run.epochs)
 
 
 def _without_code(value: Any) -> Any:

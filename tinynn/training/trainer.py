@@ -14,12 +14,12 @@ from tinynn import checks
 from tinynn.batches import minibatches
 from tinynn.files.atomic import PathLike
 from tinynn.parameters import Array
+from tinynn.training.baseline import constant_baseline
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.divergence import all_finite, diverged
-from tinynn.training.guessing import best_guess
 from tinynn.training.resume import Restored, restore
 from tinynn.training.run import Callback, History, Run, RunningTotals
-from tinynn.training.run_state import begin, begun
+from tinynn.training.run_state import note_optimizer, note_settings
 
 
 class Trainer(Run):
@@ -30,7 +30,7 @@ class Trainer(Run):
     Callbacks find here: model, loss, optimizer; epoch, counted from 1, and epochs, the last one;
     step, counted from 1 over all epochs; batch, the arrays (x, y) of this step, and third their
     weights where there are such; batch_loss; totals, of this epoch so far; n_samples, how many an
-    epoch has; guess, what one scores without looking at x; columns; history; resumed; finished;
+    epoch has; baseline, what the best constant answer scores; columns; history; resumed; finished;
     and stop, which ends training after this step when set to True.
 
     >>> from tinynn import SGD, Dense, MeanSquaredError, Sequential
@@ -82,7 +82,7 @@ class Trainer(Run):
             restored.put_back(self)
             restored = None  # its vectors need not live on
         if self.settings is not None:
-            begun(self)
+            note_optimizer(self)
         while not (self.stop or self.finished):
             with np.errstate(all="ignore"):  # each step looks for NaN and infinity by itself
                 self._run_epoch()
@@ -96,12 +96,12 @@ class Trainer(Run):
         """Check what fit is given, and set all to the beginning, or to where a checkpoint was."""
         checks.something_trainable(self.model)
         self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
-        self.guess = best_guess(self.model, self.loss, self.y, *self.weights)
+        self.baseline = constant_baseline(self.model, self.loss, self.y, *self.weights)
         checks.check_integer("epochs", epochs)
         self.batch_size = checks.check_integer("batch_size", batch_size)
         self.n_samples, self.recent_losses = len(self.x), []
         callbacks = checks.instances(callbacks, Callback, "callbacks")
-        self.callbacks = sorted(callbacks, key=lambda callback: callback.turn(self))
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.order(self))
         self.totals, self.epoch, self.stop = RunningTotals(), len(self.history.epochs), False
         self.resumed, self.checkpoint, self.settings = resume_from is not None, "", None
         self.epochs = epochs if self.resumed else self.epoch + epochs
@@ -109,7 +109,7 @@ class Trainer(Run):
             return restore(self, resume_from)
         self.optimizer.refuse_another_model(self.model.params)
         if any(isinstance(callback, Checkpoint) for callback in self.callbacks):
-            begin(self)
+            note_settings(self)
         return None
 
     @np.errstate(all="ignore")  # what is no number is refused in words
@@ -123,14 +123,14 @@ class Trainer(Run):
         Raises InputError for data that do not fit, and where the model gives NaN, or the loss is
         infinite.
         """
-        x, *given = checks.fitting(self.model, self.loss, x, y, sample_weight, "evaluate")
+        x, *targets = checks.fitting_samples(self.model, self.loss, x, y, sample_weight, "evaluate")
         totals = RunningTotals()
         for start in range(0, len(x), 1024):  # in batches: the data may be large
             p = self.model.predict(x[start : start + 1024])
-            batch_y, *weights = (each[start : start + 1024] for each in given)
+            batch_y, *weights = (each[start : start + 1024] for each in targets)
             loss = self._loss_of(p, batch_y, *weights)
             if not np.isfinite(loss):
-                checks.refuse_no_loss(self.model, self.loss, x, given[0], "evaluate")
+                checks.refuse_no_loss(self.model, self.loss, x, targets[0], "evaluate")
             totals.add(loss, p, batch_y, self.loss.classifies)
         return totals.means()
 
@@ -150,7 +150,7 @@ class Trainer(Run):
                 return  # in mid-epoch, which gets no row
         row = {"epoch": self.epoch, **self.totals.means()}
         rows, left = [*self.history.epochs, row], self.epochs - self.epoch
-        checks.better_than_guessing(rows, self.guess, self.step, left)
+        checks.warn_if_worse_than_baseline(rows, self.baseline, self.step, left)
         if self.validation is not None:
             try:
                 row.update({f"val_{k}": v for k, v in self.evaluate(*self.validation).items()})
@@ -185,7 +185,7 @@ class Trainer(Run):
         """
         if not checks.scored(p, self.loss.classifies):
             return np.nan
-        return checks.a_loss(self.loss.forward(p, *y), self.loss)
+        return checks.loss_value(self.loss.forward(p, *y), self.loss)
 
     def _tell(self, event: str) -> None:
         for callback in self.callbacks:

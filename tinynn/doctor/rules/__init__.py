@@ -1,15 +1,16 @@
-"""What can be wrong with a training, and how one sees it: a rule for each.
+"""What can be wrong with a training, and which numbers show it: a rule for each fault.
 
-A rule is a function of the record. Rules stand in the order in which one fault brings about
-another: unscaled images make updates too large, these make units dead, and then the loss stays at
-that of guessing. So the first problem is the cause, and what it explains is printed beneath it.
+A rule is a function of the record. The rules are in the order in which one fault causes another:
+unscaled images make updates too large, large updates make units dead, and then the loss stays at
+that of guessing. So the first problem is the cause, and what it explains is printed below it.
 
-The limits come from measurements: they lie between what healthy and broken trainings on real images
-showed, with room on both sides, because nobody reads warnings that are often wrong. Where a result
-is bad too (nothing is learnt, a class is never predicted), a weaker sign of a cause is enough.
+The limits come from measurements on real images. They lie between the numbers of healthy and of
+broken trainings, with room on both sides, because nobody reads warnings that are often wrong. If
+the result of a training is bad (nothing is learnt, a class is never predicted), a weaker sign of a
+cause is enough.
 
-A further rule: a function in the file of its subject, its place in RULES, and in EXPLAINS what
-follows from it.
+To add a rule, write a function in the file of its subject, and enter it in RULES at its place, and
+in EXPLAINS with the rules whose findings it explains.
 """
 
 from collections.abc import Callable
@@ -38,10 +39,11 @@ RULES: tuple[Callable[[TrainingRecord], Finding], ...] = (
     small_steps, dead_units, vanishing_gradients, imbalance, at_chance, missing_classes, validation,
     never_predicted, overfitting,
 )  # fmt: skip
+# faults that appear during training, and may come from those before it
 LATER = {"large_steps", "small_steps", "dead_units", "vanishing_gradients", "imbalance",
          "at_chance", "missing_classes", "validation", "never_predicted",
          "overfitting"}  # fmt: skip
-EXPLAINS = {
+EXPLAINS = {  # for each rule, the rules whose findings a problem of it explains
     "inputs": LATER | {"signal_propagation"},
     "targets": LATER,
     "shuffling": LATER,

@@ -1,4 +1,4 @@
-"""Whether a training has learnt more than to give one answer, whatever the input is."""
+"""Whether the network has learnt more than to give the same answer for all inputs."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def imbalance(record: TrainingRecord) -> Finding:
 
 
 def _majority_only(record: TrainingRecord, seen: str) -> Finding:
-    """Judge what a network at chance predicts: nearly always the class that most samples have."""
+    """Say whether a network at chance predicts nearly always the class of most samples."""
     major, share = int(np.argmax(record.class_shares)), record.majority_share
     predicted = record.training_counts[1] if record.training_counts else [0]
     row, others = record.epochs[-1], sum(predicted) - predicted[major]
@@ -71,14 +71,14 @@ def at_chance(record: TrainingRecord) -> Finding:
 
 
 def _why_unknown(record: TrainingRecord) -> str:
-    stds = record.guess.stds
+    stds = record.baseline.stds
     if record.majority_share == 1 or (stds.size and not stds.any()):
         return "all targets are equal"
     return "it is not known" if record.epochs else "no epoch has ended"
 
 
 def _compared(record: TrainingRecord) -> str:
-    """Compare the loss with that of guessing; above it, a network may still be right often."""
+    """Compare the loss with that of guessing; if it is higher, give the accuracy too."""
     loss = record.epochs[-1]["loss"]
     guess = "guessing by the classes' shares" if record.classes else "the mean of y"
     accuracy = ""

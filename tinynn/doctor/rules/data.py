@@ -7,7 +7,7 @@ from tinynn.doctor.rules.finding import FINE, NOTE, PROBLEM, UNKNOWN, Finding
 
 
 def inputs(record: TrainingRecord) -> Finding:
-    """Inputs should have a size of about 1 and a mean near 0: initial weights are made for that."""
+    """Inputs should have a size of about 1 and a mean near 0: initial weights suit such inputs."""
     largest = max(step.input_max for step in record.steps)
     std = max(step.input_std for step in record.steps)
     mean = float(np.median([step.input_mean for step in record.steps]))
@@ -37,8 +37,8 @@ def inputs(record: TrainingRecord) -> Finding:
             NOTE if record.has_learnt else PROBLEM,
             "The mean of the inputs is far from 0.",
             seen=f"x has standard deviation {std:.2g} and mean {mean:.4g}",
-            cause="The mean, which all samples share, is many times the differences between them: "
-            "updates that suit the one are far too large, or too small, for the other.",
+            cause="All samples share this mean, which is much larger than the differences between "
+            "them: updates that suit the mean are far too large or too small for the differences.",
             remedy=remedy,
         )
     return Finding(
@@ -62,7 +62,7 @@ def _scale_inputs(record: TrainingRecord) -> str:
 def shuffling(record: TrainingRecord) -> Finding:
     """A batch should hold as many classes as one that is drawn at random."""
     if not record.class_shares or not any(step.labels for step in record.steps):
-        return Finding("shuffling", UNKNOWN, "shuffling: there are no classes to tell it by")
+        return Finding("shuffling", UNKNOWN, "shuffling: not known, because there are no classes")
     found, expected = [], []
     for step in record.steps:
         size = sum(step.labels)

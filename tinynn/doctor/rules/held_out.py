@@ -1,4 +1,4 @@
-"""What a training is worth on validation data, and for each class."""
+"""How good the network is on validation data, and for each class."""
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def _against_guessing(record: TrainingRecord, seen: str) -> Finding:
 
 
 def _of_classes(record: TrainingRecord) -> tuple[bool, bool, bool, str]:
-    """Return whether guessing is known, is beaten, is clearly not beaten, and what it gives."""
+    """Return whether guessing is known, whether the network beats it, or clearly fails; a text."""
     row, counts = record.epochs[-1], record.validation_counts
     labels = counts[0] if counts else [1]
     majority, accuracy = max(labels) / sum(labels), row["val_accuracy"]
@@ -94,19 +94,19 @@ def _of_classes(record: TrainingRecord) -> tuple[bool, bool, bool, str]:
 
 
 def _of_numbers(record: TrainingRecord) -> tuple[bool, bool, bool, str]:
-    """Return the same of numbers."""
-    guess = record.validation_guess.loss
+    """Return the same for targets that are numbers."""
+    guess = record.validation_baseline.loss
     beats = record.epochs[-1]["val_loss"] < guess < np.inf
     fails = record.relative_loss < 0.25 and guess < np.inf and not beats
     return guess < np.inf, beats, fails, f"the mean of y gives {guess:.3g}"
 
 
 def _scaled_differently(record: TrainingRecord) -> tuple[str, str]:
-    """Return which validation data have another scale than in training, and how one sees it."""
+    """Return what of the validation data has another scale than in training, and the numbers."""
     std, there = float(np.median([s.input_std for s in record.steps])), record.validation_input_std
     if std and there is not None and not 0.1 < there / std < 10:
         return "data", f"their standard deviation is {there:.2g}, in training {std:.2g}"
-    training, held_out = record.guess, record.validation_guess
+    training, held_out = record.baseline, record.validation_baseline
     apart = abs(held_out.mean - training.mean) > 10 * max(training.std, held_out.std)
     both = training.std > 0 < held_out.std
     if both and (apart or not 0.1 < held_out.std / training.std < 10):
@@ -182,6 +182,6 @@ def overfitting(record: TrainingRecord) -> Finding:
         f"It overfits from about epoch {best + 1}.",
         seen=f"since then validation loss rose from {losses[best]:.3g} to {losses[-1]:.3g}, while "
         f"training loss fell from {then:.3g} to {now:.3g}",
-        cause="It begins to memorise single samples. That is usual, and no fault.",
+        cause="It begins to memorise single samples. That is usual, and not a fault.",
         remedy="EarlyStopping() keeps the weights of the best epoch. More samples help more.",
     )

@@ -8,7 +8,7 @@ from tinynn.doctor.rules.finding import FINE, PROBLEM, UNKNOWN, Finding
 
 
 def dead_units(record: TrainingRecord) -> Finding:
-    """Healthy networks have some dead units, too; but not most units of a layer."""
+    """Most units of a layer should not be dead; healthy networks have some dead units, too."""
     if not record.dead:
         return Finding("dead_units", UNKNOWN, "dead units: they were not counted")
     shares = {name: dead / count for name, (dead, count) in record.dead.items()}
@@ -29,7 +29,7 @@ def dead_units(record: TrainingRecord) -> Finding:
 
 
 def vanishing_gradients(record: TrainingRecord) -> Finding:
-    """Gradients should reach all layers later, too: the median of the last three recorded steps.
+    """Gradients should reach all layers also later: the median of the last three recorded steps.
 
     If the training is at chance or never predicts a class, a factor of 100 is a problem; if not,
     1,000. A network for numbers that is far better than their mean may have small gradients.

@@ -1,4 +1,4 @@
-"""What can be wrong with initial weights: symmetric or inactive units, signals that change size."""
+"""What can be wrong with initial weights: symmetric or inactive units, vanishing, exploding."""
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def _no_gradient(first: StepStatistics) -> Finding | None:
 
 
 def _large_scores(record: TrainingRecord, top: str) -> Finding | None:
-    """Scores of an untrained classifier that make it sure of its predictions."""
+    """Scores of an untrained classifier so large that its probabilities are near 0 and 1."""
     first = record.steps[0]
     if not record.classes or first.output_std[top] <= 10:
         return None
@@ -109,8 +109,8 @@ def _large_scores(record: TrainingRecord, top: str) -> Finding | None:
         seen=f"at step 1 the scores have standard deviation {first.output_std[top]:.3g}, and the "
         f"loss is {first.loss:.3g}{guessing}",
         cause="The initial weights are too large, as those of randn are: the network starts with "
-        "predictions that it is sure of and that are wrong, and must unlearn them first.",
-        remedy="Dense(units), whose he_normal draws weights that suit the number of inputs.",
+        "wrong predictions of high probability, and must unlearn them first.",
+        remedy="Dense(units): its he_normal draws weights that suit the number of inputs.",
     )
 
 

@@ -4,27 +4,27 @@ from dataclasses import replace
 
 from tinynn.doctor.record import TrainingRecord
 from tinynn.doctor.rules.finding import FINE, NOTE, PROBLEM, UNKNOWN, Finding
-from tinynn.training.guessing import Guess
+from tinynn.training.baseline import Baseline
 
 
 def targets(record: TrainingRecord) -> Finding:
-    """Targets should have a size of about 1: that is what an untrained network predicts.
+    """Targets should have a size of about 1, because an untrained network predicts such numbers.
 
     Other targets are a problem only if the network does not learn them: if its loss does not fall
     to half of that of guessing.
     """
-    guess = record.guess
+    baseline = record.baseline
     if record.classes:
         return Finding("targets", FINE, f"targets are {record.classes} classes")
-    if guess.std == 0 and guess.unscaled and not _constant_is_learnt(record):
+    if baseline.std == 0 and baseline.unscaled and not _constant_is_learnt(record):
         return _constant(record)
-    if not guess.std > 0 or guess.loss == float("inf"):
+    if not baseline.std > 0 or baseline.loss == float("inf"):
         title = "targets: their scale; they are all equal, or it is not known"
         return Finding("targets", UNKNOWN, title)
-    finding = _unscaled(record) or _small(record) or _of_different_scales(guess)
+    finding = _unscaled(record) or _small(record) or _of_different_scales(baseline)
     if finding is None:
-        return Finding("targets", FINE, f"targets have {_size(guess)}")
-    return replace(finding, remedy=_scale_targets(guess))
+        return Finding("targets", FINE, f"targets have {_size(baseline)}")
+    return replace(finding, remedy=_scale_targets(baseline))
 
 
 def _constant_is_learnt(record: TrainingRecord) -> bool:
@@ -36,8 +36,8 @@ def _constant(record: TrainingRecord) -> Finding:
         "targets",
         PROBLEM,
         "The targets are all equal, and not scaled.",
-        seen=f"all rows of y are equal, their mean is {record.guess.mean:.4g}; the loss began at "
-        f"{record.steps[0].loss:.3g}",
+        seen=f"all rows of y are equal, their mean is {record.baseline.mean:.4g}; the loss began "
+        f"at {record.steps[0].loss:.3g}",
         cause="Usually y is the wrong column: if all targets are equal, there is nothing to "
         "learn. And an untrained network predicts numbers of about size 1, far from these "
         "targets.",
@@ -47,7 +47,7 @@ def _constant(record: TrainingRecord) -> Finding:
 
 
 def _unscaled(record: TrainingRecord) -> Finding | None:
-    if not record.guess.unscaled or (record.epochs and record.relative_loss < 0.5):
+    if not record.baseline.unscaled or (record.epochs and record.relative_loss < 0.5):
         return None
     return Finding(
         "targets",
@@ -61,11 +61,11 @@ def _unscaled(record: TrainingRecord) -> Finding | None:
 
 
 def _small(record: TrainingRecord) -> Finding | None:
-    """Targets that differ little, where the network is worse than their mean, here or held out."""
-    guess, ratio, seen = record.guess, record.relative_loss, _seen(record)
-    row, held_out = record.epochs[-1] if record.epochs else {}, record.validation_guess.loss
+    """Targets that differ little, if the network is worse than their mean, or is in validation."""
+    baseline, ratio, seen = record.baseline, record.relative_loss, _seen(record)
+    row, held_out = record.epochs[-1] if record.epochs else {}, record.validation_baseline.loss
     fails = 0.05 < ratio < 0.93 and held_out <= row.get("val_loss", 0.0)
-    if not guess.narrow or not record.has_enough_steps or not (ratio > 2 or fails):
+    if not baseline.narrow or not record.has_enough_steps or not (ratio > 2 or fails):
         return None
     if fails:
         seen += f"; the validation loss is {row['val_loss']:.3g}, the mean of y gives "
@@ -74,7 +74,7 @@ def _small(record: TrainingRecord) -> Finding | None:
         "targets",
         PROBLEM,
         "The targets are very small."
-        if guess.tiny
+        if baseline.tiny
         else "The standard deviation of the targets is small.",
         seen=seen,
         cause="An untrained network predicts numbers of about size 1, and updates change them by "
@@ -82,9 +82,9 @@ def _small(record: TrainingRecord) -> Finding | None:
     )
 
 
-def _of_different_scales(guess: Guess) -> Finding | None:
-    some = guess.stds[guess.stds > 0]
-    if guess.stds.size > 10 or some.max() <= 30 * some.min():
+def _of_different_scales(baseline: Baseline) -> Finding | None:
+    some = baseline.stds[baseline.stds > 0]
+    if baseline.stds.size > 10 or some.max() <= 30 * some.min():
         return None
     return Finding(
         "targets",
@@ -96,21 +96,22 @@ def _of_different_scales(guess: Guess) -> Finding | None:
     )
 
 
-def _size(guess: Guess) -> str:
-    return f"standard deviation {guess.std:.3g} and mean {guess.mean:.3g}"
+def _size(baseline: Baseline) -> str:
+    return f"standard deviation {baseline.std:.3g} and mean {baseline.mean:.3g}"
 
 
 def _seen(record: TrainingRecord) -> str:
     so_far = f"the loss began at {record.steps[0].loss:.3g}"
     if record.epochs:
         so_far = f"the loss is {record.epochs[-1]['loss']:.3g}"
-    guess = record.guess
-    return f"y has {_size(guess)}; {so_far}, the mean of y gives {guess.loss:.3g}"
+    baseline = record.baseline
+    return f"y has {_size(baseline)}; {so_far}, the mean of y gives {baseline.loss:.3g}"
 
 
-def _scale_targets(guess: Guess) -> str:
+def _scale_targets(baseline: Baseline) -> str:
     """Return how targets are scaled; a constant column has a standard deviation of 0."""
-    constant = "" if guess.stds.all() else ", and std = np.where(std, std, 1) for constant columns"
+    constant = ", and std = np.where(std, std, 1) for constant columns"
+    constant = "" if baseline.stds.all() else constant
     return (
         f"With mean, std = y.mean(axis=0), y.std(axis=0) of the training data{constant}: train on "
         "(y - mean) / std, and undo it on predictions, p * std + mean. Scale validation targets "

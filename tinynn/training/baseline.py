@@ -1,6 +1,6 @@
-"""What one scores who never looks at x: the least that a network has to beat.
+"""The baseline: what the best constant answer scores, which a network has to beat.
 
-    classes: always say their shares    numbers: always say their mean
+    classes: always answer their shares    numbers: always answer their mean
 
 What this costs the loss itself tells, so that no loss needs a formula here. C classes.
 """
@@ -18,13 +18,13 @@ MOST = 10_000_000  # numbers of y that are looked at: more would take long, and 
 
 
 @dataclass(frozen=True)
-class Guess:
+class Baseline:
     """The best answer that is the same for all samples, as far as it is known.
 
     loss: what it costs; infinite where it is not known, or where all answers are equal, so that
     there is nothing to beat. answer: as the model would return it, for one sample: probabilities
     or scores (C,), or the mean of the targets. classes: C, or 0 where targets are numbers. stds: of
-    these, the standard deviation of each number of a target. floor: the loss of one who says the
+    these, the standard deviation of each number of a target. floor: the loss of answering the
     targets themselves, which is not 0 where these are soft. weight: the mean of the weights of all
     samples, 1 without; the loss is that of the weighted samples, and so are answer and stds.
     """
@@ -53,9 +53,9 @@ class Guess:
     def unscaled(self) -> bool:
         """Whether targets are numbers much larger than those that a network starts out with.
 
-        >>> Guess(1.0, np.array([0.2]), 0, np.array([1.0])).unscaled
+        >>> Baseline(1.0, np.array([0.2]), 0, np.array([1.0])).unscaled
         False
-        >>> Guess(1e10, np.array([2e5]), 0, np.array([1e5])).unscaled
+        >>> Baseline(1e10, np.array([2e5]), 0, np.array([1e5])).unscaled
         True
         """
         far = 10 * max(self.std, 0.1) if self.std > 0 else 10  # if all are equal, biases get there
@@ -65,7 +65,7 @@ class Guess:
     def scaling(self) -> str:
         """The line that scales such targets; it is longer where a column has a std of 0.
 
-        >>> Guess(1.0, np.zeros(2), 0, np.array([1.0, 0.0])).scaling
+        >>> Baseline(1.0, np.zeros(2), 0, np.array([1.0, 0.0])).scaling
         'std = y.std(axis=0); y = (y - y.mean(axis=0)) / np.where(std, std, 1)'
         """
         if self.stds.all():
@@ -86,23 +86,25 @@ class Guess:
         return bool(np.hypot(self.std, self.mean) < 0.05)
 
 
-def best_guess(model: Sequential, loss: Loss, y: Array, weights: Array | None = None) -> Guess:
-    """Return what guessing costs on the targets y (N, ...), which suit the model and the loss.
+def constant_baseline(
+    model: Sequential, loss: Loss, y: Array, weights: Array | None = None
+) -> Baseline:
+    """Return the baseline on the targets y (N, ...), which suit the model and the loss.
 
     weights: of the samples (N,), if they have any.
 
     >>> from tinynn import Dense, MeanSquaredError
     >>> model = Sequential([Dense(1)], input_shape=(3,))
-    >>> best_guess(model, MeanSquaredError(), np.array([[1.0], [3.0]])).loss  # the variance
+    >>> constant_baseline(model, MeanSquaredError(), np.array([[1.0], [3.0]])).loss  # the variance
     1.0
     """
     shape = model.output_shapes[-1]
     if not loss.classifies and (y.shape[1:] != shape or y.dtype.kind not in "biuf"):
-        return Guess()  # answers of another kind, of a loss of the user's own
+        return Baseline()  # answers of another kind, of a loss of the user's own
     width = int(np.prod(shape, dtype=float))
     weight, counting = (1.0, 1.0) if weights is None else (float(weights.mean(dtype=float)), 1.0)
     if not weight:
-        return Guess()
+        return Baseline()
     if weights is not None and not weights.all():  # a weight of 0: no part in the loss
         counting = np.count_nonzero(weights) / len(weights)
         y, weights = y[weights > 0], weights[weights > 0]
@@ -129,11 +131,11 @@ def best_guess(model: Sequential, loss: Loss, y: Array, weights: Array | None = 
             floor = least if least < np.inf else 0.0
         nothing = known - floor < 1e-6 * known  # to beat: all rows are the same
         loss_known = np.inf if nothing else known
-        return Guess(loss_known, answer, shape[-1], floor=floor, weight=weight)
+        return Baseline(loss_known, answer, shape[-1], floor=floor, weight=weight)
     apart = few - few[0].astype(float)  # small, where all lie far from 0; 0, where all are equal
     mean = _mean(apart, of_few)
     stds = np.sqrt(_mean(np.square(apart - mean), of_few))
-    return Guess(mean_cost(few[0] + mean), few[0] + mean, 0, stds, weight=weight)
+    return Baseline(mean_cost(few[0] + mean), few[0] + mean, 0, stds, weight=weight)
 
 
 def _mean(rows: Array, weights: Array | None) -> Array:
@@ -158,10 +160,10 @@ def cost(
     rows = max(
         100_000 // max(answer[0].size if each else answer.size, 1), 1
     )  # in pieces: the answers are many numbers
-    total, given = 0.0, (y,) if weights is None else (y, weights)
+    total, y_and_weights = 0.0, (y,) if weights is None else (y, weights)
     with np.errstate(all="ignore"):
         for start in range(0, len(y), rows):
-            some = [array[start : start + rows] for array in given]
+            some = [array[start : start + rows] for array in y_and_weights]
             count = len(some[0])
             p = answer[start : start + rows] if each else np.repeat(answer[None], count, axis=0)
             try:

@@ -23,7 +23,7 @@ from tinynn import (
     checks,
     diagnose,
 )
-from tinynn.training.guessing import MOST, Guess, best_guess
+from tinynn.training.baseline import MOST, Baseline, constant_baseline
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 3))
@@ -71,7 +71,7 @@ def model(outputs=1, *last):
 
 def test_for_numbers_the_loss_of_guessing_is_the_mean_of_the_variances_of_the_columns():
     y = np.array([[0.0, 10.0], [2.0, 10.0], [4.0, 16.0]])  # variances 8 / 3 and 8
-    guess = best_guess(model(2), MeanSquaredError(), y)
+    guess = constant_baseline(model(2), MeanSquaredError(), y)
     assert guess.loss == pytest.approx((8 / 3 + 8) / 2)
     assert guess.answer.tolist() == pytest.approx([2, 12])
     assert guess.stds.tolist() == pytest.approx([np.sqrt(8 / 3), np.sqrt(8)])
@@ -80,7 +80,7 @@ def test_for_numbers_the_loss_of_guessing_is_the_mean_of_the_variances_of_the_co
 
 def test_the_loss_of_guessing_is_exact_far_from_0_and_for_tiny_targets():
     for y in (1e9 + SCALED, 1e-6 * SCALED.astype(np.float32)):
-        size = np.sqrt(best_guess(model(), MeanSquaredError(), y).loss)
+        size = np.sqrt(constant_baseline(model(), MeanSquaredError(), y).loss)
         assert size == pytest.approx(y.std(dtype=float), rel=1e-5)
 
 
@@ -89,14 +89,14 @@ def test_the_loss_of_guessing_is_exact_far_from_0_and_for_tiny_targets():
     ("loss", "last"), [(CrossEntropy(), [Softmax]), (SoftmaxCrossEntropy(), [])]
 )
 def test_for_classes_the_loss_of_guessing_is_the_entropy_of_their_shares(labels, loss, last):
-    guess = best_guess(model(2, *[kind() for kind in last]), loss, np.array(labels))
+    guess = constant_baseline(model(2, *[kind() for kind in last]), loss, np.array(labels))
     assert guess.loss == pytest.approx(-0.75 * np.log(0.75) - 0.25 * np.log(0.25))
     assert guess.classes == 2
 
 
 def test_for_soft_rows_the_loss_of_guessing_is_the_entropy_of_their_mean():
     y = np.array([[0.8, 0.2], [0.4, 0.6]])
-    guess = best_guess(model(2, Softmax()), CrossEntropy(), y)
+    guess = constant_baseline(model(2, Softmax()), CrossEntropy(), y)
     assert guess.loss == pytest.approx(-0.6 * np.log(0.6) - 0.4 * np.log(0.4))
 
 
@@ -106,12 +106,12 @@ def test_for_soft_rows_the_loss_of_guessing_is_the_entropy_of_their_mean():
 def test_the_floor_of_soft_rows_is_their_own_entropy_and_of_hard_ones_0(loss, last):
     net = model(2, *[kind() for kind in last])
     y = np.array([[0.9, 0.1], [0.1, 0.9]] * 4)
-    guess = best_guess(net, loss, y)
+    guess = constant_baseline(net, loss, y)
     assert guess.loss == pytest.approx(np.log(2))
     assert guess.floor == pytest.approx(-0.9 * np.log(0.9) - 0.1 * np.log(0.1))
-    assert best_guess(net, loss, np.eye(2)).floor == pytest.approx(0, abs=1e-12)
-    assert best_guess(net, loss, np.array([0, 1])).floor == 0
-    assert best_guess(net, loss, y[::2]).loss == np.inf  # all rows are the same
+    assert constant_baseline(net, loss, np.eye(2)).floor == pytest.approx(0, abs=1e-12)
+    assert constant_baseline(net, loss, np.array([0, 1])).floor == 0
+    assert constant_baseline(net, loss, y[::2]).loss == np.inf  # all rows are the same
 
 
 class Remembers(Loss):
@@ -130,7 +130,7 @@ class Remembers(Loss):
 
 def test_the_state_of_a_loss_stays_as_it_is():
     loss, net, y = Remembers(), model(), RNG.normal(size=(40, 1))
-    best_guess(net, loss, y)
+    constant_baseline(net, loss, y)
     diagnose(net, loss, X[:40], y)
     assert loss.calls == 0
     Trainer(net, loss, SGD(0.01)).fit(X[:40], y, 2, 20, callbacks=[doctor := Doctor()])
@@ -140,16 +140,18 @@ def test_the_state_of_a_loss_stays_as_it_is():
 
 def test_a_class_that_does_not_occur_changes_nothing():
     for loss, last in ((CrossEntropy(), [Softmax()]), (SoftmaxCrossEntropy(), [])):
-        guess = best_guess(model(3, *last), loss, np.array([0, 2]))
+        guess = constant_baseline(model(3, *last), loss, np.array([0, 2]))
         assert guess.loss == pytest.approx(np.log(2))
 
 
 def test_a_loss_of_ones_own_says_itself_what_guessing_costs():
     y = np.array([[0.0], [0.0], [3.0]])  # mean 1
-    assert best_guess(model(), MeanAbsoluteError(), y).loss == pytest.approx(4 / 3)
+    assert constant_baseline(model(), MeanAbsoluteError(), y).loss == pytest.approx(4 / 3)
     labels = np.array([0, 0, 0, 1])
     expected = -0.75 * np.log(0.75) - 50 * 0.25 * np.log(0.25)
-    assert best_guess(model(2, Softmax()), Weighted(), labels).loss == pytest.approx(expected)
+    assert constant_baseline(model(2, Softmax()), Weighted(), labels).loss == pytest.approx(
+        expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,20 +164,22 @@ def test_a_loss_of_ones_own_says_itself_what_guessing_costs():
     ],
 )
 def test_where_the_loss_of_guessing_is_not_known_it_is_infinite(loss, y):
-    guess = best_guess(model(), loss, y)
+    guess = constant_baseline(model(), loss, y)
     assert guess.loss == np.inf
     assert not guess.unscaled
 
 
 def test_one_class_only_leaves_nothing_to_guess():
-    assert best_guess(model(2, Softmax()), CrossEntropy(), np.zeros(5, int)).loss == np.inf
-    assert best_guess(model(2), SoftmaxCrossEntropy(), np.zeros(5, int)).loss == np.inf
+    assert constant_baseline(model(2, Softmax()), CrossEntropy(), np.zeros(5, int)).loss == np.inf
+    assert constant_baseline(model(2), SoftmaxCrossEntropy(), np.zeros(5, int)).loss == np.inf
 
 
 def test_of_large_data_an_evenly_distributed_part_is_taken(monkeypatch):
-    monkeypatch.setattr("tinynn.training.guessing.MOST", 100)
+    monkeypatch.setattr("tinynn.training.baseline.MOST", 100)
     y = np.sort(RNG.normal(size=(1000, 1)), axis=0)
-    assert best_guess(model(), MeanSquaredError(), y).loss == pytest.approx(y.var(), rel=0.05)
+    assert constant_baseline(model(), MeanSquaredError(), y).loss == pytest.approx(
+        y.var(), rel=0.05
+    )
     assert MOST >= 10_000_000  # else some of the usual data
 
 
@@ -251,8 +255,8 @@ def rows(*losses):
     return [{"epoch": i + 1, "loss": loss} for i, loss in enumerate(losses)]
 
 
-NUMBERS = Guess(1.0, np.zeros(1), 0, np.ones(1))
-FAR = Guess(1.0, np.full(1, 50.0), 0, np.ones(1))
+NUMBERS = Baseline(1.0, np.zeros(1), 0, np.ones(1))
+FAR = Baseline(1.0, np.full(1, 50.0), 0, np.ones(1))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +276,7 @@ FAR = Guess(1.0, np.full(1, 50.0), 0, np.ones(1))
         (rows(3.0), NUMBERS, 64, 0, 0),  # nothing is known of the pace
         (rows(3.0), FAR, 64, 0, 1),
         (rows(3.0), FAR, 64, 1, 0),
-        (rows(9.0, 9.0), Guess(), 64, 0, 0),
+        (rows(9.0, 9.0), Baseline(), 64, 0, 0),
     ],
 )
 def test_numbers_are_hopeless_above_twice_the_mean_at_a_pace_too_slow(
@@ -280,7 +284,7 @@ def test_numbers_are_hopeless_above_twice_the_mean_at_a_pace_too_slow(
 ):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        checks.better_than_guessing(history, guess, steps, left)
+        checks.warn_if_worse_than_baseline(history, guess, steps, left)
     assert len(caught) == expected
 
 
@@ -290,8 +294,10 @@ def test_the_limit_for_classes_is_twice_the_loss_of_guessing_among_them(above, e
     for guess in (0.1, np.log(3)):  # also where one class is common
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            known = Guess(guess, np.full(3, 1 / 3), 3)
-            checks.better_than_guessing([{"epoch": 1, "loss": loss, "accuracy": 0.5}], known, 1, 9)
+            known = Baseline(guess, np.full(3, 1 / 3), 3)
+            checks.warn_if_worse_than_baseline(
+                [{"epoch": 1, "loss": loss, "accuracy": 0.5}], known, 1, 9
+            )
         assert ["guessing among 3 classes" in str(w.message) for w in caught] == [True] * expected
 
 

@@ -82,11 +82,11 @@ def without_cache(thing: Any) -> dict[str, Any]:
     state = dict(vars(thing))
     if thing._input_shape is None:  # it is not built: its input shape is not known
         return state
-    seen = next(filter(None, (_after_two_and_three(thing, fill) for fill in FILLS)), None)
-    if seen is None:
+    shapes = next(filter(None, (_after_two_and_three(thing, fill) for fill in FILLS)), None)
+    if shapes is None:
         return state
     at_build = vars(thing).get("_at_build", vars(thing))
-    two, three = seen
+    two, three = shapes
     for name, value in vars(thing).items():
         if two.get(name) == three.get(name):
             continue
@@ -110,7 +110,7 @@ def _after_two_and_three(thing: Any, fill: float) -> list[dict[str, Any]] | None
     None if the layer refuses samples filled with `fill`.
     """
     with _being_copied(thing):
-        twin, seen = copy.deepcopy(thing), []
+        twin, shapes = copy.deepcopy(thing), []
     at_build = vars(thing).get("_at_build", vars(thing))
     dtype = next((view.dtype for view in vars(thing).get("_views", {}).values()), np.float32)
     for size in (2, 3):
@@ -121,8 +121,8 @@ def _after_two_and_three(thing: Any, fill: float) -> list[dict[str, Any]] | None
         except Exception:  # of any kind: a user's own layer, which accepts other numbers only
             return None
         kept = {n: vars(v) if _is_holder(twin, n, v) else v for n, v in vars(twin).items()}
-        seen.append({name: _shapes(value, name not in at_build) for name, value in kept.items()})
-    return seen
+        shapes.append({name: _shapes(value, name not in at_build) for name, value in kept.items()})
+    return shapes
 
 
 def _is_holder(thing: Any, name: str, value: Any) -> bool:

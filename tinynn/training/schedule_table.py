@@ -1,4 +1,4 @@
-"""A learning rate that is a function, for checkpoints: what it says of all steps of a run."""
+"""A learning rate that is a function, for checkpoints: a table of its rates, step by step."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,8 +15,8 @@ from tinynn.training.fingerprints import checksum
 MOST_RATES = 2**20  # steps of a schedule that are compared
 
 
-class AskedSchedule:
-    """What a learning rate that is a function says of the steps that a run can reach.
+class ScheduleTable:
+    """The rates that a function returns for the steps that a run can reach.
 
     It is asked for each of them once, in their order, and for no other. A function that answers
     otherwise when a step comes has a memory, which no checkpoint keeps.
@@ -31,8 +31,8 @@ class AskedSchedule:
         rates = []
         for t in range(first, min(self.last, first + MOST_RATES - 1) + 1):
             try:
-                rates.append(checks.asked_rate(function, t))
-            except ValueError:  # told if the run comes to that step: others may stop it before
+                rates.append(checks.scheduled_rate(function, t))
+            except ValueError:  # raised again if the run comes to that step
                 break
         self.rates: Array = np.array(rates, np.float64)
 
@@ -58,7 +58,7 @@ class AskedSchedule:
         if not fit:
             raise InputError(f"its schedule is {record!r:.100}")
 
-    def unlike(self, theirs: Mapping[str, Any]) -> list[str]:
+    def differences(self, theirs: Mapping[str, Any]) -> list[str]:
         """Say in a line where its rates part from those of a checkpoint's `record`, if they do."""
         before = self.first
         for step, (rate, digest) in theirs["asked"].items():
