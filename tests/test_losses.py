@@ -367,7 +367,7 @@ def test_softmax_cross_entropy_is_right_at_any_finite_scores(z, labels):
 @pytest.mark.parametrize("loss", CLASSIFIERS)
 def test_labels_of_20000_classes_take_no_more_memory_than_the_predictions(loss, method):
     p = np.full((8, 20_000), 1 / 20_000, np.float32)  # 0.64 MB
-    getattr(loss, method)(p, np.arange(8))  # once before, so that only its own room is measured
+    getattr(loss, method)(p, np.arange(8))  # once before, so that only its own memory is measured
     tracemalloc.start()
     getattr(loss, method)(p, np.arange(8))
     _, peak = tracemalloc.get_traced_memory()

@@ -62,7 +62,7 @@ class Table:
         return np.array(rows, object)
 
 
-DOORS = {
+CALLS = {
     "fit x": lambda thing: RUN.fit(thing, Y, 1),
     "fit y": lambda thing: RUN.fit(X, thing, 1),
     "fit y of numbers": lambda thing: LINE.fit(X, thing, 1),
@@ -133,23 +133,23 @@ THINGS = {
 
 
 @pytest.mark.parametrize("thing", THINGS)
-@pytest.mark.parametrize("door", DOORS)
-def test_what_is_not_an_array_is_refused_with_the_line_to_write(door, thing):
-    if (door, thing) == ("prediction_grid y", "nothing"):
+@pytest.mark.parametrize("call", CALLS)
+def test_what_is_not_an_array_is_refused_with_the_line_to_write(call, thing):
+    if (call, thing) == ("prediction_grid y", "nothing"):
         return  # None: nobody knows the classes
     make, said, remedy = THINGS[thing]
     before = MODEL.params.tobytes()
     with pytest.raises(ValueError) as error:
-        DOORS[door](make())
+        CALLS[call](make())
     assert said in str(error.value)
     assert remedy in str(error.value)
     assert MODEL.params.tobytes() == before
 
 
-@pytest.mark.parametrize("door", ["fit x", "accuracy p", "loss p", "softmax", "prediction_grid p"])
-def test_the_traceback_ends_at_the_call(door):
+@pytest.mark.parametrize("call", ["fit x", "accuracy p", "loss p", "softmax", "prediction_grid p"])
+def test_the_traceback_ends_at_the_call(call):
     with pytest.raises(ValueError) as error:
-        DOORS[door](Sparse())
+        CALLS[call](Sparse())
     package = Path(tinynn.__file__).parent
     found = traceback.extract_tb(error.value.__traceback__)
     assert sum(package in Path(frame.filename).parents for frame in found) <= 2
@@ -160,7 +160,7 @@ def test_the_line_to_write_for_validation_data_is_valid_python(thing):
     """`validation x` is a name for readers; Python knows x."""
     make, _, remedy = THINGS[thing]
     with pytest.raises(ValueError) as error:
-        DOORS["fit, validation x"](make())
+        CALLS["fit, validation x"](make())
     said, rest = str(error.value).split("validation x", 1)
     assert (said, "validation" in rest) == ("", False)
     assert remedy in rest

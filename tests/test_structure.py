@@ -193,9 +193,9 @@ def dotted(node):
 
 def test_every_file_has_its_place_in_the_layering():
     places = {path_of(module) for module in [*LAYERING, *DATASETS]}
-    rooms = [PACKAGE, *(PACKAGE / room for room in ("datasets", "files", "training"))]
-    doors = {room / "__init__.py" for room in rooms}
-    assert set(SOURCES) == places | doors
+    folders = [PACKAGE, *(PACKAGE / folder for folder in ("datasets", "files", "training"))]
+    inits = {folder / "__init__.py" for folder in folders}
+    assert set(SOURCES) == places | inits
 
 
 @pytest.mark.parametrize("module", LAYERING)

@@ -116,7 +116,7 @@ def test_a_gradient_of_another_precision_is_brought_to_the_models_by_all_that_lo
     assert diagnose(model, Poisson(), X, COUNTS)
 
 
-DOORS = {
+CALLS = {
     "fit": lambda model, loss, x, y: Trainer(model, loss, SGD()).fit(x, y, 1),
     "validation_data": lambda model, loss, x, y: Trainer(model, loss, SGD()).fit(
         x, PAIRS, 1, validation_data=(x, y)
@@ -128,12 +128,12 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_everywhere_a_loss_of_ones_own_may_say_that_y_does_not_fit(door):
+@pytest.mark.parametrize("call", CALLS)
+def test_everywhere_a_loss_of_ones_own_may_say_that_y_does_not_fit(call):
     model = Sequential([Dense(3)], input_shape=(3,))
     before = model.params.copy()
     with pytest.raises(ValueError, match=r"Pairs expects pairs of positions \(N, 2\), got \(20,\)"):
-        DOORS[door](model, Pairs(), X, CLASSES)
+        CALLS[call](model, Pairs(), X, CLASSES)
     assert np.array_equal(model.params, before)
 
 

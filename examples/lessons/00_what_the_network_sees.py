@@ -148,8 +148,8 @@ figure.savefig(out / "00_what_the_network_sees.png", dpi=100)
 # %% [markdown]
 # ## What this proves
 #
-# `input_gradient` is right: the change that it predicted and the change that two predictions
-# measured agree in all the digits printed. Gradient ascent shows that the network does not see as
+# `input_gradient` is right: the change that it predicts and the change measured with two logits
+# agree in all the digits printed. Gradient ascent shows that the network does not see as
 # we do. An image with a higher trouser logit than any real image is grey noise, with a dark gap
 # where the legs part. The shirt became a coat by changes after which we still see a shirt: the
 # network has learnt what tells ten kinds apart in 6,000 images, not what clothes are. Where it is
