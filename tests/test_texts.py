@@ -15,7 +15,7 @@ NAMES = ["answers.md", "explain_2_2_2.txt"]
 @pytest.fixture
 def compare(tmp_path):
     """Return a function that compares an answer and a page, in a copy of what that needs."""
-    for name in ("conftest.py", "test_error_messages.py", "test_explain.py"):
+    for name in ("conftest.py", "test_error_messages.py", "explain/test_explain.py"):
         shutil.copy(TESTS / name, tmp_path)
     shutil.copytree(TESTS / "rounding", tmp_path / "rounding")
     shutil.copytree(TESTS / "texts", tmp_path / "texts")

@@ -1199,7 +1199,7 @@ def test_an_array_that_does_not_belong_to_the_training_state_is_refused(checkpoi
 
 @pytest.fixture(scope="module")
 def fuzz_files():
-    path = Path(__file__).parents[1] / "benchmarks" / "fuzz_files.py"
+    path = Path(__file__).parents[2] / "benchmarks" / "fuzz_files.py"
     spec = spec_from_file_location("fuzz_files", path)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
