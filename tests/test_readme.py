@@ -1,4 +1,4 @@
-"""Protects the README: its files exist, its programs run, and its messages are today's."""
+"""Protects what a reader sees first: files exist, programs run, figures and texts are today's."""
 
 import doctest
 import re
@@ -8,38 +8,86 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-PROGRAMS = [block for block in BLOCKS if not block.startswith(">>>")]
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "examples").glob("*.md")),
+    ROOT / "benchmarks/README.md",
+]
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
+README = TEXTS[ROOT / "README.md"]
+OWN_LAYER = TEXTS[ROOT / "docs/own_layer.md"]
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda text: text.split("\n")[0])
-def test_programs_run_as_they_stand(program, tmp_path):
+def blocks(text, language):
+    """Return the fenced blocks of a page that are marked with this language, "" for none."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for marked, block in fenced if marked == language]
+
+
+PROGRAMS = {
+    f"{page.name} {n}": block
+    for page, text in TEXTS.items()
+    for n, block in enumerate(blocks(text, "python"))
+    if not block.startswith(">>>")
+}
+
+
+def output_of(program, folder):
+    file = folder / "mine.py"
+    file.write_text(program, encoding="utf-8")
     process = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path,
+        [sys.executable, "-W", "error", file.name],
+        cwd=folder,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
     assert process.returncode == 0, process.stderr
-    assert process.stdout
+    return process.stdout
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_run_as_they_stand(name, tmp_path):
+    assert output_of(PROGRAMS[name], tmp_path)
 
 
 def test_sessions_print_what_they_show():
-    sessions = "\n".join(block for block in BLOCKS if block.startswith(">>>"))
-    test = doctest.DocTestParser().get_doctest(sessions, {}, "README", "README.md", 0)
+    shown = [block for text in TEXTS.values() for block in blocks(text, "python")]
+    sessions = "\n".join(block for block in shown if block.startswith(">>>"))
+    test = doctest.DocTestParser().get_doctest(sessions, {}, "pages", "pages", 0)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
-    assert test.examples
     assert runner.run(test).failed == 0
 
 
 def test_the_loop_by_hand_is_twelve_lines():
-    assert len([line for line in PROGRAMS[0].splitlines() if line]) <= 12
+    assert len([line for line in PROGRAMS["README.md 0"].splitlines() if line]) <= 12
 
 
-def test_pictures_and_files_that_it_names_exist():
-    root = Path(__file__).parents[1]
-    named = re.findall(r'src="([^"]+)"', README) + re.findall(r"\]\(([^)#:]+)\)", README)
-    assert len(named) > 10
-    assert [name for name in named if not (root / name).exists()] == []
+def test_the_report_that_is_shown_is_that_of_the_program(tmp_path):
+    wrong = PROGRAMS["own_layer.md 1"]
+    report = output_of(wrong, tmp_path).splitlines()
+    for page in (README, OWN_LAYER):
+        (shown,) = [block for block in blocks(page, "") if "WRONG" in block]
+        assert [line for line in shown.splitlines() if line not in report] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pictures_and_files_that_it_names_exist(page):
+    text = TEXTS[page]
+    named = re.findall(r'src="([^"]+)"', text) + re.findall(r"\]\(([^)#:]+)\)", text)
+    assert [name for name in named if not (page.parent / name).exists()] == []
+    assert len(named) > 10 or page != ROOT / "README.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_its_commands_name_exist(page):
+    named = re.findall(r"(?<![\w/])(?:tests|examples|benchmarks)/[\w./-]*\w", TEXTS[page])
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_it_is_read_in_two_minutes():
+    assert len(README.splitlines()) <= 120

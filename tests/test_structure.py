@@ -2,16 +2,32 @@
 
 import ast
 import io
+import re
+import sys
 import tokenize
 from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinynn
+from tinynn import (
+    Adam,
+    Callback,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    ReLU,
+    Sequential,
+    Softmax,
+    Trainer,
+)
 
 PACKAGE = Path(tinynn.__file__).parent
+README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+EVIDENCE = (PACKAGE.parent / "docs/evidence.md").read_text(encoding="utf-8")
 LAYERING = [
     "errors",
     "origin",
@@ -270,8 +286,41 @@ def test_the_core_is_read_in_one_sitting():
     lines = {module: code_lines(path_of(module).read_text(encoding="utf-8")) for module in CORE}
     assert sum(lines.values()) <= 735, lines
     assert max(lines.values()) <= 175, lines
-    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
-    assert f"| {sum(lines.values())} lines |" in readme
+    for page in (README, EVIDENCE):
+        assert f"{sum(lines.values())} lines" in page
+
+
+def test_what_one_step_runs_through_is_counted():
+    """All functions that a step of training enters, checks included, counted as they are called."""
+    hidden = [Dense(512), ReLU(), Dense(256), ReLU(), Dense(128), ReLU()]
+    model = Sequential([Flatten(), *hidden, Dense(10), Softmax()], input_shape=(28, 28))
+    x, y, entered = np.ones((64, 28, 28), np.float32), np.arange(64) % 10, set()
+
+    def note(frame, event, argument):
+        if event == "call" and PACKAGE in Path(frame.f_code.co_filename).parents:
+            entered.add(frame.f_code)
+
+    class Count(Callback):
+        affects_training = False
+
+        def on_step_end(self, trainer):
+            sys.setprofile(note if trainer.step == 1 else None)
+
+    try:
+        Trainer(model, CrossEntropy(), Adam()).fit(x, y, 1, 32, callbacks=[Count()])
+    finally:
+        sys.setprofile(None)
+    lines = {}
+    for code in entered:
+        path = Path(code.co_filename)
+        numbers = [number for *_, number in code.co_lines() if number]
+        of_code = numbers_of_code_lines(path.read_text(encoding="utf-8"))
+        own = of_code & {*range(min(numbers), max(numbers) + 1)}
+        lines[path] = lines.get(path, set()) | own
+    count = sum(map(len, lines.values()))
+    for page in (README, EVIDENCE):
+        quoted = re.search(r"functions of (?:about )?(\d+) lines", page)
+        assert float(quoted[1]) == pytest.approx(count, rel=0.1)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
