@@ -1,6 +1,7 @@
 """Protects what a reader sees first: files exist, programs run, figures and texts are today's."""
 
 import doctest
+import os
 import re
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def output_of(program, folder):
     process = subprocess.run(
         [sys.executable, "-W", "error", file.name],
         cwd=folder,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # steady beside other programs
         capture_output=True,
         encoding="utf-8",
         timeout=120,

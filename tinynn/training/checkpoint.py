@@ -1,4 +1,4 @@
-"""When a checkpoint is written, and what is refused before. What it holds stands in resume.py."""
+"""When a checkpoint is written, and what is refused before. run_state.py says what it holds."""
 
 import os
 from pathlib import Path

@@ -9,8 +9,9 @@ broken trainings, with room on both sides, because nobody reads warnings that ar
 the result of a training is bad (nothing is learnt, a class is never predicted), a weaker sign of a
 cause is enough.
 
-To add a rule, write a function in the file of its subject, and enter it in RULES at its place, and
-in EXPLAINS with the rules whose findings it explains.
+To add a rule, write a function in the file of its subject, and enter it in RULES at its place, in
+EXPLAINS with the rules whose findings it explains, and in LATER if it may follow from others. A
+problem explains only findings of rules that stand after its own in RULES.
 """
 
 from collections.abc import Callable
