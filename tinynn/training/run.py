@@ -136,7 +136,7 @@ class Run(Guarded):
         self.batch: tuple[Array, ...] = (np.empty(0), np.empty(0))
         self.recent_losses: list[float] = []  # the last five
         self.batch_loss, self.stop, self.resumed = np.nan, False, False
-        # for checkpoints, what this run began with, or the one that it goes on with: see run_state.py
+        # for checkpoints, what this run (or the one that it continues) began with: run_state.py
         self.settings: dict[str, Any] | None = None
         self.schedule: ScheduleTable | None = None
         self.architecture: dict[str, Any] = {}
