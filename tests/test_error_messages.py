@@ -106,9 +106,9 @@ def test_the_page_has_nothing_that_is_not_tried():
     assert len({row.mistake for row in TABLE}) == len(TABLE)
 
 
-def test_the_readme_states_how_many_there_are():
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    assert f"tests/test_error_messages.py` | pass: {len(TABLE)} answers |" in readme
+def test_the_evidence_states_how_many_there_are():
+    evidence = (Path(__file__).parents[1] / "docs/evidence.md").read_text(encoding="utf-8")
+    assert f"tests/test_error_messages.py` | pass: {len(TABLE)} answers |" in evidence
 
 
 def test_validation_data_that_are_other_samples_on_one_scale_are_taken_without_a_word():
