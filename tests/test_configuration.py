@@ -54,8 +54,8 @@ def test_config_says_which_argument_was_not_kept():
     with pytest.raises(ValueError) as error:
         Forgetful().config()
     assert str(error.value) == (
-        "Forgetful cannot tell its configuration: its constructor takes 'slope' but does not keep "
-        "it. Write self.slope = slope there."
+        "Forgetful has no configuration: its constructor takes 'slope' but does not store it. "
+        "Write self.slope = slope in __init__."
     )
 
 
@@ -222,7 +222,9 @@ def test_two_functions_of_one_name_are_refused_for_a_file():
     other.__name__ = "zeros"
     another = FunctionType(other.__code__, {}, "zeros")
     for value in ([another, other], {"a": other, "b": (another,)}):
-        with pytest.raises(ValueError, match=r"0\.Gain: table: there is another zeros than this"):
+        with pytest.raises(
+            ValueError, match=r"0\.Gain: table: another function is also called zeros"
+        ):
             to_json(value, "0.Gain: table", {})
     table = [{"function": "own.zeros"}, {"function": "zeros"}]
     assert to_json([other, zeros], "0.Gain: table", dict(KNOWN)) == table

@@ -747,7 +747,10 @@ FAILURES = {
         r"0\.Dense gets samples of shape \(2, 2\)",
     ),
     "no layer": (lambda layers: Sequential([*layers, ReLU], (3,)), r"Write ReLU\(\)\."),
-    "no shape": (lambda layers: Sequential(layers, 3), "input_shape is the shape of one sample"),
+    "no shape": (
+        lambda layers: Sequential(layers, 3),
+        "input_shape must be the shape of one sample",
+    ),
     "no precision": (
         lambda layers: Sequential(layers, (3,), dtype=np.float16),
         "dtype must be float32 or float64",

@@ -12,16 +12,16 @@ from tinynn.layers import LAYERS, Layer
 from tinynn.origin import OWN
 from tinynn.parameters import Shape
 
-TINYNNS: dict[str, Any] = {**LAYERS, **INITIALIZERS}  # what files have of tinynn by its name alone
-# these when files had what is the user's own by its name alone, too: in formats 1 and 2
-AT_FIRST = {"Flatten", "Dense", "ReLU", "Softmax", "zeros", "glorot_uniform", "he_normal"}
+TINYNNS: dict[str, Any] = {**LAYERS, **INITIALIZERS}  # tinynn's own, which files name without OWN
+# tinynn's names in files of formats 1 and 2, which did not mark the names of the user's own
+IN_OLD_FORMATS = {"Flatten", "Dense", "ReLU", "Softmax", "zeros", "glorot_uniform", "he_normal"}
 
 
 def layers_to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Return each layer's class and arguments, and whether it is frozen, as JSON's types.
+    """Return each layer's class, its arguments, and whether it is frozen, in JSON's types.
 
-    The user's own classes and functions have OWN before their names. Raises InputError if a layer
-    cannot be described by its class's name and arguments.
+    The names of the user's own classes and functions begin with OWN. Raises InputError if a layer's
+    arguments cannot be written.
 
     >>> from tinynn import Flatten
     >>> layers_to_json([Flatten()])
@@ -40,11 +40,11 @@ def layers_to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
 def layers_from_json(
     entries: Iterable[Mapping[str, Any]], own: Iterable[Callable[..., Any]] = ()
 ) -> list[Layer]:
-    """Return new layers from what `layers_to_json` returned.
+    """Return new layers, made from the entries that `layers_to_json` returns.
 
-    own: the user's own classes and initializers that these layers need. Raises InputError for an
-    own class with the name of a class of tinynn's, if no entry is of the own class and one is of
-    tinynn's: it is not clear which of the two is meant.
+    own: the user's own classes and initializers that these layers need. Raises InputError if one of
+    them has a name of tinynn's, and the entries use only tinynn's class of that name: it is then
+    not clear which of the two is meant.
     """
     entries, known = [*entries], _with_own(own)
     _refuse_unused(entries, known)
@@ -58,7 +58,7 @@ def layers_from_json(
 
 
 def with_gained(entries: Sequence[Any], layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Return a file's entries, and in them the arguments that the layers' classes gained since."""
+    """Return a file's entries, with defaults for arguments that the classes have gained since."""
     known, filled = _with_own(map(type, layers)), []
     for entry, layer in zip_longest(entries, layers[: len(entries)]):
         if layer and entry["layer"] == name_in_files(type(layer), known):
@@ -70,43 +70,43 @@ def with_gained(entries: Sequence[Any], layers: Sequence[Layer]) -> list[dict[st
 
 
 def of_older_format(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the entries of a file of format 1 or 2 with OWN before what is the user's own.
+    """Return the entries of a file of format 1 or 2, with OWN before the names of the user's own.
 
     >>> of_older_format([{"layer": "Dense", "config": {"initializer": {"function": "ones"}}}])
     [{'layer': 'Dense', 'config': {'initializer': {'function': 'own.ones'}}}]
     """
-    return _renamed(entries, lambda name: name if name in AT_FIRST else OWN + name)
+    return _renamed(entries, lambda name: name if name in IN_OLD_FORMATS else OWN + name)
 
 
 def _with_own(own: Iterable[Any]) -> dict[str, Any]:
-    """Return classes and functions by their names in files: tinynn's, and these of the user's."""
+    """Return classes and functions by their names in files: tinynn's, and those in `own`."""
     known = dict(TINYNNS)
     for thing in own:
         if known.setdefault(name_in_files(thing, known), thing) is not thing:
             raise InputError(
-                f"Two of your own have the name {thing.__name__}, so a file could not tell one "
-                "from the other. Give one of them another name."
+                f"Two of your own classes or functions have the name {thing.__name__}, but a file "
+                "holds only their names. Give one of the two another name."
             )
     return known
 
 
 def _refuse_unused(entries: Iterable[Mapping[str, Any]], known: Mapping[str, Any]) -> None:
-    """Refuse what is handed in and has a name of tinynn's, if it is tinynn's that entries use."""
+    """Refuse a class or function of the user's with a name for which entries use tinynn's."""
     used = list[str]()
     _renamed(entries, lambda name: used.append(name) or name)  # type: ignore[func-returns-value]
     for name in used:
         if name in TINYNNS and OWN + name in known and OWN + name not in used:
             raise InputError(
-                f"This is made with tinynn's {name}, not with yours, which layers= has. Leave "
-                f"yours out. If it is yours in a configuration that an older tinynn made, write "
-                f"{OWN + name!r} there."
+                f"The configuration names tinynn's {name}, but layers= has your own {name}. Leave "
+                "yours out. If an older tinynn made the configuration and yours is meant, write "
+                f"{OWN + name!r} in the configuration."
             )
 
 
 def _renamed(
     entries: Iterable[Mapping[str, Any]], rename: Callable[[str], str]
 ) -> list[dict[str, Any]]:
-    """Return entries with another name for each class and function in them."""
+    """Return entries in which `rename` has replaced the name of each class and function."""
 
     def within(value: Any) -> Any:
         if isinstance(value, list):
@@ -128,9 +128,9 @@ def _renamed(
 
 
 def table_of(layers: Sequence[Layer], input_shape: Shape, output_shapes: Iterable[Shape]) -> str:
-    """Return a table: each layer, the shape of a sample after it, its parameters and buffers.
+    """Return a table with a line for each layer: its output shape, its parameters and buffers.
 
-    The column of buffers is there only if a layer has any.
+    There is a column of buffers only if a layer has any.
     """
     width = max(14, *(len(layer.name) for layer in layers)) + 2
     sizes = [

@@ -1,7 +1,7 @@
-"""What a thing was made with: layers, losses, optimizers and callbacks can all tell.
+"""The configuration of layers, losses, optimizers and callbacks: their constructor's arguments.
 
-A constructor keeps its arguments unchanged under their own names; that is the whole trick. It makes
-a layer rebuildable from a file, and lets a resumed run compare itself with the one it goes on with.
+A constructor stores its arguments unchanged under their own names; `config()` returns them. So a
+layer can be rebuilt from a file, and a resumed run can be compared with that of its checkpoint.
 """
 
 import copy
@@ -18,7 +18,7 @@ from tinynn.errors import InputError
 
 
 class Guarded:
-    """Something that refuses, when set, what looks like an attribute of it and is not.
+    """A base class that refuses to set attributes with misspelled names or other libraries' names.
 
     >>> class Clip(Guarded):
     ...     limit = 1.0
@@ -28,10 +28,10 @@ class Guarded:
     tinynn.errors.InputError: tinynn reads no limt of Clip. Did you mean limit?
     """
 
-    _fixed: frozenset[str] = frozenset()  # attributes that may no longer be set
+    _fixed: frozenset[str] = frozenset()  # names of attributes that can no longer be set
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self.__dict__ or name in self._fixed:  # else nothing is to be asked
+        if name not in self.__dict__ or name in self._fixed:  # an attribute that exists may be set
             error = checks.assignable(self, name, value)
             if error:
                 raise error
@@ -44,18 +44,18 @@ class Guarded:
         super().__delattr__(name)
 
     def __getattr__(self, name: str) -> Any:
-        """Say what is meant, or missing; called for what is not there.
+        """Raise AttributeError with a hint. Python calls this for an attribute that does not exist.
 
-        A class behind this one, as in `class Mine(Callback, Delegate)`, is asked first.
+        The `__getattr__` of a later base class comes first, as in `class Mine(Callback, Delegate)`.
         """
-        behind = getattr(super(), "__getattr__", None)
-        if behind and not name.startswith("__"):  # Python's own questions, in copying for instance
-            return behind(name)
+        inherited = getattr(super(), "__getattr__", None)
+        if inherited and not name.startswith("__"):  # Python looks such names up, as in copying
+            return inherited(name)
         return checks.absent(self, name)
 
 
 class Configured(Guarded):
-    """Something that can tell its constructor's arguments.
+    """A base class whose `config()` returns the constructor's arguments.
 
     >>> class Leaky(Configured):
     ...     def __init__(self, slope=0.1):
@@ -67,17 +67,17 @@ class Configured(Guarded):
     """
 
     def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments by name: `type(a)(**a.config())` is another a.
+        """Return the constructor's arguments by name: `type(a)(**a.config())` is an equal object.
 
-        Raises InputError if the constructor did not keep one.
+        Raises InputError if the constructor did not store one of them.
         """
         kind: Any = type(self)
         names = arguments(kind)
         for name in names:
             if not hasattr(self, name):
                 raise InputError(
-                    f"{type(self).__name__} cannot tell its configuration: its constructor takes "
-                    f"{name!r} but does not keep it. Write self.{name} = {name} there."
+                    f"{type(self).__name__} has no configuration: its constructor takes {name!r} "
+                    f"but does not store it. Write self.{name} = {name} in __init__."
                 )
         return {name: getattr(self, name) for name in names}
 
@@ -88,14 +88,16 @@ class Configured(Guarded):
 
 @cache
 def arguments(kind: type) -> tuple[str, ...]:
-    """Return the names of what a class's constructor takes."""
+    """Return the names of the arguments of a class's constructor."""
     from inspect import signature
 
     return tuple(signature(kind).parameters)
 
 
 def with_defaults(config: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    """Return what a file says of a thing, with what its class takes by now and did not then.
+    """Return a configuration from a file, with the defaults of arguments that it lacks.
+
+    It lacks those that the class has gained since.
 
     >>> class Leaky(Configured):
     ...     def __init__(self, slope=0.1, bias=0.0):
@@ -114,10 +116,10 @@ def with_defaults(config: Mapping[str, Any], kind: type) -> dict[str, Any]:
 
 
 def refuse_not_rebuildable(thing: Configured, where: str) -> None:
-    """Raise InputError, with `where` in it, if its `config()` in a file would make another thing.
+    """Raise InputError, with `where` in it, if a file could not rebuild an equal object.
 
-    So it is of a constructor that cannot be called by names, or that keeps an argument changed;
-    and of arguments that are more than a file holds.
+    Reasons: its constructor cannot be called with arguments by name, or stores one changed; or an
+    argument cannot be written to a file.
 
     >>> class Grow(Configured):
     ...     def __init__(self, by):
@@ -125,9 +127,8 @@ def refuse_not_rebuildable(thing: Configured, where: str) -> None:
     >>> refuse_not_rebuildable(Grow(3), "0.Grow")
     Traceback (most recent call last):
         ...
-    tinynn.errors.InputError: 0.Grow keeps another by than it is given, so a file would make
-        another of it: by: 6
-        against 12. Write self.by = by there, and give what is made of it another name.
+    tinynn.errors.InputError: 0.Grow stores a changed by, so a file would build another layer: by: 6
+        against 12. Write self.by = by in __init__, and store the changed value under another name.
     """
     _refuse_nameless(type(thing), where)
     config = thing.config()
@@ -140,40 +141,40 @@ def refuse_not_rebuildable(thing: Configured, where: str) -> None:
         rebuilt = kind(**copy.deepcopy(config)).config()
     except Exception as error:  # of any kind: a constructor of the user's own
         raise InputError(
-            f"{where} cannot be built again from the arguments that it keeps: {error!r}. Does its "
-            "constructor keep them as they are given?"
+            f"{where} cannot be built again from the arguments that it stores: {error!r}. Does its "
+            "constructor store them unchanged?"
         ) from error
     for name, value in rebuilt.items():
         differences = unequal(kept[name], to_json(value, f"{where}: {name}"), name)
         if differences:
             raise InputError(
-                f"{where} keeps another {name} than it is given, so a file would make another of "
-                f"it: {differences[0]}. Write self.{name} = {name} there, and give what is made of "
-                "it another name."
+                f"{where} stores a changed {name}, so a file would build another layer: "
+                f"{differences[0]}. Write self.{name} = {name} in __init__, and store the changed "
+                "value under another name."
             )
 
 
 def _refuse_nameless(kind: type, where: str) -> None:
-    """Refuse a constructor that a file, which has arguments by their names, could not call."""
+    """Refuse a constructor that cannot be called with all arguments by name, as files do."""
     from inspect import Parameter, signature
 
-    rest = {
+    remedies = {
         Parameter.VAR_POSITIONAL: "Take one list: def __init__(self, {name}).",
         Parameter.VAR_KEYWORD: "Name each, or take one dictionary: def __init__(self, {name}).",
         Parameter.POSITIONAL_ONLY: "Leave out the / in its def __init__.",
     }
     for name, parameter in signature(kind).parameters.items():
-        if parameter.kind in rest:
-            last = parameter.kind is Parameter.POSITIONAL_ONLY
-            shown = f"{name} by its place alone" if last else str(parameter)
+        if parameter.kind in remedies:
+            by_place = parameter.kind is Parameter.POSITIONAL_ONLY
+            shown = f"{name} by position only" if by_place else str(parameter)
             raise InputError(
                 f"{where}: its constructor takes {shown}, but a file gives each argument by its "
-                f"name. {rest[parameter.kind].format(name=name)}"
+                f"name. {remedies[parameter.kind].format(name=name)}"
             )
 
 
 def _refuse_more_than_values(value: Any, where: str) -> None:
-    """Refuse methods of objects, and arrays that lie scattered in memory; also in lists."""
+    """Refuse methods of objects, and arrays with gaps in memory; also within lists."""
     if isinstance(value, dict):
         value = [*value, *value.values()]
     if isinstance(value, (list, tuple)):
@@ -182,11 +183,11 @@ def _refuse_more_than_values(value: Any, where: str) -> None:
     owner = getattr(value, "__self__", None) if callable(value) else None
     if owner is not None and not isinstance(owner, (type, ModuleType)):
         raise InputError(
-            f"{where}: {value.__name__} is a method of an object, {owner!r:.60}, and a file has "
-            "functions by their names alone. Give it a function: def f(...)."
+            f"{where}: {value.__name__} is a method of an object, {owner!r:.60}, but a file holds "
+            "only the name of a function. Pass a function instead: def f(...)."
         )
     if isinstance(value, np.ndarray) and not (value.flags.c_contiguous or value.flags.f_contiguous):
         raise InputError(
-            f"{where}: this array is a part of another, with gaps in memory that a file has not, "
-            "and products with it may round otherwise. Give it np.ascontiguousarray(...)."
+            f"{where}: this array is a part of another, with gaps in memory. A file keeps no gaps, "
+            "and products without them may round differently. Pass np.ascontiguousarray(...)."
         )

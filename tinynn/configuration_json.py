@@ -1,9 +1,9 @@
-"""A constructor's arguments in JSON's types, for a file: to there, back, and compared.
+"""A constructor's arguments as JSON: written, read, and compared.
 
     (0, 1)  ->  {"tuple": [0, 1]}  ->  (0, 1)
 
-Functions and classes go by their names. What a training has come to is written by files/nested.py
-instead: there arrays stand beside the text, and each number keeps its type.
+Functions and classes are written as their names. files/nested.py writes the state of a training:
+it keeps arrays beside the text, and each number with its type.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ import numpy as np
 from tinynn.errors import InputError
 from tinynn.origin import OWN
 
-# What JSON has not is written as a dictionary with these keys, and read as what it was.
+# A value of a type that JSON lacks is written as a dictionary with one of these sets of keys.
 PLAIN = (bool, int, float, str, type(None), dict, list, tuple, np.ndarray)
 ARRAY = {"array", "dtype", "shape"}
 CODES = ({"function"}, {"tuple"}, {"dictionary"}, ARRAY, {*ARRAY, "order"})
@@ -24,10 +24,11 @@ CODES = ({"function"}, {"tuple"}, {"dictionary"}, ARRAY, {*ARRAY, "order"})
 def to_json(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
     """Return `value` in JSON's types, from which `from_json` makes it again.
 
-    known: for a file, all classes and functions by their names in it, see `name_in_files`; those in
-    `value` are added. What would come back as something else is refused then: a second function of
-    one name, an enum, a dictionary or a list of a kind of its own. Without, for a comparison, these
-    count as what they are made of. Raises InputError if there is no way, with `where` in it.
+    known: for a file, all classes and functions by their names in it (see `name_in_files`); those
+    in `value` are added. Values that would come back changed are then refused: a second function of
+    one name, an enum, an instance of a subclass of dict or list. Without `known`, for a comparison,
+    enums count as their values, and such instances as plain dictionaries and lists.
+    Raises InputError, with `where` in it, if `value` cannot be written.
 
     >>> to_json({"units": np.int64(3), "initializer": np.zeros, "range": (0, 1)}, "0.Dense")
     {'units': 3, 'initializer': {'function': 'zeros'}, 'range': {'tuple': [0, 1]}}
@@ -52,13 +53,13 @@ def to_json(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
     if isinstance(value, np.ndarray) and _is_simple(value.dtype):
         coded = {"array": value.tolist(), "dtype": value.dtype.str, "shape": list(value.shape)}
         columns = value.flags.f_contiguous and not value.flags.c_contiguous
-        return {**coded, "order": "F"} if columns else coded  # products may round by the order
+        return {**coded, "order": "F"} if columns else coded  # rounding may depend on the order
     if callable(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
         name = value.__name__ if known is None else name_in_files(value, known)
         if known is not None and known.setdefault(name, value) != value:
             raise InputError(
-                f"{where}: there is another {value.__name__} than this, and a file has functions "
-                "by their names alone. Give it another name."
+                f"{where}: another function is also called {value.__name__}, but a file holds only "
+                "the names of functions. Give one of the two another name."
             )
         return {"function": name}
     if isinstance(value, PLAIN) and not isinstance(value, np.ndarray):
@@ -71,36 +72,36 @@ def _is_coded(value: Any) -> bool:
 
 
 def _is_simple(dtype: np.dtype[Any]) -> bool:
-    """Whether an array of these numbers is exactly what its list is."""
+    """Whether a list can hold the numbers of an array of this dtype exactly."""
     return dtype.kind in "biuf" and dtype.itemsize <= 8
 
 
 def _unwritable(value: Any, where: str) -> InputError:
-    kind, plainer = type(value), ""
+    kind, writable = type(value), ""
     if isinstance(value, (set, frozenset)):
-        plainer = "A list, or a tuple, can be."
+        writable = "A list, or a tuple, can be."
     elif isinstance(value, Enum):
-        plainer = f"Its value can be: {value.value!r}."
+        writable = f"Its value can be: {value.value!r}."
     elif isinstance(value, (dict, list, tuple, int, float, str)):
         like = next(base for base in kind.__mro__ if base.__module__ == "builtins")
-        plainer = f"It is a {kind.__name__}; a {like.__name__} can be: {like.__name__}(...)."
+        writable = f"It is a {kind.__name__}; a {like.__name__} can be: {like.__name__}(...)."
     elif isinstance(value, bytes):
-        plainer = "A text can be."
+        writable = "A text can be."
     elif isinstance(value, (np.ndarray, np.generic)):
-        plainer = "An array of float64, or of whole numbers, can be."
+        writable = "An array of float64, or of whole numbers, can be."
     elif kind.__module__.startswith("numpy.random"):
-        plainer = "A seed can be; and a layer draws from the model's numbers by self.stream()."
+        writable = "A seed can be; and a layer draws from the model's numbers by self.stream()."
     elif callable(value):
-        plainer = "A function with a name can be: def f(...)."
+        writable = "A function with a name can be: def f(...)."
     return InputError(
-        f"{where}: {value!r} cannot be written to a file. {plainer or 'Its parts can be.'} Give "
+        f"{where}: {value!r} cannot be written to a file. {writable or 'Its parts can be.'} Give "
         "constructors only numbers, texts, lists, tuples, dictionaries, arrays, and functions "
         "that have a name."
     )
 
 
 def from_json(value: Any, known: Mapping[str, Any]) -> Any:
-    """Undo `to_json`: functions are found by their names in `known`.
+    """Undo `to_json`. known: classes and functions by their names in files.
 
     >>> from_json({"range": {"tuple": [0, 1]}, "start": {"function": "zeros"}}, {"zeros": np.zeros})
     {'range': (0, 1), 'start': <built-in function zeros>}
@@ -108,8 +109,8 @@ def from_json(value: Any, known: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [from_json(item, known) for item in value]
     if not _is_coded(value):
-        plainly = isinstance(value, dict)
-        return {k: from_json(item, known) for k, item in value.items()} if plainly else value
+        is_dict = isinstance(value, dict)
+        return {k: from_json(item, known) for k, item in value.items()} if is_dict else value
     if "function" in value:
         return lookup(value["function"], known)
     if "tuple" in value:
@@ -118,15 +119,16 @@ def from_json(value: Any, known: Mapping[str, Any]) -> Any:
         return {from_json(k, known): from_json(item, known) for k, item in value["dictionary"]}
     dtype = np.dtype(str(value["dtype"]))
     if not _is_simple(dtype):
-        raise InputError(f"An array of {dtype} is none that a configuration has.")
+        raise InputError(f"The configuration has an array of {dtype}; only numbers are possible.")
     array = np.array(value["array"], dtype).reshape(value["shape"])
     return np.asarray(array, order=value.get("order"))
 
 
 def name_in_files(thing: Any, known: Mapping[str, Any]) -> str:
-    """Return what a file calls a class or function: tinynn's by its name, the user's with OWN.
+    """Return the name of a class or function in files. That of the user's own begins with OWN.
 
-    So neither is ever taken for the other. known: tinynn's by their names, and maybe others.
+    So tinynn's classes and the user's cannot be confused. known: tinynn's classes and functions by
+    name; it may have others too.
 
     >>> name_in_files(np.zeros, {"zeros": np.zeros}), name_in_files(np.ones, {})
     ('zeros', 'own.ones')
@@ -136,34 +138,34 @@ def name_in_files(thing: Any, known: Mapping[str, Any]) -> str:
 
 
 def lookup(name: str, known: Mapping[str, Any]) -> Any:
-    """Return the class or function of a name in a file; the InputError otherwise asks for it.
+    """Return the class or function that a file names. InputError, with the remedy, if unknown.
 
-    A name without OWN that tinynn does not have is the user's own, too: a configuration that an
-    older version has made.
+    A name without OWN that tinynn does not have also means the user's own: older versions of tinynn
+    wrote it so.
     """
     own = OWN + name.removeprefix(OWN)
     if name in known or own in known:
         return known[name] if name in known else known[own]
     plain = name.removeprefix(OWN)
     if plain in known:
-        whose = "which is yours, and not tinynn's. Pass it in"
+        whose = "which is your own, not tinynn's. Pass it in"
     elif name == own:
-        whose = "which is yours. Pass it in"
+        whose = "which is your own. Pass it in"
     else:
-        whose = "which tinynn does not have. If it is yours, pass it in"
+        whose = "which tinynn does not have. If it is your own, pass it in"
     raise InputError(f"The configuration names {plain!r}, {whose}: layers=[{plain}].")
 
 
 def unequal(ours: Any, theirs: Any, where: str = "") -> list[str]:
-    """List where two plain values differ, a line each.
+    """Return a line for each difference between two values in JSON's types.
 
     >>> unequal({"units": 3, "seed": 0}, {"units": 4, "seed": 0})
     ['units: 3 against 4']
     """
     code, other = (_is_coded(value) and {*value} for value in (ours, theirs))
-    both = code and other and "array" in code & other
-    if (code != other and not both) or code == {"tuple"}:
-        ours, theirs = _as_once(ours), _as_once(theirs)
+    both_arrays = code and other and "array" in code & other
+    if (code != other and not both_arrays) or code == {"tuple"}:
+        ours, theirs = _as_older_versions(ours), _as_older_versions(theirs)
     if isinstance(ours, dict) and isinstance(theirs, dict):
         names = [*ours, *(name for name in theirs if name not in ours)]
         pairs = [(f"{where}.{n}" if where else n, ours.get(n), theirs.get(n)) for n in names]
@@ -176,8 +178,8 @@ def unequal(ours: Any, theirs: Any, where: str = "") -> list[str]:
     return [line for name, a, b in pairs for line in unequal(a, b, name)]
 
 
-def _as_once(value: Any) -> Any:
-    """Return what versions before wrote for this: lists of tuples and arrays, texts for keys."""
+def _as_older_versions(value: Any) -> Any:
+    """Return a value as older versions wrote it: tuples and arrays as lists, keys as texts."""
     if not _is_coded(value):
         return value
     if "dictionary" in value:

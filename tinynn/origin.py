@@ -1,20 +1,20 @@
-"""Whose a class or a function is: tinynn's, or the user's own.
+"""Whether a class or a function is tinynn's, or the user's own.
 
-What is the user's own may do anything, so it is looked at more closely; and it may have a name that
-tinynn has too, or will have.
+The user's own code may do anything, so it is checked more closely. It may also have a name that
+tinynn has, or will have in a later version.
 """
 
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-OWN = "own."  # stands in files before the names of what is the user's own
+OWN = "own."  # in files, before the names of the user's own classes and functions
 
 
 def is_own(thing: Any) -> bool:
     """Whether a class, a function or a method is the user's own, not one of tinynn's.
 
-    Of a function its code decides, as a decorator may give it the name of another's module.
+    For a function, the file of its code decides: a decorator may change the name of its module.
 
     >>> from tinynn import Dense, he_normal
     >>> is_own(Dense), is_own(he_normal), is_own(Dense.forward), is_own(print)
@@ -33,7 +33,7 @@ def is_in_package(filename: str) -> bool:
 
 
 def marked_name(kind: type) -> str:
-    """Return the name of a class, and before it OWN if it is the user's own.
+    """Return the name of a class, with OWN before it if the class is the user's own.
 
     >>> class Dense(dict): ...
     >>> Dense.__module__ = "my_layers"

@@ -101,7 +101,7 @@ CALLS = {
 THINGS = {
     "masked": (
         lambda: np.ma.array(X, mask=np.arange(24).reshape(12, 2) < 3),
-        "is a masked array, 3 of whose 24",
+        "is a masked array: 3 of its 24",
         "filled(",
     ),
     "masked rows": (
@@ -125,10 +125,10 @@ THINGS = {
     "ragged": (lambda: [[1, 2]] * 11 + [[1]], "differ in shape ((2,) at 0, (1,) at 11)", ""),
     "table of texts": (
         lambda: Table("cat"),
-        "not all are numbers: column 'name'",
+        "columns that are not numbers: 'name'",
         ".drop(columns=",
     ),
-    "table of kinds": (lambda: Table(True), "numbers of several kinds", ".astype(float)"),
+    "table of kinds": (lambda: Table(True), "numbers of several types", ".astype(float)"),
 }
 
 
@@ -176,7 +176,7 @@ def test_of_many_bytes_a_few_are_shown():
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), MeanSquaredError()])
 def test_masked_predictions_are_refused_by_losses_and_matrices_too(loss):
-    with pytest.raises(ValueError, match="p is a masked array, 1 of whose 36"):
+    with pytest.raises(ValueError, match="p is a masked array: 1 of its 36"):
         loss.forward(np.ma.masked_equal(P, P.max()), one_hot(Y, 3))
 
 
@@ -200,9 +200,15 @@ def test_what_becomes_an_array_with_nothing_lost_passes():
 @pytest.mark.parametrize(
     ("x", "said"),
     [
-        (np.array([[1.0, "7"]] * 12, object), "The first that is none is '7', at (0, 1)"),
-        (np.array([[1.0, None]] * 12, object), "The first that is none is None, at (0, 1)"),
-        (X.astype(object), "All of them are numbers: write .astype(float)"),
+        (
+            np.array([[1.0, "7"]] * 12, object),
+            "The first entry that is not a number is '7', at (0, 1)",
+        ),
+        (
+            np.array([[1.0, None]] * 12, object),
+            "The first entry that is not a number is None, at (0, 1)",
+        ),
+        (X.astype(object), "All entries are numbers: write .astype(float)"),
         (np.zeros(12, [("a", "f4"), ("b", "f4")]), "np.column_stack("),
         (np.array([*X, None], object)[:12], "write np.stack("),
     ],
@@ -214,7 +220,7 @@ def test_each_kind_of_array_without_numbers_gets_a_message_of_its_own(x, said):
 
 
 def test_labels_that_cannot_be_sorted_are_refused_by_stratified_split():
-    with pytest.raises(ValueError, match=r"The first that is none is 'b', at 1"):
+    with pytest.raises(ValueError, match=r"The first entry that is not a number is 'b', at 1"):
         stratified_split(np.array([1, "b", 2], object), 1, RNG)
     with pytest.raises(ValueError, match="that of sample 2 is NaN"):
         stratified_split([0.0, 1.0, np.nan], 1, RNG)

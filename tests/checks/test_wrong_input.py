@@ -48,9 +48,9 @@ REFUSED = {
     "strings": ({"x": np.full((20, 3, 2), "a")}, "expects numbers, got an array of <U1"),
     "objects": ({"x": np.full((20, 3, 2), None)}, "expects numbers, got an array of object"),
     "complex": ({"x": X + 0j}, "expects numbers, got an array of complex"),
-    "no samples": ({"x": X[:0], "y": Y[:0]}, "1 or more; their shapes are"),
-    "one number": ({"x": np.float32(1), "y": np.float32(1)}, "1 or more; their shapes are"),
-    "lengths": ({"x": X[:19]}, r"as many samples as each other.*\(19, 3, 2\) and \(20,\)"),
+    "no samples": ({"x": X[:0], "y": Y[:0]}, "1 or more; got shapes"),
+    "one number": ({"x": np.float32(1), "y": np.float32(1)}, "1 or more; got shapes"),
+    "lengths": ({"x": X[:19]}, r"the same number of samples.*\(19, 3, 2\) and \(20,\)"),
     "transposed": ({"x": X.transpose(0, 2, 1)}, r"samples of shape \(3, 2\).*samples of \(2, 3\)"),
     "one sample": ({"x": X[0], "y": Y[:3]}, r"got one sample \(3, 2\). Give it x\[None\]"),
     "NaN": ({"x": with_nan(X, 7)}, "x holds NaN or infinity, first in sample 7"),
@@ -67,7 +67,7 @@ REFUSED = {
     "batch size 1.5": ({"batch_size": 1.5}, "batch_size must be a whole number"),
     "epochs 0": ({"epochs": 0}, "epochs must be a whole number of 1 or more, got 0"),
     "epochs -1": ({"epochs": -1}, "epochs must be a whole number of 1 or more, got -1"),
-    "one validation array": ({"validation_data": X}, r"a pair, \(x, y\)"),
+    "one validation array": ({"validation_data": X}, r"must be \(x, y\) or"),
     "validation label": ({"validation_data": (X, far_wrong(Y))}, "y contains 9"),
     "validation NaN": ({"validation_data": (with_nan(X, 2), Y)}, "validation x holds NaN"),
     "a class for a callback": ({"callbacks": [Adam]}, r"callbacks\[0\] must be a Callback"),
@@ -184,8 +184,8 @@ def test_numbers_beyond_the_models_precision_are_reported_as_too_large_not_as_in
     with pytest.raises(ValueError) as error:
         trainer().fit(x, Y, epochs=1)
     assert str(error.value) == (
-        "x holds -1e+300, first in sample 5, which is too large for the model's float32 (3.4e+38 "
-        "at most): scale it down, as to about size 1, or build the model with dtype=np.float64."
+        "x holds -1e+300, first in sample 5. This is too large for the model's float32 (3.4e+38 "
+        "at most). Scale x to about 0 to 1, or build the model with dtype=np.float64."
     )
     trainer(dtype=np.float64).fit(np.where(x < 0, -1e30, x), Y, epochs=1)
 

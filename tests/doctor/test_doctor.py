@@ -620,7 +620,7 @@ def test_diagnose_finds_nothing_in_a_sound_model_and_says_what_is_unknown():
     [
         ((None, CrossEntropy(), X, Y), "model must be a Sequential"),
         ((network(4), CrossEntropy, X, Y), "Write CrossEntropy"),
-        ((network(4), CrossEntropy(), X, Y[:5]), "as many samples as each other"),
+        ((network(4), CrossEntropy(), X, Y[:5]), "the same number of samples"),
         ((network(4), CrossEntropy(), X[0], Y[:28]), "got one sample"),
     ],
 )

@@ -104,7 +104,7 @@ def test_files_that_are_not_pictures_or_models_are_named(run_here, untrained, tm
     assert "text.png" in process.stderr
     assert "Traceback" not in process.stderr
     process = run_here(tmp_path, "predict_image.py", "text.png", "text.png")
-    assert "text.png is no .npz file" in process.stderr
+    assert "text.png is not an .npz file" in process.stderr
 
 
 def test_sixteen_bits_and_fractions_are_seen_as_eight_bits_are(tmp_path, monkeypatch):

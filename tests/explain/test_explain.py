@@ -462,7 +462,7 @@ def test_the_picture_of_a_large_network_has_no_numbers():
         ((network_2_2_2(), CrossEntropy, SGD(), X, [0, 1]), r"Write CrossEntropy\(\)"),
         ((network_2_2_2(), CrossEntropy(), SGD, X, [0, 1]), r"Write SGD\(\)"),
         ((network_2_2_2(), CrossEntropy(), SGD(), X[0], [0, 1]), r"one sample \(2,\)"),
-        ((network_2_2_2(), CrossEntropy(), SGD(), X, [0]), "as many samples as each other"),
+        ((network_2_2_2(), CrossEntropy(), SGD(), X, [0]), "the same number of samples"),
         ((network_2_2_2(), CrossEntropy(), SGD(), X, [0, 2]), "y contains 2"),
     ],
 )

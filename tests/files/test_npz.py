@@ -338,10 +338,10 @@ def test_trailing_bytes_are_refused_even_with_the_right_checksum(victim):
 def test_the_refusal_of_a_zip_says_why(victim):
     honest = victim.path.read_bytes()
     victim.write(zip_of([Part("letter.txt", npy(np.zeros(3)))]))
-    victim.refused("a part that is no array: 'letter.txt'")
+    victim.refused("a part that is not an array: 'letter.txt'")
     for behind in (b"\0", bytes(22)):
         victim.write(honest[:-2] + struct.pack("<H", len(behind)) + behind)  # as a zip's comment
-        victim.refused("longer than it was")
+        victim.refused("has bytes added")
     victim.part("1.Dense.W").flags = 1
     victim.write()
     victim.refused("'1.Dense.W' encrypted")
@@ -359,7 +359,7 @@ def test_a_directory_of_megabytes_is_not_read(victim):
 def test_a_pipe_is_refused_and_nobody_waits_for_its_other_end(victim):
     victim.path.unlink()
     os.mkfifo(victim.path)
-    victim.refused("is no file, but a pipe or a device")
+    victim.refused("is not a file, but a pipe or a device")
 
 
 # Lies in the zip's directory, told of one array of weights
@@ -845,7 +845,7 @@ def test_invalid_characters_are_refused(victim):
 
 
 FORMATS = {
-    "future": (np.array(4), ["format 4", "reads 1 to 3", "update"]),
+    "future": (np.array(4), ["format 4", "reads formats 1 to 3", "update"]),
     "far future": (np.array(2**64 - 1, np.uint64), ["format 18446744073709551615", "update"]),
     "past": (np.array(0), ["format 0"]),
     "fraction": (np.array(1.0), ["format"]),
@@ -921,7 +921,9 @@ def test_a_file_that_could_not_be_read_is_not_written_and_the_old_one_stands(tmp
     save_checkpoint(network(), {"epoch": 1}, path)
     before = path.read_bytes()
     for state in ({"seen": [np.ones(1)] * 9_000}, {"deep": np.ones((1,) * 40)}):
-        with pytest.raises(ValueError, match=r"run.npz was not written: it .*(directory|no array)"):
+        with pytest.raises(
+            ValueError, match=r"run.npz was not written: it .*(directory|not an array)"
+        ):
             save_checkpoint(network(), state, path)
         assert path.read_bytes() == before
         assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
@@ -1007,7 +1009,7 @@ def test_a_number_of_samples_that_is_not_of_whole_batches_is_refused(checkpoint)
     checkpoint.part("training").data = npy(json.dumps(state))
     checkpoint.write()
     checkpoint.openings = [resume]
-    checkpoint.refused("1 samples are no whole number of batches")
+    checkpoint.refused("1 samples do not fill batches of 2")
 
 
 MID_EPOCH = {
@@ -1029,7 +1031,7 @@ def test_running_totals_that_no_epoch_can_have_are_refused(checkpoint, totals):
     checkpoint.part("training").data = npy(json.dumps(state))
     checkpoint.write()
     checkpoint.openings = [resume]
-    checkpoint.refused("unfit")
+    checkpoint.refused("invalid")
 
 
 def test_running_totals_in_the_middle_of_an_epoch_are_not_refused(checkpoint):
@@ -1064,7 +1066,7 @@ def test_a_history_that_is_an_array_is_refused(checkpoint, name):
     checkpoint.parts.append(Part(f"{name}.npy", npy(np.ones(2))))
     change_state(checkpoint, ("history",), value)
     checkpoint.openings = [resume]
-    checkpoint.refused("no optimizer's and no callback's")
+    checkpoint.refused("neither an optimizer nor a callback keeps one")
 
 
 def test_an_array_of_no_numbers_and_an_impossible_dimension_is_refused(checkpoint):

@@ -100,7 +100,7 @@ def test_a_file_of_a_users_class_loads_when_tinynn_has_one_too(
     assert compare_models(path, model, layers=[USERS]).identical
     assert loaded.predict(X).tobytes() == model.predict(X).tobytes()
     for layers in ([], [TINYNN_S]):  # tinynn's is never taken for it
-        with pytest.raises(InputError, match=r"'Dropout', which is yours, and not tinynn's"):
+        with pytest.raises(InputError, match=r"'Dropout', which is your own, not tinynn's"):
             load_model(path, layers=layers)
 
 
@@ -110,7 +110,7 @@ def test_a_file_of_tinynns_class_is_never_made_with_the_users(tmp_path, tinynn_g
     save_model(network(TINYNN_S()), path)
     for layers in ([], [TINYNN_S]):
         assert type(load_model(path, layers).layers[1]) is TINYNN_S
-    with pytest.raises(InputError, match="made with tinynn's Dropout, not with yours"):
+    with pytest.raises(InputError, match="names tinynn's Dropout, but layers= has your own"):
         load_model(path, layers=[USERS])
 
 
@@ -121,7 +121,7 @@ def test_a_users_class_named_as_one_that_tinynn_always_had_is_not_taken_for_it(t
     if version < 3:
         as_of_format(path, version)
     own = type("Dense", (Dense,), {"__module__": __name__})
-    with pytest.raises(InputError, match="made with tinynn's Dense, not with yours"):
+    with pytest.raises(InputError, match="names tinynn's Dense, but layers= has your own"):
         load_model(path, layers=[own])
     assert type(load_model(path).layers[0]) is Dense
 
@@ -144,7 +144,9 @@ def test_models_that_differ_in_whose_class_it_is_are_different(tinynn_gains_drop
 
 def test_two_classes_of_the_users_with_one_name_are_refused(tmp_path):
     other = type("Dropout", (USERS,), {"__module__": __name__})
-    with pytest.raises(InputError, match="Two of your own have the name Dropout"):
+    with pytest.raises(
+        InputError, match="Two of your own classes or functions have the name Dropout"
+    ):
         save_model(network(USERS(), other()), tmp_path / "model.npz")
 
 
@@ -156,10 +158,10 @@ def test_a_users_initializer_is_not_taken_for_tinynns_of_that_name(tmp_path):
     path = tmp_path / "model.npz"
     save_model(Sequential([Dense(2, he_normal)], input_shape=(4,)), path)
     assert load_model(path, layers=[he_normal]).layers[0].initializer is he_normal
-    with pytest.raises(InputError, match="'he_normal', which is yours, and not tinynn's"):
+    with pytest.raises(InputError, match="'he_normal', which is your own, not tinynn's"):
         load_model(path)
     save_model(Sequential([Dense(2)], input_shape=(4,)), path)
-    with pytest.raises(InputError, match="made with tinynn's he_normal, not with yours"):
+    with pytest.raises(InputError, match="names tinynn's he_normal, but layers= has your own"):
         load_model(path, layers=[he_normal])
     assert load_model(path).layers[0].initializer is tinynn.he_normal
 
@@ -173,7 +175,7 @@ def test_a_users_initializer_of_an_older_file_stays_the_users(tmp_path, monkeypa
     as_of_format(path, 2)
     monkeypatch.setitem(TINYNNS, "uniform", tinynn.zeros)
     assert load_model(path, layers=[uniform]).layers[0].initializer is uniform
-    with pytest.raises(InputError, match="'uniform', which is yours, and not tinynn's"):
+    with pytest.raises(InputError, match="'uniform', which is your own, not tinynn's"):
         load_model(path)
 
 
@@ -184,7 +186,7 @@ def test_a_configuration_that_an_older_tinynn_made_is_never_made_with_another_cl
     old = json.loads(text.replace("own.", ""))
     assert Sequential.from_config(old, layers=[USERS]).layers[1].rate == 0.25
     tinynn_gains_dropout()
-    with pytest.raises(InputError, match=r"write 'own\.Dropout' there"):
+    with pytest.raises(InputError, match=r"write 'own\.Dropout' in the"):
         Sequential.from_config(old, layers=[USERS])
     assert type(Sequential.from_config(json.loads(text), layers=[USERS]).layers[1]) is USERS
 

@@ -200,10 +200,10 @@ def test_a_hopeless_regression_is_warned_of_by_comparison_with_the_mean():
     guess = PRICES.var()
     assert run.trainer.history["loss"][-1] > 3 * guess
     text = (
-        f"The loss is over twice what always predicting the mean of y gives, {guess:.3g}, and "
-        f"falls slowly, or not at all. y has mean {PRICES.mean():.3g} and standard deviation "
-        f"{PRICES.std():.3g}: train on (y - y.mean(axis=0)) / y.std(axis=0), and undo it on what "
-        "the model predicts. callbacks=[Doctor()] tells more."
+        f"The loss is over twice the loss of always predicting the mean of y, {guess:.3g}, and "
+        f"falls slowly or not at all. y has mean {PRICES.mean():.3g} and standard deviation "
+        f"{PRICES.std():.3g}: train on (y - y.mean(axis=0)) / y.std(axis=0), and undo this "
+        "on the model's predictions. callbacks=[Doctor()] tells more."
     )
     assert set(run.texts) == {text}  # one text, which Python shows once
     assert len(run.texts) > 1
@@ -326,7 +326,7 @@ def test_one_outlier_in_sixty_does_not_count_as_another_scale(which):
 def test_validation_targets_on_another_scale_are_warned_of():
     trainer = Trainer(model(), MeanSquaredError(), SGD(1e-9))
     with pytest.warns(
-        UserWarning, match=r"^y runs from -\S+ to \S+, validation y from .* did to y,"
+        UserWarning, match=r"^y runs from -\S+ to \S+, but validation y from .* scaled y,"
     ):
         trainer.fit(X[:200], SCALED[:200], 1, validation_data=(X[200:], PRICES[200:]))
     trainer.fit(X[:200], SCALED[:200], 1, validation_data=(X[200:], SCALED[200:]))
@@ -350,36 +350,36 @@ def told(x, y, rate, **fit):
 def test_divergence_of_targets_that_are_not_scaled_names_y_and_not_x():
     advice = told(X, PRICES, 0.01)
     assert advice.startswith(
-        "  Try y scaled to mean 0 and standard deviation 1, (y - y.mean(axis=0)) / y.std(axis=0), "
-        "which you undo on what the model predicts (in this batch y is "
+        "  Try scaling y to mean 0 and standard deviation 1, (y - y.mean(axis=0)) / y.std(axis=0), "
+        "and undoing this on the model's predictions (in this batch y is "
     )
-    assert "; a smaller learning rate (now 0.01); or clip the gradients" in advice
-    assert "x scaled" not in advice
+    assert "; a smaller learning rate (now 0.01); or clipping the gradients" in advice
+    assert "scaling x" not in advice
 
 
 def test_divergence_of_inputs_that_are_not_scaled_names_x_before_a_rate_that_is_small():
     advice = told(1e6 * X, SCALED, 1e-6)
-    assert in_order(advice, "x scaled to about 0 to 1 (in this batch -", "smaller learning rate")
-    assert "y scaled" not in advice
+    assert in_order(advice, "scaling x to about 0 to 1 (in this batch -", "smaller learning rate")
+    assert "scaling y" not in advice
 
 
 def test_divergence_of_equal_targets_far_from_0_names_y_and_a_line_that_survives_them():
     advice = told(X, np.full((300, 1), 1e6), 0.1)
     assert advice.startswith(
-        "  Try y scaled to mean 0 and standard deviation 1, std = y.std(axis=0)"
+        "  Try scaling y to mean 0 and standard deviation 1, std = y.std(axis=0)"
     )
-    assert "np.where(std, std, 1), which you undo" in advice
+    assert "np.where(std, std, 1), and undoing this" in advice
     assert "y is 1e+06 to 1e+06" in advice
 
 
 def test_divergence_of_a_huge_rate_names_the_rate_first_and_no_data_that_are_scaled():
     advice = told(X, SCALED, 1e10)
-    assert advice.startswith("  Try a smaller learning rate (now 1e+10); or clip")
+    assert advice.startswith("  Try a smaller learning rate (now 1e+10); or clipping")
 
 
 def test_divergence_on_validation_data_that_are_not_scaled_names_them():
     advice = told(X[:200], SCALED[:200], 1e-3, validation_data=(1e38 * X[200:], SCALED[200:]))
-    assert advice.startswith("  Try validation x scaled as x is (it runs from -")
+    assert advice.startswith("  Try scaling validation x as x is scaled (it runs from -")
 
 
 def in_order(text, *parts):

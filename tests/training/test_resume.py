@@ -669,7 +669,7 @@ def test_a_callback_that_cannot_take_its_state_leaves_all_as_it_was(tmp_path):
 
 def test_fewer_epochs_than_are_done_are_refused(tmp_path):
     small_run(tmp_path / "run.npz", epochs=3)
-    with pytest.raises(ValueError, match="has come to epoch 3 already, but epochs=2"):
+    with pytest.raises(ValueError, match="is of epoch 3, but epochs=2"):
         small_run(tmp_path / "run.npz", epochs=2, resume=True)
 
 
@@ -766,8 +766,8 @@ class Watcher(Callback):
 
 
 ONLY_WATCHES = (
-    "\n  A callback of yours that only watches is not compared: write affects_training = False in "
-    "its class."
+    "\n  If your callback only watches, write affects_training = False in its class: then it is "
+    "not compared."
 )
 
 

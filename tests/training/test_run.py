@@ -13,14 +13,20 @@ ROW = {"epoch": 1, "loss": 0.5, "learning_rate": 0.1, "seconds": 1.0}
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([{**ROW, "epoch": 2}], "does not count its epochs from 1"),
-        ([{**ROW, "epoch": True}], "does not count its epochs from 1"),
-        ([{**ROW, "epoch": 1.0}], "does not count its epochs from 1"),
-        ([{"epoch": 1, "loss": 0.5, "seconds": 1.0}], "row 1 has epoch, loss, seconds"),
-        ([ROW, {**ROW, "epoch": 2, "loss": np.inf}], "row 2 holds what is no finite number"),
-        ([{**ROW, "val_accuracy": "high"}], "row 1 holds what is no finite number"),
-        ([ROW, {**ROW, "epoch": 2}, {**ROW, "epoch": 3}], "3 epochs' rows, not 2"),
-        ([], "0 epochs' rows, not 2"),
+        ([{**ROW, "epoch": 2}], "do not count their epochs from 1"),
+        ([{**ROW, "epoch": True}], "do not count their epochs from 1"),
+        ([{**ROW, "epoch": 1.0}], "do not count their epochs from 1"),
+        (
+            [{"epoch": 1, "loss": 0.5, "seconds": 1.0}],
+            "row 1 of the history has only epoch, loss, seconds",
+        ),
+        (
+            [ROW, {**ROW, "epoch": 2, "loss": np.inf}],
+            "row 2 of the history has a metric that is not finite",
+        ),
+        ([{**ROW, "val_accuracy": "high"}], "row 1 of the history has a metric that is not finite"),
+        ([ROW, {**ROW, "epoch": 2}, {**ROW, "epoch": 3}], "has 3 rows, not 2"),
+        ([], "has 0 rows, not 2"),
     ],
 )
 def test_a_history_that_no_training_wrote_is_reported(rows, told):
@@ -39,9 +45,9 @@ def test_a_history_may_hold_metrics_of_any_kind_from_a_callback():
         ({"n_samples": 11, "loss": 1.0}, "of 11 samples"),
         ({"n_samples": 4, "loss": np.nan}, "the totals are"),
         ({"n_samples": 4, "seconds": "long"}, "the totals are"),
-        ({"n_samples": 0, "loss": 1.0}, "totals of no samples"),
-        ({"n_samples": 4, "n_correct": 5}, "of 4 samples 5 were right"),
-        ({"n_samples": 5}, "5 samples are no whole number of batches"),
+        ({"n_samples": 0, "loss": 1.0}, "totals of 0 samples"),
+        ({"n_samples": 4, "n_correct": 5}, "5 of 4 predictions were right"),
+        ({"n_samples": 5}, "5 samples do not fill batches of"),
     ],
 )
 def test_running_totals_that_no_epoch_can_have_are_reported(totals, told):

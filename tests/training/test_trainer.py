@@ -540,9 +540,9 @@ X, Y = data(6)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"y": Y[:5]}, r"as many samples as each other.*\(6, 4\) and \(5,\)"),
-        ({"x": X[:0], "y": Y[:0]}, r"1 or more; their shapes are \(0, 4\) and \(0,\)"),
-        ({"x": 1.0, "y": 1.0}, "as many samples as each other"),
+        ({"y": Y[:5]}, r"the same number of samples.*\(6, 4\) and \(5,\)"),
+        ({"x": X[:0], "y": Y[:0]}, r"1 or more; got shapes \(0, 4\) and \(0,\)"),
+        ({"x": 1.0, "y": 1.0}, "the same number of samples"),
         ({"x": X[:, :3]}, r"built for samples of shape \(4,\), x has samples of \(3,\)"),
         ({"x": X[:, :, None]}, r"samples of \(4, 1\)"),
         ({"x": X.astype(str)}, "expects numbers"),
@@ -556,8 +556,14 @@ X, Y = data(6)
         ({"epochs": 1.5}, "epochs must be a whole number"),
         ({"batch_size": 0}, "batch_size must be .* 1 or more, got 0"),
         ({"batch_size": 2.5}, "batch_size must be a whole number"),
-        ({"validation_data": (X, Y[:5])}, "validation x and y must have as many samples"),
-        ({"validation_data": (X[:0], Y[:0])}, "validation x and y must have as many samples"),
+        (
+            {"validation_data": (X, Y[:5])},
+            "validation x and y must have the same number of samples",
+        ),
+        (
+            {"validation_data": (X[:0], Y[:0])},
+            "validation x and y must have the same number of samples",
+        ),
         ({"validation_data": (X[:, :3], Y)}, "built for samples of shape"),
         ({"validation_data": (X, np.eye(4)[Y])}, r"got \(6, 4\)"),
     ],

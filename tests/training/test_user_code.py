@@ -192,7 +192,7 @@ def test_a_schedule_with_state_is_refused_where_a_checkpoint_could_not_keep_it(t
     """At the latest when it first returns another rate, before a wrong rate is used."""
     endless = [*rates, *[0.123] * 40]
     records = Records()
-    with pytest.raises(ValueError, match="it has a memory, which no checkpoint can keep"):
+    with pytest.raises(ValueError, match="state of its own, which no checkpoint can save"):
         fit(lambda: Adam(iterator_of(endless)), [records], path=tmp_path / "run.npz")
     steps = len(records.rates) - 1  # the last was refused
     assert records.rates[:steps] == rates[:steps]
@@ -205,7 +205,9 @@ def test_a_schedule_that_a_callback_changes_is_refused_with_a_checkpoint(tmp_pat
         def on_epoch_end(self, trainer):
             current[0] *= 0.5
 
-    with pytest.raises(ValueError, match=r"said 0\.01 for step 6 when training began, and 0\.005"):
+    with pytest.raises(
+        ValueError, match=r"returned 0\.01 for step 6 when training began, but 0\.005"
+    ):
         fit(lambda: Adam(lambda t: current[0]), [Plateau], path=tmp_path / "run.npz")
 
 
@@ -782,13 +784,13 @@ def test_the_name_of_a_metric_says_whether_it_should_rise(name, rises):
 
 
 def test_a_metric_whose_name_does_not_say_whether_it_should_rise_is_refused():
-    with pytest.raises(ValueError, match="should 'val_gap' rise or fall"):
+    with pytest.raises(ValueError, match="'val_gap' does not tell whether the metric should rise"):
         fit(callbacks=[WritesRow(1.0), EarlyStopping("val_gap")])
 
 
 @pytest.mark.parametrize("name", ["epoch", "learning_rate", "seconds"])
 def test_a_column_that_is_not_a_metric_cannot_be_watched(name):
-    with pytest.raises(ValueError, match=f"'{name}' says nothing of how good the model is"):
+    with pytest.raises(ValueError, match=f"'{name}' does not tell how good the model is"):
         EarlyStopping(name)
 
 

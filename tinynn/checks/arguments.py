@@ -1,4 +1,4 @@
-"""What a constructor or a function is given: numbers in their range, objects of the right kind."""
+"""Arguments of constructors and functions: numbers in their range, objects of the right class."""
 
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
@@ -11,13 +11,13 @@ from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Generator, Shape
 
-NO_QUALITY = ("epoch", "learning_rate", "seconds")
+NOT_A_METRIC = ("epoch", "learning_rate", "seconds")  # columns of the history
 RISING = ("accuracy", "acc", "precision", "recall", "f1", "auc", "r2", "iou", "score", "scores")
 FALLING = ("loss", "error", "mse", "mae", "rmse", "perplexity")
 
 
 def check_positive(name: str, value: Any) -> float:
-    """A positive number, as a Python float: a NumPy float64 would turn float32 arrays into float64.
+    """A positive number, as a Python float (a NumPy float64 would turn float32 arrays to float64).
 
     >>> check_positive("epsilon", 0)
     Traceback (most recent call last):
@@ -30,37 +30,40 @@ def check_positive(name: str, value: Any) -> float:
 
 
 def check_unit_interval(name: str, value: Any) -> float:
-    """A factor by which a memory fades at each step: at least 0, and below 1."""
+    """A decay rate, such as momentum or beta1: at least 0 and below 1, as a Python float."""
     if not 0 <= _number(value) < 1:
         raise InputError(f"{name} must be at least 0 and below 1, got {value!r}.")
     return float(value)
 
 
 def initial_rate(value: Any) -> Any:
-    """The learning rate that an optimizer is made with: not 0, which would teach it nothing."""
+    """The learning rate in an optimizer's constructor: a positive number, or a function of t."""
     if not callable(value):
         check_positive("learning_rate", python_number(value))
     return value
 
 
 def rate(name: str, value: Any) -> Any:
-    """A learning rate: a number, 0 or more, or a function of t; what it returns is seen later.
+    """A learning rate: a number, 0 or more, or a function of t, which is not called here.
 
     >>> rate("learning_rate", np.float32(0.5))
     0.5
     """
     if isinstance(value, type):
-        raise InputError(f"{name} is the class {value.__name__}; make one: {value.__name__}(...).")
+        raise InputError(
+            f"{name} must be a number or a function, got the class {value.__name__}. Write "
+            f"{value.__name__}(...)."
+        )
     if callable(value):
         return value
     number = _number(python_number(value))
     if not 0 <= number < np.inf:
-        raise InputError(f"{name} must be a positive number, or 0, got {value!r}.")
+        raise InputError(f"{name} must be a number, 0 or more, got {value!r}.")
     return number
 
 
 def scheduled_rate(schedule: Callable[[int], Any], t: int) -> float:
-    """What a learning rate that is a function says of step t: a number, 0 or more."""
+    """The learning rate that a schedule, a function of t, returns for step t: 0 or more."""
     try:
         value = schedule(t)
     except Exception as error:
@@ -77,7 +80,7 @@ def scheduled_rate(schedule: Callable[[int], Any], t: int) -> float:
 
 
 def python_number(value: Any) -> Any:
-    """What was given, but NumPy's numbers as Python's: the same number, wherever it is kept.
+    """The value, but a number of NumPy's as the equal number of Python's.
 
     >>> python_number(np.float32(0.5)), python_number("text")
     (0.5, 'text')
@@ -97,7 +100,7 @@ def _number(value: Any) -> float:
 
 
 def loss_value(value: Any, loss: Any) -> float:
-    """What a loss' forward returned: a number."""
+    """The number that the forward of a loss returned, as a Python float."""
     if not isinstance(value, Real) or isinstance(value, bool):
         hint = ' Forgot "return"?' if value is None else " Take the mean, as float(...)."
         raise InputError(
@@ -108,22 +111,23 @@ def loss_value(value: Any, loss: Any) -> float:
 
 
 def metric_name(monitor: Any) -> str:
-    """The name of a metric."""
+    """The name of a metric that EarlyStopping can monitor."""
     if not isinstance(monitor, str):
         raise InputError(
             f"monitor must be the name of a metric, such as 'val_loss', got {monitor!r}. "
             "For the epochs to wait, write patience=."
         )
-    if monitor in NO_QUALITY:
+    if monitor in NOT_A_METRIC:
         raise InputError(
-            f"monitor: {monitor!r} says nothing of how good the model is. Watch 'val_loss', "
-            "'val_accuracy', or a metric that a callback writes into the history."
+            f"monitor must be a metric, but {monitor!r} does not tell how good the model is. Write "
+            "'val_loss', 'val_accuracy', or the name of a metric that a callback writes into the "
+            "history."
         )
     return monitor
 
 
 def should_rise(monitor: str) -> bool:
-    """A metric whose name tells whether it should rise, or fall.
+    """Whether a metric should rise, by its name; an error if the name does not tell.
 
     >>> should_rise("val_f1"), should_rise("val_loss")
     (True, False)
@@ -132,20 +136,20 @@ def should_rise(monitor: str) -> bool:
         if word.endswith(RISING) or word.endswith(FALLING):
             return word.endswith(RISING)
     raise InputError(
-        f"monitor: should {monitor!r} rise or fall? Its name does not tell. End it with _score if "
-        "more is better, with _loss if less is."
+        f"monitor: the name {monitor!r} does not tell whether the metric should rise or fall. End "
+        "it with _score if higher is better, or with _loss if lower is better."
     )
 
 
 def check_metric(name: str, value: Any) -> float:
-    """A metric that a callback wrote into the history, to be watched: a number."""
+    """The value of a monitored metric in the history, as a Python float."""
     if not isinstance(value, Real):
         raise InputError(f"{name!r} in the history must be a number, got {value!r:.100}.")
     return float(value)
 
 
 def check_integer(name: str, value: int, least: int = 1, most: int | None = None) -> int:
-    """A whole number of things, as a Python int.
+    """A whole number from `least` to `most`, as a Python int.
 
     >>> check_integer("batch_size", 64, most=50)
     Traceback (most recent call last):
@@ -161,14 +165,14 @@ def check_integer(name: str, value: int, least: int = 1, most: int | None = None
         limits = f"of {least} or more" if most is None else f"from {least} to {most}"
         hint = ""
         if most is not None and isinstance(value, float) and 0 < value < 1:
-            hint = f" For a share of all, write int({value} * {most + 1})."
+            hint = f" For that share of all samples, write int({value} * {most + 1})."
         raise InputError(f"{name} must be a whole number {limits}, got {value!r}.{hint}")
     return int(value)
 
 
 @short_traceback
 def generator(rng: Any) -> Generator:
-    """A source of random numbers, which is passed in: there is no global one.
+    """A Generator of random numbers. It must be passed in: tinynn has no global one.
 
     >>> generator(3)
     Traceback (most recent call last):
@@ -183,7 +187,7 @@ def generator(rng: Any) -> Generator:
 
 
 def instance(thing: Any, kind: type, name: str, remedy: str = "") -> Any:
-    """An object of one kind.
+    """An instance of a class.
 
     >>> from tinynn import CrossEntropy, Loss
     >>> instance(CrossEntropy, Loss, "loss")
@@ -203,7 +207,7 @@ def instance(thing: Any, kind: type, name: str, remedy: str = "") -> Any:
 
 
 def instances(things: Any, kind: type, name: str) -> list[Any]:
-    """A list of objects of one kind."""
+    """A list of instances of a class."""
     if not isinstance(things, Iterable):
         raise InputError(f"{name} must be a list, got {things!r}. Write [...].")
     return [instance(thing, kind, f"{name}[{i}]") for i, thing in enumerate(things)]
@@ -211,7 +215,7 @@ def instances(things: Any, kind: type, name: str) -> list[Any]:
 
 @short_traceback
 def dense(units: int, initializer: Any) -> None:
-    """What a Dense is made with."""
+    """The arguments of Dense."""
     check_integer("units of Dense", units)
     if not callable(initializer):
         raise InputError(
@@ -220,13 +224,13 @@ def dense(units: int, initializer: Any) -> None:
 
 
 def sample_shape(shape: Sequence[int]) -> Shape:
-    """The shape of one sample: whole numbers, 1 or more each."""
+    """The shape of one sample: a tuple of whole numbers, each 1 or more."""
     if not isinstance(shape, Sequence) or not all(
         isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
     ):
         hint = f" Write ({shape},)." if isinstance(shape, (int, np.integer)) else ""
         raise InputError(
-            "input_shape is the shape of one sample, such as (28, 28) or (2,), got "
+            "input_shape must be the shape of one sample, such as (28, 28) or (2,), got "
             f"{shape!r}.{hint}"
         )
     return tuple(int(n) for n in shape)
@@ -236,7 +240,7 @@ def precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """The dtype of a model: float32 or float64."""
     try:
         known = np.dtype(dtype)
-    except TypeError:  # no dtype of any kind
+    except TypeError:  # not a dtype at all
         known = None
     if known not in (np.float32, np.float64):
         raise InputError(f"dtype must be float32 or float64, got {dtype!r}.")

@@ -1,8 +1,7 @@
-"""Attributes of layers, losses, optimizers, callbacks, models: which there are, and which not.
+"""Attributes of layers, losses, optimizers, callbacks and models: which ones exist.
 
-A name that tinynn does not read is mostly one that another library has, or a slip: the error
-names what is meant instead. What a class or a function of the user's own keeps for itself is its
-affair.
+A name that tinynn does not read is mostly a misspelling, or a name of another library. The error
+says which name to use instead. A user's own class or function may set any other attribute.
 """
 
 import sys
@@ -17,47 +16,49 @@ from tinynn.origin import is_in_package, is_own
 
 
 def assignable(thing: Any, name: str, value: Any) -> InputError | None:
-    """An attribute that may be set: one that something may read, and that is not settled already.
+    """The error for setting an attribute; None if it may be set.
 
-    Refused are names of other libraries and slips; and, of tinynn's own classes, all others that a
-    script sets, but for those of the Trainer. What a thing's own method keeps on it, or a function
-    that has it as its first argument, is its affair; and a callback, or another thing of tinynn's,
-    may leave notes on others.
+    Errors are: an attribute that was fixed when the model was built; a name of another library; a
+    misspelling; and any other new attribute that a script sets on an object of a class of tinynn's,
+    except on a Trainer. An object's own methods, and functions with the object as their first
+    argument, may set any name that is not of another library; methods of layers, callbacks and so
+    on may also set new attributes on other objects.
 
     >>> from tinynn import SGD
     >>> print(assignable(SGD(), "lr", 0.1))
     tinynn reads no lr of SGD. Did you mean learning_rate?
     """
     if name in thing._fixed:
-        return _settled(thing, name, value)
+        return _fixed_at_build(thing, name, value)
     kind = type(thing)
     if name.startswith("_") or name in _annotated(kind) or _in_classes(kind, name):
         return None
     inside, by_ours, by_part = _setter(thing, sys._getframe(1))
-    hint = "" if inside and (by_ours or is_own(kind)) else _elsewhere(thing, name)
-    hint = hint or ("" if inside else _slip(name, _settable(thing)))
+    hint = "" if inside and (by_ours or is_own(kind)) else _in_other_libraries(thing, name)
+    hint = hint or ("" if inside else _misspelled(name, _settable(thing)))
     if not hint and not is_own(kind) and "Trainer" not in _kinds(thing) and not (inside or by_part):
-        hint = f"For a note of your own, write _{name}."
-    if not hint or _kept(thing, name) or (hint == GIVEN and is_own(kind)):
+        hint = f"For an attribute of your own, write _{name}."
+    if not hint or _used_by_methods(thing, name) or (hint == GIVEN and is_own(kind)):
         return None
     return InputError(f"tinynn reads no {name} of {_label(thing)}. {hint}")
 
 
 def deletable(thing: Any, name: str) -> InputError | None:
-    """An attribute that may be deleted: none that a model was made of."""
+    """The error for deleting an attribute with which a model was built; None for others."""
     if name not in thing._fixed and name not in vars(thing).get("_views", ()):
         return None
     whole = _label(thing) if "Layer" in _kinds(thing) else "model"
     return InputError(
-        f"{whole}.{name} cannot be deleted: the model was built with it. For another, make a new "
-        "Sequential."
+        f"{whole}.{name} cannot be deleted: the model was built with it. Make a new Sequential "
+        "instead."
     )
 
 
 def _setter(thing: Any, frame: FrameType | None) -> tuple[bool, bool, bool]:
-    """Who sets an attribute of a thing: code that is called on it? tinynn's? a layer, callback ...?
+    """Three answers about the code that sets an attribute of an object.
 
-    The first is so of a function whose first argument the thing is, and of one within such a one.
+    Is the object the first argument of that function, or of a function around it? Is the code
+    tinynn's? Is the first argument a layer, a callback or another object of tinynn's classes?
     """
     while frame and frame.f_code.co_name in ("assignable", "__setattr__"):
         frame = frame.f_back
@@ -66,8 +67,8 @@ def _setter(thing: Any, frame: FrameType | None) -> tuple[bool, bool, bool]:
     code, known = frame.f_code, frame.f_locals
     first = known.get(code.co_varnames[0]) if code.co_argcount else None
     around = [known.get(name) for name in code.co_freevars]
-    inside = any(one is thing for one in (first, *around))
-    return inside, is_in_package(code.co_filename), any(map(_kinds, (first, *around)))
+    on_thing = any(one is thing for one in (first, *around))
+    return on_thing, is_in_package(code.co_filename), any(map(_kinds, (first, *around)))
 
 
 def _in_classes(kind: type, name: str) -> bool:
@@ -75,7 +76,7 @@ def _in_classes(kind: type, name: str) -> bool:
 
 
 def _settable(thing: Any) -> set[str]:
-    """The names that are there to be set from outside."""
+    """The names of the attributes that a script may set."""
     from inspect import signature
 
     kind = type(thing)
@@ -88,7 +89,7 @@ def _settable(thing: Any) -> set[str]:
 
 
 def absent(thing: Any, name: str) -> Any:
-    """Raise AttributeError for an attribute that is not there: who else has it, or will.
+    """Raise AttributeError for an attribute that does not exist, with a hint.
 
     >>> from tinynn import Dense, Sequential
     >>> absent(Sequential([Dense(2)], input_shape=(3,)), "fit")
@@ -98,28 +99,29 @@ def absent(thing: Any, name: str) -> Any:
         optimizer).fit(x, y, epochs=10).
     """
     kind = type(thing)
-    if name.startswith("__"):  # Python's own questions, in copying for instance
+    if name.startswith("__"):  # Python looks such names up, as in copying
         raise AttributeError(name)
-    if hasattr(kind, name):  # a property that has failed: its own error says why
+    if hasattr(kind, name):  # a property that raised: raise its own error again
         return object.__getattribute__(thing, name)
     raise MissingAttribute(f"{_label(thing)} has no {name}{_why_absent(thing, name)}")
 
 
 def _why_absent(thing: Any, name: str) -> str:
+    """The end of a message: why an attribute does not exist, and what to write instead."""
     layer = "Layer" in _kinds(thing)
     shapes = _codes_of(getattr(type(thing), "parameter_shapes", None)) if layer else ()
-    awaited = any(name in code.co_names or name in _texts(code) for code in shapes)
-    if layer and not thing.built and (awaited or name in _annotated(type(thing))):
+    parameter = any(name in code.co_names or name in _texts(code) for code in shapes)
+    if layer and not thing.built and (parameter or name in _annotated(type(thing))):
         return " yet: Sequential gives a layer its parameters."
-    hint = _elsewhere(thing, name)
+    hint = _in_other_libraries(thing, name)
     if not hint and any(
         _sets(code, name)
         for base in type(thing).__mro__
         for method in vars(base).values()
         for code in _codes_of(method)
     ):
-        return ". Call forward first?" if layer else " yet: a method of it sets that."
-    hint = hint or _near(thing, name)
+        return ". Call forward first?" if layer else " yet: one of its methods sets it."
+    hint = hint or _close_name(thing, name)
     return f". {hint}" if hint else "."
 
 
@@ -128,12 +130,12 @@ def _label(thing: Any) -> str:
 
 
 def _kinds(thing: Any) -> list[str]:
-    """Which of tinynn's kinds of things this is one of."""
+    """The names of tinynn's base classes, such as Layer, of which this is an instance."""
     return [base.__name__ for base in type(thing).__mro__ if base.__name__ in ELSEWHERE]
 
 
-def _elsewhere(thing: Any, name: str) -> str:
-    """What to write here for a name that other libraries have."""
+def _in_other_libraries(thing: Any, name: str) -> str:
+    """The hint for a name of another library: what to write in tinynn; "" for other names."""
     kinds = _kinds(thing)
     if "Layer" in kinds and name in OF_PARAMETERS:
         right, own = OF_PARAMETERS[name], {*thing.parameters(), *_annotated(type(thing))}
@@ -149,80 +151,81 @@ def _elsewhere(thing: Any, name: str) -> str:
     return ""
 
 
-def _near(thing: Any, name: str) -> str:
-    """A name that is there, or will be, and nearly the same."""
+def _close_name(thing: Any, name: str) -> str:
+    """The hint that names the most similar attribute; "" if none is similar."""
     names = {*dir(thing), *_annotated(type(thing))}
     there = {known.lower(): known for known in sorted(names) if not known.startswith("_")}
     close = get_close_matches(name.lower(), there, n=1, cutoff=0.7)
     return f"Did you mean {there[close[0]]}?" if close else ""
 
 
-def _slip(name: str, names: set[str]) -> str:
-    """A name that is surely meant: the same letters, or all but one or two.
+def _misspelled(name: str, names: set[str]) -> str:
+    """The hint for a name that differs from one of `names` in one or two letters, or their order.
 
-    Not where it goes on after the other, as for a list of these, or another of these.
+    A longer name that begins with another, such as a plural, is not a misspelling.
 
-    >>> _slip("initialiser", {"units", "initializer"}), _slip("losses", {"loss"})
+    >>> _misspelled("initialiser", {"units", "initializer"}), _misspelled("losses", {"loss"})
     ('Did you mean initializer?', '')
     """
     for known in sorted(names):
         a, b = name.lower(), known.lower()
-        more = a.removeprefix(b) if a.startswith(b) else ""
-        if known.startswith("_") or more.strip("_" + b[-1]):
+        ending = a.removeprefix(b) if a.startswith(b) else ""
+        if known.startswith("_") or ending.strip("_" + b[-1]):
             continue
-        letters = len(a) > 3 and sorted(a) == sorted(b)
-        if a == b or letters or SequenceMatcher(None, a, b).ratio() >= 0.8:
+        same_letters = len(a) > 3 and sorted(a) == sorted(b)
+        if a == b or same_letters or SequenceMatcher(None, a, b).ratio() >= 0.8:
             return f"Did you mean {known}?"
     return ""
 
 
-def _settled(thing: Any, name: str, value: Any) -> InputError | None:
-    """What a model was built by: no longer to be changed, unless nothing of its build depends."""
+def _fixed_at_build(thing: Any, name: str, value: Any) -> InputError | None:
+    """The error for an attribute on which a model's arrays depend; None if no shape changes."""
     if "Layer" not in _kinds(thing):
-        why = f"model.{name} was decided when the model was built, and its arrays were made for it."
-        do = "For another, make a new Sequential."
+        why = f"model.{name} cannot be changed: the model's arrays were made for it."
+        do = "Make a new Sequential instead."
         if name == "layers":
             do = "Set weights by model.layers[0].W = ...; for other layers make a new Sequential."
         if name == "dtype":
             do = "A copy in another precision is model.astype(dtype)."
         return InputError(f"{why} {do}")
-    do = "For another, make a new Sequential of new layers."
+    do = "Make a new Sequential of new layers instead."
     if thing.parameters():
         do += f" To set weights: model.layers[{thing.position}].{next(iter(thing.parameters()))} ="
         do += " ..."
     if name in ("position", "built") or not is_own(type(thing)):
         return InputError(
-            f"{thing.name} was built, and {name} is read only then: set now, it changes nothing. "
-            f"{do}"
+            f"{thing.name}.{name} cannot be changed: it is read only when the model is built, and "
+            f"that is done. {do}"
         )
     if _shapes(thing) != _shapes(thing, name, value):
         return InputError(
-            f"{thing.name} was built, and {name}={value!r} would make other shapes of it. {do}"
+            f"{thing.name}.{name} cannot become {value!r}: the model is built, and arrays would "
+            f"have other shapes. {do}"
         )
     return None
 
 
 def _shapes(layer: Any, *changed: Any) -> Any:
-    """The shapes that a layer has, or would have if one attribute were another."""
+    """The shapes of a layer's output and parameters. changed: a name and its value to try."""
     kept = dict(vars(layer))
     try:
         if changed:
             vars(layer)[changed[0]] = changed[1]
         shape = layer._input_shape
         return tuple(layer.output_shape(shape)), dict(layer.parameter_shapes(shape))
-    except Exception as error:  # of any kind: this is the user's own code, and a value of any kind
+    except Exception as error:  # of any kind: the user's own code gets a value of any kind
         return repr(error)
     finally:
         vars(layer).update(kept)
 
 
 def _annotated(kind: type) -> set[str]:
-    """Names with a line such as `W: Array` in a class or one above."""
+    """Names with an annotation such as `W: Array` in a class or one of its base classes."""
     return {name for base in kind.__mro__ for name in getattr(base, "__annotations__", ())}
 
 
-def _kept(thing: Any, name: str) -> bool:
-    """Whether a method of a thing sets an attribute; one of the user's own, or mentions it."""
+def _used_by_methods(thing: Any, name: str) -> bool:
+    """Whether a method of an object sets an attribute, or a user's own method mentions its name."""
     methods = [method for base in type(thing).__mro__ for method in vars(base).values()]
     codes = [code for one in [*methods, *vars(thing).values()] for code in _codes_of(one)]
     return any(
@@ -233,7 +236,7 @@ def _kept(thing: Any, name: str) -> bool:
 
 
 def _codes_of(thing: Any) -> Iterator[CodeType]:
-    """The code of a method, or property, and of the functions within."""
+    """The code of a method or property, and of the functions defined within it."""
     for function in (getattr(thing, "fget", thing), getattr(thing, "fset", None)):
         function = getattr(function, "__wrapped__", getattr(function, "__func__", function))
         waiting = [getattr(function, "__code__", None)]
@@ -244,13 +247,13 @@ def _codes_of(thing: Any) -> Iterator[CodeType]:
 
 
 def _texts(code: CodeType) -> set[Any]:
-    """The texts in a code, also where a dictionary's keys are one constant."""
+    """The texts among the constants of a code, including those in tuples."""
     rows = [const if isinstance(const, tuple) else (const,) for const in code.co_consts]
     return {text for row in rows for text in row if isinstance(text, str)}
 
 
 def _sets(code: CodeType, name: str) -> bool:
-    """Whether a code sets an attribute of that name."""
+    """Whether a code object sets an attribute of that name."""
     if name not in code.co_names:
         return False
     from dis import get_instructions

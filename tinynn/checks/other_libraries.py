@@ -1,6 +1,6 @@
-"""The names that other libraries use, and what to write in tinynn.
+"""Names that other libraries use, and what to write in tinynn instead.
 
-An entry is a sentence, or just the name in tinynn.
+An entry is a whole sentence, or only the name in tinynn.
 """
 
 FROZEN = "Layers are frozen one by one: model.layers[i].trainable = False."
@@ -9,15 +9,15 @@ MODES = "There is no mode: write model.forward(x, training=False), or model.pred
 SAVED = "Write save_model(model, path), and load_model(path) to read it."
 PARAMETERS = "Write model.params, one flat vector, or model.named_parameters()."
 GRADIENTS = "Write model.grads, one flat vector, or model.layers[i].dW."
-GIVEN = "Each event is given the trainer."
+GIVEN = "Each method of a callback gets the trainer as its argument."
 FIT = "Write Trainer(model, loss, optimizer).fit(x, y, epochs=10)."
 EVALUATE = "Write Trainer(model, loss, optimizer).evaluate(x, y)."
 
-# By the kind of the thing, then by the name.
+# By the base class in tinynn, then by the name in the other library.
 ELSEWHERE: dict[str, dict[str, str]] = {
     "Layer": {
         **dict.fromkeys(("requires_grad", "frozen"), "trainable"),
-        **dict.fromkeys(("input_dim", "in_features"), "The layer before decides it."),
+        **dict.fromkeys(("input_dim", "in_features"), "The previous layer determines it."),
         **dict.fromkeys(("out_features", "output_dim"), "Write units."),
         "activation": "Put a layer after it: Dense(512), ReLU().",
         "kernel_initializer": "Write initializer.",
@@ -41,8 +41,8 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     },
     "Loss": {
         "reduction": "Every loss is a mean over the batch.",
-        "label_smoothing": "Smooth the answers: y = 0.9 * one_hot(y, C) + 0.1 / C.",
-        "from_logits": "For raw scores there is SoftmaxCrossEntropy().",
+        "label_smoothing": "Smooth the targets: y = 0.9 * one_hot(y, C) + 0.1 / C.",
+        "from_logits": "For logits, use SoftmaxCrossEntropy().",
     },
     "Optimizer": {
         **dict.fromkeys(("lr", "eta", "alpha", "learning_rate_init", "base_lr"), "learning_rate"),
@@ -51,7 +51,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "rho": "Write momentum or beta2.",
         "param_groups": "All parameters have one learning_rate.",
         "weight_decay": (
-            "There is none. In a callback's on_gradients, write trainer.model.grads += decay * "
+            "In a callback's on_gradients, write trainer.model.grads += decay * "
             "trainer.model.params."
         ),
         **dict.fromkeys(("apply_gradients", "minimize", "apply"), "Write step(params, grads)."),
@@ -63,7 +63,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         **dict.fromkeys(("model", "params", "trainer"), GIVEN),
         **dict.fromkeys(
             ("restore_best_weights", "save_best_only"),
-            "EarlyStopping always goes back to the best weights.",
+            "EarlyStopping always restores the best weights.",
         ),
         **dict.fromkeys(("filename", "filepath"), "path"),
     },

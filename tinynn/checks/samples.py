@@ -1,4 +1,4 @@
-"""Samples and their answers: they fit the model and the loss, and all numbers are finite."""
+"""Samples and their targets: they must fit the model and the loss, and hold finite numbers."""
 
 import copy
 from typing import Any
@@ -19,12 +19,12 @@ from tinynn.parameters import Array
 def paired(
     x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None, kind: str = ""
 ) -> tuple[Array, ...]:
-    """Samples, their answers, and their weights if there are any: as many of each, 1 or more."""
+    """Samples, their targets, and their weights if there are any: as many of each, 1 or more."""
     x, y = array(x, f"{kind}x"), array(y, f"{kind}y")
     if not x.ndim or not y.ndim or len(x) != len(y) or not len(x):
         raise InputError(
-            f"{kind}x and y must have as many samples as each other, 1 or more; their shapes are "
-            f"{x.shape} and {y.shape}."
+            f"{kind}x and y must have the same number of samples, 1 or more; got shapes {x.shape} "
+            f"and {y.shape}."
         )
     if sample_weight is None:
         return x, y
@@ -34,24 +34,24 @@ def paired(
 
 
 def softmax_once(model: Any, loss: Any) -> None:
-    """A model and its loss: what takes scores gets no probabilities, which are softmax' already."""
+    """A model and its loss in which softmax is applied only once, and to two classes or more."""
     last, before = model.layers[-1], model.layers[-2:-1]
     if last.takes == "scores" and any(layer.gives == "probabilities" for layer in before):
         raise InputError(
-            f"{before[0].name} and {last.name}: the second gets probabilities, which it makes "
-            "nearly equal. Remove one of the two."
+            f"{before[0].name} and {last.name}: the second one gets probabilities instead of "
+            "scores, and makes them nearly equal. Remove one of the two."
         )
     if last.gives == "probabilities" and model.output_shapes[-1][-1:] == (1,):
         raise InputError(
-            f"{last.name} gets one number a sample, and makes 1 of each. For two classes end with "
-            f"Dense(2), {type(last).__name__}(); for a number to be predicted, without "
-            f"{type(last).__name__}."
+            f"{last.name} gets one number for each sample, so it always returns 1. For two "
+            f"classes, end the model with Dense(2), {type(last).__name__}(). To predict a number, "
+            f"remove {type(last).__name__}()."
         )
     if last.gives == "probabilities" and loss.takes == "scores":
         classes = model.output_shapes[-1][-1]
-        least = np.log(1 + (classes - 1) / np.e)  # at scores of 1 for the right class, 0 elsewhere
+        least = np.log(1 + (classes - 1) / np.e)  # for probability 1 of the right class
         raise InputError(
-            f"{type(loss).__name__} applies softmax itself, and {last.name} already did: with "
+            f"Softmax is applied twice: by {last.name} and by {type(loss).__name__}. With "
             f"{classes} classes the loss could never fall below {least:.3f}. Remove "
             f"{type(last).__name__}() or use CrossEntropy()."
         )
@@ -61,7 +61,7 @@ def fitting_samples(
     model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None, caller: str,
 ) -> tuple[Array, ...]:  # fmt: skip
-    """Samples, answers and weights as arrays, in the shapes that model and loss take."""
+    """Samples, targets and weights as arrays, in the shapes that the model and the loss accept."""
     x, y = _samples(model, x, y, caller)
     loss.check_targets(y, model.output_shapes[-1])
     return x, y, *sample_weights(model, loss, sample_weight, len(x))
@@ -70,45 +70,45 @@ def fitting_samples(
 def _samples(
     model: Any, x: npt.ArrayLike, y: npt.ArrayLike, caller: str, kind: str = ""
 ) -> tuple[Array, Array]:
-    """Samples in the shape that the model takes, and as many answers."""
+    """Samples in the shape that the model accepts, and as many targets."""
     x, y = array(x, f"{kind}x"), array(y, f"{kind}y")
-    if x.shape != model.input_shape:  # else it is one sample, and `batch` tells how to give it
+    if x.shape != model.input_shape:  # else it is one sample: `batch` refuses it, with a remedy
         x, y = paired(x, y, kind=kind)
-    numbers = x.ndim == 1 and model.input_shape == (1,)  # in a row: `batch` tells what is missing
-    if x.shape[1:] != model.input_shape == y.shape[1:] and not numbers:
+    flat_numbers = x.ndim == 1 and model.input_shape == (1,)  # `batch` refuses them, too
+    if x.shape[1:] != model.input_shape == y.shape[1:] and not flat_numbers:
         raise InputError(
-            f"{kind}x has samples of shape {x.shape[1:]} and {kind}y of {y.shape[1:]}, which is "
-            "what the model takes. Are they swapped? Samples come first: x, then y. If not, "
-            "input_shape is one sample's shape: input_shape=x.shape[1:]."
+            f"The model accepts samples of shape {model.input_shape}, but {kind}x has samples of "
+            f"shape {x.shape[1:]}, and {kind}y of {y.shape[1:]}. Are x and y swapped? x comes "
+            "first. If not, give Sequential the shape of one sample: input_shape=x.shape[1:]."
         )
     batch(x, model.input_shape, caller)
     return x, y
 
 
 def _finite(name: str, values: Array, dtype: np.dtype[Any]) -> None:
-    """Numbers that are finite, in the model's dtype too: what is too large becomes infinity."""
+    """Numbers that are finite, also in the model's dtype (too large ones would become infinity)."""
     most = np.finfo(dtype).max
     for start in range(0, len(values) if values.dtype.kind == "f" else 0, 1024):
         piece = values[start : start + 1024]  # in pieces: the data may be large
         if not np.isfinite(piece).all():
             sample = start + int(np.argwhere(~np.isfinite(piece))[0, 0])
             raise InputError(
-                f"{name} holds NaN or infinity, first in sample {sample}. Remove such samples, "
-                "or put in what is missing, for instance the mean."
+                f"{name} holds NaN or infinity, first in sample {sample}. Remove such samples, or "
+                "replace such numbers, for instance by the mean."
             )
         if values.dtype.itemsize > dtype.itemsize and (np.abs(piece) > most).any():
             at = tuple(np.argwhere(np.abs(piece) > most)[0])
-            remedy = "scale it down, as to about size 1"
+            remedy = f"Scale {name.split()[-1]} to about 0 to 1"
             if dtype == np.float32:
                 remedy += ", or build the model with dtype=np.float64"
             raise InputError(
-                f"{name} holds {piece[at]:.3g}, first in sample {start + int(at[0])}, which is too "
-                f"large for the model's {dtype} ({most:.2g} at most): {remedy}."
+                f"{name} holds {piece[at]:.3g}, first in sample {start + int(at[0])}. This is too "
+                f"large for the model's {dtype} ({most:.2g} at most). {remedy}."
             )
 
 
 def _refuse_no_numbers(model: Any, loss: Any, x: Array, caller: str) -> None:
-    """A model that gives numbers for x: its parameters are, and what each layer returns."""
+    """Raise NoNumbers, with the place, if a parameter or a layer's output for x is not finite."""
     for name, view in model.named_parameters().items():
         refuse_unsound(name, view, caller)
     out = x.astype(model.dtype)
@@ -118,13 +118,13 @@ def _refuse_no_numbers(model: Any, loss: Any, x: Array, caller: str) -> None:
             wrong = np.count_nonzero(~np.isfinite(out))
             raise NoNumbers(
                 f"{caller}: {wrong:,} of the {out.size:,} numbers that {layer.name} returns are "
-                "NaN or infinite, and what it got is finite. Are weights or x too large, or is "
-                "there a root or logarithm of 0 or less?"
+                "NaN or infinite, but its input is finite. Are weights or x too large, or is there "
+                "a root or a logarithm of 0 or less?"
             )
 
 
 def refuse_no_loss(model: Any, loss: Any, x: Array, y: Array, caller: str) -> None:
-    """Data of which the loss is NaN or infinite: what it is, and where it begins."""
+    """Raise the error for data whose loss is NaN or infinite: it names the first cause."""
     _finite("x", x, model.dtype)
     _finite("y", y, model.dtype)
     for start in range(0, len(x), 1024):
@@ -134,15 +134,16 @@ def refuse_no_loss(model: Any, loss: Any, x: Array, y: Array, caller: str) -> No
     if masked:
         raise NoNumbers(f"{caller}: the loss is infinite. The model returns {masked}.")
     raise NoNumbers(
-        f"{caller}: the loss is no finite number, though the predictions are, from {p.min():.3g} "
-        f"to {p.max():.3g}: its square or logarithm left the range of numbers."
+        f"{caller}: the loss is NaN or infinite, but the predictions are finite, from "
+        f"{p.min():.3g} to {p.max():.3g}. A square or a logarithm in the loss is out of range. "
+        "Are x or y too large, or is there a logarithm of 0 or less?"
     )
 
 
 def finite_samples(
     model: Any, loss: Any, x: npt.ArrayLike, y: npt.ArrayLike, caller: str, kind: str = ""
 ) -> tuple[Array, Array]:
-    """Samples and answers that fit, and all of whose numbers are finite."""
+    """Samples and targets that fit the model and the loss, with finite numbers."""
     x, y = _samples(model, x, y, caller, kind)
     _finite(f"{kind}x", x, model.dtype)
     _finite(f"{kind}y", y, model.dtype)
@@ -155,19 +156,20 @@ def samples_of_step(
     model: Any, network: type, loss: Any, losses: type, x: npt.ArrayLike, y: npt.ArrayLike,
     caller: str, dtype: npt.DTypeLike | None = None, sample_weight: npt.ArrayLike | None = None,
 ) -> tuple[Array, ...]:  # fmt: skip
-    """Data, as arrays, of which a step is to be shown: a copy of the model goes forward and back.
+    """The samples, targets and weights of a step, as arrays, after a trial step on a copy.
 
-    network, losses: the classes Sequential and Loss. dtype: of the copy; without, the model's own.
+    network, losses: the classes Sequential and Loss. dtype: of the copy; None for the model's own.
     """
     softmax_once(instance(model, network, "model"), instance(loss, losses, "loss"))
     x, y = finite_samples(model, loss, x, y, caller)
-    copied, loss = model.astype(dtype or model.dtype), copy.deepcopy(loss)  # it may have a memory
-    of_samples = sample_weights(copied, loss, sample_weight, len(x))
-    some = [each[:32] for each in (y, *of_samples)]
+    copied = model.astype(dtype or model.dtype)
+    loss = copy.deepcopy(loss)  # a loss of the user's own may keep state
+    given_weights = sample_weights(copied, loss, sample_weight, len(x))
+    first = [each[:32] for each in (y, *given_weights)]
     with np.errstate(all="ignore"):
         p = copied.forward(x[:32])
         if not scored(p, loss.classifies):
             _refuse_no_numbers(copied, loss, x[:32], caller)
-        loss_value(loss.forward(p, *some), loss)
-        copied.backward(loss.backward(p, *some))
-    return x, y, *of_samples
+        loss_value(loss.forward(p, *first), loss)
+        copied.backward(loss.backward(p, *first))
+    return x, y, *given_weights

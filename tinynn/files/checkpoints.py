@@ -1,4 +1,4 @@
-"""Checkpoints on disk: a model's file, and in it all that a training needs to go on.
+"""Checkpoints on disk: a model's file with a training state in it.
 
 training        JSON: epoch, totals, history, settings, callbacks
 training.* ...  the arrays that belong to it, such as the optimizer's moments
@@ -27,7 +27,7 @@ from tinynn.files.npz import ModelFormatError, NpzFile, write_npz
 from tinynn.model import Sequential
 from tinynn.parameters import Array
 
-LONGEST_TRAINING = 2**22  # characters, without arrays, in which long lists of numbers lie
+LONGEST_TRAINING = 2**22  # characters; arrays, and long lists of numbers, are not in this text
 
 
 def save_checkpoint(model: Sequential, training: dict[str, Any], path: PathLike) -> None:
@@ -39,7 +39,7 @@ def save_checkpoint(model: Sequential, training: dict[str, Any], path: PathLike)
 
 
 def check_state(training: dict[str, Any]) -> dict[str, Array]:
-    """Return a training state as the arrays of a file, or raise InputError if it could not be read.
+    """Return a training state as the arrays of a file; InputError if it could not be read again.
 
     >>> check_state({"epoch": 3, "best": {"params": np.ones(2)}})["training"]
     array('{"epoch": 3, "best": {"params": {"array": "training.best.params"}}}', dtype='<U67')
@@ -48,34 +48,36 @@ def check_state(training: dict[str, Any]) -> dict[str, Array]:
     text = json.dumps(encode(training, "training", arrays))
     if len(text) > LONGEST_TRAINING or count_values(text) > MOST_VALUES:
         raise InputError(
-            f"The training state has {len(text):,} characters and {count_values(text):,} values, "
-            f"beside its arrays; a file holds {LONGEST_TRAINING:,} and {MOST_VALUES:,} at most. "
-            "Are there very many epochs, or long lists in a callback's state()? Arrays hold more."
+            f"The training state is too long: without its arrays it has {len(text):,} characters "
+            f"and {count_values(text):,} values, but a file holds {LONGEST_TRAINING:,} and "
+            f"{MOST_VALUES:,} at most. Are there very many epochs, or long lists in a callback's "
+            "state()? Write such lists as arrays, which may be longer."
         )
     return {"training": np.array(text), **arrays}
 
 
 def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict[str, Any], int]:
-    """Return a copy of `model` with the file's numbers, the training state, and the format.
+    """Return a copy of `model` with the file's numbers, the training state, and the file's format.
 
-    The model itself is left as it is. Raises InputError if the checkpoint is of another
-    architecture, ModelFormatError and OSError as `load_model` does.
+    `model` itself does not change. Raises InputError if the checkpoint is of another architecture,
+    ModelFormatError and OSError as `load_model` does.
     """
     with NpzFile(path) as file:
         architecture = architecture_in(file)
         if "training" not in file.members:
             raise file.error(
-                "is a model, not a checkpoint: it holds no training state. Go on from the file "
-                "that Checkpoint wrote; this one is for load_model."
+                "is a model, not a checkpoint: it has no training state. Give resume_from the file "
+                "that Checkpoint wrote; load_model reads this one."
             )
         differences = unequal(_as_now(architecture, model), structure(model))
         if differences:
-            lines = [f"{path} is of another model than this one (its own first):", *differences]
+            heading = f"{path} is of another model than this one (first the file's, then yours):"
+            lines = [heading, *differences]
             raise InputError(escape_control("\n  ".join(lines)))
         loaded = copy.deepcopy(model)
         fill(file, loaded, [n for n in file.members if n.split(".")[0] != "training"])
         unread = {name for name in file.members if name.startswith("training.")}
-        for name in unread:  # an optimizer remembers vectors like the parameters
+        for name in unread:  # an optimizer's slots have the shape of the parameters
             member, shape = file.members[name], model.params.shape
             if name.startswith("training.optimizer.") and member.shape != shape:
                 raise file.error(f"should hold {name} as {shape}, but has {member}.")
@@ -94,16 +96,18 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict
         except ValueError as error:
             raise file.error(str(error)) from error
         except RecursionError as error:
-            raise file.error("holds a training state nested too deep.") from error
+            raise file.error("holds a training state that is nested too deeply.") from error
         if unread:
-            raise file.error(f"has an array that its training state does not name: {min(unread)}.")
+            raise file.error(
+                f"has the array {min(unread)}, which its training state does not name."
+            )
         for layer, entry in zip(loaded.layers, architecture["layers"], strict=True):
             layer.trainable = entry.get("trainable", True)
         return loaded, training, format_of(file)
 
 
 def structure(model: Sequential) -> dict[str, Any]:
-    """Return a model's `config()`, whichever of its layers are trained at the moment."""
+    """Return a model's `config()` without `trainable`, which may change during training."""
     config = model.config()
     for entry in config["layers"]:
         entry.pop("trainable", None)
@@ -111,12 +115,12 @@ def structure(model: Sequential) -> dict[str, Any]:
 
 
 def _as_now(architecture: Any, model: Sequential) -> Any:
-    """Return a file's architecture as `structure` would tell it of the classes as they are now.
+    """Return a file's architecture in the form in which `structure` returns a model's.
 
-    They may have gained arguments since it was written; which layers are trained does not matter.
+    Arguments that classes have gained since the file was written get their defaults.
     """
     try:
         entries = [{k: v for k, v in e.items() if k != "trainable"} for e in architecture["layers"]]
         return {**architecture, "layers": with_gained(entries, model.layers)}
-    except (TypeError, KeyError, AttributeError):  # it is none: the comparison says so
+    except (TypeError, KeyError, AttributeError):  # invalid: the comparison will show it
         return architecture

@@ -16,7 +16,9 @@ from tinynn.parameters import Array
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """What `compare_models` found. Prints as a report; `identical` is the answer in one word.
+    """The result of `compare_models`. Prints as a report; `identical` is True or False.
+
+    arrays, values: how many were compared. differences: a line for each difference.
 
     >>> print(ModelComparison(arrays=2, values=8, differences=("input_shape[0]: 3 against 4",)))
     DIFFERENT: compared structure, and 8 values in 2 arrays, byte by byte
@@ -29,7 +31,7 @@ class ModelComparison:
 
     @property
     def identical(self) -> bool:
-        """Whether structure and every byte of every parameter and buffer are the same."""
+        """Whether the structure and every byte of all parameters and buffers are the same."""
         return not self.differences
 
     def __str__(self) -> str:
@@ -45,12 +47,11 @@ def compare_models(
     b: Sequential | PathLike,
     layers: Iterable[Callable[..., Any]] = (),
 ) -> ModelComparison:
-    """Compare structure and all weights of two models, each given as a model or as a file's path.
+    """Compare the structure and all numbers of two models. a, b: models, or paths of model files.
 
-    layers: classes and initializers of your own that files need, as in `load_model`. Weights are
-    compared as bytes, and so are buffers: -0.0 differs from 0.0. The seed that once drew them is
-    not compared. Raises
-    what `load_model` raises.
+    layers: your own Layer classes and initializers that the files use, as in `load_model`.
+    Parameters and buffers are compared as bytes: -0.0 differs from 0.0. Seeds are not compared.
+    Raises the same errors as `load_model`.
 
     >>> from tinynn import Dense
     >>> a, b = (Sequential([Dense(2)], input_shape=(3,)) for _ in range(2))
@@ -71,7 +72,7 @@ def compare_models(
 
 
 def _difference(name: str, a: Array | None, b: Array | None) -> list[str]:
-    """Say in at most one line how two arrays of the same name differ."""
+    """Return one line that says how two arrays of one name differ; no line if they are equal."""
     if a is None or b is None:
         return [f"{name}: only in the {'second' if a is None else 'first'}"]
     if a.shape != b.shape or a.dtype != b.dtype:

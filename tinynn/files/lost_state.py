@@ -1,10 +1,10 @@
-"""State of a layer of one's own that no file would keep: refused before it is lost.
+"""State of a user's own layer that no file would keep: it is refused before it is lost.
 
-What a layer does may depend on its arguments, parameters, buffers, its stream and the batch: all
-of that is in files, or known. A running mean that is a plain attribute is not, nor is a Generator
-of the layer's own. They show when a copy of the layer and a new one, with the same arguments,
-parameters and buffers, each take the same batch, forward and back: what a batch leaves behind is
-the same in both then, and state is not.
+The output of a layer may depend on its arguments, parameters, buffers, stream, and the batch. Files
+keep these, or they are known. They do not keep a running mean that is a plain attribute, or a
+Generator that the layer made. To find such state, a copy of the model and a new model with the same
+arguments, parameters and buffers each run the same batch, forward and backward. Attributes that
+only depend on the batch (caches) are then equal in both; state is not.
 """
 
 import copy
@@ -22,7 +22,7 @@ from tinynn.model import Sequential
 from tinynn.origin import is_own
 from tinynn.parameters import Array
 
-# what a model sets on its layers
+# attributes that a model sets on its layers
 BY_MODEL = {"_views", "_names", "_buffer_names", "_streams", "_input_shape", "_at_build", "_fixed"}
 BY_MODEL |= {"built", "position", "trainable"}
 
@@ -30,16 +30,18 @@ BY_MODEL |= {"built", "position", "trainable"}
 def refuse_lost_state(model: Sequential, x: Array | None = None) -> None:
     """Raise InputError if a layer of the user's own now has state that no file keeps.
 
-    x: the last batch of the training; without, batches are made up. A warning where the layers take
-    none of them, or cannot be copied, so that nothing can be known.
+    x: the last batch of the training, if there was one; made-up batches are used too. Warns if
+    nothing can be found out: the layers accept none of the batches, or cannot be copied.
     """
     if _own_layers(model):
-        known = [_compare(model, batch) for batch in _batches(model, x)]  # each of them
+        known = [
+            _compare(model, batch) for batch in _batches(model, x)
+        ]  # a list: compares them all
         _warn_if_unknown(any(known), model)
 
 
 def refuse_stateful(model: Sequential, x: Array, batch_size: int) -> None:
-    """Raise InputError if a layer of the user's own would have such state after a batch of x."""
+    """Raise InputError if a layer of the user's own has such state after one batch of x."""
     if _own_layers(model):
         first, last = x[:batch_size], x[-batch_size:][::-1]
         _warn_if_unknown(_compare(model, first, before=last), model)
@@ -49,8 +51,8 @@ def _warn_if_unknown(known: bool, model: Sequential) -> None:
     if not known:
         names = ", ".join(layer.name for layer in _own_layers(model))
         warnings.warn(
-            f"It cannot be told whether {names} keeps something from batch to batch that no file "
-            "would keep: no batch could be put through a copy.",
+            f"tinynn could not check whether {names} has state that files do not keep: no batch "
+            "could be run through a copy of the model.",
             stacklevel=5,
         )
 
@@ -60,9 +62,9 @@ def _own_layers(model: Sequential) -> list[Layer]:
 
 
 def _batches(model: Sequential, x: Array | None) -> Iterable[Array]:
-    """Return batches of which the model surely takes one: a layer may know whole numbers alone.
+    """Return batches of several kinds, as a layer may accept only whole numbers, for instance.
 
-    There are small and large numbers among them, for a layer that keeps the largest it has seen.
+    They hold small and large numbers, for a layer that keeps the largest number so far.
     """
     given = [] if x is None else [x]
     drawn = np.random.default_rng(0).normal(size=(2, *model.input_shape))
@@ -70,7 +72,7 @@ def _batches(model: Sequential, x: Array | None) -> Iterable[Array]:
 
 
 def _rebuilt(model: Sequential) -> Sequential:
-    """Return a model as a file would give it back."""
+    """Return the model that a file of this model would give back."""
     layers = []
     for layer in model.layers:
         kind: Any = type(layer)
@@ -82,17 +84,17 @@ def _rebuilt(model: Sequential) -> Sequential:
 
 
 def _run(model: Sequential, x: Array) -> bool:
-    """Put a batch through a model in each way there is; return whether it takes such a batch.
+    """Run a batch forward and backward in each way; return whether the model accepts it.
 
-    All layers are asked for all their gradients, also those that are frozen at the moment. What
-    fails there, as in a layer that is being written, fails alike in another copy.
+    An error in backward, as in a layer that is still being written, does not matter: it is the same
+    in both models.
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             Sequential.forward(model, x, training=False)
             dp = np.ones_like(Sequential.forward(model, x))
-        except Exception:  # of any kind: a layer of the user's own, which takes other numbers
+        except Exception:  # of any kind: a user's own layer that accepts other numbers only
             return False
         for backward in (Sequential.input_gradient, Sequential.backward):
             with suppress(Exception):
@@ -101,15 +103,15 @@ def _run(model: Sequential, x: Array) -> bool:
 
 
 def _compare(model: Sequential, x: Array, before: Array | None = None) -> bool:
-    """Raise InputError for what differs after the same batch; return False if it fits neither.
+    """Raise InputError if a copy and a rebuilt model differ after a batch; False if neither ran it.
 
-    before: a batch that only the model itself, or rather its copy, has seen earlier.
+    before: a batch that the copy runs earlier, and the rebuilt model does not.
     """
     try:
         used, rebuilt = copy.deepcopy(model), _rebuilt(model)
     except TypeError:  # something that cannot be copied, such as a lock
         return False
-    for layer in used.layers:
+    for layer in used.layers:  # so that backward computes the gradients of frozen layers, too
         layer.trainable = True
     if before is not None:
         _run(used, before)
@@ -122,14 +124,14 @@ def _compare(model: Sequential, x: Array, before: Array | None = None) -> bool:
         for name in [*ours, *(name for name in theirs if name not in ours)]:
             if not _same(ours.get(name), theirs.get(name), {}):
                 raise InputError(
-                    f"{layer.name} keeps {name} from batch to batch, and no file would keep it. "
+                    f"{layer.name} keeps {name} from batch to batch, but files do not save it. "
                     f"{_advice(name, ours.get(name))}"
                 )
     return True
 
 
 def _kept(layer: Layer) -> dict[str, Any]:
-    """Return what a layer keeps: its attributes, or what a `__getstate__` of its own returns."""
+    """Return a layer's attributes, or the dictionary that its own `__getstate__` returns."""
     own: Any = type(layer).__getstate__
     state = vars(layer) if own is Portable.__getstate__ else own(layer)
     return {k: v for k, v in state.items() if k not in BY_MODEL and k not in layer._views}
@@ -138,24 +140,25 @@ def _kept(layer: Layer) -> dict[str, Any]:
 def _advice(name: str, value: Any) -> str:
     if _state_of_generator(value) is not None:
         return (
-            "Draw random numbers from the model's instead: in forward, rng = self.stream() is this "
-            "step's Generator."
+            "Use the model's random numbers instead: in forward, rng = self.stream() is the "
+            "Generator of this step."
         )
     if isinstance(value, (np.ndarray, np.generic, int, float)):
         return (
-            "Make it a buffer, which files keep: def buffer_shapes(self, input_shape): return "
-            f'{{"{name}": {np.shape(value)}}}. self.{name} is an array of the model then, of zeros '
-            f"or of what initialize(self, rng) fills in; leave self.{name} = ... out of __init__."
+            "Make it a buffer, which files save: def buffer_shapes(self, input_shape): return "
+            f'{{"{name}": {np.shape(value)}}}. self.{name} is then an array of the model. It is 0 '
+            "at first, unless initialize(self, rng) fills it. Remove "
+            f"self.{name} = ... from __init__."
         )
     return (
-        "Arrays can be kept as buffers: see buffer_shapes. What is a record alone belongs outside "
-        "of the layer, in a callback for instance; what is a cache alone is left out by a "
-        "__getstate__(self) of the layer's that returns a dictionary without it."
+        "If forward needs it, keep it as arrays that are buffers: see buffer_shapes. If it is only "
+        "a record, keep it outside of the layer, in a callback for instance. If it is only a "
+        "cache, let the layer's __getstate__(self) return a dictionary without it."
     )
 
 
 def _state_of_generator(value: Any) -> Any:
-    """Return the state of a source of random numbers; None for what is none."""
+    """Return the state of a random generator; None for any other object."""
     if isinstance(value, np.random.Generator):
         return value.bit_generator.state
     if type(value).__module__ == "random":
@@ -166,18 +169,18 @@ def _state_of_generator(value: Any) -> Any:
 
 
 def _same(a: Any, b: Any, seen: dict[tuple[int, int], Any]) -> bool:
-    """Whether two values are equal in all that they hold. seen: pairs already under way."""
+    """Whether two values are equal, with all that they hold. seen: pairs being compared already."""
     if a is b or (id(a), id(b)) in seen:
         return True
     if type(a) is not type(b):
         return False
     if isinstance(a, (np.ndarray, np.generic)) and a.dtype.kind != "O":
-        return a.dtype == b.dtype and np.shape(a) == np.shape(b) and _near(a, b)
+        return a.dtype == b.dtype and np.shape(a) == np.shape(b) and _nearly_equal(a, b)
     if isinstance(a, (bool, int, float, complex, str, bytes, type(None))):
         return bool(a == b or (a != a and b != b))
     if isinstance(a, (set, frozenset, type)):
         return bool(a == b)
-    seen[id(a), id(b)] = a, b  # kept alive: else others could get their ids
+    seen[id(a), id(b)] = a, b  # kept alive, so that no other object can get its id
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(_same(a[key], b[key], seen) for key in a)
     if isinstance(a, (list, tuple)):
@@ -186,8 +189,8 @@ def _same(a: Any, b: Any, seen: dict[tuple[int, int], Any]) -> bool:
 
 
 def _parts(thing: Any) -> Any:
-    """Return what an object is made of, as for a copy of it; None if Python cannot tell."""
-    if hasattr(thing, "__code__"):  # a function, made anew by each constructor
+    """Return the parts from which Python would copy an object; None if it cannot copy it."""
+    if hasattr(thing, "__code__"):  # a function: each call of a constructor may make another
         cells = [cell.cell_contents for cell in thing.__closure__ or ()]
         return thing.__code__.co_code, cells, getattr(thing, "__self__", None)
     state = _state_of_generator(thing)
@@ -195,17 +198,17 @@ def _parts(thing: Any) -> Any:
         return state
     try:
         made = thing.__reduce_ex__(4)
-    except Exception:  # a lock, a file: it cannot be told
+    except Exception:  # such as a lock or an open file
         return None
-    if isinstance(made, str):  # the name of what there is once
+    if isinstance(made, str):  # the name of an object that exists once
         return made
-    how, arguments, *rest = made  # the rest: a state, then iterators of items
+    how, arguments, *rest = made  # the rest: its state, then iterators over its items
     rest = [list(part) if hasattr(part, "__next__") else part for part in rest]
     return getattr(how, "__name__", repr(how)), arguments, rest
 
 
-def _near(a: Any, b: Any) -> bool:
-    """Whether numbers are equal; those of arrays but for rounding, which may depend on memory."""
+def _nearly_equal(a: Any, b: Any) -> bool:
+    """Whether numbers are equal; in arrays up to rounding, which may depend on their alignment."""
     if a.ndim and a.dtype.kind in "fc":
         rounding = 1e-5 if a.dtype.itemsize <= 4 else 1e-12
         return bool(np.allclose(a, b, rounding, 1e-30, equal_nan=True))

@@ -1,12 +1,12 @@
 """Models on disk: one uncompressed .npz each, which plain NumPy can open too.
 
     format          the version of this layout, a whole number
-    architecture    JSON: what Sequential.from_config rebuilds the model from; "own." stands before
-                    the names of the user's own classes and functions
+    architecture    JSON: the config() from which Sequential.from_config rebuilds the model; the
+                    names of the user's own classes and functions begin with "own."
     1.Dense.W ...   the parameters and buffers, by name
 
-Nothing is pickled, so a file can hold no program. Writing is atomic: whoever opens the path finds
-the old file or the new one, whole.
+Nothing is pickled, so a file cannot contain a program. Writing is atomic: a program that opens the
+path finds the whole old file or the whole new one.
 """
 
 import json
@@ -27,20 +27,20 @@ from tinynn.model import Sequential, infer_shapes
 from tinynn.parameters import Array, Shape
 
 FORMAT = 3
-READABLE = (1, 2, 3)  # 1 knew no buffers, 1 and 2 did not mark the names of the user's own classes
-MARKED = 3  # from this format on
+READABLE = (1, 2, 3)  # format 1 has no buffers
+MARKED = 3  # from this format on, the names of the user's own classes begin with "own."
 MODEL_TEXTS = ("format", "architecture")
 LONGEST_ARCHITECTURE = 2**17  # characters: a model of over a thousand layers
-MOST_VALUES = 2**18  # in a JSON text: a parsed value takes 30 times its text
+MOST_VALUES = 2**18  # in a JSON text: a parsed value takes 30 times as much memory as its text
 
 
 @checks.short_traceback
 def save_model(model: Sequential, path: PathLike) -> None:
-    """Write the model's architecture and weights to `path`, replacing what stood there.
+    """Write the model's architecture, parameters and buffers to `path`; replaces an older file.
 
-    Raises OSError if the path cannot be written, InputError if a layer's configuration cannot, or
-    would make another layer, if a layer of your own has state that no file would keep, and for what
-    is no model or no path.
+    Raises OSError if the path cannot be written. Raises InputError if `model` is not a Sequential,
+    if `path` is not a path, if a layer's arguments cannot be written or would make another layer,
+    or if a layer of your own has state that files do not keep.
 
     >>> import tempfile
     >>> from tinynn import Dense
@@ -59,10 +59,11 @@ def save_model(model: Sequential, path: PathLike) -> None:
 
 @checks.short_traceback
 def load_model(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Sequential:
-    """Build the model that was saved at `path`, bit for bit.
+    """Return the model that was saved at `path`, with the same bits.
 
-    layers: the Layer classes (and initializers) of your own that it uses. Raises ModelFormatError
-    for a file that is no such model, OSError for a path that cannot be opened.
+    layers: a list of your own Layer classes and initializers that the model uses; default none.
+    Raises ModelFormatError if the file is not a model that tinynn saved, OSError if it cannot be
+    opened.
 
     >>> load_model("nowhere.npz")
     Traceback (most recent call last):
@@ -73,24 +74,24 @@ def load_model(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Seq
     with NpzFile(path) as file:
         if "training" in file.members:
             raise file.error(
-                "is a checkpoint, not a model. Go on with it by Trainer.fit(..., "
+                "is a checkpoint, not a model. Resume it with Trainer.fit(..., "
                 "resume_from=path), then save_model(trainer.model, ...)."
             )
         return _build(file, architecture_in(file), layers)
 
 
 def arrays_of(model: Sequential) -> dict[str, Array]:
-    """Return all arrays of a model that a file keeps, by name."""
+    """Return a model's parameters and buffers by name: the arrays that a file keeps."""
     return {**model.named_parameters(), **model.named_buffers()}
 
 
 def model_arrays(model: Sequential) -> dict[str, Array]:
-    """Return what a file of this model holds, by name, or raise InputError if it cannot be."""
+    """Return the contents of a file of this model, by name; InputError if it cannot be written."""
     architecture = json.dumps(model.config())
     if len(architecture) > LONGEST_ARCHITECTURE:
         raise InputError(
-            f"The architecture takes {len(architecture):,} characters; a file holds "
-            f"{LONGEST_ARCHITECTURE:,} at most. Nothing was written."
+            f"The architecture is too long: it takes {len(architecture):,} characters, and a file "
+            f"holds {LONGEST_ARCHITECTURE:,} at most. Nothing was written."
         )
     arrays = arrays_of(model)
     for name, array in arrays.items():
@@ -104,47 +105,52 @@ def model_arrays(model: Sequential) -> dict[str, Array]:
 
 
 def architecture_in(file: NpzFile) -> Any:
-    """Return what the file says of the model's structure, as one of today's format says it."""
+    """Return the architecture that the file describes, in the present format."""
     version = format_of(file)
     architecture = json_in(file, "architecture", LONGEST_ARCHITECTURE)
     if version >= MARKED:
         return architecture
     try:
         return {**architecture, "layers": of_older_format(architecture["layers"])}
-    except (TypeError, KeyError, AttributeError, RecursionError):  # whoever needs it says so
+    except (
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ):  # invalid: its reader will refuse it
         return architecture
 
 
 def format_of(file: NpzFile) -> int:
-    """Return the version of a file's layout, if this version of tinynn can read it."""
+    """Return the version of a file's layout, or raise if this version of tinynn cannot read it."""
     for name in MODEL_TEXTS:
         if name not in file.members:
-            raise file.error(f"is no model of tinynn: it holds no {name!r}.")
+            raise file.error(f"is not a model of tinynn: it has no {name!r}.")
     declared = file.members["format"]
     if declared.shape or declared.dtype.kind not in "iu":
         raise file.error(f"should give its format as one whole number, but holds {declared}.")
     version = int(file.read("format"))
     if version not in READABLE:
         raise file.error(
-            f"has format {version}, this version of tinynn reads {READABLE[0]} to {FORMAT}. "
-            "If a newer tinynn saved it, update."
+            f"has format {version}, but this version of tinynn reads formats {READABLE[0]} to "
+            f"{FORMAT}. If a newer tinynn saved it, update tinynn."
         )
     return version
 
 
 def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]]) -> Sequential:
-    """Make the model that a file holds; nothing is allocated before its arrays are known to fit."""
+    """Return the model in a file. Memory is allocated only once its arrays are known to fit."""
     try:
         built = layers_from_json(architecture["layers"], layers)
         rest = (tuple(architecture["input_shape"]), architecture["seed"], architecture["dtype"])
         if rest[2] not in ("float32", "float64"):
-            raise InputError(f"Its dtype should be float32 or float64, but is {rest[2]!r}.")
+            raise InputError(f"Its dtype must be float32 or float64, but is {rest[2]!r}.")
         _, shapes, buffers = infer_shapes(built, rest[0])
         _check_members(file, shapes | buffers, np.dtype(rest[2]), file.members)
         model = Sequential(built, *rest)
     except ModelFormatError:
         raise
-    except Exception as error:  # of any kind: a layer of the caller's own meets the file's values
+    except Exception as error:  # of any kind: it may come from a user's own layer
         problem = error if isinstance(error, ValueError) else repr(error)
         raise file.error(f"describes an architecture that cannot be built. {problem}") from error
     fill(file, model, file.members)
@@ -152,38 +158,38 @@ def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]
 
 
 def fill(file: NpzFile, model: Sequential, names: Iterable[str]) -> None:
-    """Read a model's arrays, after making sure that `names` are exactly its own."""
+    """Fill a model from a file, after a check that `names` are exactly those of its arrays."""
     arrays = arrays_of(model)
     shapes = {name: view.shape for name, view in arrays.items()}
     _check_members(file, shapes, model.dtype, names)
     for name, view in arrays.items():
         file.read_into(name, view)
         if not np.isfinite(view).all():
-            raise file.error(f"holds NaN or infinity in {name}: a model that diverged is no model.")
+            raise file.error(f"holds NaN or infinity in {name}; tinynn never saves such a model.")
 
 
 def _check_members(
     file: NpzFile, shapes: Mapping[str, Shape], dtype: np.dtype[Any], names: Iterable[str]
 ) -> None:
-    """Hold the names, shapes and dtypes that a file declares against those of an architecture."""
+    """Compare the names, shapes and dtypes that a file declares with those of an architecture."""
     declared = {name: None for name in names if name not in MODEL_TEXTS}  # in the file's order
     for name in shapes:
         if name not in declared:
             raise file.error(f"lacks the array {name}.")
     for name in declared:
         if name not in shapes:
-            raise file.error(f"has an array that is not in its architecture: {name}.")
+            raise file.error(f"has the array {name}, which is not in its architecture.")
         member = file.members[name]
         if member.shape != shapes[name] or member.dtype != dtype:
             raise file.error(f"should hold {name} as {dtype} {shapes[name]}, but has {member}.")
 
 
 def json_in(file: NpzFile, name: str, longest: int) -> Any:
-    """Return a text of the file, parsed."""
+    """Return the value of a JSON text in the file. longest: how many characters it may have."""
     member = file.members[name]
     if member.shape or member.dtype.kind != "U" or member.dtype.itemsize > 4 * longest:
         raise file.error(
-            f"should hold {name} as one text, {longest:,} characters at most: {member}."
+            f"should hold {name} as one text of {longest:,} characters at most, but has {member}."
         )
     text = str(file.read(name))
     if not text.isascii():
@@ -193,4 +199,4 @@ def json_in(file: NpzFile, name: str, longest: int) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise file.error(f"should hold {name} as JSON. {error}") from error
+        raise file.error(f"should hold {name} as JSON: {error}") from error

@@ -1,12 +1,12 @@
-"""Nested Python values as JSON and arrays, for a file, and back to what they were.
+"""Nested Python values as JSON and arrays, for a file, and from there back to the same values.
 
     {"seen": (1, np.ones(9))}  ->  {"seen": {"a tuple": [1, {"array": "state.seen.1"}]}}
                                    and the array, by that name
 
-What comes back is what went in, types and all: a tuple is no list, and NumPy's float32 no float,
-or a run that goes on with it would round otherwise. What could not come back so is refused.
-A configuration is written by configuration_json.py instead, as one text without arrays beside it,
-in which NumPy's 3 is 3: it is compared, and may be made by hand.
+Values come back with their types: a tuple as a tuple, NumPy's float32 as a float32. With other
+types a resumed run would round differently. Values for which this is not possible are refused.
+configuration_json.py writes configurations. They differ in two ways: they are one text without
+arrays beside it, and NumPy's 3 becomes 3, because they are compared and may be written by hand.
 """
 
 import json
@@ -20,17 +20,17 @@ from tinynn.errors import InputError
 from tinynn.parameters import Array
 
 PLAIN = (bool, int, float, str, type(None))
-# what stands for a value that JSON does not know: {"a tuple": [...]}, or {kind: name of its array}
+# the keys that mark a value of a type that JSON lacks: {"a tuple": [...]}, {kind: name of array}
 KINDS = ("array", "a scalar", "floats", "integers", "a tuple", "a table")
-LONGEST_INTEGER = 10_000  # bits; Python writes no longer ones
+LONGEST_INTEGER = 10_000  # bits; Python refuses to write longer ones as text
 LARGEST = sys.float_info.max
-LONG = 64  # longer lists of numbers become arrays, and those of dictionaries a column for each key
+LONG = 64  # longer lists become arrays (of numbers), or tables with a column per key (of dicts)
 
 
 def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
-    """Return `value` in JSON's types; what JSON does not know goes into `arrays`, by its place.
+    """Return `value` in JSON's types. Its arrays go into `arrays`, each named after its place.
 
-    Raises InputError, naming the place, for what could not come back as it was.
+    Raises InputError, which names the place, for a value that would not come back unchanged.
 
     >>> arrays = {}
     >>> encode({"best": (0.5, np.ones(2))}, "state", arrays)
@@ -43,7 +43,10 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
         return value
     if isinstance(value, np.generic) or kind is np.ndarray:
         if value.dtype.kind not in "biuf" or not value.dtype.isnative or value.dtype.itemsize > 8:
-            raise InputError(f"{name} is an array of {value.dtype}; files hold plain numbers.")
+            raise InputError(
+                f"{name} is an array of {value.dtype}, but files hold only booleans, whole numbers "
+                "and floats, of up to 64 bits and in this machine's byte order."
+            )
         arrays[name] = np.asarray(value)
         return {"array" if kind is np.ndarray else "a scalar": name}
     if kind is dict:
@@ -51,8 +54,8 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
             plain = type(key) is str and key.isprintable() and "." not in key
             if not plain or (len(value) == 1 and key in KINDS):
                 raise InputError(
-                    f"{name} has the key {key!r}, which a file could not tell apart: keys are "
-                    "texts without a dot."
+                    f"{name} has the key {key!r}, but keys must be texts without a dot, and not "
+                    "the mark of a type in files. Give it another name."
                 )
         return {key: encode(item, f"{name}.{key}", arrays) for key, item in value.items()}
     if kind is tuple:
@@ -70,19 +73,19 @@ def encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
             if all(list(row) == [key for key in table[1] if key in row] for row in value):
                 return {"a table": encode(table, name, arrays)}
         return [encode(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
-    what = "a very long number" if kind is int else f"{value!r:.100}"
+    shown = "a very long number" if kind is int else f"{value!r:.100}"
     raise InputError(
-        f"{name} is {what}, a {kind.__name__}: it could not come back from a file as it "
-        "is. Files give back numbers, texts, arrays, and of these lists, tuples and dict. Keep one "
-        f"of them, and make it a {kind.__name__} again when it is read."
+        f"{name} is {shown}, a {kind.__name__}, which a file cannot give back unchanged. Files "
+        "hold numbers, texts, arrays, and lists, tuples and dictionaries of these. Keep one of "
+        f"them, and make a {kind.__name__} of it when it is read."
     )
 
 
 def decode(value: Any, name: str, read: Callable[[str], Array]) -> Any:
-    """Undo `encode`. read: returns the array of a name, or raises.
+    """Undo `encode`. read: a function that returns the array of a name, or raises.
 
-    An array's name is its place, so that a small file cannot name one array many times. Raises
-    InputError for what `encode` has not written.
+    An array's name is its place: so a small file cannot use one array many times. Raises InputError
+    for a value that `encode` does not write.
 
     >>> decode({"a tuple": [1, {"a scalar": "state.1"}]}, "state", lambda name: np.array(2.5))
     (1, np.float64(2.5))
@@ -96,12 +99,12 @@ def decode(value: Any, name: str, read: Callable[[str], Array]) -> Any:
     ((kind, content),) = value.items()
     if kind == "a tuple":
         if not isinstance(content, list):
-            raise InputError(f"should hold a tuple {name} as a list, but has {content!r:.100}.")
+            raise InputError(f"should hold the tuple {name} as a list, but has {content!r:.100}.")
         return tuple(decode(item, f"{name}.{i}", read) for i, item in enumerate(content))
     if kind == "a table":
         return _rows(decode(content, name, read))
     if content != name:
-        raise InputError(f"should hold an array {name}, but names {content!r:.100}.")
+        raise InputError(f"should hold the array {name} here, but names {content!r:.100}.")
     array = read(name)
     wanted = {"a scalar": (0, None), "floats": (1, np.float64), "integers": (1, np.int64)}
     axes, dtype = wanted.get(kind, (array.ndim, None))
@@ -113,7 +116,7 @@ def decode(value: Any, name: str, read: Callable[[str], Array]) -> Any:
 
 
 def _columns(rows: list[dict[str, Any]]) -> list[Any]:
-    """Return how many rows there are, and for each key the rows that have it, with their values.
+    """Return the number of rows, and for each key the numbers of the rows with it, and its values.
 
     >>> _columns([{"a": 1}, {"a": 2, "b": 3}])
     [2, {'a': [[0, 1], [1, 2]], 'b': [[1], [3]]}]
@@ -121,21 +124,21 @@ def _columns(rows: list[dict[str, Any]]) -> list[Any]:
     columns: dict[str, list[list[Any]]] = {}
     for i, row in enumerate(rows):
         for key, value in row.items():
-            at, values = columns.setdefault(key, [[], []])
-            at.append(i)
+            indices, values = columns.setdefault(key, [[], []])
+            indices.append(i)
             values.append(value)
     return [len(rows), columns]
 
 
 def _rows(table: Any) -> list[dict[str, Any]]:
-    """Undo `_columns`. Raises InputError for what that has not made."""
+    """Undo `_columns`. Raises InputError for a table that it does not make."""
     try:
-        number, columns = table
-        if number > sum(len(at) for at, _ in columns.values()):
-            raise InputError("has rows without anything in them")
-        rows: list[dict[str, Any]] = [{} for _ in range(number)]
-        for key, (at, values) in columns.items():
-            for i, value in zip(at, values, strict=True):
+        n_rows, columns = table
+        if n_rows > sum(len(indices) for indices, _ in columns.values()):
+            raise InputError("some rows are empty")
+        rows: list[dict[str, Any]] = [{} for _ in range(n_rows)]
+        for key, (indices, values) in columns.items():
+            for i, value in zip(indices, values, strict=True):
                 rows[i][key] = value
     except (TypeError, AttributeError, IndexError, ValueError) as error:
         raise InputError(f"should hold a table, but has {table!r:.100}: {error}") from error
@@ -143,7 +146,7 @@ def _rows(table: Any) -> list[dict[str, Any]]:
 
 
 def count_values(text: str) -> int:
-    """Return how many values a JSON text can hold at most, without making them.
+    """Return how many values a JSON text holds at most, without parsing it.
 
     >>> count_values('[1, {"a": 2}]')
     4
@@ -152,14 +155,14 @@ def count_values(text: str) -> int:
 
 
 def round_trip(value: Any, name: str) -> Any:
-    """Return a value as it will come back from a file, or raise the InputError of `encode`."""
+    """Return the value that a file would give back, or raise the InputError of `encode`."""
     arrays: dict[str, Array] = {}
     text = json.dumps(encode(value, name, arrays))
     return decode(json.loads(text), name, lambda place: arrays[place].copy())
 
 
 def is_count(value: Any, most: float = 2**53) -> bool:
-    """Whether what a file holds is a whole number, 0 or more.
+    """Whether a value from a file is a whole number from 0 to `most`.
 
     >>> is_count(3), is_count(3.0), is_count(True), is_count(-1)
     (True, False, False, False)
@@ -168,7 +171,7 @@ def is_count(value: Any, most: float = 2**53) -> bool:
 
 
 def are_numbers(*values: Any) -> bool:
-    """Whether what a file holds are finite numbers.
+    """Whether values from a file are all finite numbers.
 
     >>> are_numbers(1, 0.5), are_numbers(float("nan")), are_numbers("1")
     (True, False, False)

@@ -1,12 +1,12 @@
-"""The .npz container: arrays by name in a zip file. Written atomically, read with suspicion.
+"""The .npz format: arrays by name in a zip file. Written atomically; checked before it is read.
 
     file.npz  =  zip [ name.npy = header + numbers,  name.npy = header + numbers,  ... ]
 
-A file found on the web may be broken, or made to break. NumPy's own reader can be led to load
-wrong numbers without a word, or to allocate what the file never held. So this one looks before it
-reads: every member must be stored uncompressed, its header must be of the very form that np.savez
-writes (nothing is ever evaluated or unpickled), and its size that of its header and its numbers.
-Then arrays are read to their last byte, which is where the zip format compares its checksum.
+A file from the web may be damaged, or made to do damage. NumPy's own reader can be made to load
+wrong numbers without an error, or to allocate far more memory than the file has bytes. So this
+reader checks first: each member must be uncompressed; its header must have exactly the form that
+np.savez writes (nothing is evaluated or unpickled); its size must be that of its header and its
+numbers. Then arrays are read to their last byte, because zipfile compares the checksum only there.
 """
 
 import os
@@ -30,8 +30,8 @@ HEADER = re.compile(
     rb"'fortran_order': (True|False), "
     rb"'shape': \(([0-9]{1,20}(?:, [0-9]{1,20}){0,31},?)?\), \} *\n"
 )
-LONGEST_HEADER = 1_000  # bytes; NumPy pads them to 118 as a rule
-LONGEST_DIRECTORY = 2**19  # bytes: some five thousand members
+LONGEST_HEADER = 1_000  # bytes; NumPy mostly writes 118
+LONGEST_DIRECTORY = 2**19  # bytes: about five thousand members
 LARGEST_DIMENSION = 2**40  # also of an array without numbers, whose other dimension is 0
 CHUNK = 2**20  # bytes read at a time, so that reading needs no second copy of an array
 
@@ -40,18 +40,18 @@ DAMAGE = (zipfile.BadZipFile, struct.error, ValueError, EOFError, OSError, Runti
 
 
 class ModelFormatError(InputError):
-    """A file that is not what tinynn saved: it says which file, and what is wrong with it.
+    """The file is not one that tinynn saved. The message names the file and what is wrong with it.
 
     >>> NpzFile(__file__)
     Traceback (most recent call last):
         ...
-    tinynn.files.npz.ModelFormatError: ...npz.py is no .npz file: it begins with ...
+    tinynn.files.npz.ModelFormatError: ...npz.py is not an .npz file: it begins with ...
     """
 
 
 @dataclass(frozen=True)
 class Member:
-    """What a member's header declares; its numbers begin after `start` bytes."""
+    """One array in the file, as its header declares it. Its numbers begin after `start` bytes."""
 
     entry: zipfile.ZipInfo
     start: int
@@ -64,9 +64,9 @@ class Member:
 
 
 class NpzFile:
-    """An .npz file, open for reading: `members` tells what is in it, before any array is read.
+    """An .npz file, open for reading. `members` describes its arrays before any is read.
 
-    path: raises OSError if it cannot be opened, ModelFormatError if it is not as described above.
+    Raises OSError if the path cannot be opened, ModelFormatError if a check fails.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +83,7 @@ class NpzFile:
         self.path = path
         refuse_no_file(path)
         if Path(path).exists() and not Path(path).is_file():
-            raise self.error("is no file, but a pipe or a device.")
+            raise self.error("is not a file, but a pipe or a device.")
         self._file = Path(path).open("rb")  # noqa: SIM115  # closed by __exit__, or below
         try:
             self.members = self._members()
@@ -102,7 +102,7 @@ class NpzFile:
         self._file.close()
 
     def error(self, problem: str) -> ModelFormatError:
-        """Return an error about this file, to be raised."""
+        """Return an error about this file, for the caller to raise."""
         return ModelFormatError(f"{self.path} {escape_control(problem)}")
 
     def read(self, name: str) -> Array:
@@ -124,8 +124,8 @@ class NpzFile:
             with self._zip.open(member.entry) as stream:
                 stream.read(member.start)
                 for position in range(0, data.size, CHUNK):
-                    expected = data[position : position + CHUNK]
-                    expected[:] = np.frombuffer(stream.read(expected.size), np.uint8)
+                    chunk = data[position : position + CHUNK]
+                    chunk[:] = np.frombuffer(stream.read(chunk.size), np.uint8)
         except ModelFormatError:
             raise
         except DAMAGE as error:
@@ -134,21 +134,23 @@ class NpzFile:
     def _members(self) -> dict[str, Member]:
         beginning = self._file.read(4)
         if beginning != b"PK\x03\x04":
-            raise self.error(f"is no .npz file: it begins with {beginning!r}.")
+            raise self.error(f"is not an .npz file: it begins with {beginning!r}.")
         size = os.fstat(self._file.fileno()).st_size
         members: dict[str, Member] = {}
         try:
             if self._directory_size(size) > LONGEST_DIRECTORY:
-                raise self.error("is cut off, longer than it was, or has too large a directory.")
+                raise self.error("is cut off, has bytes added, or has too large a directory.")
             self._zip = zipfile.ZipFile(self._file)
             for entry in self._zip.infolist():
                 name = entry.filename.removesuffix(".npy")
                 if name == entry.filename:
-                    raise self.error(f"has a part that is no array: {entry.filename!r}.")
+                    raise self.error(f"has a part that is not an array: {entry.filename!r}.")
                 if name in members:
                     raise self.error(f"holds {name!r} twice.")
                 if entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
-                    raise self.error(f"holds {name!r} encrypted or compressed; tinynn never does.")
+                    raise self.error(
+                        f"holds {name!r} encrypted or compressed, as tinynn never does."
+                    )
                 if entry.file_size != entry.compress_size or entry.file_size > size:
                     raise self.error(
                         f"declares {entry.file_size:,} bytes for {name!r}, {entry.compress_size:,} "
@@ -157,8 +159,8 @@ class NpzFile:
                 with self._zip.open(entry) as stream:
                     members[name] = self._member(name, entry, stream)
             declared = sum(member.entry.file_size for member in members.values())
-            if declared > size:  # shared bytes: a small file would become a large model
-                raise self.error(f"declares {declared:,} bytes in all, but has {size:,}.")
+            if declared > size:  # members share bytes: a small file would make a large model
+                raise self.error(f"declares arrays of {declared:,} bytes, but has {size:,} bytes.")
         except ModelFormatError:
             raise
         except DAMAGE as error:
@@ -166,13 +168,13 @@ class NpzFile:
         return members
 
     def _directory_size(self, size: int) -> float:
-        """Return how long the zip's directory is, as the last bytes of the file describe it.
+        """Return the length of the zip's directory, which a record at the end of the file declares.
 
-        Files over 2 GiB have a description in 64 bits, too, right before the usual one. Infinite if
-        neither is where it should be.
+        Files over 2 GiB have a 64-bit record before the usual one. Returns infinity if no record is
+        where it should be.
         """
-        # from the end: 22 bytes of the usual description; in large files before it 20 that say
-        # where those in 64 bits are, and right before these they are, 56 bytes
+        # The last 22 bytes are the usual record. In large files, the 20 bytes before it give the
+        # position of the 64-bit record, which is the 56 bytes before these.
         end = self._tail(size, 22, 22)
         large, pointer = self._tail(size, 98, 56), self._tail(size, 42, 20)
         if end[:4] != b"PK\x05\x06":
@@ -185,25 +187,25 @@ class NpzFile:
         return int.from_bytes(large[40:48], "little")
 
     def _tail(self, size: int, start: int, length: int) -> bytes:
-        """Return some bytes, from so many before the end on."""
+        """Return `length` bytes, beginning `start` bytes before the end of the file."""
         self._file.seek(max(size - start, 0))
         return self._file.read(min(length, max(size - start + length, 0)))
 
     def _member(self, name: str, entry: zipfile.ZipInfo, stream: IO[bytes]) -> Member:
-        """Read one member's header and hold its declared size against the member's own."""
-        start = stream.read(len(MAGIC) + 2)
-        length = int.from_bytes(start[len(MAGIC) :], "little")
+        """Read one member's header, and compare the size that it declares with the member's."""
+        beginning = stream.read(len(MAGIC) + 2)
+        length = int.from_bytes(beginning[len(MAGIC) :], "little")
         text = stream.read(length) if length <= LONGEST_HEADER else b""
         match = HEADER.fullmatch(text)
-        if not start.startswith(MAGIC) or not match:
+        if not beginning.startswith(MAGIC) or not match:
             raise self.error(
-                f"holds {name!r}, which is no array as tinynn writes them: its header is "
-                f"{(start + text)[:80]!r}."
+                f"holds {name!r}, which is not an array as tinynn writes it: its header is "
+                f"{(beginning + text)[:80]!r}."
             )
         descr, fortran_order, shape = (part.decode() if part else "" for part in match.groups())
         member = Member(
             entry=entry,
-            start=len(start) + length,
+            start=len(beginning) + length,
             dtype=np.dtype(descr),
             shape=tuple(int(n) for n in re.findall("[0-9]+", shape)),
             fortran_order=fortran_order == "True",
@@ -212,16 +214,16 @@ class NpzFile:
         if entry.file_size != expected or max(member.shape, default=0) > LARGEST_DIMENSION:
             raise self.error(
                 f"declares {name!r} as {member}, {expected:,} bytes with its header, but holds "
-                f"{entry.file_size:,}."
+                f"{entry.file_size:,} bytes of it."
             )
         return member
 
 
 def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
-    """Write the arrays to a file that stands at `path` only when it is whole.
+    """Write the arrays to `path`. The file appears there only when it is whole.
 
-    Raises OSError if it cannot be written, InputError if NpzFile would not read it; then the old
-    file stands, and no other stays.
+    Raises OSError if it cannot be written, InputError if NpzFile would not read it. In both cases
+    an older file stays as it was, and no temporary file is left.
     """
     with whole_file(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # dtypes of the stubs
@@ -231,5 +233,5 @@ def write_npz(path: PathLike, arrays: dict[str, Array]) -> None:
         except ModelFormatError as error:
             problem = str(error).replace(file.name, "it")
             raise InputError(
-                f"{path} was not written: {problem} tinynn does not read files like this one."
+                f"{path} was not written: {problem} tinynn could not read it again."
             ) from error

@@ -1,7 +1,7 @@
-"""When the numbers run away: say where it began, what led there, and what helps.
+"""The error for a training that diverged: where NaN or infinity first appeared, and what helps.
 
-A loss that is not a number says nothing about its cause. So the batch is put through the model once
-more, layer by layer, until the first array that is not finite.
+A loss that is NaN does not tell its cause. So the batch goes through the model once more, layer by
+layer, until the first array that is not finite.
 """
 
 import copy
@@ -15,7 +15,7 @@ from tinynn.training.run import Run
 
 
 class TrainingDiverged(ArithmeticError):
-    """A loss or a parameter that is NaN or infinite: it says where, and what to try.
+    """A loss or a parameter became NaN or infinite. The message says where, and what to try.
 
     >>> from tinynn import SGD, Dense, MeanSquaredError, Sequential, Trainer
     >>> model = Sequential([Dense(1)], input_shape=(1,))
@@ -28,50 +28,50 @@ class TrainingDiverged(ArithmeticError):
 
 
 def all_finite(run: Run) -> bool:
-    """Whether all parameters and buffers are numbers, and all that the optimizer remembers.
+    """Whether all parameters, all buffers and all slots of the optimizer are finite.
 
-    Adam's squares of gradients are the first to leave the range of numbers; divided by infinity,
-    every step is 0, and training stands still without a word.
+    Slots are checked because Adam's squared gradients overflow first. Updates divided by infinity
+    are 0: training would change nothing any more, and nobody would see why.
     """
     vectors = (run.model.params, run.model.buffers, *run.optimizer.slots.values())
     return all(np.isfinite(vector).all() for vector in vectors)
 
 
 def diverged(run: Run) -> TrainingDiverged:
-    """Return the error, to be raised, for a run that met a number which is not finite."""
+    """Return the error to raise for a run in which a number is not finite."""
     losses = ", ".join(f"{loss:.4g}" for loss in run.recent_losses) or "none"
     text = (
         f"Training diverged in epoch {run.epoch}, step {run.step}. Losses before: {losses}."
         f"\n  First not finite: {_first_not_finite(run)}."
-        f"\n  Try {'; '.join(_remedies(run))}; or clip the gradients in a callback's "
+        f"\n  Try {'; '.join(_remedies(run))}; or clipping the gradients in a callback's "
         "on_gradients."
     )
     if run.checkpoint:
         text += (
-            f"\n  The last good checkpoint stands: {run.checkpoint}. Resume it with its own "
-            "settings and fewer epochs, then train on with others."
+            f"\n  The last good checkpoint is {run.checkpoint}. Resume it with the same settings "
+            "and fewer epochs, then call fit again with other settings."
         )
     return TrainingDiverged(text)
 
 
 def _remedies(run: Run) -> list[str]:
-    """Name what to try: first to scale what is not scaled, unless the learning rate is huge."""
-    x, y = run.batch[:2]  # third are weights, if samples have any
+    """Name what to try: first to scale the data that are unscaled, unless the rate is 1 or more."""
+    x, y = run.batch[:2]  # a third array would be the samples' weights
     rate = run.optimizer.rate(max(run.optimizer.t, 1))
     largest, unscaled = float(np.abs(x).max()), []
     if largest > 10:
-        unscaled.append(f"x scaled to about 0 to 1 (in this batch {x.min():g} to {x.max():g})")
+        unscaled.append(f"scaling x to about 0 to 1 (in this batch {x.min():g} to {x.max():g})")
     if run.baseline.unscaled:
         unscaled.append(
-            f"y scaled to mean 0 and standard deviation 1, {run.baseline.scaling}, "
-            "which you undo on what the model predicts "
+            f"scaling y to mean 0 and standard deviation 1, {run.baseline.scaling}, "
+            "and undoing this on the model's predictions "
             f"(in this batch y is {y.min():g} to {y.max():g})"
         )
     if run.validation is not None:
         held_out = run.validation[0]
         if float(np.abs(held_out).max()) > 20 * largest:
             unscaled.append(
-                "validation x scaled as x is "
+                "scaling validation x as x is scaled "
                 f"(it runs from {held_out.min():g} to {held_out.max():g})"
             )
     smaller = f"a smaller learning rate (now {rate:g})"
@@ -79,12 +79,12 @@ def _remedies(run: Run) -> list[str]:
 
 
 def _first_not_finite(run: Run) -> str:
-    """Name the first array that is not finite, going forward through the batch and back again."""
+    """Name the first array that is not finite, in the order in which a step computes them."""
     model = run.model
     if not np.isfinite(model.params).all():
         return _first_broken_parameter(model)
     held_out = (run.validation,) if run.validation is not None else ()
-    copied = copy.deepcopy(model)  # which draws what the model drew, and may write its own buffers
+    copied = copy.deepcopy(model)  # draws the same random numbers, and has buffers of its own
     for (x, y, *_), data in zip(
         (run.batch, *held_out), ("", " for the validation data"), strict=False
     ):
@@ -95,22 +95,22 @@ def _first_not_finite(run: Run) -> str:
                     return f"{layer.name}.{name}, {_count(view)} of its numbers"
             out = its_copy.forward(out, training=not data)
             if not checks.scored(out, run.loss.classifies):
-                return f"what {layer.name} returns{data}, {_count(out)} of its numbers"
+                return f"the output of {layer.name}{data}, {_count(out)} of its numbers"
         masked = checks.masked_answer(out, y) if run.loss.classifies else ""
         if masked:
-            return f"what {model.layers[-1].name} returns{data}: {masked}"
+            return f"the output of {model.layers[-1].name}{data}: {masked}"
     for name, vector in run.optimizer.slots.items():
         if not np.isfinite(vector).all():
             kind = type(run.optimizer).__name__
-            return f"{name}, which {kind} remembers of the gradients, {_count(vector)} of it"
-    return "the loss itself, whose square or logarithm left the range of numbers"
+            return f"the slot {name} of {kind}, {_count(vector)} of its numbers"
+    return "the loss itself: a square or a logarithm in it is out of the range of floats"
 
 
 def _first_broken_parameter(model: Sequential) -> str:
-    """Name what ruined the parameters: the gradients of the step before, or the step itself.
+    """Name the first array of the last step that was not finite: a gradient, or a parameter.
 
-    One broken gradient breaks all below it. Backward goes from the last layer to the first, so it
-    began with the last of them.
+    A gradient that is not finite makes those of all layers before it not finite. Backward goes from
+    the last layer to the first, so the last such layer was the first to be computed.
     """
     broken = [
         (layer, name)
@@ -121,17 +121,18 @@ def _first_broken_parameter(model: Sequential) -> str:
     if broken:
         layer = broken[-1][0]
         name = next(name for owner, name in broken if owner is layer)
-        text = f"the gradient of {layer.name}.{name}, {_count(getattr(layer, f'd{name}'))} of it"
+        count = _count(getattr(layer, f"d{name}"))
+        text = f"the gradient of {layer.name}.{name}, {count} of its numbers"
         if layer is not model.layers[-1]:
             above = model.layers[model.layers.index(layer) + 1]
-            text += f", which came down through {above.name}"
+            text += f"; it came from {above.name}"
         if layer is not broken[0][0]:
-            text += f", and on down to {broken[0][0].name}.{broken[0][1]}"
+            text += f"; all gradients down to {broken[0][0].name}.{broken[0][1]} followed"
         return text
     name, array = next(
         (n, a) for n, a in model.named_parameters().items() if not np.isfinite(a).all()
     )
-    return f"{name}, {_count(array)} of its parameters"
+    return f"{name}, {_count(array)} of its numbers"
 
 
 def _count(array: Array) -> str:

@@ -1,4 +1,4 @@
-"""Stop where more epochs no longer help, and go back to the weights of the best one."""
+"""Stop when more epochs no longer help, and restore the weights of the best epoch."""
 
 from typing import Any
 
@@ -11,17 +11,18 @@ from tinynn.training.run import Callback, Run
 
 
 class EarlyStopping(Callback):
-    """Stop when a metric has not improved for some epochs, and go back to the best weights.
+    """Stop when a metric has not improved for some epochs, and restore the best epoch's weights.
 
-    monitor: a column of the history, also one that another callback writes into its rows, as
-    `trainer.history.epochs[-1]["val_f1"] = ...` in on_epoch_end. Its name tells whether it should
-    fall (with loss or error in it, mse, mae or rmse) or rise (accuracy, precision, recall, f1, auc,
-    r2, iou, score). patience: 3, the epochs to wait, 1 or more.
+    monitor: a column of the history, default "val_loss". Another callback may write the column, as
+    `trainer.history.epochs[-1]["val_f1"] = ...` in on_epoch_end. The name tells whether the metric
+    should fall (loss, error, mse, mae, rmse, perplexity) or rise (accuracy, precision, recall, f1,
+    auc, r2, iou, score).
+    patience: epochs without improvement after which training stops, 1 or more; default 3.
 
-    When training ends with an epoch, by whomever it was stopped, the model gets the weights of its
-    best epoch; one that is stopped in mid-epoch, to be resumed, keeps its last. Raises InputError
-    for a monitor that is not a metric, at the start of training if nobody can measure it,
-    and at the end of the first epoch if nobody has. (Prechelt, Early Stopping - But When?, 1998.)
+    When training ends after a whole epoch, for whatever reason, the model gets the weights and
+    buffers of its best epoch. If it is stopped in mid-epoch, to be resumed, it keeps its last ones.
+    Raises InputError if monitor is not a metric; at the start of training, if nothing can measure
+    it; and after the first epoch, if nothing has. (Prechelt, Early Stopping - But When?, 1998.)
 
     >>> EarlyStopping(patience=2)
     EarlyStopping(monitor='val_loss', patience=2)
@@ -34,19 +35,20 @@ class EarlyStopping(Callback):
         self._forget()
 
     def _forget(self) -> None:
-        self.best = np.inf  # of the metric, with its sign turned if it should rise
+        self.best = np.inf  # the lowest value so far; of a metric that should rise, its negative
         self.best_epoch = 0
         self.best_params: Any = None
         self.best_buffers: Any = None
         self.waited = 0
 
     def order(self, trainer: Run) -> int:
-        return int(self.monitor not in trainer.columns)  # after whoever writes the metric
+        return int(self.monitor not in trainer.columns)  # after the callback that writes the metric
 
     def on_train_begin(self, trainer: Run) -> None:
-        if not trainer.resumed:  # what an earlier training left does not count
+        if not trainer.resumed:  # the best epoch of an earlier training does not count
             self._forget()
-        others = any(is_own(type(callback)) for callback in trainer.callbacks)  # may measure it
+        # a callback of the user's own may measure it
+        others = any(is_own(type(callback)) for callback in trainer.callbacks)
         if self.monitor not in trainer.columns and not others:
             raise self._not_measured(trainer, trainer.columns)
         checks.should_rise(self.monitor)
@@ -90,15 +92,15 @@ class EarlyStopping(Callback):
 
     def load_state(self, state: dict[str, Any]) -> None:
         best_params = state.get("best_params")
-        none = None if best_params is None else best_params[:0]  # versions before knew no buffers
-        best_buffers = state.get("best_buffers", none)
+        empty = None if best_params is None else best_params[:0]
+        best_buffers = state.get("best_buffers", empty)  # older versions had no buffers
         checks.check_integer("best_epoch", state["best_epoch"], least=0)
         checks.check_integer("waited", state["waited"], least=0)
         if not isinstance(state["best"], float) or not all(
             best_params is None or (isinstance(vector, np.ndarray) and np.isfinite(vector).all())
             for vector in (best_params, best_buffers)
         ):
-            raise InputError("The best metric should be a number, weights and buffers arrays.")
+            raise InputError("best must be a number, best_params and best_buffers finite arrays.")
         self.best, self.best_epoch = state["best"], state["best_epoch"]
         self.waited = state["waited"]
         self.best_params, self.best_buffers = best_params, best_buffers
@@ -109,4 +111,4 @@ class EarlyStopping(Callback):
             self.best_params.shape != model.params.shape
             or self.best_buffers.shape != model.buffers.shape
         ):
-            raise InputError(f"EarlyStopping kept the weights of another model: {self}.")
+            raise InputError(f"{self} has the best weights of another model.")

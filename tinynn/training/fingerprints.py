@@ -1,7 +1,7 @@
-"""Fingerprints of data and functions, by which a resumed run knows that they are the same.
+"""Fingerprints of data and functions: a resumed run compares them with those of its checkpoint.
 
-Data are compared by their numbers: a checksum. Of a function only its code and what it holds can be
-compared.
+The fingerprint of data is a checksum of their numbers. That of a function is made of its code and
+of the values that it holds: defaults, variables of the function around it, attributes.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from tinynn.parameters import Array
 
 def checksum(*arrays: Array) -> str:
     """Return a SHA-256 of shapes, dtypes and contents; reads in pieces, copies no whole array."""
-    import hashlib  # here, as importing tinynn should take no time that it need not
+    import hashlib  # here, so that importing tinynn is fast
 
     digest = hashlib.sha256()
     for array in arrays:
@@ -32,7 +32,7 @@ def data_fingerprint(array: Array) -> dict[str, Any]:
 
 
 def data_differences(name: str, theirs: Mapping[str, Any] | None, ours: Array | None) -> list[str]:
-    """Say in at most one line how an array differs from that of the checkpoint's run."""
+    """Return one line that says how an array differs from the checkpoint's; no line if equal."""
     if theirs is None or ours is None:
         return [f"data: {name}: {'none' if theirs is None else 'some'} against "
                 f"{'none' if ours is None else 'some'}"]  # fmt: skip
@@ -43,16 +43,14 @@ def data_differences(name: str, theirs: Mapping[str, Any] | None, ours: Array | 
     line = f"data: {name}: {dtype} {shape} against {ours.dtype} {ours.shape}"
     for array, words in _other_forms(ours, dtype, shape):
         if array.shape == shape and checksum(array.astype(dtype)) == theirs["sha256"]:
-            return [
-                f"{line}, the same in another form. Write {words.format(name=name.split()[-1])}."
-            ]
+            return [f"{line}, the same numbers. Write {words.format(name=name.split()[-1])}."]
     if (dtype, shape) == (ours.dtype, ours.shape):
         return [f"data: {name}: other numbers, or in another order ({dtype} {shape})"]
     return [f"{line}, and other numbers"]
 
 
 def _other_forms(array: Array, dtype: np.dtype[Any], shape: Any) -> list[tuple[Array, str]]:
-    """Return the same data in other forms, and how to write each."""
+    """Return the same data in other forms, each with the expression that makes it."""
     forms = [(array, f"{{name}}.astype(np.{dtype})")]
     if array.size and array.shape != shape and np.prod(shape) == array.size:
         forms.append((array.reshape(shape), f"{{name}}.reshape({shape})"))
@@ -67,14 +65,14 @@ def _other_forms(array: Array, dtype: np.dtype[Any], shape: Any) -> list[tuple[A
 
 
 def function_fingerprint(function: Any) -> dict[str, Any]:
-    """Return a function's name and digests of its code and of what it holds."""
+    """Return a function's name, a digest of its code, and one of the values that it holds."""
     name = getattr(function, "__name__", type(function).__name__)
     code, holds = (_digest(repr(_describe(function, 6, with_code))) for with_code in (True, False))
     return {"function": name, "code": code, "holds": holds}
 
 
 def _describe(thing: Any, depth: int, with_code: bool) -> Any:
-    """Describe a value, or a function and all it holds, in the same texts in each process."""
+    """Describe a value, or a function and the values it holds, alike in every process."""
 
     def describe(part: Any) -> Any:
         return _describe(part, depth - 1, with_code)

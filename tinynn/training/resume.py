@@ -1,8 +1,8 @@
-"""The way back from a checkpoint: an interrupted run goes on as if nothing had happened.
+"""Resuming from a checkpoint: an interrupted run goes on as if nothing had happened.
 
     a checkpoint's file  ->  restore(run, path)  ->  the run as it was
 
-Each difference to the run that wrote it is refused, or warned of, before anything changes.
+Before anything changes, each difference from the run that wrote the file raises an error or warns.
 """
 
 import copy
@@ -40,9 +40,9 @@ from tinynn.training.settings import (
 
 @dataclass(frozen=True)
 class Restored:
-    """What of a checkpoint is put in place again after callbacks have been told of the beginning.
+    """The parts of a checkpoint that are set once more after the callbacks' on_train_begin.
 
-    In the run that it goes on with they were told too, and what they then did is in the checkpoint.
+    The interrupted run called on_train_begin too, and the checkpoint holds what it changed.
     """
 
     model: Sequential
@@ -62,19 +62,19 @@ class Restored:
 
 
 def restore(run: Run, path: PathLike) -> Restored:
-    """Set the run back to the checkpoint at `path`, or raise and leave it as it was.
+    """Set the run to the checkpoint at `path`, or raise an error and leave the run as it was.
 
-    Raises InputError, naming each difference, if the run that wrote it had other settings. Another
-    Python, NumPy, BLAS, processor or number of threads is a warning: the last bits may differ.
+    Raises InputError, which names each difference, if the run that wrote it had other settings.
+    Warns of another Python, NumPy, BLAS, processor or number of threads: last bits may differ.
     """
     model, state = _read(run, path)
-    _refuse_other_settings(_unlike(run, state, path), path)
+    _refuse_other_settings(_differences(run, state, path), path)
     _warn_of_other_conditions(state, path)
     _complete(run, model, state, path)
     if state["epoch"] > run.epochs:
         raise InputError(
-            f"{path} has come to epoch {state['epoch']} already, but epochs={run.epochs}. With "
-            "resume_from, epochs is the total."
+            f"{path} is of epoch {state['epoch']}, but epochs={run.epochs}. With resume_from, "
+            "epochs is the total."
         )
     schedule = schedule_of(run, state["schedule"])
     _refuse_other_settings(schedule.differences(state["schedule"]) if schedule else [], path)
@@ -92,19 +92,19 @@ def restore(run: Run, path: PathLike) -> Restored:
 
 
 def _read(run: Run, path: PathLike) -> tuple[Sequential, dict[str, Any]]:
-    """Return the model and the training state in a file that holds all parts of one."""
+    """Return a file's model and its training state, if no part of the state is missing."""
     model, state, version = load_checkpoint(path, run.model)
     state = _with_names_of_now(state)
     if not isinstance(state, dict) or set(state) != STATE:
         raise ModelFormatError(
-            f"{path} should hold a training state of {', '.join(sorted(STATE))}. If another "
-            "version of tinynn wrote it, go on with that."
+            f"{path} should hold a training state with {', '.join(sorted(STATE))}. If another "
+            "version of tinynn wrote it, resume it with that version."
         )
     try:
         json.dumps({name: state[name] for name in STATE - WITH_ARRAYS})
     except TypeError as error:
         raise ModelFormatError(
-            f"{path} has an array that is no optimizer's and no callback's."
+            f"{path} has an array where neither an optimizer nor a callback keeps one."
         ) from error
     if version < MARKED:
         state["settings"] = with_marked_classes(state["settings"], run)
@@ -112,7 +112,7 @@ def _read(run: Run, path: PathLike) -> tuple[Sequential, dict[str, Any]]:
 
 
 def _with_names_of_now(state: Any) -> Any:
-    """Return a state as this version writes it: before format 2 no layer drew random numbers."""
+    """Return a state with the names of this version. In format 1 no layer drew random numbers."""
     if isinstance(state, dict) and isinstance(state.get("sums"), dict):
         names = {"hits": "n_correct", "samples": "n_samples"}
         totals = {names.get(name, name): value for name, value in state.pop("sums").items()}
@@ -120,52 +120,58 @@ def _with_names_of_now(state: Any) -> Any:
     return state
 
 
-def _unlike(run: Run, state: Mapping[str, Any], path: PathLike) -> list[str]:
-    """Return a line for each setting of the checkpoint's run that is another in this one."""
+def _differences(run: Run, state: Mapping[str, Any], path: PathLike) -> list[str]:
+    """Return a line for each setting that differs between the checkpoint's run and this one."""
     try:
         same_python = state["environment"]["python"] == environment()["python"]
         return settings_differences(state["settings"], run, same_python)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise ModelFormatError(f"{path} holds settings that are unfit: {error!r}") from error
+        raise ModelFormatError(f"{path} holds invalid settings: {error!r}") from error
 
 
 def _refuse_other_settings(differences: list[str], path: PathLike) -> None:
-    """Raise InputError if there is a difference."""
+    """Raise InputError if there are any differences."""
     if differences:
         raise InputError(
             "\n  ".join(
-                [f"{path} comes from a run with other settings (its own first):", *differences]
+                [
+                    f"{path} comes from a run with other settings (first the file's, then yours):",
+                    *differences,
+                ]
             )
         )
 
 
 def _warn_of_other_conditions(state: Mapping[str, Any], path: PathLike) -> None:
-    """Warn, at the line that called fit, of what may change the last bits."""
+    """Warn, at the line that called fit, of differences that may change the last bits."""
     differences = unequal(state["environment"], environment())
     if differences:
-        message = f"{path} was written under other conditions; last bits may differ:"
+        message = (
+            f"{path} was written under other conditions, so last bits may differ (first the "
+            "file's, then yours):"
+        )
         warnings.warn("\n  ".join([message, *differences]), stacklevel=6)
 
 
 def _complete(run: Run, model: Sequential, state: dict[str, Any], path: PathLike) -> None:
-    """Give state and model what they lack; ModelFormatError if no training could be there."""
+    """Complete the state, check it, and give the model its streams; or raise ModelFormatError."""
     try:
         state["hyperparameters"] = _with_gained(run, state)
         check_run_state(run, state, model.params)
         model.streams.go_to(**state["model"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelFormatError(f"{path} holds a training state that is unfit: {error}") from error
+        raise ModelFormatError(f"{path} holds an invalid training state: {error}") from error
 
 
 def _with_gained(run: Run, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a state's hyper-parameters, and those that the optimizer's class has gained since."""
+    """Return a state's hyper-parameters, and those that are new in the optimizer's class."""
     then, now = state["settings"]["optimizer"], run.optimizer.config()
     gained = {k: v for k, v in now.items() if k not in then and not callable(v)}
     return {**gained, **state["hyperparameters"]}
 
 
 def _restore_callbacks(run: Run, states: list[Any], path: PathLike) -> None:
-    """Give all callbacks their states back; if one cannot take it, none is changed."""
+    """Give all callbacks their states back; if one refuses its state, none is changed."""
     callbacks = affecting_callbacks(run)
     before = [copy.deepcopy(callback.state()) for callback in callbacks]
     for i, (callback, state) in enumerate(zip(callbacks, states, strict=True)):
@@ -180,7 +186,7 @@ def _restore_callbacks(run: Run, states: list[Any], path: PathLike) -> None:
 
 
 def _set_back(run: Run, state: Mapping[str, Any]) -> None:
-    """Set what the run knows of its own course."""
+    """Set the run's totals, history, epoch, step and last batch."""
     run.totals = RunningTotals.from_state(state["totals"])
     run.epoch, run.step = state["epoch"], state["step"]
     run.history.epochs[:] = history_of(state).epochs
@@ -190,7 +196,7 @@ def _set_back(run: Run, state: Mapping[str, Any]) -> None:
 
 
 def _batch_before(run: Run) -> tuple[Array, ...]:
-    """Return the batch of the last step taken, as the run that never stopped has it at hand."""
+    """Return the batch of the last step: it is `run.batch` in a run that never stopped."""
     epoch, done = run.epoch, run.totals.n_samples or run.n_samples
     rng = run.order_of(epoch)
     size = run.batch_size
@@ -198,7 +204,7 @@ def _batch_before(run: Run) -> tuple[Array, ...]:
 
 
 def is_of_this_run(run: Run, path: PathLike) -> bool:
-    """Whether a checkpoint is of the run that is resumed: its settings are, and its model is."""
+    """Whether a checkpoint was written by the run that is resumed: same settings, same model."""
     try:
         state = _read(run, path)[1]
         return settings_as_now(state["settings"], run) == run.settings

@@ -1,6 +1,6 @@
 """What is known of a training: its history, the running totals of the epoch, and callbacks.
 
-The history and the totals can check whether values from a file are plausible.
+The history and the totals also check values that were read from a checkpoint.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,19 @@ from tinynn.parameters import Array, Generator
 from tinynn.training.baseline import Baseline
 from tinynn.training.schedule_table import ScheduleTable
 
-# what training writes into each row of the history; callbacks may add metrics of their own
+# metrics that training writes into each row of the history; callbacks may add others
 ALWAYS = {"loss", "learning_rate", "seconds"}
 METRICS = ALWAYS | {"accuracy", "val_loss", "val_accuracy"}
 
 
 @dataclass
 class History:
-    """What training measured: `epochs`, one dictionary per epoch, with the columns of the CSV.
+    """What training measured: `epochs`, one dictionary (a row) per epoch.
 
-    epoch counts from 1; loss and accuracy are means over the epoch's training samples, each scored
-    before the step that learned from it; val_ metrics are measured at its end; seconds are the
-    epoch's, validation included.
+    epoch: counted from 1. loss, accuracy: means over the epoch's training samples; each batch is
+    scored before its own step. val_loss, val_accuracy: on the validation data, at the end of the
+    epoch. learning_rate: that of the epoch's last step. seconds: the epoch took, with validation.
+    CSVLogger writes the same columns.
 
     >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
     >>> history["loss"]
@@ -46,29 +47,29 @@ class History:
         return [row[column] for row in self.epochs]
 
     def check(self, epochs: int) -> None:
-        """Raise InputError unless training has written these rows, of so many epochs."""
+        """Raise InputError unless training could have written these rows, after so many epochs."""
         for i, row in enumerate(self.epochs, start=1):
             if row["epoch"] != i or not is_count(row["epoch"]):
-                raise InputError("the history does not count its epochs from 1")
+                raise InputError("the rows of the history do not count their epochs from 1")
             if not row.keys() >= ALWAYS:
-                raise InputError(f"the history's row {i} has {', '.join(row)}")
+                raise InputError(f"row {i} of the history has only {', '.join(row)}")
             if not are_numbers(*(row[name] for name in row.keys() & METRICS)):
-                raise InputError(f"the history's row {i} holds what is no finite number")
+                raise InputError(f"row {i} of the history has a metric that is not finite")
         if len(self.epochs) != epochs:
-            raise InputError(f"it has {len(self.epochs)} epochs' rows, not {epochs}")
+            raise InputError(f"the history has {len(self.epochs)} rows, not {epochs}")
 
 
 @dataclass
 class RunningTotals:
-    """What has been added up so far, batch by batch; dividing by samples gives the means."""
+    """Sums over the batches so far. Divided by n_samples, they give the means."""
 
-    loss: float = 0.0
-    n_correct: int | None = None  # samples whose class was predicted right, where there are classes
+    loss: float = 0.0  # the sum of the samples' losses
+    n_correct: int | None = None  # samples whose class was predicted right; None without classes
     n_samples: int = 0
     seconds: float = 0.0
 
     def add(self, loss: float, p: Array, y: Array, classes: bool) -> None:
-        """Add a batch: its mean loss, and, if these are classes, how many were right."""
+        """Add a batch: its mean loss, and, for classes, how many predictions were right."""
         self.loss += loss * len(p)
         self.n_samples += len(p)
         if classes:
@@ -76,7 +77,7 @@ class RunningTotals:
             self.n_correct = (self.n_correct or 0) + int(right)
 
     def means(self) -> dict[str, float]:
-        """Return loss, and accuracy where there are classes."""
+        """Return the mean loss and, for classes, the accuracy."""
         means = {"loss": self.loss / self.n_samples}
         if self.n_correct is not None:
             means["accuracy"] = self.n_correct / self.n_samples
@@ -84,7 +85,7 @@ class RunningTotals:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "RunningTotals":
-        """Return the totals of which `state` was made by asdict; an InputError if it was not.
+        """Return the totals from a dictionary that `asdict` made; InputError for any other.
 
         >>> RunningTotals.from_state({"loss": 0.5})
         Traceback (most recent call last):
@@ -102,22 +103,24 @@ class RunningTotals:
         >>> RunningTotals(loss=1.5, n_samples=4, seconds=0.1).check(samples=3, batch_size=2)
         Traceback (most recent call last):
             ...
-        tinynn.errors.InputError: the totals are of 4 samples
+        tinynn.errors.InputError: the totals are of 4 samples, but an epoch has 3
         """
         if not is_count(self.n_samples, most=samples):
-            raise InputError(f"the totals are of {self.n_samples} samples")
+            raise InputError(
+                f"the totals are of {self.n_samples} samples, but an epoch has {samples}"
+            )
         if not are_numbers(self.loss, self.seconds):
             raise InputError(f"the totals are {asdict(self)}")
         if not self.n_samples and self != RunningTotals():
-            raise InputError(f"the totals of no samples are {asdict(self)}")
+            raise InputError(f"the totals of 0 samples should be 0, but are {asdict(self)}")
         if self.n_correct is not None and not is_count(self.n_correct, most=self.n_samples):
-            raise InputError(f"of {self.n_samples} samples {self.n_correct} were right")
+            raise InputError(f"{self.n_correct} of {self.n_samples} predictions were right")
         if self.n_samples % batch_size and self.n_samples != samples:
-            raise InputError(f"{self.n_samples} samples are no whole number of batches")
+            raise InputError(f"{self.n_samples} samples do not fill batches of {batch_size}")
 
 
 class Run(Guarded):
-    """What is known of a training while it runs: the Trainer is one, and callbacks are given it."""
+    """What is known of a training while it runs. The Trainer is a Run; callbacks are given it."""
 
     x: Array
     y: Array
@@ -132,22 +135,23 @@ class Run(Guarded):
         self.seed = checks.check_integer("seed", seed, least=0)
         self.history, self.totals, self.baseline = History(), RunningTotals(), Baseline()
         self.epoch = self.epochs = self.step = 0
-        self.weights = list[Array]()  # of samples: one array, or none
+        self.weights = list[Array]()  # the samples' weights: one array, or an empty list
         self.batch: tuple[Array, ...] = (np.empty(0), np.empty(0))
         self.recent_losses: list[float] = []  # the last five
         self.batch_loss, self.stop, self.resumed = np.nan, False, False
-        # for checkpoints, what this run (or the one that it continues) began with: run_state.py
+        # for checkpoints: what the run began with; a resumed run takes it over: see run_state.py
         self.settings: dict[str, Any] | None = None
         self.schedule: ScheduleTable | None = None
         self.architecture: dict[str, Any] = {}
         self.functions: dict[str, Any] = {}
         self.unsaved: dict[str, Any] | None = None
-        self.checkpoint, self.own_files = "", set[str]()  # the last, in words; all, by path
+        self.checkpoint = ""  # the last one, in words for the user
+        self.own_files = set[str]()  # paths of all checkpoints of this run
         self.validation: tuple[Array, ...] | None = None
         self.callbacks: list[Callback] = []
 
     def order_of(self, epoch: int) -> Generator:
-        """Return what decides the order of the samples in an epoch, and nothing else."""
+        """Return the Generator that shuffles the samples of an epoch, and does nothing else."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, epoch)))
 
     @property
@@ -164,13 +168,15 @@ class Run(Guarded):
 
 
 class Callback(Configured):
-    """The contract: any of these events, by default ignored. InputError for one of another name.
+    """The contract: one method for each event of a training. By default they do nothing.
 
-    Each event is given the Trainer, whose docstring lists what a callback finds there.
-    One with a memory also has `state()` and `load_state()`, so that a resumed run remembers. It may
-    set an optimizer's hyper-parameters, `trainer.stop`, and metrics of its own in the last row of
-    `trainer.history.epochs`: all of these are kept in checkpoints. One that only watches says so,
-    `affects_training = False`: then a run may be resumed with or without it.
+    Each method gets the Trainer, whose docstring lists the attributes that a callback may read.
+    A callback may set the optimizer's hyper-parameters and `trainer.stop`, and may add metrics to
+    the last row of `trainer.history.epochs`. Checkpoints keep all of these.
+    A callback with state of its own also defines `state()` and `load_state()`: a resumed run gets
+    this state back. A callback that only watches sets `affects_training = False`: a run may then
+    be resumed with or without it.
+    A class with a method such as `on_batch` raises InputError, as there is no such event.
 
     >>> class ClipGradients(Callback):
     ...     def on_gradients(self, trainer):
@@ -180,7 +186,7 @@ class Callback(Configured):
     affects_training = True
 
     def __init_subclass__(cls) -> None:
-        """Refuse an event that does not exist: it would never come, and nobody would notice."""
+        """Refuse a method for an event that does not exist: nothing would ever call it."""
         super().__init_subclass__()
         for name in vars(cls):
             if name.startswith("on_") and not hasattr(Callback, name):
@@ -191,40 +197,42 @@ class Callback(Configured):
                 )
 
     def on_train_begin(self, trainer: Run) -> None:
-        """Before the first step, or after a checkpoint has been restored: trainer.resumed tells.
+        """Before the first step; in a resumed run (trainer.resumed), before its first step.
 
-        What is changed here of the model and the optimizer is in a checkpoint, and not done twice.
+        In a resumed run, changes to the model and the optimizer that are made here are replaced by
+        the checkpoint's values, so that they are not made twice.
         """
 
     def on_epoch_begin(self, trainer: Run) -> None:
-        """Once, before an epoch's first step: not again where a run is resumed in mid-epoch."""
+        """Before an epoch's first step. A run resumed in mid-epoch does not call it again."""
 
     def on_gradients(self, trainer: Run) -> None:
-        """In each step, when `model.grads` are there and before the optimizer uses them."""
+        """In each step, after backward wrote `model.grads` and before the optimizer uses them."""
 
     def on_step_end(self, trainer: Run) -> None:
         """After each step."""
 
     def on_epoch_end(self, trainer: Run) -> None:
-        """After each epoch, when its row is the last of `history.epochs`."""
+        """After each epoch. Its row is by now the last of `history.epochs`."""
 
     def on_train_end(self, trainer: Run) -> None:
         """After the last step, unless an exception ended training."""
 
     def order(self, trainer: Run) -> int:
-        """Return its place among callbacks: 0 come first, in the given order, then 1 ..."""
+        """Return 0 or more: callbacks with 0 come first, then 1, ...; equals keep their order."""
         return 0
 
     def state(self) -> dict[str, Any]:
-        """Return what to keep in a checkpoint, by name.
+        """Return what a checkpoint should keep: a dictionary by name.
 
-        Numbers, texts, arrays, and lists, tuples and dict of these: they come back as they were.
-        Anything else is refused when training begins, or when it is first written.
+        Values may be numbers, texts, arrays, and lists, tuples and dictionaries of these. They come
+        back with the same types. Anything else raises InputError, when training begins or when the
+        first checkpoint with it is written.
         """
         return {}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Set this callback to what `state` once returned."""
 
     def check(self, trainer: Run) -> None:
-        """Raise InputError if what `load_state` has taken back does not fit this training."""
+        """Raise InputError if the state that `load_state` has set does not fit this training."""

@@ -1,8 +1,8 @@
-"""All that a checkpoint holds of a run beside the model: `training_state`.
+"""The state of a run that a checkpoint holds beside the model: `training_state`.
 
-Random numbers are no part of it: each is a function of the seed, the epoch and the step. Before a
-state is written it is held against the same checks as one that is read: what could not be resumed
-is refused while the run that wrote it still goes on.
+Random numbers are not part of it: each one is a function of the seed, the epoch and the step. A
+state is checked in the same way before it is written and after it is read. So state that could not
+be resumed is refused while the run that has it is still there.
 """
 
 import warnings
@@ -40,7 +40,7 @@ WITH_ARRAYS = {"optimizer", "hyperparameters", "callbacks", "grads"}
 
 
 def note_settings(run: Run) -> None:
-    """Note what a run begins with, for its checkpoints; before any callback can change it."""
+    """Record a run's settings for its checkpoints, before any callback can change them."""
     run.settings = run_settings(run)
     run.schedule = schedule_of(run, None)
     run.architecture = structure(run.model)
@@ -48,15 +48,15 @@ def note_settings(run: Run) -> None:
 
 
 def note_optimizer(run: Run) -> None:
-    """Note what callbacks have set when training began, and set again when it is resumed."""
+    """Record the optimizer's functions and unsaved numbers, once on_train_begin has set them."""
     run.functions = functions_of(run.optimizer)
     run.unsaved = unsaved_numbers(run.optimizer)
 
 
 def training_state(run: Run) -> dict[str, Any]:
-    """Return all that goes into a checkpoint beside the model.
+    """Return the training state of a checkpoint.
 
-    Raises InputError if a run could not be resumed from it, with the reason.
+    Raises InputError, with the reason, if a run could not be resumed from it.
     """
     model, optimizer = run.model, run.optimizer
     refuse_what_would_be_lost(run)
@@ -65,14 +65,14 @@ def training_state(run: Run) -> dict[str, Any]:
         "step": run.step,
         "totals": asdict(run.totals),
         "recent_losses": run.recent_losses,
-        # at an epoch's last step callbacks are still to be told of its end, and look at these
+        # after an epoch's last step, on_epoch_end is still to come, and a callback may read these
         "grads": model.grads.copy() if run.totals.n_samples == run.n_samples else None,
         "history": [
             {_escaped(name): checks.python_number(metric) for name, metric in row.items()}
             for row in run.history.epochs
         ],
         "optimizer": optimizer.state(),
-        "hyperparameters": numbers_of(optimizer),  # as they are now: a callback may set them
+        "hyperparameters": numbers_of(optimizer),  # the present ones: a callback may have set them
         "schedule": run.schedule.record() if run.schedule else None,
         "callbacks": [_state_of(callback) for callback in affecting_callbacks(run)],
         "settings": run.settings,
@@ -84,7 +84,7 @@ def training_state(run: Run) -> dict[str, Any]:
 
 
 def _state_of(callback: Any) -> dict[str, Any]:
-    """Return what a callback keeps, in a form that comes back as it was."""
+    """Return a callback's state. Raises InputError if a file would not give it back unchanged."""
     kind, state = type(callback).__name__, callback.state()
     if type(state) is not dict:
         raise InputError(f"{kind}.state() returned {state!r:.100}; it must return a dictionary.")
@@ -93,7 +93,7 @@ def _state_of(callback: Any) -> dict[str, Any]:
 
 
 def _escaped(name: str) -> str:
-    """Return the name of a metric, such as top.5, as a key that a file can have."""
+    """Return a metric's name, such as top.5, without dots: a file's keys have none."""
     return name.replace("%", "%25").replace(".", "%2E")
 
 
@@ -102,38 +102,39 @@ def _unescaped(name: str) -> str:
 
 
 def refuse_what_would_be_lost(run: Run) -> None:
-    """Raise InputError for what has been set since training began and could not be resumed."""
+    """Raise InputError if something was set since training began that could not be resumed."""
     for row in run.history.epochs[-1:]:
         for name, metric in row.items():
             if not isinstance(metric, (bool, int, float, str, np.number, np.bool_)):
                 raise InputError(
-                    f"history.epochs[-1][{name!r}] is {metric!r:.100}: the history holds numbers "
-                    "and texts. Keep anything else in the callback's state()."
+                    f"history.epochs[-1][{name!r}] is {metric!r:.100}, but the history holds only "
+                    "numbers and texts. Keep anything else in the callback's state()."
                 )
     differences = unequal(run.architecture, structure(run.model), "model")
     differences += changed_settings(run, run.settings or {})
     if differences:
         message = (
-            "Settings have changed since training began, and a checkpoint could not keep that (at "
-            "the start against now). Of an optimizer numbers are kept, of a callback what its "
-            "state() returns; a loss' and a layer's arguments, and functions, have to stay:"
+            "Settings have changed since training began, and a checkpoint cannot keep such a "
+            "change. It keeps an optimizer's numbers and what a callback's state() returns. The "
+            "arguments of losses and layers, and functions, must stay (at the start against now):"
         )
         raise InputError("\n  ".join([message, *differences]))
     if run.unsaved is not None and unsaved_numbers(run.optimizer) != run.unsaved:
         kind = type(run.optimizer).__name__
         warnings.warn(
             f"{kind} has numbers of its own that change in training, and no checkpoint keeps them: "
-            "a run that is resumed may end with other bits. Keep vectors in self.slots, by the "
-            "names in `state_names`, or return all that matters in state() and load_state().",
+            "a resumed run may end with other bits. Keep vectors in self.slots, under the names in "
+            "`state_names`; or define state() and load_state() so that they keep these numbers.",
             stacklevel=2,
         )
-        run.unsaved = None  # it is said once
+        run.unsaved = None  # warn once
 
 
 def check_run_state(run: Run, state: Mapping[str, Any], params: Array) -> None:
-    """Raise an error, InputError for one, unless a training could have had this state.
+    """Raise InputError, or another error, unless a training could have had this state.
 
-    Whose part it is, checks it.
+    The optimizer, the totals, the history and the schedule check their own parts. The callbacks
+    check theirs in `load_state`.
     """
     run.optimizer.check_state(state["optimizer"], state["hyperparameters"], params)
     totals = RunningTotals.from_state(state["totals"])
@@ -141,23 +142,23 @@ def check_run_state(run: Run, state: Mapping[str, Any], params: Array) -> None:
     _check_place(state, params)
     history_of(state).check(epochs=state["epoch"] - bool(totals.n_samples))
     if len(state["callbacks"]) != len(affecting_callbacks(run)):
-        raise InputError(f"it has {len(state['callbacks'])} callbacks' states")
+        raise InputError(f"it has the states of {len(state['callbacks'])} callbacks")
     scheduled = state["settings"]["optimizer"]["learning_rate"] == SCHEDULE
     ScheduleTable.check(state["schedule"], scheduled)
 
 
 def _check_place(state: Mapping[str, Any], params: Array) -> None:
-    """Raise InputError unless a training can be where this state says it is."""
+    """Raise InputError unless epoch, step, losses and gradients of a state are plausible."""
     if not all(is_count(state[name]) for name in ("epoch", "step")):
-        raise InputError(f"epoch and step are {state['epoch']} and {state['step']}")
-    drawn = state["model"]
-    if not (is_count(drawn["step"]) and type(drawn["stepped"]) is bool and len(drawn) == 2):
-        raise InputError(f"the model's step is {drawn}")
+        raise InputError(f"its epoch and step are {state['epoch']} and {state['step']}")
+    streams = state["model"]
+    if not (is_count(streams["step"]) and type(streams["stepped"]) is bool and len(streams) == 2):
+        raise InputError(f"its model's step is {streams}")
     losses = state["recent_losses"]
     if not isinstance(losses, list) or not are_numbers(*losses) or len(losses) > 5:
-        raise InputError(f"the losses before are {losses}")
+        raise InputError(f"its recent losses are {losses}")
     if not (state["grads"] is None or getattr(state["grads"], "shape", None) == params.shape):
-        raise InputError("the gradients are no vector like the parameters")
+        raise InputError("its gradients have another shape than the parameters")
 
 
 def history_of(state: Mapping[str, Any]) -> History:

@@ -1,4 +1,4 @@
-"""A learning rate that is a function, for checkpoints: a table of its rates, step by step."""
+"""The table of a learning-rate schedule, step by step. Checkpoints compare schedules by it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,10 +16,10 @@ MOST_RATES = 2**20  # steps of a schedule that are compared
 
 
 class ScheduleTable:
-    """The rates that a function returns for the steps that a run can reach.
+    """The rates that a function of t returns for the steps that a run can reach.
 
-    It is asked for each of them once, in their order, and for no other. A function that answers
-    otherwise when a step comes has a memory, which no checkpoint keeps.
+    The function is called once for each of these steps, in their order, and for no others. If it
+    returns another rate when the step comes, it keeps state of its own, which no checkpoint keeps.
     """
 
     def __init__(
@@ -37,35 +37,35 @@ class ScheduleTable:
         self.rates: Array = np.array(rates, np.float64)
 
     def record(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps: some of the answers, and a digest of all up to there."""
+        """Return some of the rates for a checkpoint, each with a digest of all rates up to it."""
         places = [2**k - 1 for k in range(len(self.rates).bit_length()) if 2**k <= len(self.rates)]
         if len(self.rates):
             places.append(len(self.rates) - 1)
-        asked = {str(self.first + i): self._answer(i) for i in places}
+        asked = {str(self.first + i): self._rate_and_digest(i) for i in places}
         return {"first": self.first, "last": self.last, "epochs": self.epochs, "asked": asked}
 
     @staticmethod
     def check(record: Any, scheduled: bool) -> None:
-        """Raise InputError unless this is a `record`, or None where there was no schedule."""
+        """Raise InputError unless this is a `record`; if not `scheduled`, unless it is None."""
         fit = scheduled == (record is not None)
         if record is not None:
             fit = (
                 fit
                 and all(is_count(record[name]) for name in ("first", "last", "epochs"))
                 and all(step.isdecimal() for step in record["asked"])
-                and all(len(answer) == 2 for answer in record["asked"].values())
+                and all(len(pair) == 2 for pair in record["asked"].values())
             )
         if not fit:
             raise InputError(f"its schedule is {record!r:.100}")
 
     def differences(self, theirs: Mapping[str, Any]) -> list[str]:
-        """Say in a line where its rates part from those of a checkpoint's `record`, if they do."""
+        """Return a line that says where rates differ from a checkpoint's `record`, if any do."""
         before = self.first
         for step, (rate, digest) in theirs["asked"].items():
             i = int(step) - self.first
             if not 0 <= i < len(self.rates):
                 break
-            ours, our_digest = self._answer(i)
+            ours, our_digest = self._rate_and_digest(i)
             if ours != rate:
                 return [f"optimizer.learning_rate at t = {step}: {rate} against {ours}"]
             if our_digest != digest:
@@ -74,18 +74,18 @@ class ScheduleTable:
         return []
 
     def refuse_other_answer(self, optimizer: Optimizer) -> None:
-        """Raise InputError if the step just taken had another rate than was said before."""
+        """Raise InputError if the last step had another rate than the function returned before."""
         i = optimizer.t - self.first
         if optimizer.learning_rate is not self.function or not 0 <= i < len(self.rates):
             return
-        now, said = optimizer.rate(optimizer.t), float(self.rates[i])
-        if now != said:
+        now, before = optimizer.rate(optimizer.t), float(self.rates[i])
+        if now != before:
             raise InputError(
-                f"learning_rate is a function that said {said:g} for step {optimizer.t} when "
-                f"training began, and {now:g} when the step came: it has a memory, which no "
-                "checkpoint can keep. Let it depend on t alone; or let a callback set "
-                "trainer.optimizer.learning_rate to numbers, which are kept."
+                f"The function learning_rate returned {before:g} for step {optimizer.t} when "
+                f"training began, but {now:g} when the step came: it keeps state of its own, which "
+                "no checkpoint can save. Let it depend on t alone; or let a callback set "
+                "trainer.optimizer.learning_rate to numbers, which checkpoints save."
             )
 
-    def _answer(self, i: int) -> list[Any]:
+    def _rate_and_digest(self, i: int) -> list[Any]:
         return [float(self.rates[i]), checksum(self.rates[: i + 1])[:16]]

@@ -1,7 +1,7 @@
-"""What decides how a training ends: a resumed run compares it with that of the run it goes on with.
+"""The settings that decide how a training ends. A resumed run must have those of its checkpoint.
 
-Whatever can be compared by what it does, is: data by their numbers, a schedule by the rates that it
-returns. How data and functions are compared stands in fingerprints.py.
+Data are compared by their numbers, a schedule by the rates that it returns, other settings by their
+values. fingerprints.py says how data and functions are compared.
 """
 
 import platform
@@ -27,28 +27,28 @@ from tinynn.training.run import Run
 from tinynn.training.schedule_table import ScheduleTable
 
 SCHEDULE = "a function of t"
-# tinynn's when checkpoints had the user's own classes by their names alone, too: in formats 1 and 2
-AT_FIRST = {"MeanSquaredError", "CrossEntropy", "SoftmaxCrossEntropy", "SGD", "Adam"}
-AT_FIRST |= {"EarlyStopping"}
+# tinynn's classes in checkpoints of formats 1 and 2, which did not mark the user's own classes
+IN_OLD_FORMATS = {"MeanSquaredError", "CrossEntropy", "SoftmaxCrossEntropy", "SGD", "Adam"}
+IN_OLD_FORMATS |= {"EarlyStopping"}
 ONLY_WATCHES = (
-    "A callback of yours that only watches is not compared: write affects_training = False in its "
-    "class."
+    "If your callback only watches, write affects_training = False in its class: then it is not "
+    "compared."
 )
 
 
 def run_settings(run: Run) -> dict[str, Any]:
-    """Return what must be the same for the result to be the same; paths may differ.
+    """Return all settings on which the result depends. Paths of files are not among them.
 
-    Reads all data once, for a checksum. Raises InputError for a setting that cannot be saved.
+    Reads all data once, for a checksum. Raises InputError if a setting cannot be saved.
     """
     data = {name: data_fingerprint(array) for name, array in _data(run).items()}
     return {**_descriptions(run), "data": data}
 
 
 def settings_differences(theirs: dict[str, Any], run: Run, same_python: bool) -> list[str]:
-    """Return a line for each setting of a checkpoint's run that is another in this one.
+    """Return a line for each setting that differs between a checkpoint's run and this one.
 
-    same_python: whether byte code can be compared.
+    same_python: whether the byte code of functions can be compared.
     """
     pair = settings_as_now(_without_data(theirs), run), _descriptions(run)
     differences = unequal(*pair) if same_python else unequal(*map(_without_code, pair))
@@ -56,16 +56,16 @@ def settings_differences(theirs: dict[str, Any], run: Run, same_python: bool) ->
     for name in [*theirs["data"], *(name for name in ours if name not in theirs["data"])]:
         differences += data_differences(name, theirs["data"].get(name), ours.get(name))
     differences += _hint(differences, *(settings["callbacks"] for settings in pair))
-    frozen = "; set layer.trainable as it was when that run began, before you call fit"
-    return [line + frozen if line.startswith("frozen") else line for line in differences]
+    remedy = "; set layer.trainable as it was when that run began, before you call fit"
+    return [line + remedy if line.startswith("frozen") else line for line in differences]
 
 
 def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
-    """Return a line for each setting that is another than when training began.
+    """Return a line for each setting that has changed since training began and would be lost.
 
-    It would be lost on resuming. Not so an optimizer's numbers, which checkpoints keep, and what a
-    callback with a `state` of its own has changed of itself. Lists, and what functions hold, may
-    grow: they are mostly records.
+    Two kinds of changes are not lost, so they are not compared: an optimizer's numbers, which
+    checkpoints keep, and the arguments of a callback with `state` of its own. Nor are lists and the
+    variables that functions hold: most of them are records, and may grow.
     """
     rate = run.optimizer.learning_rate
     if callable(rate) and run.schedule is None:
@@ -79,7 +79,7 @@ def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
     then, now = _without_data(settings), _descriptions(run)
     callbacks, described = affecting_callbacks(run), (then["callbacks"], now["callbacks"])
     for one in (then, now):
-        one["frozen"] = []  # which layers are trained may change, and checkpoints keep it
+        one["frozen"] = []  # may change: checkpoints keep which layers are frozen
         one["optimizer"] = one["optimizer"]["class"]
         one["loss"] = _numbers_and_texts(one["loss"])
         one["callbacks"] = [
@@ -91,7 +91,7 @@ def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
 
 
 def _hint(differences: list[str], *described: list[dict[str, Any]]) -> list[str]:
-    """Return a line on callbacks that only watch, if one of the user's own may have changed."""
+    """Return a line about callbacks that only watch, if one of the user's own may have changed."""
     changed = any(line.startswith("callbacks") for line in differences)
     own = any(one["class"].startswith(OWN) for callbacks in described for one in callbacks)
     return [ONLY_WATCHES] if changed and own else []
@@ -107,14 +107,14 @@ def functions_of(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def numbers_of(optimizer: Optimizer) -> dict[str, Any]:
-    """Return the hyper-parameters of an optimizer that are no functions."""
+    """Return the hyper-parameters of an optimizer that are not functions."""
     return {name: value for name, value in optimizer.config().items() if not callable(value)}
 
 
 def unsaved_numbers(optimizer: Optimizer) -> dict[str, Any]:
     """Return the numbers and arrays of an optimizer that no checkpoint keeps, arrays by checksum.
 
-    None at all where its class has a `state` of its own, which may keep them.
+    The dictionary is empty if the class overrides `state`, which may keep them.
     """
     if type(optimizer).state is not Optimizer.state:
         return {}
@@ -134,7 +134,7 @@ def affecting_callbacks(run: Run) -> list[Any]:
 def _descriptions(run: Run) -> dict[str, Any]:
     optimizer = _description(run.optimizer)
     if callable(run.optimizer.learning_rate):
-        optimizer["learning_rate"] = SCHEDULE  # compared by what it returns
+        optimizer["learning_rate"] = SCHEDULE  # compared by its rates, in a ScheduleTable
     return {
         "loss": _description(run.loss),
         "optimizer": optimizer,
@@ -146,7 +146,7 @@ def _descriptions(run: Run) -> dict[str, Any]:
 
 
 def settings_as_now(settings: dict[str, Any], run: Run) -> dict[str, Any]:
-    """Return a checkpoint's settings with what classes have gained since as arguments."""
+    """Return a checkpoint's settings, with defaults for arguments that its classes lacked."""
     callbacks = zip(settings["callbacks"], affecting_callbacks(run), strict=False)
     filled = [_with_gained(description, callback) for description, callback in callbacks]
     return {
@@ -161,13 +161,13 @@ def settings_as_now(settings: dict[str, Any], run: Run) -> dict[str, Any]:
 def with_marked_classes(settings: Any, run: Run) -> Any:
     """Return the settings of a checkpoint of format 1 or 2 with OWN before the user's classes.
 
-    One with a name that tinynn had even then is taken for the class of that name in this run.
+    If tinynn had a class of that name then, the class of that name in this run decides.
     """
 
     def marked(description: dict[str, Any], thing: Configured | None) -> dict[str, Any]:
         name, kind = description["class"], type(thing)
         now = marked_name(kind) if kind.__name__ == name else name
-        return {**description, "class": now if name in AT_FIRST else OWN + name}
+        return {**description, "class": now if name in IN_OLD_FORMATS else OWN + name}
 
     try:
         callbacks = settings["callbacks"]
@@ -178,24 +178,24 @@ def with_marked_classes(settings: Any, run: Run) -> Any:
             "optimizer": marked(settings["optimizer"], run.optimizer),
             "callbacks": [marked(description, callback) for description, callback in pairs],
         }
-    except (TypeError, KeyError, AttributeError):  # they are none: the comparison says so
+    except (TypeError, KeyError, AttributeError):  # not settings: the comparison will refuse them
         return settings
 
 
 def without_watchers(state: dict[str, Any], run: Run) -> dict[str, Any]:
-    """Return a training state without what it has of callbacks that only watch in this run.
+    """Return a training state without the callbacks that only watch in this run.
 
-    When it was written their classes did not say so yet.
+    It has some if their classes did not set `affects_training = False` when it was written.
     """
     names = {marked_name(type(callback)) for callback in run.callbacks}
     names -= {marked_name(type(callback)) for callback in affecting_callbacks(run)}
     try:
         pairs = zip(state["settings"]["callbacks"], state["callbacks"], strict=True)
         kept = [pair for pair in pairs if pair[0]["class"] not in names]
-    except (ValueError, TypeError, KeyError):  # whoever checks the state says so
+    except (ValueError, TypeError, KeyError):  # invalid: check_run_state will refuse it
         return state
     settings = {**state["settings"], "callbacks": [description for description, _ in kept]}
-    return {**state, "settings": settings, "callbacks": [own for _, own in kept]}
+    return {**state, "settings": settings, "callbacks": [of_callback for _, of_callback in kept]}
 
 
 def _with_gained(description: Any, thing: Configured) -> Any:
@@ -236,7 +236,7 @@ def _without_data(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> ScheduleTable | None:
-    """Ask the schedule of a run that begins, or of one that goes on where `theirs` was recorded."""
+    """Return the table of a run's schedule, or None. theirs: the record of the run it resumes."""
     function = run.optimizer.learning_rate
     if not callable(function):
         return None
@@ -251,7 +251,7 @@ def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> ScheduleTable | N
 
 
 def _without_code(value: Any) -> Any:
-    """Return settings without the byte code of functions: another Python has another."""
+    """Return settings without the byte code of functions, which depends on Python's version."""
     if isinstance(value, list):
         return [_without_code(item) for item in value]
     if not isinstance(value, dict):
@@ -271,7 +271,7 @@ def _data(run: Run) -> dict[str, Array]:
 
 
 def environment() -> dict[str, Any]:
-    """Return what decides how sums are rounded: versions, and which code the processor chose."""
+    """Return the versions and the kinds of machine code on which the rounding of sums depends."""
     build: Any = np.show_config(mode="dicts")
     pools = blas_pools()
     blas = build["Build Dependencies"]["blas"]

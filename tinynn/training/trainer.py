@@ -1,4 +1,4 @@
-"""The loop, so that nobody writes it twice. examples/xor.py writes it by hand: read that first.
+"""The training loop, written once for all models. examples/xor.py writes it by hand: read it first.
 
 epoch:  shuffle -> [ batch -> forward -> loss -> backward -> on_gradients -> optimizer ] ...
         -> validation -> one row of the History -> callbacks
@@ -23,15 +23,27 @@ from tinynn.training.run_state import note_optimizer, note_settings
 
 
 class Trainer(Run):
-    """Trains a model: `fit` repeats the step over batches and epochs, and tells the callbacks.
+    """Trains a model: `fit` repeats the step over batches and epochs, and calls the callbacks.
 
-    seed: 0 or more, default 0; it alone decides the order of the samples in each epoch.
+    seed: 0 or more, default 0. The order of the samples in each epoch depends on it alone.
 
-    Callbacks find here: model, loss, optimizer; epoch, counted from 1, and epochs, the last one;
-    step, counted from 1 over all epochs; batch, the arrays (x, y) of this step, and third their
-    weights where there are such; batch_loss; totals, of this epoch so far; n_samples, how many an
-    epoch has; baseline, what the best constant answer scores; columns; history; resumed; finished;
-    and stop, which ends training after this step when set to True.
+    A callback is given the Trainer, and may read these attributes:
+
+        model, loss, optimizer  the objects that the Trainer was made with
+        epoch, epochs           number of the current epoch, counted from 1; number of the last one
+        step                    number of the current step, counted from 1 over all epochs
+        batch                   arrays of this step: (x, y), or (x, y, weights) with sample_weight;
+                                x (B, *input_shape), y (B, ...), weights (B,)
+        batch_loss              the mean loss of this batch, a float
+        n_samples               number of training samples, N
+        totals                  sums over the epoch so far: totals.n_samples, .loss, .n_correct;
+                                totals.means() returns the mean loss (and accuracy)
+        history                 the History; history.epochs[-1] is the row of the last epoch
+        columns                 names of the metrics that training writes into each row
+        baseline                the best constant prediction; baseline.loss is its loss
+        resumed                 True if fit was given resume_from
+        finished                True after the last epoch
+        stop                    False; set it to True to end training after this step
 
     >>> from tinynn import SGD, Dense, MeanSquaredError, Sequential
     >>> x = np.linspace(-1, 1, 50)[:, None]
@@ -53,34 +65,38 @@ class Trainer(Run):
         resume_from: PathLike | None = None,
         sample_weight: npt.ArrayLike | None = None,
     ) -> History:
-        """Train for some epochs and return what was measured.
+        """Train for some epochs. Return the History: the metrics of each epoch.
 
-        x: (N, *input_shape). y: (N, ...), as the loss wants it. epochs: how many more, 1 or more;
-        with resume_from, how many in all. batch_size: 32. validation_data: None, or (x, y), or
-        (x, y, sample_weight), held out of training, scored after each epoch. callbacks: none;
-        called in the given order, but what reads a row of the history after what may write into
-        it, and Checkpoint last. resume_from: None, or a checkpoint's path; training goes on from
-        there, to the same bits as if it had never stopped. sample_weight: None,
-        or how much each sample counts (N,): numbers, 0 or more, not all 0. The loss is then (1/N)
-        sum_n w_n l_n, and so is each batch's; the accuracy is of all samples alike.
+        x: samples (N, *input_shape).
+        y: targets (N, ...), in a shape that the loss accepts: classes (N,), or numbers.
+        epochs: how many more, 1 or more; with resume_from, how many in all.
+        batch_size: samples per step, default 32. The last batch of an epoch may be smaller.
+        validation_data: (x, y) or (x, y, sample_weight), scored after each epoch and not trained
+            on; default None.
+        callbacks: a list; default none. They are called in this order, except that a callback that
+            reads a row of the history comes after those that may write into it; Checkpoint is last.
+        resume_from: the path of a checkpoint from which training goes on; default None. It ends
+            with the same bits as a training that never stopped.
+        sample_weight: the weight of each sample (N,), 0 or more, not all 0; default None. The loss
+            is then (1/N) sum_n w_n l_n, and likewise for a batch; the accuracy ignores weights.
 
-        Raises InputError before the first step for data that do not fit, or settings other than
-        those of the checkpoint; TrainingDiverged when the loss or a parameter is no finite number.
-        Warns of bytes that were not scaled, of validation data that are training data or on another
-        scale, and of a loss over twice that of guessing among the classes, or the mean of y.
+        Raises InputError before the first step if data do not fit, or if settings are not those of
+        the checkpoint. Raises TrainingDiverged if the loss or a parameter becomes NaN or infinite.
+        Warns if x holds unscaled bytes, if validation data are training data or have another scale,
+        and if the loss is over twice that of guessing the class, or of predicting the mean of y.
         """
         before = dict(vars(self))
         try:
             self.x, self.y, *self.weights = checks.data(self.model, self.loss, x, y, sample_weight)
             restored = self._prepare(epochs, batch_size, validation_data, callbacks, resume_from)
-        except BaseException:  # what is refused leaves the trainer as it was
+        except BaseException:  # fit was refused: the trainer stays as it was
             vars(self).clear()
             vars(self).update(before)
             raise
         self._tell("on_train_begin")
         if restored is not None:
             restored.put_back(self)
-            restored = None  # its vectors need not live on
+            restored = None  # frees its vectors
         if self.settings is not None:
             note_optimizer(self)
         while not (self.stop or self.finished):
@@ -93,7 +109,7 @@ class Trainer(Run):
         self, epochs: int, batch_size: int, validation_data: tuple[npt.ArrayLike, ...] | None,
         callbacks: Iterable[Callback], resume_from: PathLike | None,
     ) -> Restored | None:  # fmt: skip
-        """Check what fit is given, and set all to the beginning, or to where a checkpoint was."""
+        """Check fit's arguments, and set the run to its beginning, or to that of the checkpoint."""
         checks.something_trainable(self.model)
         self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
         self.baseline = constant_baseline(self.model, self.loss, self.y, *self.weights)
@@ -112,16 +128,15 @@ class Trainer(Run):
             note_settings(self)
         return None
 
-    @np.errstate(all="ignore")  # what is no number is refused in words
+    @np.errstate(all="ignore")  # NaN and infinity raise an InputError instead
     @checks.short_traceback
     def evaluate(
         self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> dict[str, float]:
-        """Return the loss on (x, y), and the accuracy if the loss is one of classes.
+        """Return the mean loss on (x, y) and, for a loss of classes, the accuracy: a dictionary.
 
-        sample_weight: None, or (N,), which counts in the loss as in `fit`.
-        Raises InputError for data that do not fit, and where the model gives NaN, or the loss is
-        infinite.
+        x, y: as in `fit`. sample_weight: the weight of each sample in the loss (N,); default None.
+        Raises InputError if data do not fit, if the model returns NaN, or if the loss is infinite.
         """
         x, *targets = checks.fitting_samples(self.model, self.loss, x, y, sample_weight, "evaluate")
         totals = RunningTotals()
@@ -136,7 +151,7 @@ class Trainer(Run):
 
     def _run_epoch(self) -> None:
         began = perf_counter() - self.totals.seconds  # as if it had not been interrupted
-        if not self.totals.n_samples:  # otherwise a checkpoint left it in the middle
+        if not self.totals.n_samples:  # otherwise the run was resumed in mid-epoch
             self.epoch += 1
             self._tell("on_epoch_begin")
         # steps already taken; rounded up, as the last batch may be smaller
@@ -147,7 +162,7 @@ class Trainer(Run):
             self.totals.seconds = perf_counter() - began
             self._tell("on_step_end")
             if self.stop and self.totals.n_samples < self.n_samples:
-                return  # in mid-epoch, which gets no row
+                return  # an unfinished epoch gets no row
         row = {"epoch": self.epoch, **self.totals.means()}
         rows, left = [*self.history.epochs, row], self.epochs - self.epoch
         checks.warn_if_worse_than_baseline(rows, self.baseline, self.step, left)
@@ -165,7 +180,7 @@ class Trainer(Run):
         self._tell("on_epoch_end")
 
     def _run_step(self, x: Array, y: Array, *weights: Array) -> None:
-        """Do what the loop of examples/xor.py does, and stop where the loss is no number."""
+        """Do one step, as examples/xor.py does, and stop if the loss is not finite."""
         self.batch = x, y, *weights
         self.step += 1
         p = self.model.forward(x)  # (B, ...)
@@ -179,9 +194,9 @@ class Trainer(Run):
         self.totals.add(self.batch_loss, p, y, self.loss.classifies)
 
     def _loss_of(self, p: Array, *y: Array) -> float:
-        """Return the loss of a batch, as a Python float; NaN where p cannot be scored.
+        """Return the loss of a batch as a Python float, or NaN if p cannot be scored.
 
-        y: the answers, and weights if there are any.
+        y: the targets, then the weights if there are any.
         """
         if not checks.scored(p, self.loss.classifies):
             return np.nan
