@@ -20,13 +20,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from tinynn.errors import InputError, escape_control
+from tinynn.errors import InputError, of_file
 from tinynn.files.atomic import PathLike, refuse_no_file, whole_file
 from tinynn.parameters import Array, Shape
 
 MAGIC = b"\x93NUMPY\x01\x00"
 HEADER = re.compile(
-    rb"\{'descr': '(\|b1|\|[iu]1|<[iu][248]|<f[248]|<U[1-9][0-9]{0,8})', "
+    rb"\{'descr': '(\|b1|\|[iu]1|<[iu][248]|<f[248]|<U[1-9][0-9]{0,7})', "
     rb"'fortran_order': (True|False), "
     rb"'shape': \(([0-9]{1,20}(?:, [0-9]{1,20}){0,31},?)?\), \} *\n"
 )
@@ -47,6 +47,9 @@ class ModelFormatError(InputError):
         ...
     tinynn.files.npz.ModelFormatError: ...npz.py is no .npz file: it begins with ...
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(of_file(message))
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class NpzFile:
 
     def error(self, problem: str) -> ModelFormatError:
         """Return an error about this file, to be raised."""
-        return ModelFormatError(f"{self.path} {escape_control(problem)}")
+        return ModelFormatError(f"{self.path} {problem}")
 
     def read(self, name: str) -> Array:
         """Return the array of that name."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynn.batches import minibatches
 from tinynn.configuration_json import unequal
-from tinynn.errors import InputError
+from tinynn.errors import InputError, of_file
 from tinynn.files.atomic import PathLike
 from tinynn.files.checkpoints import load_checkpoint, structure
 from tinynn.files.models import MARKED
@@ -132,11 +132,8 @@ def _unlike(run: Run, state: Mapping[str, Any], path: PathLike) -> list[str]:
 def _refuse_other_settings(differences: list[str], path: PathLike) -> None:
     """Raise InputError if there is a difference."""
     if differences:
-        raise InputError(
-            "\n  ".join(
-                [f"{path} comes from a run with other settings (its own first):", *differences]
-            )
-        )
+        lines = [f"{path} comes from a run with other settings (its own first):", *differences]
+        raise InputError(of_file("\n  ".join(lines)))
 
 
 def _warn_of_other_conditions(state: Mapping[str, Any], path: PathLike) -> None:
