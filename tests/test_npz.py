@@ -289,6 +289,14 @@ def test_a_file_of_another_kind_is_refused(victim, change, monkeypatch):
     assert not Path("pickle-was-run").exists()
 
 
+@pytest.mark.parametrize(("name", "kind"), [
+    ("plain .npy", "an array of NumPy"), ("text", "a text"), ("pickle", "a pickle"),
+])  # fmt: skip
+def test_a_file_of_another_kind_is_named(victim, name, kind):
+    victim.write(FILES[name](b""))
+    victim.refused(f"is no .npz file, but {kind}")
+
+
 @pytest.mark.parametrize("sixteenths", range(16))
 def test_a_file_truncated_at_any_sixteenth_is_refused(either, sixteenths):
     content = either.path.read_bytes()

@@ -21,6 +21,7 @@ from typing import IO, Any
 import numpy as np
 
 from tinynn.errors import InputError, of_file
+from tinynn.files import kinds
 from tinynn.files.atomic import PathLike, refuse_no_file, whole_file
 from tinynn.parameters import Array, Shape
 
@@ -45,7 +46,7 @@ class ModelFormatError(InputError):
     >>> NpzFile(__file__)
     Traceback (most recent call last):
         ...
-    tinynn.files.npz.ModelFormatError: ...npz.py is no .npz file: it begins with ...
+    tinynn.files.npz.ModelFormatError: ...npz.py is no .npz file, but a text, ...
     """
 
     def __init__(self, message: str) -> None:
@@ -135,9 +136,11 @@ class NpzFile:
             raise self.error(f"is damaged: {error}") from error
 
     def _members(self) -> dict[str, Member]:
-        beginning = self._file.read(4)
-        if beginning != b"PK\x03\x04":
-            raise self.error(f"is no .npz file: it begins with {beginning!r}.")
+        beginning = self._file.read(kinds.LENGTH)
+        if not beginning.startswith(b"PK\x03\x04"):
+            kind = kinds.kind_of(beginning)
+            but = f", but {kind}." if kind else f": it begins with {beginning[:4]!r}."
+            raise self.error(f"is no .npz file{but}")
         size = os.fstat(self._file.fileno()).st_size
         members: dict[str, Member] = {}
         try:
