@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from tinynn import plots
+from tinynn.files.atomic import without_tilde
 
 
 def main() -> None:
@@ -65,9 +66,10 @@ def last_and_best(rows: list[dict[str, str]]) -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Draw the curves of several runs in one PNG.")
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN",
+    parser.add_argument("runs", type=without_tilde, nargs="+", metavar="RUN",
         help="folder with a log.csv, or a CSV file")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("runs/compare.png"), metavar="FILE",
+    picture = Path("runs/compare.png")
+    parser.add_argument("--out", type=without_tilde, default=picture, metavar="FILE",
         help="the picture, replaced if it exists (default: %(default)s)")  # fmt: skip
     return parser.parse_args()
 

@@ -45,7 +45,7 @@ from tinynn import (
     plots,
 )
 from tinynn.datasets import CLASS_NAMES
-from tinynn.files.atomic import whole_file
+from tinynn.files.atomic import whole_file, without_tilde
 from tinynn.metrics import format_confusion, most_confused
 from tinynn.parameters import Array
 
@@ -239,7 +239,7 @@ def arguments() -> argparse.Namespace:
     )
     add(
         "--data-dir",
-        type=Path,
+        type=without_tilde,
         metavar="DIR",
         help="folder with the four IDX files (default: the usual places, then a download)",
     )
@@ -250,7 +250,7 @@ def arguments() -> argparse.Namespace:
     )
     add(
         "--out",
-        type=Path,
+        type=without_tilde,
         default=Path("runs/fashion_mlp"),
         metavar="DIR",
         help="folder for all files of the run; an earlier run in it is moved aside first "

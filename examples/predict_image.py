@@ -25,7 +25,7 @@ from PIL import Image, ImageOps  # Pillow, which matplotlib brings along
 
 from tinynn import plots
 from tinynn.datasets import CLASS_NAMES
-from tinynn.errors import escape_control
+from tinynn.files.atomic import without_tilde
 from tinynn.parameters import Array
 
 SIDE = 28  # pixels
@@ -158,7 +158,7 @@ def draw(names: list[str], pictures: list[Image.Image], seen: Array, p: Array, p
         panels, names, pictures, seen, p, strict=True
     ):
         given.imshow(picture)
-        given.set_title(escape_control(name), parse_math=False)  # a $ in a name is no formula
+        given.set_title(plots.literal(name))
         network.imshow(image, cmap="gray", vmin=0, vmax=255)
         network.set_title("what the network saw")
         for panel in (given, network):
@@ -176,10 +176,11 @@ def draw(names: list[str], pictures: list[Image.Image], seen: Array, p: Array, p
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Ask a saved network what your pictures show.")
-    parser.add_argument("model", type=Path, help="the model.npz of a run")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE",
+    parser.add_argument("model", type=without_tilde, help="the model.npz of a run")
+    parser.add_argument("images", type=without_tilde, nargs="+", metavar="IMAGE",
         help="PNG or JPEG of any size, light or dark background")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("runs/predicted.png"), metavar="FILE",
+    picture = Path("runs/predicted.png")
+    parser.add_argument("--out", type=without_tilde, default=picture, metavar="FILE",
         help="the picture, replaced if it exists (default: %(default)s)")  # fmt: skip
     return parser.parse_args()
 

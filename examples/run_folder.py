@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import IO
 
+from tinynn.files.atomic import without_tilde
+
 try:
     import fcntl
 except ImportError:  # Windows has no flock: there, nothing prevents two runs in one folder
@@ -88,7 +90,7 @@ def _refuse_what_is_in_use(out: Path, data_dir: Path | None) -> None:
         "Python,": Path(sys.prefix),
     }
     if data := data_dir or os.environ.get("TINYNN_DATA_DIR"):
-        used["the data,"] = Path(data)
+        used["the data,"] = without_tilde(data)
     for what, place in used.items():
         if out.resolve() in (place.resolve(), *place.resolve().parents):
             sys.exit(

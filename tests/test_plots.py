@@ -10,18 +10,22 @@ import matplotlib.image
 import matplotlib.text
 import numpy as np
 import pytest
+from matplotlib.cbook import is_math_text
 
 from tinynn import (
     SGD,
     CrossEntropy,
     CSVLogger,
     Dense,
+    Doctor,
     Flatten,
     History,
     ReLU,
     Sequential,
     Softmax,
+    SoftmaxCrossEntropy,
     Trainer,
+    explain_step,
     plots,
 )
 from tinynn.plots import COLOURS, RIGHT, WRONG
@@ -61,7 +65,7 @@ def lines(panel):
 
 
 def legend(panel):
-    return [text.get_text() for text in panel.get_legend().get_texts()]
+    return [text.get_text().replace(r"\$", "$") for text in panel.get_legend().get_texts()]
 
 
 @each_drawing
@@ -160,17 +164,24 @@ def test_a_picture_stands_where_it_was_told_to_in_the_format_of_its_ending(tmp_p
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
-def test_class_names_are_shown_as_they_are():
-    names = ["$a$", "_b", "$\\frac{"]
+def test_names_of_classes_and_layers_are_shown_as_they_are():
+    names = ["$a$", "_b", "$\\frac{\udce9$"]
+    odd = type("$\\frac{$", (Dense,), {})
+    model = Sequential([odd(3), ReLU(), type(names[0], (Dense,), {})(2)], input_shape=(2,), seed=1)
+    x, doctor = np.eye(2), Doctor()
+    Trainer(model, SoftmaxCrossEntropy(), SGD()).fit(x, [0, 1], 4, callbacks=[doctor])
     figures = [
         plots.confusion(MATRIX, names),
-        plots.prediction_grid(np.zeros((3, 2, 2)), np.eye(3), names, y=[1, 2, 0], title="$\\frac{"),
+        plots.prediction_grid(np.zeros((3, 2, 2)), np.eye(3), names, y=[1, 2, 0], title=names[2]),
+        doctor.report().figure(),
+        explain_step(model, SoftmaxCrossEntropy(), SGD(), x, [0, 1]).figure(),
     ]
     for figure in figures:
         figure.savefig(io.BytesIO())
-        texts = [text for text in figure.findobj(matplotlib.text.Text) if "$" in text.get_text()]
-        assert texts
-        assert not any(text.get_parse_math() for text in texts)
+        texts = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+        named = [text for text in texts if "frac" in text]
+        assert named
+        assert not any(is_math_text(text) for text in named)
 
 
 # Learning curves
@@ -280,8 +291,25 @@ def test_several_runs_lie_over_each_other_and_each_keeps_to_its_own_epochs():
 
 
 def test_more_runs_than_colours_are_drawn():
-    (panel,) = plots.learning_curves(*[BARE] * (len(COLOURS) + 1)).axes
-    assert len(lines(panel)) == len(COLOURS) + 1
+    (panel,) = plots.learning_curves(*[BARE] * (2 * len(COLOURS) + 1)).axes
+    assert len(lines(panel)) == 2 * len(COLOURS) + 1
+    styles = {(line.get_color(), line.get_marker()) for line in panel.get_lines()}
+    assert len(styles) == 2 * len(COLOURS) + 1  # no two runs look the same
+
+
+@pytest.mark.parametrize("runs", [1, 2, 7, 9, 15])
+def test_no_legend_of_several_runs_covers_curves_or_squashes_them(runs):
+    labels = [f"/home/somebody/experiments/fashion_mlp.{i}" for i in range(runs)]
+    figure = plots.learning_curves(*[FULL] * runs, labels=labels)
+    figure.savefig(io.BytesIO())
+    frame = figure.bbox
+    for panel in figure.axes:
+        curves, box = panel.get_window_extent(), panel.get_legend().get_window_extent()
+        assert not curves.overlaps(box)
+        assert curves.width > 5 * figure.dpi
+        assert curves.height > 2.5 * figure.dpi
+        assert box.x1 < frame.x1
+        assert 0 < box.y0 < box.y1 < frame.y1
 
 
 def test_runs_go_by_the_labels_given_or_by_their_folders(tmp_path):

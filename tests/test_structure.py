@@ -66,6 +66,7 @@ LAYERING = [
     "metrics",
     "batches",
     "files.atomic",
+    "files.kinds",
     "files.npz",
     "files.nested",
     "files.lost_state",
@@ -222,7 +223,7 @@ def test_a_file_imports_only_from_files_above_it(module):
 
 @pytest.mark.parametrize("module", DATASETS)
 def test_datasets_import_parameters_and_each_other_in_order(module):
-    above = {"parameters", "files.atomic", *DATASETS[: DATASETS.index(module)]}
+    above = {"parameters", "files.atomic", "files.kinds", *DATASETS[: DATASETS.index(module)]}
     if module == "datasets.download":
         above = {"files.atomic"}  # it moves bytes, and knows no formats
     assert own_modules(module) <= {"errors", *above}

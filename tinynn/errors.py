@@ -1,5 +1,7 @@
 """The error for a user's mistake: it says what was expected, what came, and what to write."""
 
+LONGEST = 2_000  # characters of a message
+
 
 class InputError(ValueError):
     """An argument or an attribute does not fit. Nothing has been changed.
@@ -28,3 +30,15 @@ def escape_control(text: str) -> str:
     """
     characters = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
     return "".join(characters)
+
+
+def of_file(text: str) -> str:
+    """Return a message with texts of a file or a server in it, safe to print and not too long.
+
+    >>> of_file("a" * 100_000).count("a") < LONGEST
+    True
+    """
+    if len(text) > LONGEST:
+        begins, ends = text[: LONGEST * 3 // 4], text[-LONGEST // 5 :]
+        text = f"{begins} ... ({len(text):,} characters in all) ... {ends}"
+    return escape_control(text)

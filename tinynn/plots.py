@@ -25,7 +25,9 @@ if TYPE_CHECKING:  # matplotlib takes a second to import: each function does so 
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "os^Dv"  # of runs beyond the seventh: colours come again, in another form
 RIGHT, WRONG = COLOURS[0], COLOURS[1]
+WIDTH, HEIGHT = 6.4, 3.6  # inches, of a panel of curves
 METRICS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")  # the columns that are drawn
 
 
@@ -58,16 +60,19 @@ def learning_curves(
         )
     names = labels or [_label(run, i, len(runs)) for i, run in enumerate(runs)]
     metrics = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
-    figure = blank(6.4, 3.6 * len(metrics))
+    figure = blank(WIDTH, HEIGHT * len(metrics))
     panels = figure.subplots(len(metrics), 1, squeeze=False).ravel()
+    beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if names[0] else {}
+    legends = []
     for panel, name in zip(panels, metrics, strict=True):
         for i, (run, label) in enumerate(zip(columns, names, strict=True)):
             parts = ((name, "training", "--"), (f"val_{name}", "validation", "-"))
             for k, (column, part, style) in enumerate(parts):
                 if column in run:
-                    colour = COLOURS[(i if label else k) % len(COLOURS)]
+                    again, colour = divmod(i if label else k, len(COLOURS))
+                    form = f"{MARKERS[again % len(MARKERS)]}{style}"
                     text = f"{label}, {part}" if label else part
-                    panel.plot(run["epoch"], run[column], f"o{style}", ms=3, c=colour, label=text)
+                    panel.plot(run["epoch"], run[column], form, ms=3, c=COLOURS[colour], label=text)
         if kept is not None:
             panel.axvline(kept, linestyle=":", color=COLOURS[-1], label=f"kept: epoch {kept}")
         panel.set_xlabel("epoch")
@@ -76,11 +81,21 @@ def learning_curves(
         panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         panel.grid(alpha=0.3)
         lines = panel.get_lines()
-        # labels are set later: legend hides those that begin with "_", and "$" begins no formula
-        legend = panel.legend(lines, ["to come"] * len(lines))
-        for line, text in zip(lines, legend.get_texts(), strict=True):
-            text.set(text=escape_control(str(line.get_label())), parse_math=False)
+        # labels are set later: legend hides those that begin with "_"
+        legends.append(panel.legend(lines, ["to come"] * len(lines), **beside))
+        for line, text in zip(lines, legends[-1].get_texts(), strict=True):
+            text.set_text(literal(str(line.get_label())))
+    if beside:
+        _make_room(figure, legends)
     return saved(figure, path)
+
+
+def _make_room(figure: "Figure", legends: list[Any]) -> None:
+    """Make a figure larger by the legends beside its panels, so that the panels keep their size."""
+    boxes = [legend.get_window_extent() for legend in legends]
+    width, height = (max(getattr(box, side) for box in boxes) for side in ("width", "height"))
+    tallest = max(HEIGHT, height / figure.dpi + 0.5)
+    figure.set_size_inches(WIDTH + width / figure.dpi + 0.2, tallest * len(legends))
 
 
 @checks.short_traceback
@@ -114,7 +129,7 @@ def prediction_grid(
         panel.imshow(image, cmap="gray", vmin=0, vmax=images.max() or 1)
         _label_image(panel, p[i], names, None if answers is None else int(answers[i]))
     if title:
-        figure.suptitle(title, parse_math=False)
+        figure.suptitle(literal(title))
     return saved(figure, path)
 
 
@@ -154,10 +169,9 @@ def _label_image(panel: Any, p: Array, names: Sequence[str], answer: int | None)
     panel.set_xticks([])
     panel.set_yticks([])
     panel.set_title(
-        text if answer is None else f"{mark}{text}\ntrue: {names[answer]}",
+        literal(text if answer is None else f"{mark}{text}\ntrue: {names[answer]}"),
         color=RIGHT if right else WRONG,
         fontsize=9,
-        parse_math=False,  # "$" begins no formula
     )
     panel.spines[:].set(color=RIGHT if right else WRONG, linewidth=1 if right else 3)
 
@@ -182,8 +196,9 @@ def confusion(
     figure = blank(size + 0.8, size)
     panel = figure.subplots()
     image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    panel.set_xticks(range(len(names)), names, rotation=45, ha="right", parse_math=False)
-    panel.set_yticks(range(len(names)), names, parse_math=False)
+    shown = [literal(name) for name in names]
+    panel.set_xticks(range(len(names)), shown, rotation=45, ha="right")
+    panel.set_yticks(range(len(names)), shown)
     panel.set_xlabel("predicted class")
     panel.set_ylabel("true class")
     panel.set_title(f"Confusion matrix of {matrix.sum():,} images")
@@ -294,6 +309,15 @@ def _label(run: History | PathLike, i: int, runs: int) -> str:
     if runs == 1:
         return ""
     return f"run {i + 1}" if isinstance(run, History) else Path(run).resolve().parent.name
+
+
+def literal(text: str) -> str:
+    r"""Return a text as matplotlib draws it letter by letter: for it "$" begins a formula.
+
+    >>> literal("a$b$ \udce9")
+    'a\\$b\\$ \\udce9'
+    """
+    return escape_control(text).replace("$", r"\$")
 
 
 def blank(width: float, height: float) -> "Figure":

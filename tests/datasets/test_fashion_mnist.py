@@ -487,6 +487,75 @@ def test_data_dir_without_files_names_them_and_looks_no_further(places):
     assert NAMES[0] not in str(caught.value)
 
 
+def test_a_tilde_is_the_home(places, monkeypatch):
+    put(places.own.parent / "home/data", OFFICIAL)
+    monkeypatch.setenv("USERPROFILE", os.environ["HOME"])  # of Windows
+    assert is_official(load_fashion_mnist("~/data"))
+    monkeypatch.setenv("TINYNN_DATA_DIR", "~/data")
+    assert is_official(load_fashion_mnist())
+    with pytest.raises(FileNotFoundError, match=r"~nobody-of-this-name/x has no .* no such folder"):
+        load_fashion_mnist("~nobody-of-this-name/x")
+
+
+LAID_OUT = {  # who lays them so, and in which folder under what name
+    "7-Zip": "train-images.idx3-ubyte",
+    "7-Zip, in a folder": "train-images-idx3-ubyte/train-images.idx3-ubyte",
+    "a second download": "train-images-idx3-ubyte (1).gz",
+    "wget": "train-images-idx3-ubyte.gz.1",
+    "a copy": "Copy of train-images-idx3-ubyte.gz",
+    "a text editor": "train-images-idx3-ubyte.gz.txt",
+    "capitals": "TRAIN-IMAGES-IDX3-UBYTE.GZ",
+    "torchvision": "FashionMNIST/raw/train-images-idx3-ubyte",
+    "torchvision, packed": "FashionMNIST/raw/train-images-idx3-ubyte.gz",
+    "torchvision, its own folder": "raw/train-images-idx3-ubyte.gz",
+    "Keras": "datasets/fashion-mnist/train-images-idx3-ubyte.gz",
+    "Keras, its own folder": "fashion-mnist/train-images-idx3-ubyte.gz",
+}
+
+
+@pytest.mark.parametrize("path", LAID_OUT.values(), ids=LAID_OUT)
+@pytest.mark.parametrize("where", ["own", "cache"])
+def test_the_right_files_are_found_as_other_programs_lay_them(places, mirror, path, where):
+    folder = getattr(places, where)
+    for name, content in OFFICIAL.items():
+        file = folder / _as(path, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(gzip.compress(content) if "gz" in file.name.lower() else content)
+    dataset = load_fashion_mnist(folder if where == "own" else None)
+    assert is_official(dataset)
+    assert "verified by SHA-256" in dataset.source
+    assert mirror.requests == []
+
+
+def _as(path, name):
+    """The place of one of the four files, as that of the first is given."""
+    for form in (str, str.upper):
+        for separator in "-.":
+            first, other = (f"{n[:-11]}{separator}{n[-10:]}" for n in (NAMES[0], name))
+            path = path.replace(form(first), form(other))
+    return path
+
+
+def test_a_wrong_file_under_a_similar_name_is_named_with_what_to_do(places):
+    put(places.own, {**OFFICIAL})
+    (places.own / f"{NAMES[2]}.gz").rename(places.own / "t10k-images.idx3-ubyte")
+    (places.own / "t10k-images.idx3-ubyte").write_bytes(DIGITS[NAMES[2]])
+    with pytest.raises(FileNotFoundError) as caught:
+        load_fashion_mnist(places.own)
+    told = str(caught.value)
+    assert f"has no {NAMES[2]}.gz. There is {places.own / 't10k-images.idx3-ubyte'}, but" in told
+    assert "SHA-256" in told
+    assert told.endswith(f"name it {places.own / NAMES[2]}.gz.")
+
+
+def test_a_folder_of_other_things_is_described(places):
+    put(places.own, {"fashion-mnist_train.csv": b"label,pixel1\n"}, zipped=False)
+    with pytest.raises(FileNotFoundError, match=r"It holds fashion-mnist_train\.csv\."):
+        load_fashion_mnist(places.own)
+    with pytest.raises(FileNotFoundError, match="It is a file: give the folder"):
+        load_fashion_mnist(places.own / "fashion-mnist_train.csv")
+
+
 def test_a_variable_without_files_warns_and_the_search_goes_on(places, monkeypatch):
     monkeypatch.setenv("TINYNN_DATA_DIR", str(places.variable))
     put(places.debian, OFFICIAL)

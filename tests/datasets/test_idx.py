@@ -126,6 +126,34 @@ def test_a_broken_file_is_refused_by_name_with_expected_and_actual(tmp_path, con
         assert word in str(caught.value)
 
 
+OTHERS = {
+    "HTML": (b"\r\n<!DOCTYPE html><title>404</title>", "a web page (HTML)"),
+    "HTML of bytes beyond ASCII, cut within one": (b"<html>" + "\u00e9".encode() * 300, "web page"),
+    "XML": (b'<?xml version="1.0"?><Error>', "a text, whose first line is '<?xml"),
+    "zip": (b"PK\3\4" + bytes(60), "a zip file"),
+    "npy": (b"\x93NUMPY\1\0" + bytes(60), "an array of NumPy (.npy): np.load reads it"),
+    "CSV": (b"label,pixel1,pixel2\n9,0,0\n", "(CSV), whose first line is 'label,pixel1,pixel2'"),
+    "CSV, BOM": (b"\xef\xbb\xbflabel;pixel1\n9;0\n", "whose first line is 'label;pixel1'"),
+    "LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "`git lfs pull`"),
+    "text": (b"404: Not Found", "a text, whose first line is '404: Not Found'"),
+    "a long line": (b"a," * 400, "...'"),
+    "tar": (b"a" * 257 + b"ustar" + bytes(250), "a tar archive"),
+    "pickle": (b"\x80\x04\x95" + bytes(60), "a pickle"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(60), "an HDF5 file"),
+    "picture": (b"\x89PNG\r\n\x1a\n" + bytes(60), "a PNG picture"),
+    "gzipped twice": (gzip.compress(SMALL_FILE), "a gzip file"),
+}
+
+
+@pytest.mark.parametrize(("content", "kind"), OTHERS.values(), ids=OTHERS)
+def test_a_file_of_another_kind_is_named(tmp_path, content, kind):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(IDXFormatError) as caught:
+        read_idx(tmp_path / "a.gz")
+    assert kind in str(caught.value).partition("is no IDX file, but ")[2]
+    assert len(str(caught.value)) < 500
+
+
 def test_a_gzip_cut_anywhere_is_refused(tmp_path):
     whole = gzip.compress(SMALL_FILE)
     path = tmp_path / "cut"

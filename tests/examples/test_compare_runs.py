@@ -55,6 +55,17 @@ def test_the_broken_are_named_and_the_others_drawn(run_here, tmp_path):
         assert why in line
 
 
+def test_a_tilde_is_the_home_not_a_folder_of_that_name(run_here, tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/a.csv").write_text(HEAD + ROWS)
+    process = run_here(tmp_path, "compare_runs.py", "~/a.csv", "--out=~/a.png")
+    assert process.returncode == 0, process.stderr
+    assert imread(tmp_path / "home/a.png").std() > 0.05
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
 @pytest.mark.slow
 def test_nan_is_never_the_best(run_example, tmp_path):
     rows = "1,0.9,0.5,0.8,nan,1,1\n2,0.8,0.6,0.9,0.55,1,1\n3,0.8,0.6,0.9,,1,1\n"

@@ -173,6 +173,7 @@ class Victim:
             for word in words:
                 assert word in text.removeprefix(str(self.path))
             assert text.encode()  # it can be printed
+            assert len(text) < 3_000  # and read
             assert memory < MEMORY
             assert seconds < SECONDS
 
@@ -286,6 +287,14 @@ def test_a_file_of_another_kind_is_refused(victim, change, monkeypatch):
     victim.write(change(victim.path.read_bytes()))
     victim.refused()
     assert not Path("pickle-was-run").exists()
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("plain .npy", "an array of NumPy"), ("text", "a text"), ("pickle", "a pickle"),
+])  # fmt: skip
+def test_a_file_of_another_kind_is_named(victim, name, kind):
+    victim.write(FILES[name](b""))
+    victim.refused(f"is no .npz file, but {kind}")
 
 
 @pytest.mark.parametrize("sixteenths", range(16))
@@ -469,6 +478,8 @@ NAMES = {
     "no name, .npy": ".npy",
     "a NUL inside": "1.Dense.W.npy\0.exe",
     "twice the ending": "1.Dense.W.npy.npy",
+    "60 KB": f"1.{'n' * 60_000}.npy",
+    "60 KB, no array": "n" * 60_000,
 }
 
 
@@ -589,6 +600,7 @@ DTYPES = {
     "complex": ("'<c8'", 8),
     "U1": ("'<U1'", 4),
     "U4": ("'<U4'", 16),
+    "U of more than NumPy knows": ("'<U999999999'", 3_999_999_996),
     "M8": ("'<M8[s]'", 8),
     "structured": ("[('a', '<f4')]", 4),
     "object": ("'|O'", 8),
@@ -607,7 +619,7 @@ DTYPES = {
 def test_a_wrong_dtype_is_refused_though_all_sizes_agree(target, descr, itemsize):
     victim, part, name = target
     shape = np.load(io.BytesIO(part.data)).shape
-    count = int(np.prod(shape))
+    count = int(np.prod(shape)) if itemsize <= 16 else 0
     part.data = told(header(descr, shape=str(shape)), bytes(count * itemsize))
     victim.write()
     victim.refused(name)

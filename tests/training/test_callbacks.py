@@ -146,6 +146,74 @@ def test_a_second_fit_goes_on_with_its_own_csv(tmp_path):
     assert rows == run.history.epochs
 
 
+def blocked(path, first, last=0):
+    """A folder takes the log's place in one epoch, and gives it back in another."""
+    aside = path.with_name("aside")
+
+    def act(run):
+        if run.epoch == first:
+            path.rename(aside)
+            path.mkdir()
+        if run.epoch == last:
+            path.rmdir()
+            aside.rename(path)
+
+    return At("on_step_end", act)
+
+
+def test_a_log_that_cannot_be_written_for_a_while_is_one_warning_and_made_whole(tmp_path):
+    path = tmp_path / "log.csv"
+    callbacks = [CSVLogger(path), blocked(path, 3, 5), Checkpoint(tmp_path / "run.npz")]
+    with pytest.warns(UserWarning, match="rows from epoch 3 on are written as soon") as told:
+        history = trainer().fit(X, Y, 6, batch_size=20, callbacks=callbacks)
+    assert len(told) == 1
+    assert [float(row["loss"]) for row in read_rows(path)] == history["loss"]
+    assert (tmp_path / "run.npz").exists()
+
+
+def test_a_log_that_can_be_written_again_only_at_the_end_is_made_whole_there(tmp_path):
+    path = tmp_path / "log.csv"
+    back = At("on_train_end", lambda run: (path.rmdir(), (tmp_path / "aside").rename(path)))
+    with pytest.warns(UserWarning, match="rows from epoch 2 on are written as soon"):
+        trainer().fit(X, Y, 4, batch_size=20, callbacks=[back, CSVLogger(path), blocked(path, 2)])
+    assert [row["epoch"] for row in read_rows(path)] == ["1", "2", "3", "4"]
+
+
+def test_a_log_that_stays_closed_says_which_rows_it_lacks_and_where_they_are(tmp_path):
+    path = tmp_path / "log.csv"
+    callbacks = [CSVLogger(path), blocked(path, 3)]
+    with pytest.warns(UserWarning, match="log") as told:
+        history = trainer().fit(X, Y, 5, batch_size=20, callbacks=callbacks)
+    assert len(history.epochs) == 5
+    assert str(told[-1].message) == (
+        f"{path} lacks the rows from epoch 3 on, which could not be written to it. The History "
+        "that fit returns has them."
+    )
+
+
+def test_a_log_that_was_deleted_is_written_anew(tmp_path):
+    path = tmp_path / "log.csv"
+    delete = At("on_step_end", lambda run: path.unlink() if run.epoch == 3 else None)
+    trainer().fit(X, Y, 4, batch_size=20, callbacks=[CSVLogger(path), delete])
+    assert [row["epoch"] for row in read_rows(path)] == ["1", "2", "3", "4"]
+
+
+def test_a_log_that_a_spreadsheet_saved_is_kept_beside_the_whole_one(tmp_path):
+    path = tmp_path / "log.csv"
+    saved = []
+
+    def save(run):
+        if run.epoch == 3:
+            path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b",", b";"))
+            saved.append(path.read_bytes())
+
+    callbacks = [CSVLogger(path), At("on_step_end", save)]
+    with pytest.warns(UserWarning, match=r"its version is kept as log\.changed\.csv"):
+        history = trainer().fit(X, Y, 4, batch_size=20, callbacks=callbacks)
+    assert [float(row["loss"]) for row in read_rows(path)] == history["loss"]
+    assert (tmp_path / "log.changed.csv").read_bytes() == saved[0]
+
+
 # EarlyStopping
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any
 
-from tinynn.errors import InputError, escape_control
+from tinynn.errors import InputError, of_file
 from tinynn.files.atomic import whole_file
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
                     raise DownloadFailed(wrong)
             return url
         except errors as error:
-            reasons.append(f"{url}: {escape_control(str(error))}")
+            reasons.append(f"{url}: {of_file(str(error))}")
     raise DownloadFailed("\n  ".join([f"{path.name} could not be downloaded:", *reasons]))
 
 

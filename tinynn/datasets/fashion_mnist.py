@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynn.datasets.download import DownloadFailed, fetch, one_at_a_time
 from tinynn.datasets.idx import IDXFormatError, idx_bytes, read_idx
-from tinynn.files.atomic import PathLike
+from tinynn.files.atomic import PathLike, without_tilde
 from tinynn.parameters import Array
 
 CLASS_NAMES = (
@@ -55,6 +55,7 @@ MIRRORS = (  # the authors' own bucket is plain HTTP, and has been seen serving 
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
 
+FOLDERS = ("FashionMNIST/raw", "raw", "datasets/fashion-mnist", "fashion-mnist", "data/fashion")
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 SAMPLE_FOLDER = Path(__file__).with_name("sample")
 
@@ -96,7 +97,9 @@ def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) 
     """Return (x_train, y_train), (x_test, y_test): uint8 images (N, 28, 28), uint8 classes (N,).
 
     N is 60,000 and 10,000. data_dir: None, or the folder with the four files, plain or .gz; files
-    there that are not the official ones load with a warning. Otherwise the files are looked for in
+    there that are not the official ones load with a warning. Official files are also found under a
+    name that was changed a little, "train-images-idx3-ubyte (1).gz", and in the folders that
+    torchvision and Keras make in it. Otherwise the files are looked for in
     $TINYNN_DATA_DIR, the user's cache folder, the folder of Debian's package
     dataset-fashion-mnist, and (unless download is False) downloaded into the cache.
     `.source` of the result says where they came from. Raises DatasetUnavailable if they are not
@@ -112,10 +115,10 @@ def load_fashion_mnist(data_dir: PathLike | None = None, download: bool = True) 
     ((1000, 28, 28), 'Dress')
     """
     if data_dir is not None:
-        return _load(Path(data_dir))
+        return _load(without_tilde(data_dir))
     if own_folder := os.environ.get("TINYNN_DATA_DIR"):
         try:
-            return _load(Path(own_folder))
+            return _load(without_tilde(own_folder))
         except FileNotFoundError as error:
             warnings.warn(f"$TINYNN_DATA_DIR: {error} Looking elsewhere.", stacklevel=2)
     cache = cache_folder()
@@ -181,9 +184,10 @@ def cache_folder() -> Path:
 def _load(folder: Path, only_official: bool = False) -> Dataset:
     """Load the four files of a folder. If they are not the official ones, raise or only warn."""
     paths = {name: _path(folder, name) for name in SHA256}
-    missing = [path.name for path in paths.values() if not path.exists()]
+    missing = [name for name, path in paths.items() if not path.exists()]
     if missing:
-        raise FileNotFoundError(f"{folder} has no {' and no '.join(missing)}.")
+        names = " and no ".join(f"{name}.gz" for name in missing)
+        raise FileNotFoundError(f"{folder} has no {names}. {_what_lies_in(folder, missing)}")
     most = LARGEST if only_official else inf
     arrays = {name: read_idx(path, most) for name, path in paths.items()}
     differences = (_difference(array, name) for name, array in arrays.items())
@@ -204,9 +208,45 @@ def _load(folder: Path, only_official: bool = False) -> Dataset:
 def _path(folder: Path, name: str) -> Path:
     """Return the path of one of the four files, gzipped or plain; if both exist, the right one."""
     packed, plain = folder / f"{name}.gz", folder / name
-    if packed.exists() and plain.exists():
-        return min(packed, plain, key=lambda path: _mistake(path, name) is not None)
-    return plain if plain.exists() else packed
+    found = [path for path in (packed, plain) if path.exists() and not path.is_dir()]
+    if len(found) == 1:
+        return found[0]
+    right = (path for path in found or _similar(folder, name) if _mistake(path, name) is None)
+    return next(right, packed)
+
+
+def _similar(folder: Path, name: str) -> list[Path]:
+    """Return the files that may be one of the four, to go by their names; their content decides.
+
+    A second download is called "... (1).gz", 7-Zip writes "train-images.idx3-ubyte", into a folder
+    of its own perhaps, and torchvision and Keras keep the four in folders of their own.
+    """
+    places = [folder, *(folder / known for known in FOLDERS), *folder.glob("*[-.]idx?-ubyte*")]
+    files = (path for place in places if place.is_dir() for path in sorted(place.iterdir()))
+    return [path for path in files if path.is_file() and _letters(name) in _letters(path.name)]
+
+
+def _letters(name: str) -> str:
+    """Return a name without anything but letters and digits."""
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _what_lies_in(folder: Path, missing: list[str]) -> str:
+    """Say what a folder holds in which files are missing, and what to do."""
+    if not folder.exists():
+        return "There is no such folder."
+    if not folder.is_dir():
+        return "It is a file: give the folder in which the four files lie."
+    for name in missing:
+        for path in _similar(folder, name):
+            return (
+                f"There is {path}, but it is not the official file: {_mistake(path, name)} To use "
+                f"it all the same, name it {folder / name}.gz."
+            )
+    others = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    others = [other for other in others if other.removesuffix(".gz") not in SHA256]
+    more = ", ..." if len(others) > 5 else ""
+    return f"It holds {', '.join(others[:5])}{more}." if others else "It holds nothing else."
 
 
 def _dataset(arrays: list[Array], source: str) -> Dataset:

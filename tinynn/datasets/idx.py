@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike, whole_file
+from tinynn.files.kinds import LENGTH, kind_of
 from tinynn.parameters import Array
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -28,9 +29,9 @@ class IDXFormatError(InputError):
     >>> read_idx(__file__)
     Traceback (most recent call last):
         ...
-    tinynn.datasets.idx.IDXFormatError: ...idx.py is no IDX file: it should begin with two zero
-        bytes, a dtype code (one of 08, 09, 0B, 0C, 0D, 0E) and 1 to 64 dimensions, but begins with
-        22 22 22 54.
+    tinynn.datasets.idx.IDXFormatError: ...idx.py is no IDX file, but a text, ...: it should
+        begin with two zero bytes, a dtype code (one of 08, 09, 0B, 0C, 0D, 0E) and 1 to 64
+        dimensions, but begins with 22 22 22 54.
     """
 
 
@@ -72,10 +73,11 @@ def _read(stream: BufferedIOBase, path: PathLike, most: float) -> Array:
         )
     code, dimensions = start[2:]
     if start[:2] != b"\0\0" or code not in DTYPES or not 1 <= dimensions <= 64:
+        kind = kind_of(start + stream.read(LENGTH - len(start)))
         raise IDXFormatError(
-            f"{path} is no IDX file: it should begin with two zero bytes, a dtype code (one of "
-            f"{', '.join(f'{known:02X}' for known in DTYPES)}) and 1 to 64 dimensions, "
-            f"but begins with {start.hex(' ').upper()}."
+            f"{path} is no IDX file{f', but {kind}' if kind else ''}: it should begin with two "
+            f"zero bytes, a dtype code (one of {', '.join(f'{known:02X}' for known in DTYPES)}) "
+            f"and 1 to 64 dimensions, but begins with {start.hex(' ').upper()}."
         )
     sizes = stream.read(4 * dimensions)
     header = 4 + 4 * dimensions

@@ -8,7 +8,7 @@ import numpy as np
 from tinynn.doctor.record import TrainingRecord
 from tinynn.doctor.rules import EXPLAINS, FINE, NOTE, PROBLEM, RULES, UNKNOWN, Finding
 from tinynn.files.atomic import PathLike
-from tinynn.plots import COLOURS, blank, saved
+from tinynn.plots import COLOURS, blank, literal, saved
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
@@ -84,7 +84,7 @@ class HealthReport:
         for panel, draw in zip(panels, drawings, strict=True):
             draw(panel, self.record)
             panel.grid(alpha=0.3)
-        figure.suptitle(self.headline)
+        figure.suptitle(literal(self.headline))
         return saved(figure, path)
 
 
@@ -119,7 +119,7 @@ def _draw_updates(panel: Any, record: TrainingRecord) -> None:
         if known:
             ratios = [step.update_ratio[name] for step in known]
             numbers = [step.number for step in known]
-            panel.plot(numbers, ratios, c=COLOURS[i % len(COLOURS)], label=name)
+            panel.plot(numbers, ratios, c=COLOURS[i % len(COLOURS)], label=literal(name))
     panel.set(title="Update-to-weight ratio", xlabel="step", yscale="log")
     panel.set_ylabel("|update of W| / |W|")
     if len(names) <= 6:
@@ -134,8 +134,8 @@ def _draw_depth(panel: Any, record: TrainingRecord) -> None:
             (step.output_std, COLOURS[0], "std of outputs"),
             (step.gradient, COLOURS[1], "gradient of loss"),
         ):
-            names = list(values)[::-1]  # from the input up
-            heights = [values[name] or np.nan for name in names]
+            names = [literal(name) for name in values][::-1]  # from the input up
+            heights = [value or np.nan for value in values.values()][::-1]
             panel.plot(names, heights, f"o{style}", ms=3, c=colour, label=f"{what}, {when}")
     panel.set(title="Outputs and gradients by depth", yscale="log", xlabel="layer")
     panel.tick_params(axis="x", rotation=90 if len(first.output_std) > 5 else 0, labelsize=7)
@@ -149,7 +149,7 @@ def _draw_units(panel: Any, record: TrainingRecord) -> None:
     title = "Units dead for all of up to 1,000 samples"
     if not shares:
         shares, title = record.steps[-1].inactive, "Inactive outputs in a batch"
-    panel.bar(list(shares), list(shares.values()), color=COLOURS[0])
+    panel.bar([literal(name) for name in shares], list(shares.values()), color=COLOURS[0])
     for i, share in enumerate(shares.values() if len(shares) <= 8 else ()):
         panel.text(i, share, f"{share:.0%}", ha="center", va="bottom", fontsize=7)
     panel.set(title=title, ylim=(0, 1.1), ylabel="share of the layer")

@@ -7,7 +7,7 @@ import numpy as np
 from tinynn.explain.record import StepRecord
 from tinynn.files.atomic import PathLike
 from tinynn.parameters import Array
-from tinynn.plots import blank, saved
+from tinynn.plots import blank, literal, saved
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def _heat_map(panel: Any, array: Array, title: str) -> None:
     rows = array.reshape(len(array), -1)
     limit = float(np.abs(rows).max()) or 1.0
     panel.imshow(rows, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-    panel.set_title(title, fontsize=9)
+    panel.set_title(literal(title), fontsize=9)
     panel.set_xticks([])
     panel.set_yticks([])
     if max(rows.shape) <= CELLS:

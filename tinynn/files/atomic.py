@@ -22,6 +22,15 @@ from tinynn.errors import InputError
 PathLike: TypeAlias = str | os.PathLike[str]
 
 
+def without_tilde(path: PathLike) -> Path:
+    """Return a path that a user typed, "~" expanded: a shell leaves it in --data-dir=~/data.
+
+    >>> without_tilde("data/fashion").parts
+    ('data', 'fashion')
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # Path's own raises without a home
+
+
 def refuse_folder(path: PathLike) -> None:
     """Raise InputError for what is no path, IsADirectoryError for that of a folder."""
     if not isinstance(path, (str, os.PathLike)):

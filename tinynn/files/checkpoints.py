@@ -12,7 +12,7 @@ import numpy as np
 
 from tinynn.architecture import with_gained
 from tinynn.configuration_json import unequal
-from tinynn.errors import InputError, escape_control
+from tinynn.errors import InputError, of_file
 from tinynn.files.atomic import PathLike
 from tinynn.files.models import (
     MOST_VALUES,
@@ -72,8 +72,7 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict
         differences = unequal(_as_now(architecture, model), structure(model))
         if differences:
             heading = f"{path} is of another model than this one (first the file's, then yours):"
-            lines = [heading, *differences]
-            raise InputError(escape_control("\n  ".join(lines)))
+            raise InputError(of_file("\n  ".join([heading, *differences])))
         loaded = copy.deepcopy(model)
         fill(file, loaded, [n for n in file.members if n.split(".")[0] != "training"])
         unread = {name for name in file.members if name.startswith("training.")}

@@ -20,13 +20,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from tinynn.errors import InputError, escape_control
+from tinynn.errors import InputError, of_file
+from tinynn.files import kinds
 from tinynn.files.atomic import PathLike, refuse_no_file, whole_file
 from tinynn.parameters import Array, Shape
 
 MAGIC = b"\x93NUMPY\x01\x00"
 HEADER = re.compile(
-    rb"\{'descr': '(\|b1|\|[iu]1|<[iu][248]|<f[248]|<U[1-9][0-9]{0,8})', "
+    rb"\{'descr': '(\|b1|\|[iu]1|<[iu][248]|<f[248]|<U[1-9][0-9]{0,7})', "
     rb"'fortran_order': (True|False), "
     rb"'shape': \(([0-9]{1,20}(?:, [0-9]{1,20}){0,31},?)?\), \} *\n"
 )
@@ -45,8 +46,11 @@ class ModelFormatError(InputError):
     >>> NpzFile(__file__)
     Traceback (most recent call last):
         ...
-    tinynn.files.npz.ModelFormatError: ...npz.py is not an .npz file: it begins with ...
+    tinynn.files.npz.ModelFormatError: ...npz.py is not an .npz file, but a text, ...
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(of_file(message))
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class NpzFile:
 
     def error(self, problem: str) -> ModelFormatError:
         """Return an error about this file, for the caller to raise."""
-        return ModelFormatError(f"{self.path} {escape_control(problem)}")
+        return ModelFormatError(f"{self.path} {problem}")
 
     def read(self, name: str) -> Array:
         """Return the array of that name."""
@@ -132,9 +136,11 @@ class NpzFile:
             raise self.error(f"is damaged: {error}") from error
 
     def _members(self) -> dict[str, Member]:
-        beginning = self._file.read(4)
-        if beginning != b"PK\x03\x04":
-            raise self.error(f"is not an .npz file: it begins with {beginning!r}.")
+        beginning = self._file.read(kinds.LENGTH)
+        if not beginning.startswith(b"PK\x03\x04"):
+            kind = kinds.kind_of(beginning)
+            but = f", but {kind}." if kind else f": it begins with {beginning[:4]!r}."
+            raise self.error(f"is not an .npz file{but}")
         size = os.fstat(self._file.fileno()).st_size
         members: dict[str, Member] = {}
         try:

@@ -20,7 +20,8 @@ class CSVLogger(Callback):
     learning_rate, seconds, as far as there are any, then what callbacks write into the rows of the
     history. Raises FileExistsError rather than overwrite the log of another run; a resumed run goes
     on with its own. A row that cannot be written, on a full disk for instance, is a warning: it
-    comes with the next one that can.
+    comes with the next one that can. If another program deletes the file, or saves it otherwise,
+    all rows are written anew, and the other version is kept beside it, as log.changed.csv.
 
     >>> CSVLogger("log.csv")
     CSVLogger(path='log.csv')
@@ -31,7 +32,8 @@ class CSVLogger(Callback):
     file = Path()  # where path led when training began: the program may change its folder
     columns: Sequence[str] = ()
     last_row = b""  # as it was written
-    complete = True  # whether all rows so far are in the file
+    size = 0  # of the file, as it was left
+    missing = 0  # the first epoch whose row could not be written; 0: there is none
 
     def __init__(self, path: PathLike) -> None:
         self.path = path
@@ -55,15 +57,22 @@ class CSVLogger(Callback):
     def on_epoch_end(self, trainer: Run) -> None:
         rows = trainer.history.epochs
         row = self._text(rows[-1:])
-        self._write(trainer, row if self.complete and not self._new_columns(trainer) else None)
+        appended = not self.missing and not self._new_columns(trainer) and self._as_it_was_left()
+        self._write(trainer, row if appended else None)
 
     def on_epoch_begin(self, trainer: Run) -> None:
-        self.on_train_end(trainer)
+        changed = self._text(trainer.history.epochs[-1:]) != self.last_row
+        if changed or self._new_columns(trainer) or self.missing:
+            self._write(trainer, None)  # what callbacks behind this one have added
 
     def on_train_end(self, trainer: Run) -> None:
-        changed = self._text(trainer.history.epochs[-1:]) != self.last_row
-        if changed or self._new_columns(trainer) or not self.complete:
-            self._write(trainer, None)  # what callbacks behind this one have added
+        self.on_epoch_begin(trainer)
+        if self.missing:
+            warnings.warn(
+                f"{self.path} lacks the rows from epoch {self.missing} on, which could not be "
+                "written to it. The History that fit returns has them.",
+                stacklevel=2,
+            )
 
     def _write(self, trainer: Run, row: bytes | None) -> None:
         """Append a row, or bring the file to hold all rows; what cannot be written comes later."""
@@ -74,15 +83,21 @@ class CSVLogger(Callback):
             else:
                 self.columns = self._columns(trainer, rows)
                 self._bring_to(self._text(rows, header=True))
-            self.complete = True
+            self.missing = 0
         except OSError as error:
-            self.complete = False
-            warnings.warn(
-                f"{error.strerror}: a row could not be written to {self.path}; those before it are "
-                "kept. Training goes on, and the row comes with the next one that can be written.",
-                stacklevel=2,
-            )
+            if not self.missing:  # one warning, however long this lasts
+                self.missing = rows[-1]["epoch"]
+                warnings.warn(
+                    f"{error.strerror}: a row could not be written to {self.path}; those before it "
+                    f"are kept. Training goes on, and the rows from epoch {self.missing} on are "
+                    "written as soon as that is possible.",
+                    stacklevel=2,
+                )
         self.last_row = self._text(rows[-1:])
+
+    def _as_it_was_left(self) -> bool:
+        """Whether no other program has deleted the file or written to it, as its size tells."""
+        return self.file.exists() and self.file.stat().st_size == self.size
 
     def _new_columns(self, trainer: Run) -> set[str]:
         return set(self._columns(trainer, trainer.history.epochs[-1:])) - set(self.columns)
@@ -109,9 +124,18 @@ class CSVLogger(Callback):
             self._append(log[len(found) :])
         elif found.startswith(log):
             os.truncate(self.file, len(log))
-        else:  # with other columns
+        else:  # with other columns, or an editor or a spreadsheet has saved it
+            if not _of_one_run(found, log):
+                kept = self.file.with_name(f"{self.file.stem}.changed{self.file.suffix}")
+                self.file.replace(kept)
+                warnings.warn(
+                    f"Another program has changed {self.path}: its version is kept as {kept.name}, "
+                    "and all rows are written anew.",
+                    stacklevel=2,
+                )
             with whole_file(self.file) as file:
                 file.write(log)
+        self.size = len(log)
 
     def _append(self, rows: bytes) -> None:
         """Write whole rows or none."""
@@ -123,6 +147,7 @@ class CSVLogger(Callback):
             except OSError:
                 os.truncate(self.file, before)
                 raise
+            self.size = before + len(rows)
 
 
 def _of_one_run(found: bytes, log: bytes) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynn.batches import minibatches
 from tinynn.configuration_json import unequal
-from tinynn.errors import InputError
+from tinynn.errors import InputError, of_file
 from tinynn.files.atomic import PathLike
 from tinynn.files.checkpoints import load_checkpoint, structure
 from tinynn.files.models import MARKED
@@ -132,14 +132,8 @@ def _differences(run: Run, state: Mapping[str, Any], path: PathLike) -> list[str
 def _refuse_other_settings(differences: list[str], path: PathLike) -> None:
     """Raise InputError if there are any differences."""
     if differences:
-        raise InputError(
-            "\n  ".join(
-                [
-                    f"{path} comes from a run with other settings (first the file's, then yours):",
-                    *differences,
-                ]
-            )
-        )
+        heading = f"{path} comes from a run with other settings (first the file's, then yours):"
+        raise InputError(of_file("\n  ".join([heading, *differences])))
 
 
 def _warn_of_other_conditions(state: Mapping[str, Any], path: PathLike) -> None:
