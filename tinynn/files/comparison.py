@@ -12,11 +12,12 @@ from tinynn.files.atomic import PathLike
 from tinynn.files.models import arrays_of, load_model
 from tinynn.model import Sequential
 from tinynn.parameters import Array
+from tinynn.reports import Report
 
 
-@dataclass(frozen=True)
-class ModelComparison:
-    """What `compare_models` found. Prints as a report; `identical` is the answer in one word.
+@dataclass(frozen=True, repr=False)
+class ModelComparison(Report):
+    """What `compare_models` found. Shows as a report; `identical` is the answer in one word.
 
     >>> print(ModelComparison(arrays=2, values=8, differences=("input_shape[0]: 3 against 4",)))
     DIFFERENT: compared structure, and 8 values in 2 arrays, byte by byte
