@@ -30,7 +30,6 @@ import tinynn  # before NumPy: tinynn/__init__.py says why
 # isort: split
 import numpy as np
 from run_folder import CHECKPOINT, open_run_folder
-from tqdm import tqdm
 
 from tinynn import (
     Adam,
@@ -101,7 +100,7 @@ def main() -> None:
         callbacks = [
             tinynn.CSVLogger(out / "log.csv"),
             tinynn.ProgressBar(),
-            EpochLine(),
+            tinynn.PrintLog(),
             best,
             doctor,
             interruption,
@@ -308,19 +307,6 @@ def load(args: argparse.Namespace) -> datasets.Dataset:
         return datasets.load_sample()
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
-
-
-class EpochLine(tinynn.Callback):
-    """Print a line per epoch, on a terminal or in a file."""
-
-    affects_training = False
-
-    def on_epoch_end(self, trainer: Trainer) -> None:
-        row = trainer.history.epochs[-1]
-        values = (f"{name} {row[name]:.4f}" for name in trainer.columns[1:-2])
-        line = f"epoch {trainer.epoch:>2}/{trainer.epochs}  {'  '.join(values)}"
-        tqdm.write(f"{line}  {row['seconds']:.1f} s")
-        sys.stdout.flush()
 
 
 class StopOnSignal(tinynn.Callback):

@@ -3,6 +3,7 @@
 import inspect
 import os
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,14 @@ class InPlaceReLU(Layer):
     def input_gradient(self, dout):
         dout *= self.mask
         return dout
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open():
+    """Close what pyplot knows: where a test has loaded it, figures of later tests are its, too."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.csv_log import CSVLogger
 from tinynn.training.divergence import TrainingDiverged
 from tinynn.training.early_stopping import EarlyStopping
+from tinynn.training.live_curves import LiveCurves
+from tinynn.training.print_log import PrintLog
 from tinynn.training.progress import ProgressBar
 from tinynn.training.run import Callback, History
 from tinynn.training.trainer import Trainer
@@ -56,11 +58,13 @@ __all__ = [
     "History",
     "InputError",
     "Layer",
+    "LiveCurves",
     "Loss",
     "MeanSquaredError",
     "ModelComparison",
     "ModelFormatError",
     "Optimizer",
+    "PrintLog",
     "ProgressBar",
     "ReLU",
     "Sequential",

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.parameters import Array
+from tinynn.reports import Report
 
 
 @checks.short_traceback
@@ -120,9 +121,9 @@ class ClassScore:
     support: int
 
 
-@dataclass(frozen=True)
-class ClassReport:
-    """What `per_class_report` returns: one score a class, in order. Prints as a table."""
+@dataclass(frozen=True, repr=False)
+class ClassReport(Report):
+    """What `per_class_report` returns: one score a class, in order. Shows as a table."""
 
     scores: tuple[ClassScore, ...]
 

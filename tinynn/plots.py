@@ -1,8 +1,14 @@
 """Pictures: learning curves, predictions, a confusion matrix, the weights of the first layer.
 
-Each function returns a matplotlib Figure, which a notebook shows, and also saves it if it gets a
-path. No function needs a display. The colours are those of Okabe and Ito, which colour-blind people
-can tell apart, too.
+Each function returns a matplotlib Figure, and saves it if it gets a path. No function needs a
+display. How a picture is shown:
+
+    in a notebook    the cell shows it: at once as its last value, or where plt.show() stands,
+                     or when the cell ends
+    in a program     import matplotlib.pyplot as plt, first; plt.show() then opens a window for each
+    with a path      it is saved; only a notebook shows it, and only as the last value of a cell
+
+The colours are those of Okabe and Ito, which colour-blind people can tell apart, too.
 """
 
 from collections.abc import Sequence
@@ -50,6 +56,16 @@ def learning_curves(
     >>> [panel.get_ylabel() for panel in learning_curves(history).axes]
     ['loss']
     """
+    return saved(draw_curves(runs, labels, kept, to_show=path is None), path)
+
+
+def draw_curves(
+    runs: Sequence[History | PathLike],
+    labels: Sequence[str] | None = None,
+    kept: int | None = None,
+    to_show: bool = False,
+) -> "Figure":
+    """Return the figure that `learning_curves` describes; to_show: see `blank`."""
     columns = [_columns(run) for run in runs]
     if not columns or not all(run.get("epoch") for run in columns):
         raise InputError("learning_curves needs one run or more, each with an epoch or more.")
@@ -60,7 +76,7 @@ def learning_curves(
         )
     names = labels or [_label(run, i, len(runs)) for i, run in enumerate(runs)]
     metrics = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
-    figure = blank(WIDTH, HEIGHT * len(metrics))
+    figure = blank(WIDTH, HEIGHT * len(metrics), to_show)
     panels = figure.subplots(len(metrics), 1, squeeze=False).ravel()
     beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if names[0] else {}
     legends = []
@@ -87,7 +103,7 @@ def learning_curves(
             text.set_text(literal(str(line.get_label())))
     if beside:
         _make_room(figure, legends)
-    return saved(figure, path)
+    return figure
 
 
 def _make_room(figure: "Figure", legends: list[Any]) -> None:
@@ -121,7 +137,8 @@ def prediction_grid(
     """
     images, p, names, answers = _fitting(images, p, names, y)
     rows = -(-len(images) // columns)
-    figure = blank(1.75 * columns, 2.15 * rows + (0.5 if title else 0))
+    height = 2.15 * rows + (0.5 if title else 0)
+    figure = blank(1.75 * columns, height, to_show=path is None)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in panels[len(images) :]:
         panel.remove()
@@ -193,7 +210,7 @@ def confusion(
     matrix = checks.counts(matrix, len(names), "confusion")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # (C, C)
     size = 2.5 + 0.62 * len(names)
-    figure = blank(size + 0.8, size)
+    figure = blank(size + 0.8, size, to_show=path is None)
     panel = figure.subplots()
     image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     shown = [literal(name) for name in names]
@@ -236,7 +253,7 @@ def first_layer(
     checks.refuse_unsound(name, weights, "first_layer")
     order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:count]
     rows = -(-len(order) // columns)
-    figure = blank(0.9 * columns, 0.9 * rows + 0.6)
+    figure = blank(0.9 * columns, 0.9 * rows + 0.6, to_show=path is None)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in panels[len(order) :]:
         panel.remove()
@@ -320,11 +337,14 @@ def literal(text: str) -> str:
     return escape_control(text).replace("$", r"\$")
 
 
-def blank(width: float, height: float) -> "Figure":
-    """Return an empty Figure of this size in inches, which leaves room for titles and labels."""
-    from tinynn.picture import Picture
+def blank(width: float, height: float, to_show: bool = False) -> "Figure":
+    """Return an empty Figure of this size in inches, which leaves room for titles and labels.
 
-    return Picture(figsize=(width, height), layout="constrained")
+    to_show: whether plt.show(), or the end of a notebook's cell, shows it; default False.
+    """
+    from tinynn.picture import new_picture
+
+    return new_picture((width, height), to_show)
 
 
 @checks.short_traceback

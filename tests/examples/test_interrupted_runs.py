@@ -317,7 +317,7 @@ def test_ctrl_c_that_ends_the_reader_of_the_output_too_says_how_to_go_on(tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("until", "trained"), [("", False), ("epoch  1/2", False), ("== evaluate", True)]
+    ("until", "trained"), [("", False), ("epoch 1/2", False), ("== evaluate", True)]
 )
 def test_a_reader_that_stops_reading_ends_the_run_with_a_message(
     tmp_path, pictures, until, trained

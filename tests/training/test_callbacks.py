@@ -18,7 +18,9 @@ from tinynn import (
     CSVLogger,
     Dense,
     EarlyStopping,
+    LiveCurves,
     MeanSquaredError,
+    PrintLog,
     ProgressBar,
     Sequential,
     Softmax,
@@ -500,10 +502,15 @@ def test_an_error_in_a_callback_reaches_the_user():
 @pytest.mark.parametrize(
     ("callback", "config"),
     [
-        (CSVLogger("log.csv"), {"path": "log.csv"}),
+        (CSVLogger("log.csv"), {"path": "log.csv", "if_exists": "error"}),
         (ProgressBar(), {}),
         (EarlyStopping("loss", 7), {"monitor": "loss", "patience": 7}),
-        (Checkpoint("a", 2, 3), {"path": "a", "every_epochs": 2, "every_steps": 3}),
+        (
+            Checkpoint("a", 2, 3, "backup"),
+            {"path": "a", "every_epochs": 2, "every_steps": 3, "if_exists": "backup"},
+        ),
+        (PrintLog(), {}),
+        (LiveCurves("a.png", 2), {"path": "a.png", "every_epochs": 2}),
     ],
 )
 def test_config_holds_the_arguments(callback, config):

@@ -9,14 +9,15 @@ from tinynn.doctor.record import TrainingRecord
 from tinynn.doctor.rules import EXPLAINS, FINE, NOTE, PROBLEM, RULES, UNKNOWN, Finding
 from tinynn.files.atomic import PathLike
 from tinynn.plots import COLOURS, blank, literal, saved
+from tinynn.reports import Report
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class HealthReport:
-    """The findings of all rules, causes first. Prints as a page; `figure()` draws it.
+@dataclass(frozen=True, repr=False)
+class HealthReport(Report):
+    """The findings of all rules, causes first. Shows as a page; `figure()` draws it.
 
     findings: problems and notes, each with the findings that follow from it; then what is fine, and
     what is unknown. record: all the numbers.
@@ -71,14 +72,12 @@ class HealthReport:
                 lines += wrapped(head, "; ".join(titles))
         return "\n".join(lines)
 
-    __repr__ = __str__
-
     def figure(self, path: PathLike | None = None) -> "Figure":
         """Draw the loss, the updates, the layer statistics by depth, and the dead units.
 
         path: a file to save it to; default None. Returns the matplotlib Figure.
         """
-        figure = blank(9, 6.4)
+        figure = blank(9, 6.4, to_show=path is None)
         panels = figure.subplots(2, 2).ravel()
         drawings = (_draw_loss, _draw_updates, _draw_depth, _draw_units)
         for panel, draw in zip(panels, drawings, strict=True):

@@ -19,7 +19,7 @@ def draw(step: StepRecord, path: PathLike | None) -> "Figure":
     """Return the figure, saved if there is a path: a column for x and for each layer."""
     outputs, gradients = step.forward, {row.name: row.array for row in step.backward}
     sources = [*(row.name for row in outputs[1:]), "loss"]  # whose backward gave the gradient
-    figure = blank(max(6.4, 1.9 * len(outputs)), 4.6)
+    figure = blank(max(6.4, 1.9 * len(outputs)), 4.6, to_show=path is None)
     panels = figure.subplots(2, len(outputs), squeeze=False)
     for column, (row, source) in enumerate(zip(outputs, sources, strict=True)):
         _heat_map(panels[0, column], row.array, row.name)

@@ -30,13 +30,14 @@ from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
+from tinynn.reports import Report
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure
 
 
-class StepExplanation(StepRecord):
-    """What happened in one training step. Prints as a page; `figure()` draws it.
+class StepExplanation(Report, StepRecord):
+    """What happened in one training step. Shows as a page; `figure()` draws it.
 
     forward: x, then the output of each layer. loss: of the batch; sample_losses: of each sample.
     backward: dp, then dx of each layer, from the last layer down to the last dx that is needed.
@@ -54,8 +55,6 @@ class StepExplanation(StepRecord):
 
     def __str__(self) -> str:
         return page(self)
-
-    __repr__ = __str__
 
     def figure(self, path: PathLike | None = None) -> "Figure":
         """Draw the output of each layer, and below it the loss's gradient with respect to it.

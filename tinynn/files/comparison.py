@@ -12,11 +12,12 @@ from tinynn.files.atomic import PathLike
 from tinynn.files.models import arrays_of, load_model
 from tinynn.model import Sequential
 from tinynn.parameters import Array
+from tinynn.reports import Report
 
 
-@dataclass(frozen=True)
-class ModelComparison:
-    """The result of `compare_models`. Prints as a report; `identical` is True or False.
+@dataclass(frozen=True, repr=False)
+class ModelComparison(Report):
+    """The result of `compare_models`. Shows as a report; `identical` is True or False.
 
     arrays, values: how many were compared. differences: a line for each difference.
 

@@ -35,15 +35,16 @@ from tinynn.gradcheck.walk import (
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Generator
+from tinynn.reports import Report
 
 DIRECTIONS = 8
 SAMPLE = 144  # entries that are checked in an array that directions have shown to be wrong
 MOVE = 1e-3  # how far parameters are moved away from a kink
 
 
-@dataclass(frozen=True)
-class GradientReport:
-    """What `check_gradients` found: `ok`, and `rows` from the loss back. Prints as a table.
+@dataclass(frozen=True, repr=False)
+class GradientReport(Report):
+    """What `check_gradients` found: `ok`, and `rows` from the loss back. Shows as a table.
 
     most_skipped: the share of steps that may be skipped. diagnosis: what is wrong, where, and by
     which mistake, in words; empty if nothing is wrong. moved: None, or, if the rows are for

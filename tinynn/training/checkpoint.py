@@ -6,6 +6,7 @@ from pathlib import Path
 from tinynn import checks
 from tinynn.files.atomic import PathLike, refuse_no_place
 from tinynn.files.checkpoints import check_state, save_checkpoint
+from tinynn.files.earlier import check_if_exists, make_way
 from tinynn.files.lost_state import refuse_lost_state, refuse_stateful
 from tinynn.training.divergence import all_finite, diverged
 from tinynn.training.resume import is_of_this_run
@@ -18,7 +19,10 @@ class Checkpoint(Callback):
 
     path: replaced, atomically, at each checkpoint. every_epochs: 1. every_steps: None (only at the
     ends of epochs), or a number of steps. A run that is told to stop in mid-epoch writes one more.
-    Go on with `Trainer.fit(..., resume_from=path)`.
+    if_exists: what to do with another run's file there: "error", the default, raises
+    FileExistsError; "replace" overwrites it, with the first checkpoint of this run; "backup"
+    renames it when training begins, run.npz to run.1.npz. Go on with
+    `Trainer.fit(..., resume_from=path)`.
 
     Raises InputError for numbers under 1; OSError at the start of training if the folder is
     missing, or later if writing fails; InputError, at the start or when it appears, for what could
@@ -26,14 +30,18 @@ class Checkpoint(Callback):
     back as it was, a schedule with a memory.
 
     >>> Checkpoint("run.npz", every_steps=500)
-    Checkpoint(path='run.npz', every_epochs=1, every_steps=500)
+    Checkpoint(path='run.npz', every_epochs=1, every_steps=500, if_exists='error')
     """
 
     affects_training = False
     file = Path()  # where path led when training began
 
     def __init__(
-        self, path: PathLike, every_epochs: int = 1, every_steps: int | None = None
+        self,
+        path: PathLike,
+        every_epochs: int = 1,
+        every_steps: int | None = None,
+        if_exists: str = "error",
     ) -> None:
         checks.check_integer("every_epochs", every_epochs)
         if every_steps is not None:
@@ -41,6 +49,7 @@ class Checkpoint(Callback):
         self.path = path
         self.every_epochs = every_epochs
         self.every_steps = every_steps
+        self.if_exists = check_if_exists(if_exists)
 
     def order(self, trainer: Run) -> int:
         return 2  # it saves what the others did
@@ -52,10 +61,7 @@ class Checkpoint(Callback):
         if self.file.exists() and not (
             own or (trainer.resumed and is_of_this_run(trainer, self.file))
         ):
-            raise FileExistsError(
-                f"{self.path} exists already, from another run, and is not overwritten. Go on with "
-                "that run by resume_from=, give Checkpoint another path, or move the file away."
-            )
+            make_way(self.path, self.if_exists, "Checkpoint")
         check_state(training_state(trainer))  # now, not after hours of training
         refuse_stateful(trainer.model, trainer.x, trainer.batch_size)
 

@@ -10,21 +10,25 @@ from typing import Any
 
 from tinynn import checks
 from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
+from tinynn.files.earlier import check_if_exists, make_way
 from tinynn.training.run import Callback, Run
 
 
 class CSVLogger(Callback):
     """Write one row an epoch to a CSV file, closed after each, so that others can follow it.
 
-    path: a file that does not exist yet. Columns: epoch, loss, accuracy, val_loss, val_accuracy,
-    learning_rate, seconds, as far as there are any, then what callbacks write into the rows of the
-    history. Raises FileExistsError rather than overwrite the log of another run; a resumed run goes
-    on with its own. A row that cannot be written, on a full disk for instance, is a warning: it
-    comes with the next one that can. If another program deletes the file, or saves it otherwise,
-    all rows are written anew, and the other version is kept beside it, as log.changed.csv.
+    path: a file that does not exist yet, or that of the run which this one goes on with. if_exists:
+    what to do with another run's file there: "error", the default, raises FileExistsError;
+    "replace" overwrites it; "backup" renames it, log.csv to log.1.csv.
+
+    Columns: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, as far as there
+    are any, then what callbacks write into the rows of the history. A row that cannot be written,
+    on a full disk for instance, is a warning: it comes with the next one that can. If another
+    program deletes the file, or saves it otherwise, all rows are written anew, and the other
+    version is kept beside it, as log.changed.csv.
 
     >>> CSVLogger("log.csv")
-    CSVLogger(path='log.csv')
+    CSVLogger(path='log.csv', if_exists='error')
     """
 
     affects_training = False
@@ -35,8 +39,9 @@ class CSVLogger(Callback):
     size = 0  # of the file, as it was left
     missing = 0  # the first epoch whose row could not be written; 0: there is none
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, if_exists: str = "error") -> None:
         self.path = path
+        self.if_exists = check_if_exists(if_exists)
 
     def on_train_begin(self, trainer: Run) -> None:
         refuse_no_place(self.path)
@@ -48,10 +53,7 @@ class CSVLogger(Callback):
         found = self.file.read_bytes() if self.file.exists() else b""
         goes_on = trainer.resumed or rows or found == log  # a header alone is nobody's
         if self.file.exists() and not (goes_on and _of_one_run(found, log)):
-            raise FileExistsError(
-                f"{self.path} exists already, from another run, and is not overwritten. "
-                "Give CSVLogger another path, or move the file away."
-            )
+            make_way(self.path, self.if_exists, "CSVLogger")
         self._bring_to(log)
 
     def on_epoch_end(self, trainer: Run) -> None:

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tinynn.notebook import Output, in_notebook
 from tinynn.training.run import Callback, Run
 
 
 class ProgressBar(Callback):
     """Show a bar for each epoch: loss, accuracy, images per second, time left. By tqdm.
 
-    Where standard error is neither a terminal nor a notebook it stays silent. A bar that cannot be
-    drawn, as when the terminal is gone, is left out; training goes on.
+    A terminal shows one bar, which is gone at the end. A notebook keeps the last state of each, a
+    line an epoch. Where there is neither, it stays silent. A bar that cannot be drawn, as when the
+    terminal is gone, is left out; training goes on.
 
     >>> ProgressBar()
     ProgressBar()
@@ -19,10 +21,12 @@ class ProgressBar(Callback):
 
     affects_training = False
     bar: Any = None  # of the epoch that is under way
+    cell: "Lines | None" = None  # where a notebook shows the bars of this training
     works = True
 
     def on_train_begin(self, trainer: Run) -> None:
         self.works = True
+        self.cell = Lines() if in_notebook() else None
         if trainer.totals.n_samples:  # resumed in an epoch that has begun before
             self.on_epoch_begin(trainer)
 
@@ -35,7 +39,9 @@ class ProgressBar(Callback):
                 initial=trainer.totals.n_samples,
                 desc=f"epoch {trainer.epoch}/{trainer.epochs}",
                 unit=" images",
-                leave=False,
+                file=self.cell,  # None: standard error
+                position=None if self.cell is None else 0,
+                leave=self.cell is not None,
                 disable=None,
                 dynamic_ncols=True,
             )
@@ -48,6 +54,12 @@ class ProgressBar(Callback):
                 self.bar.update(len(trainer.batch[0]))
 
     def on_epoch_end(self, trainer: Run) -> None:
+        if self.works:
+            row = trainer.history.epochs[-1]  # with what was measured at the end of the epoch
+            scores = [name for name in trainer.columns if name.endswith(("loss", "accuracy"))]
+            metrics = {name: f"{row[name]:.4f}" for name in scores}
+            with self._draws():
+                self.bar.set_postfix(metrics, refresh=False)
         self.on_train_end(trainer)
 
     def on_train_end(self, trainer: Run) -> None:
@@ -60,5 +72,29 @@ class ProgressBar(Callback):
         """Let no bar cost a training: where it cannot be drawn, it ends, and training goes on."""
         try:
             yield
-        except (OSError, ValueError):  # the terminal is gone, or closed
+        except Exception:  # the terminal is gone or closed, the notebook's connection is lost
             self.works = False
+
+
+class Lines:
+    """The file that tqdm writes to in a notebook: lines beneath the cell; the last one changes."""
+
+    encoding = "utf-8"  # tqdm asks whether it may draw with blocks
+    MOST = 20  # in one output, all of which is sent at each change
+
+    def __init__(self) -> None:
+        self.lines = [""]
+        self.output = Output()
+
+    def write(self, text: str) -> None:
+        """Put a bar in the place of the last line; after "\\n" the next one has its own."""
+        if text.strip():
+            self.lines[-1] = text.strip()
+            self.output.show({"text/plain": "\n".join(self.lines)})
+        elif text == "\n" and len(self.lines) < self.MOST:
+            self.lines.append("")
+        elif text == "\n":
+            self.lines, self.output = [""], Output()
+
+    def flush(self) -> None:
+        """Do nothing: all is shown when it is written."""

@@ -11,33 +11,53 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.configuration import Configured, Guarded
-from tinynn.errors import InputError
+from tinynn.errors import InputError, escape_control
 from tinynn.files.nested import are_numbers, is_count
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array, Generator
+from tinynn.reports import Report
 from tinynn.training.baseline import Baseline
 from tinynn.training.schedule_table import ScheduleTable
 
 # metrics that training writes into each row of the history; callbacks may add others
 ALWAYS = {"loss", "learning_rate", "seconds"}
+FORMATS = {"learning_rate": ".4g", "seconds": ".1f"}  # other metrics have four decimals
+MOST = 20  # rows of a table
 METRICS = ALWAYS | {"accuracy", "val_loss", "val_accuracy"}
 
 
-@dataclass
-class History:
+def metric_text(name: str, metric: Any) -> str:
+    """Return a metric for people to read, in a table or a line.
+
+    >>> metric_text("loss", 0.34567), metric_text("loss", 1.2345e-7), metric_text("epoch", 12)
+    ('0.3457', '1.2e-07', '12')
+    """
+    number = checks.python_number(metric)
+    if not isinstance(number, float):
+        return escape_control(str(number))
+    tiny_or_huge = number and not 1e-3 <= abs(number) < 1e6
+    return format(number, FORMATS.get(name) or (".1e" if tiny_or_huge else ".4f"))
+
+
+@dataclass(repr=False)
+class History(Report):
     """What training measured: `epochs`, one dictionary (a row) per epoch.
 
     epoch: counted from 1. loss, accuracy: means over the epoch's training samples; each batch is
     scored before its own step. val_loss, val_accuracy: on the validation data, at the end of the
     epoch. learning_rate: that of the epoch's last step. seconds: the epoch took, with validation.
-    CSVLogger writes the same columns.
+    CSVLogger writes the same columns. Shows as a table: of many epochs, the first and the last ten.
 
     >>> history = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
     >>> history["loss"]
     [0.5, 0.25]
+    >>> history
+    epoch    loss
+        1  0.5000
+        2  0.2500
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -45,6 +65,21 @@ class History:
     def __getitem__(self, column: str) -> list[Any]:
         """Return one column, an entry per epoch."""
         return [row[column] for row in self.epochs]
+
+    def __str__(self) -> str:
+        if not self.epochs:
+            return "No epoch has ended."
+        names = list(dict.fromkeys(name for row in self.epochs for name in row))
+        lines = [[escape_control(name) for name in names]]
+        for row in self.epochs:
+            lines.append([metric_text(name, row[name]) if name in row else "" for name in names])
+        if len(self.epochs) > MOST:
+            lines[1 + MOST // 2 : -MOST // 2] = [["..."] * len(names)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True))
+            for line in lines
+        )
 
     def check(self, epochs: int) -> None:
         """Raise InputError unless training could have written these rows, after so many epochs."""
