@@ -37,7 +37,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--renew-texts",
         action="store_true",
-        help="write the texts that tests compare into tests/texts; then read git diff",
+        help="write the texts that tests compare into tests/texts, and with -m notebook the "
+        "lessons' notebooks; then read git diff",
     )
 
 
