@@ -1,4 +1,4 @@
-"""Settings, and a layer, that all tests share."""
+"""Settings and fixtures that all tests share."""
 
 import inspect
 import os
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
-from tinynn import Layer, Sequential, checks
+from tinynn import Sequential, checks
 
 ROUNDING = Path(__file__).parent / "rounding"
 TEXTS = Path(__file__).parent / "texts"
@@ -56,24 +56,6 @@ def pytest_configure(config):
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         os.environ["TINYNN_TESTS_ROUNDING"] = str(config.getoption("rounding"))
         runpy.run_path(str(ROUNDING / "sitecustomize.py"))
-
-
-class InPlaceReLU(Layer):
-    """ReLU as many write it: right, though it works in the arrays that it is given."""
-
-    def forward(self, x, training=True):
-        self.mask = x > 0
-        x *= self.mask
-        return x
-
-    def input_gradient(self, dout):
-        dout *= self.mask
-        return dout
-
-
-@pytest.fixture
-def in_place_relu():
-    return InPlaceReLU
 
 
 @pytest.fixture
