@@ -1,4 +1,4 @@
-"""Settings, and a layer, that all tests share."""
+"""Settings and fixtures that all tests share."""
 
 import inspect
 import os
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
-from tinynn import Layer, Sequential, checks
+from tinynn import Sequential, checks
 
 ROUNDING = Path(__file__).parent / "rounding"
 TEXTS = Path(__file__).parent / "texts"
@@ -60,30 +60,12 @@ def pytest_configure(config):
         runpy.run_path(str(ROUNDING / "sitecustomize.py"))
 
 
-class InPlaceReLU(Layer):
-    """ReLU as many write it: right, though it works in the arrays that it is given."""
-
-    def forward(self, x, training=True):
-        self.mask = x > 0
-        x *= self.mask
-        return x
-
-    def input_gradient(self, dout):
-        dout *= self.mask
-        return dout
-
-
 @pytest.fixture(autouse=True)
 def _no_figure_stays_open():
     """Close what pyplot knows: where a test has loaded it, figures of later tests are its, too."""
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
-
-
-@pytest.fixture
-def in_place_relu():
-    return InPlaceReLU
 
 
 @pytest.fixture

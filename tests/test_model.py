@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 
+from oracles import Scale, numeric_gradient, real_network, worst_error
 from tinynn import (
     SGD,
     Adam,
@@ -28,32 +29,6 @@ from tinynn import (
     save_model,
     zeros,
 )
-
-H = 1e-5
-
-
-class FeatureScale(Layer):
-    """A learner's own layer: one factor for each feature."""
-
-    def __init__(self, start=1.0):
-        self.start = start
-
-    def parameter_shapes(self, input_shape):
-        return {"scale": input_shape}
-
-    def initialize(self, rng):
-        self.scale = np.full(self.scale.shape, self.start)
-
-    def forward(self, x, training=True):
-        if training:
-            self.x = x
-        return x * self.scale
-
-    def parameter_gradients(self, dout):
-        self.dscale = (dout * self.x).sum(axis=0)
-
-    def input_gradient(self, dout):
-        return dout * self.scale
 
 
 class Spy(Layer):
@@ -81,13 +56,6 @@ class SpyDense(Dense):
 def small(seed=0, dtype=np.float32):
     layers = [Flatten(), Dense(5), ReLU(), Dense(4), ReLU(), Dense(3), Softmax()]
     return Sequential(layers, input_shape=(2, 3), seed=seed, dtype=dtype)
-
-
-def real(dtype=np.float32):
-    layers = [Flatten()]
-    for units in (512, 256, 128):
-        layers += [Dense(units), ReLU()]
-    return Sequential([*layers, Dense(10), Softmax()], input_shape=(28, 28), dtype=dtype)
 
 
 def batch(size=8, shape=(2, 3), classes=3, seed=0):
@@ -125,24 +93,6 @@ def assert_views(model):
     assert model.grads.flags.c_contiguous
 
 
-def numeric_gradient(f, array):
-    gradient = np.empty(array.shape)
-    for i in np.ndindex(array.shape):
-        kept = array[i]
-        array[i] = kept + H
-        above = f()
-        array[i] = kept - H
-        below = f()
-        array[i] = kept
-        gradient[i] = (above - below) / (2 * H)
-    return gradient
-
-
-def worst_error(a, n):
-    size = np.maximum(abs(a), abs(n))
-    return (abs(a - n) / np.maximum(size, 1e-3 * size.max())).max()
-
-
 def switches(model, x):
     """Return which units of all ReLUs are active, computed here."""
     active, out = [], x
@@ -157,7 +107,7 @@ def switches(model, x):
 
 
 def test_the_real_network_has_567434_parameters_in_one_piece():
-    model = real()
+    model = real_network(Softmax())
     # 784*512+512 = 401,920   512*256+256 = 131,328   256*128+128 = 32,896   128*10+10 = 1,290
     assert model.params.size == model.grads.size == 567_434
     assert model.params.dtype == model.grads.dtype == np.float32
@@ -381,7 +331,7 @@ def test_the_gradient_of_a_small_network_agrees_with_finite_differences_at_every
 
 
 def test_the_gradient_of_the_real_network_agrees_with_finite_differences_along_directions():
-    model, loss, h = real(np.float64), CrossEntropy(), 1e-4
+    model, loss, h = real_network(Softmax(), dtype=np.float64), CrossEntropy(), 1e-4
     rng = np.random.default_rng(0)
     x, y = rng.uniform(size=(4, 28, 28)), rng.integers(0, 10, 4)
     model.backward(loss.backward(model.forward(x), y))
@@ -598,7 +548,7 @@ def test_threads_that_predict_disturb_neither_training_nor_each_other():
 
 
 def test_summary_prints_each_layer_and_the_total(capsys):
-    real().summary()
+    real_network(Softmax()).summary()
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["layer", "output", "shape", "parameters"]
     assert lines[1] == ["input", "(28,", "28)"]
@@ -617,7 +567,7 @@ def test_summary_prints_each_layer_and_the_total(capsys):
 
 
 def test_summary_keeps_its_columns_apart_for_long_names(capsys):
-    class ScaleEveryFeatureByItself(FeatureScale):
+    class ScaleEveryFeatureByItself(Scale):
         pass
 
     Sequential([ScaleEveryFeatureByItself()], input_shape=(3,)).summary()
@@ -663,21 +613,21 @@ def test_from_config_asks_for_what_it_does_not_know():
     def ones(shape, rng):
         return np.ones(shape)
 
-    config = Sequential([FeatureScale(2.0), Dense(2, ones)], input_shape=(3,)).config()
-    with pytest.raises(ValueError, match=r"names 'FeatureScale'.*layers=\[FeatureScale\]"):
+    config = Sequential([Scale(2.0), Dense(2, ones)], input_shape=(3,)).config()
+    with pytest.raises(ValueError, match=r"names 'Scale'.*layers=\[Scale\]"):
         Sequential.from_config(config)
     with pytest.raises(ValueError, match=r"names 'ones'.*layers=\[ones\]"):
-        Sequential.from_config(config, layers=[FeatureScale])
-    model = Sequential.from_config(config, layers=[FeatureScale, ones])
-    assert model.layers[0].scale.tolist() == [2, 2, 2]
+        Sequential.from_config(config, layers=[Scale])
+    model = Sequential.from_config(config, layers=[Scale, ones])
+    assert model.layers[0].factor.tolist() == [2, 2, 2]
     assert model.layers[1].W.tolist() == [[1, 1]] * 3
 
 
 def test_a_configuration_that_json_cannot_hold_names_the_layer():
-    model = Sequential([ReLU(), FeatureScale(np.float32(1))], input_shape=(2,))
+    model = Sequential([ReLU(), Scale(np.float32(1))], input_shape=(2,))
     assert model.config()["layers"][1]["config"] == {"start": 1.0}
     vars(model.layers[1])["start"] = {1, 2}
-    with pytest.raises(ValueError, match=r"1\.FeatureScale: .* cannot be written to a file"):
+    with pytest.raises(ValueError, match=r"1\.Scale: .* cannot be written to a file"):
         model.config()
 
 
@@ -691,14 +641,14 @@ def test_repr_shows_how_the_model_was_made():
 
 
 def own():
-    return Sequential([FeatureScale(0.5), Dense(3), Softmax()], input_shape=(4,))
+    return Sequential([Scale(0.5), Dense(3), Softmax()], input_shape=(4,))
 
 
 def test_a_layer_of_ones_own_trains():
     model, (x, y) = own(), batch(shape=(4,))
     losses = train(model, x=x, y=y)
     assert losses[-1] < 0.9 * losses[0]
-    assert (model.layers[0].scale != 0.5).all()
+    assert (model.layers[0].factor != 0.5).all()
     assert_views(model)
 
 
@@ -706,10 +656,10 @@ def test_a_layer_of_ones_own_is_saved_and_loaded(tmp_path):
     model, (x, y) = own(), batch(shape=(4,))
     train(model, x=x, y=y)
     save_model(model, tmp_path / "own.npz")
-    twin = load_model(tmp_path / "own.npz", layers=(FeatureScale,))
+    twin = load_model(tmp_path / "own.npz", layers=(Scale,))
     assert_views(twin)
     assert twin.layers[0].start == 0.5
-    assert np.array_equal(twin.layers[0].scale, model.layers[0].scale)
+    assert np.array_equal(twin.layers[0].factor, model.layers[0].factor)
     assert np.array_equal(twin.predict(x), model.predict(x))
 
 
@@ -723,15 +673,15 @@ def test_the_gradients_of_a_layer_of_ones_own_are_checked():
         "1.Dense.W",
         "1.Dense.b",
         "1.Dense.x",
-        "0.FeatureScale.scale",
-        "0.FeatureScale.x",
+        "0.Scale.factor",
+        "0.Scale.x",
     ]
     # and here by the test's own differences
     model, loss = own().astype(np.float64), CrossEntropy()
     model.backward(loss.backward(model.forward(x), y))
-    numeric = numeric_gradient(lambda: loss.forward(model.forward(x), y), model.layers[0].scale)
+    numeric = numeric_gradient(lambda: loss.forward(model.forward(x), y), model.layers[0].factor)
     model.backward(loss.backward(model.forward(x), y))
-    assert worst_error(model.layers[0].dscale, numeric) < 1e-6
+    assert worst_error(model.layers[0].dfactor, numeric) < 1e-6
 
 
 # Errors

@@ -15,7 +15,12 @@ NAMES = ["answers.md", "explain_2_2_2.txt"]
 @pytest.fixture
 def compare(tmp_path):
     """Return a function that compares an answer and a page, in a copy of what that needs."""
-    for name in ("conftest.py", "test_error_messages.py", "explain/test_explain.py"):
+    for name in (
+        "conftest.py",
+        "oracles.py",
+        "test_error_messages.py",
+        "explain/test_explain.py",
+    ):
         shutil.copy(TESTS / name, tmp_path)
     shutil.copytree(TESTS / "rounding", tmp_path / "rounding")
     shutil.copytree(TESTS / "texts", tmp_path / "texts")
@@ -23,7 +28,8 @@ def compare(tmp_path):
     def run(*options):
         """Return how many of the two tests fail, and what is said."""
         chosen = "test_the_answer and No_units or test_the_page_of_a_2_2_2"
-        command = [sys.executable, "-m", "pytest", "--import-mode=importlib", "-k", chosen]
+        command = [sys.executable, "-m", "pytest", "--import-mode=importlib"]
+        command += ["-o", "pythonpath=.", "-k", chosen]
         process = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True)
         return process.stdout.count("\nFAILED "), process.stdout + process.stderr
 

@@ -13,6 +13,7 @@ import pytest
 
 import tinynn.doctor.statistics
 import tinynn.training.trainer
+from oracles import Scale, Tanh
 from tinynn import (
     SGD,
     Adam,
@@ -47,17 +48,6 @@ def narrow(shape, rng):
     return rng.normal(0, 0.01, shape)
 
 
-class Tanh(Layer):
-    def forward(self, x, training=True):
-        out = np.tanh(x)
-        if training:
-            self.derivative = 1 - out**2
-        return out
-
-    def input_gradient(self, dout):
-        return dout * self.derivative
-
-
 class OneUse(Tanh):
     """What it remembers is used up by backward."""
 
@@ -85,28 +75,7 @@ class Dropout(Layer):
         return (dout * self.mask).astype(dout.dtype)
 
 
-class Gain(Layer):
-    gain: np.ndarray
-
-    def parameter_shapes(self, input_shape):
-        return {"gain": input_shape}
-
-    def initialize(self, rng):
-        self.gain = np.ones(self.gain.shape)
-
-    def forward(self, x, training=True):
-        if training:
-            self.x = x
-        return x * self.gain
-
-    def parameter_gradients(self, dout):
-        self.dgain = (dout * self.x).sum(axis=0)
-
-    def input_gradient(self, dout):
-        return dout * self.gain
-
-
-class Scale(Layer):
+class Divide(Layer):
     def forward(self, x, training=True):
         return x / np.float32(255)
 
@@ -409,10 +378,10 @@ HEALTHY = {
         [Flatten(), Dense(64, zeros), Tanh(), Dense(10), Softmax()], X, Y
     ),
     "a matrix of ones that is no Dense's": lambda: begun(
-        [Gain(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X, Y
+        [Scale(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X, Y
     ),
     "large numbers, scaled by a layer": lambda: begun(
-        [Scale(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X * 255.5, Y,
+        [Divide(), Flatten(), Dense(32), ReLU(), Dense(10), Softmax()], X * 255.5, Y,
         held_out=(HELD_OUT[0] * 255.5, HELD_OUT[1]),
     ),
     "a mask that has another shape than the output": lambda: begun(

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from oracles import InPlaceReLU, real_network
 from tinynn import (
     SGD,
     Adam,
@@ -129,11 +130,6 @@ def images():
     return scale_pixels(x[:32]), y[:32]
 
 
-def real_network():
-    layers = [Dense(512), ReLU(), Dense(256), ReLU(), Dense(128), ReLU(), Dense(10), Softmax()]
-    return Sequential([Flatten(), *layers], input_shape=(28, 28))
-
-
 def test_every_number_is_that_of_the_step():
     x, y = images()
     layers = [Flatten(), Dense(20), ReLU(), Dense(10)]
@@ -179,8 +175,8 @@ def test_every_number_is_that_of_the_step():
 def test_the_step_is_that_of_the_training_loop():
     x, y = images()
     loss = CrossEntropy()
-    told = explain_step(real_network(), loss, Adam(), x, y)
-    model, optimizer = real_network(), Adam()
+    told = explain_step(real_network(Softmax()), loss, Adam(), x, y)
+    model, optimizer = real_network(Softmax()), Adam()
     model.backward(loss.backward(model.forward(x), y))
     optimizer.step(model.params, model.grads)
     for update, after in zip(told.updates, model.named_parameters().values(), strict=True):
@@ -189,19 +185,21 @@ def test_the_step_is_that_of_the_training_loop():
 
 
 def test_the_page_of_the_real_network_fits_a_screen():
-    told = explain_step(real_network(), CrossEntropy(), Adam(), *images())
+    told = explain_step(real_network(Softmax()), CrossEntropy(), Adam(), *images())
     page = str(told)
     lines = page.splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 140
     figures = next(line for line in lines if "2.ReLU" in line)
-    out = np.maximum(real_network().layers[1].forward(images()[0].reshape(32, 784), False), 0)
+    out = np.maximum(
+        real_network(Softmax()).layers[1].forward(images()[0].reshape(32, 784), False), 0
+    )
     share = f"{np.mean(out == 0):.0%}"
     assert share in figures
     assert f"{(out == 0).sum():,} of 16,384 inactive" in figures
     assert f"{out.max():.4f}" in figures
     assert "W <- W - 0.001 m / (sqrt(v) + 1e-08),  m and v: first and second moment of dW" in page
-    three = [f"{w:.4f}" for w in real_network().layers[7].W[0, :3]]
+    three = [f"{w:.4f}" for w in real_network(Softmax()).layers[7].W[0, :3]]
     assert words(told, "7.Dense.W")[:5] == ["(128,10)", "7.Dense.W", *three]
     assert words(told, "7.Dense.b")[-2:] == ["0", "0.0010"]  # Adam's first step: the rate, for each
 
@@ -451,7 +449,7 @@ def test_the_picture_has_a_panel_for_each_array_and_says_the_numbers(tmp_path):
 
 
 def test_the_picture_of_a_large_network_has_no_numbers():
-    figure = explain_step(real_network(), CrossEntropy(), Adam(), *images()).figure()
+    figure = explain_step(real_network(Softmax()), CrossEntropy(), Adam(), *images()).figure()
     assert not any(panel.texts for panel in figure.axes)
 
 
@@ -471,9 +469,9 @@ def test_what_does_not_fit_is_refused(arguments, said):
         explain_step(*arguments)
 
 
-def test_a_layer_that_works_in_place_changes_no_number_of_another(in_place_relu):
+def test_a_layer_that_works_in_place_changes_no_number_of_another():
     pages = []
-    for layer in (ReLU(), in_place_relu()):
+    for layer in (ReLU(), InPlaceReLU()):
         model = Sequential([Dense(2), layer, Dense(2), Softmax()], input_shape=(2,))
         model.layers[0].W = [[0.5, -0.5], [0.25, 0.5]]
         model.layers[2].W = [[1, -1], [0.5, 1]]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oracles import Scale
 from tinynn import (
     Adam,
     Checkpoint,
@@ -32,30 +33,6 @@ from tinynn import (
     zeros,
 )
 from tinynn.files.checkpoints import load_checkpoint, save_checkpoint
-
-
-class Scale(Layer):
-    """A user's own layer, with a parameter and an argument."""
-
-    def __init__(self, start=1.0):
-        self.start = start
-
-    def parameter_shapes(self, input_shape):
-        return {"factor": input_shape}
-
-    def initialize(self, rng):
-        self.factor = np.full(self.factor.shape, self.start)
-
-    def forward(self, x, training=True):
-        if training:
-            self.x = x
-        return x * self.factor
-
-    def parameter_gradients(self, dout):
-        self.dfactor = (dout * self.x).sum(axis=0)
-
-    def input_gradient(self, dout):
-        return dout * self.factor
 
 
 def halves(shape, rng):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from oracles import InPlaceReLU
 from tinynn import (
     SGD,
     CrossEntropy,
@@ -224,8 +225,8 @@ def test_the_doctor_takes_no_other_boolean_array_for_inactive_units():
     assert [bool(row.note) for row in page.forward] == [False, False, False, True, False, False]
 
 
-def test_units_of_a_layer_that_works_in_place_are_counted_by_what_it_was_given(in_place_relu):
-    class InPlace(in_place_relu):
+def test_units_of_a_layer_that_works_in_place_are_counted_by_what_it_was_given():
+    class InPlace(InPlaceReLU):
         def kink_mask(self, x):
             return x > 0
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinynn.layers
+from oracles import H, numeric_gradient, worst_error
 from tinynn import Dense, Flatten, Layer, ReLU, Sequential, Softmax, glorot_uniform, zeros
 from tinynn.layers import LAYERS
 
@@ -14,7 +15,6 @@ CLASSES = [
     for thing in vars(tinynn.layers).values()
     if isinstance(thing, type) and issubclass(thing, Layer) and thing is not Layer
 ]
-H = 1e-5
 
 
 class Dropout(Layer):
@@ -131,26 +131,6 @@ def normal(*shape, seed=0, dtype=np.float64):
     return np.random.default_rng(seed).normal(size=shape).astype(dtype)
 
 
-def numeric_gradient(f, array):
-    """Central differences of f() at every entry of `array`."""
-    gradient = np.empty(array.shape)
-    for i in np.ndindex(array.shape):
-        kept = array[i]
-        array[i] = kept + H
-        above = f()
-        array[i] = kept - H
-        below = f()
-        array[i] = kept
-        gradient[i] = (above - below) / (2 * H)
-    return gradient
-
-
-def worst_error(a, n):
-    size = np.maximum(abs(a), abs(n))
-    least = max(1e-3 * size.max(), 1e-4)  # what differences can tell of numbers about 1
-    return (abs(a - n) / np.maximum(size, least)).max()
-
-
 def check_backward(layer, x):
     """Compare dx and every parameter's gradient with differences of sum(out * dout).
 
@@ -166,14 +146,15 @@ def check_backward(layer, x):
     layer.forward(x)
     dx = layer.backward(dout)
     gradients = {key: getattr(layer, f"d{key}").copy() for key in layer.parameters()}
+    least = 1e-4  # what differences can tell of numbers about 1
     numeric_dx = numeric_gradient(f, x)
     kept = np.ones(x.shape, bool)
     if layer.kink_mask(x) is not None and layer.kink_mask(x).shape == x.shape:
         kept = layer.kink_mask(x - H) == layer.kink_mask(x + H)  # no derivative across a kink
     assert (~kept).mean() <= 0.01
-    assert worst_error(dx[kept], numeric_dx[kept]) < 1e-6
+    assert worst_error(dx[kept], numeric_dx[kept], least) < 1e-6
     for key, view in layer.parameters().items():
-        assert worst_error(gradients[key], numeric_gradient(f, view)) < 1e-6, key
+        assert worst_error(gradients[key], numeric_gradient(f, view), least) < 1e-6, key
 
 
 # Flatten

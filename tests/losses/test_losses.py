@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from oracles import numeric_gradient, worst_error
 from tinynn import CrossEntropy, Layer, MeanSquaredError, Softmax, SoftmaxCrossEntropy
 from tinynn.losses import Loss
 
 LOSSES = [MeanSquaredError(), CrossEntropy(), SoftmaxCrossEntropy()]
 CLASSIFIERS = LOSSES[1:]
 CAP = 30 * math.log(10)  # -log(1e-30) = 69.08
-H = 1e-5
 
 
 def probabilities(*shape, seed=0):
@@ -30,24 +30,6 @@ def answers(kind, batch, classes=4):
         "one-hot": np.eye(classes)[labels],
         "soft": probabilities(batch, classes, seed=2),
     }[kind]
-
-
-def numeric_gradient(f, array):
-    gradient = np.empty(array.shape)
-    for i in np.ndindex(array.shape):
-        kept = array[i]
-        array[i] = kept + H
-        above = f()
-        array[i] = kept - H
-        below = f()
-        array[i] = kept
-        gradient[i] = (above - below) / (2 * H)
-    return gradient
-
-
-def worst_error(a, n):
-    size = np.maximum(abs(a), abs(n))
-    return (abs(a - n) / np.maximum(size, 1e-3 * size.max())).max()
 
 
 def through_softmax(z, y):

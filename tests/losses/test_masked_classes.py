@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from oracles import numeric_gradient
 from tinynn import (
     Adam,
     Callback,
@@ -76,15 +77,12 @@ def test_soft_rows_by_hand():
 
 
 def test_the_gradient_agrees_with_finite_differences_and_is_0_for_the_masked_class():
-    p, h = RNG.normal(size=(3, 4)), 1e-5
+    p = RNG.normal(size=(3, 4))
     p[0, 3] = p[1, 0] = p[2, 1] = p[2, 2] = -INF
     y = np.array([0, 2, 3])
     dp = LOSS.backward(p, y)
-    for i in np.ndindex(p.shape):
-        up, down = p.copy(), p.copy()
-        up[i], down[i] = p[i] + h, p[i] - h  # -inf stays -inf
-        difference = (LOSS.forward(up, y) - LOSS.forward(down, y)) / (2 * h)
-        assert dp[i] == pytest.approx(difference, abs=1e-9)
+    numeric = numeric_gradient(lambda: LOSS.forward(p, y), p)  # -inf + h stays -inf
+    assert dp == pytest.approx(numeric, abs=1e-9)
     assert (dp[np.isneginf(p)] == 0).all()
 
 

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from oracles import random_data
 from tinynn import (
     SGD,
     Adam,
@@ -27,9 +28,7 @@ from tinynn import (
     Trainer,
 )
 
-rng = np.random.default_rng(0)
-X = rng.normal(size=(20, 4)).astype(np.float32)
-Y = rng.integers(0, 3, 20)
+X, Y = random_data(20)
 
 
 def trainer(cls=Trainer):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from oracles import random_data, real_network
 from tinynn import (
     SGD,
     Adam,
@@ -15,7 +16,6 @@ from tinynn import (
     CrossEntropy,
     CSVLogger,
     Dense,
-    Flatten,
     Layer,
     MeanSquaredError,
     ReLU,
@@ -35,18 +35,8 @@ from tinynn import (
 from tinynn.files.checkpoints import load_checkpoint
 
 
-def data(n=40, classes=3):
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(n, 4)).astype(np.float32), rng.integers(0, classes, n)
-
-
 def network(*last):
     return Sequential([Dense(8), ReLU(), Dense(3), *last], input_shape=(4,))
-
-
-def real_network(*last):
-    hidden = [layer for units in (512, 256, 128) for layer in (Dense(units), ReLU())]
-    return Sequential([Flatten(), *hidden, Dense(10), *last], input_shape=(28, 28))
 
 
 class Poison(Callback):
@@ -73,7 +63,7 @@ class Breaks(Layer):
 
 
 def stopped(model, loss, optimizer, callbacks=(), **fit):
-    x, y = data()
+    x, y = random_data(40)
     with pytest.raises(TrainingDiverged) as caught:
         Trainer(model, loss, optimizer).fit(
             x, y, **{"epochs": 50, "batch_size": 8, "callbacks": callbacks, **fit}
@@ -87,7 +77,7 @@ def test_far_too_large_a_learning_rate_is_stopped_within_a_few_steps_and_the_las
     last,
 ):
     loss = CrossEntropy() if last else SoftmaxCrossEntropy()
-    x, y = data()
+    x, y = random_data(40)
     trainer = Trainer(network(*last), loss, SGD(learning_rate=1e30))
     with pytest.raises(TrainingDiverged) as caught:
         trainer.fit(x, y, epochs=5, batch_size=8)
@@ -182,7 +172,7 @@ def test_squares_that_adam_cannot_hold_end_training_and_are_named():
 
 
 def test_the_losses_shown_are_the_last_five_of_this_training():
-    x, y = data()
+    x, y = random_data(40)
     trainer = Trainer(network(), SoftmaxCrossEntropy(), SGD(1e-9))
     trainer.fit(x, y, 2)
     first = list(trainer.recent_losses)
@@ -245,7 +235,7 @@ def test_a_model_that_diverged_is_not_saved_over_a_good_one(tmp_path):
 
 @pytest.mark.outcome
 def test_adam_at_10_is_warned_of_by_comparison_with_guessing():
-    x, y = data()
+    x, y = random_data(40)
     expected = (
         r"The loss of epoch 1 is .*, but guessing among 3 classes gives 1\.1\. The learning rate "
         r"may be too high, or x may be unscaled: callbacks=\[Doctor\(\)\] tells which\."
@@ -256,7 +246,7 @@ def test_adam_at_10_is_warned_of_by_comparison_with_guessing():
 
 @pytest.mark.outcome
 def test_warnings_point_at_the_users_own_line():
-    x, y = data()
+    x, y = random_data(40)
     with pytest.warns(UserWarning) as caught:  # noqa: PT030
         Trainer(network(), SoftmaxCrossEntropy(), Adam(10)).fit((200 * abs(x)).astype("u1"), y, 1)
     assert len(caught) == 2
@@ -265,7 +255,7 @@ def test_warnings_point_at_the_users_own_line():
 
 @pytest.mark.outcome
 def test_healthy_training_warns_of_nothing_and_numpy_warns_as_before():
-    x, y = data()
+    x, y = random_data(40)
     Trainer(network(), SoftmaxCrossEntropy(), Adam()).fit(0.1 * x, y, epochs=2)
     with pytest.warns(RuntimeWarning, match="overflow"):
         np.float32(1e38) * np.float32(10)
@@ -297,7 +287,7 @@ def test_looking_for_nan_costs_under_one_per_cent_of_a_step():
 def test_validation_that_overflows_is_divergence_and_leaves_the_last_checkpoint(tmp_path, model):
     # one step an epoch: the weights meet the validation data before any batch does
     loss = SoftmaxCrossEntropy() if len(model.layers) == 3 else CrossEntropy()
-    x, y = data()
+    x, y = random_data(40)
     trainer = Trainer(model, loss, SGD(1e-3))
     keep = Checkpoint(tmp_path / "run.npz")
     trainer.fit(x, y, 1, batch_size=len(x), validation_data=(x[::-1], y[::-1]), callbacks=[keep])
@@ -329,7 +319,7 @@ LOOKS = {
     "loss", [SoftmaxCrossEntropy(), CrossEntropy(), MeanSquaredError()], ids=lambda loss: repr(loss)
 )
 def test_weights_of_nan_have_no_score_and_are_not_called_healthy(look, loss):
-    x, y = data()
+    x, y = random_data(40)
     model = network(*[Softmax()] * (type(loss) is CrossEntropy))
     model.layers[2].W[0, 0] = np.nan
     y = y if loss.classifies else one_hot(y, 3)
@@ -344,7 +334,7 @@ def test_weights_of_nan_have_no_score_and_are_not_called_healthy(look, loss):
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_layer_that_gives_no_numbers_is_named(look):
-    x, y = data()
+    x, y = random_data(40)
     breaks = Breaks()
     breaks.broken = "forward"
     model = Sequential([Dense(8), breaks, Dense(3)], input_shape=(4,))
@@ -356,7 +346,7 @@ def test_the_layer_that_gives_no_numbers_is_named(look):
 
 
 def test_evaluate_says_what_is_wrong_with_the_data_first():
-    x, y = data()
+    x, y = random_data(40)
     trainer = Trainer(network(), SoftmaxCrossEntropy(), SGD())
     broken = x.copy()
     broken[7, 1] = np.nan

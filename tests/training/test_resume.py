@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 import tinynn.training.resume
 import tinynn.training.settings
+from oracles import random_data
 from tinynn import (
     SGD,
     Adam,
@@ -38,10 +39,8 @@ from tinynn import (
 )
 
 BATCH, STEPS = 8, 7  # 50 samples: six batches of 8, one of 2
-rng = np.random.default_rng(0)
-X = rng.normal(size=(50, 4)).astype(np.float32)
-Y = rng.integers(0, 3, 50)
-HELD_OUT = rng.normal(size=(12, 4)).astype(np.float32), rng.integers(0, 3, 12)
+X, Y = random_data(50)
+HELD_OUT = random_data(12, seed=1)
 
 
 def falling(t):
@@ -250,7 +249,7 @@ def test_a_callback_of_ones_own_keeps_its_state(tmp_path):
 
 PROGRAM = """
 import os, signal, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(os.pathsep)
 from pathlib import Path
 from threadpoolctl import threadpool_limits
 from test_resume import Callback, Run, straight_on
@@ -283,7 +282,8 @@ def straight_on(folder, *callbacks, resume=False):
 
 
 def start(folder, event, step):
-    arguments = [str(Path(__file__).parent), str(folder), event, str(step)]
+    tests = os.pathsep.join(map(str, Path(__file__).parents[:2]))  # this file, and oracles.py
+    arguments = [tests, str(folder), event, str(step)]
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, timeout=60
     )
