@@ -184,6 +184,6 @@ def test_rows_without_a_largest_number_have_no_softmax_and_become_nan(function, 
 
 @pytest.mark.parametrize("function", [softmax, log_softmax])
 @pytest.mark.parametrize("z", [3.0, [], np.zeros((2, 0)), ["a", "b"], np.array([1j, 2])])
-def test_scores_that_are_not_in_rows_are_refused_with_a_message(function, z):
-    with pytest.raises(ValueError, match=f"^{function.__name__} expects .*scores"):
+def test_logits_that_are_not_in_rows_are_refused_with_a_message(function, z):
+    with pytest.raises(ValueError, match=f"^{function.__name__} expects .*logits"):
         function(z)

@@ -40,20 +40,20 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> Array:
 
 
 def softmax(z: npt.ArrayLike) -> Array:
-    """Turn each row of scores (logits) into probabilities: p_j = exp(z_j) / sum_k exp(z_k).
+    """Turn each row of logits into probabilities: p_j = exp(z_j) / sum_k exp(z_k).
 
-    z: (..., C), real scores. Returns the same shape, and the same dtype if z holds floats; the last
-    axis sums to 1. Subtracting a constant from a row does not change the quotient, so the row's
-    maximum is subtracted first: then exp cannot overflow. (Goodfellow, Bengio and Courville, Deep
-    Learning, 2016, section 4.1.) A score of -inf (a masked class) gives exactly 0. A row with +inf
-    or NaN, or with -inf only, has no softmax: its results are NaN. Raises InputError if z does not
-    hold real numbers, or if its rows are empty.
+    z: logits (..., C), real numbers. Returns the same shape, and the same dtype if z holds floats;
+    the last axis sums to 1. Subtracting a constant from a row does not change the quotient, so the
+    row's maximum is subtracted first: then exp cannot overflow. (Goodfellow, Bengio and Courville,
+    Deep Learning, 2016, section 4.1.) A logit of -inf (a masked class) gives exactly 0. A row with
+    +inf or NaN, or with -inf only, has no softmax: its results are NaN. Raises InputError if z does
+    not hold real numbers, or if its rows are empty.
 
     >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    e = np.exp(_shifted(checks.scores(z, "softmax")))  # (..., C), the largest is 1
+    e = np.exp(_shifted(checks.logits(z, "softmax")))  # (..., C), the largest is 1
     e /= e.sum(axis=-1, keepdims=True)
     return e
 
@@ -62,20 +62,20 @@ def log_softmax(z: npt.ArrayLike) -> Array:
     """Return the logarithm of `softmax(z)`, exact also where the probability itself would be 0.
 
     z: (..., C). Returns the same shape and dtype: log p_j = (z_j - m) - log sum_k exp(z_k - m),
-    with m the row's maximum (the log-sum-exp trick; the same source). It is -inf for a score of
-    -inf, and for a score that lies below the maximum by more than the largest number of its dtype.
+    with m the row's maximum (the log-sum-exp trick; the same source). It is -inf for a logit of
+    -inf, and for a logit that lies below the maximum by more than the largest number of its dtype.
     Raises InputError as `softmax` does.
 
     >>> log_softmax(np.array([[1000.0, 0.0]]))
     array([[    0., -1000.]])
     """
-    shifted = _shifted(checks.scores(z, "log_softmax"))
+    shifted = _shifted(checks.logits(z, "log_softmax"))
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
 
 
 @np.errstate(over="ignore")  # a gap of 6e38 is infinite in float32, and its exp is 0
 def _shifted(z: Array) -> Array:
-    """Return each row of scores minus its maximum, as floats: (..., C), at most 0."""
+    """Return each row of logits minus its maximum, as floats: (..., C), at most 0."""
     floats = z.astype(np.result_type(z, np.float32), copy=False)  # integers become floats
     return floats - floats.max(axis=-1, keepdims=True)

@@ -1,7 +1,7 @@
 """Metrics of a classifier: how often is it right, and which classes does it mix up?
 
 The order of arguments is that of the losses: p, then y (scikit-learn and Keras have y first). p are
-predictions: probabilities or scores (N, C), or classes (N,). y are the answers: classes (N,), or
+predictions: probabilities or logits (N, C), or classes (N,). y are the answers: classes (N,), or
 one-hot rows (N, C). N samples, C classes.
 """
 

@@ -175,7 +175,7 @@ class Warm(Softmax):
 class OwnSoftmax(Layer):
     """A user's own softmax, which says what it gives and takes."""
 
-    takes, gives = "scores", "probabilities"
+    takes, gives = "logits", "probabilities"
 
     def forward(self, x, training=True):
         self.out = softmax(x)
@@ -207,7 +207,7 @@ def test_probabilities_before_a_loss_that_takes_scores_are_refused_by_what_they_
 
 def test_softmax_before_a_loss_of_ones_own_that_takes_scores_is_refused_too():
     class Margin(Pairs):
-        takes = "scores"
+        takes = "logits"
 
     model = Sequential([Dense(3), Softmax()], input_shape=(3,))
     with pytest.raises(ValueError, match=r"applied twice: by 1\.Softmax and by Margin"):
@@ -272,7 +272,7 @@ class OwnLoss(Loss):
         raise NotImplementedError
 
 
-@pytest.mark.parametrize("takes", ["probabilities", "scores"])
+@pytest.mark.parametrize("takes", ["probabilities", "logits"])
 def test_the_guess_is_made_in_what_the_loss_takes_or_the_last_layer_gives(takes):
     loss = type("Mine", (OwnLoss,), {"takes": takes})()
     guess = constant_baseline(

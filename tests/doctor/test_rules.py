@@ -932,7 +932,7 @@ def test_initial_weights_are_not_checked_where_step_1_was_not_recorded():
         (first(output_std=by_depth(1e-5, 1, 1)), "The gradient vanishes.", "to 1e-05 (4.Dense)"),
         (
             first(output_std=by_depth(50, 1, 1)),
-            "The initial scores are too large.",
+            "The initial logits are too large.",
             "; guessing gives",
         ),
         (later(1e-5), "The gradient has begun to vanish.", "at steps 100 to 282 the gradient"),

@@ -23,7 +23,7 @@ class NoNumbers(InputError):
 
 
 def scored(p: Array, classes: bool) -> bool:
-    """Whether predictions are finite numbers; a score of -inf, which masks a class, is accepted.
+    """Whether predictions are finite numbers; a logit of -inf, which masks a class, is accepted.
 
     classes: whether these are rows (B, C) of classes. Not all classes of a sample may be masked.
 
@@ -62,7 +62,7 @@ def refuse_unsound(name: str, parameter: Array, caller: str) -> None:
 
 
 def masked_answer(p: Array, y: Array) -> str:
-    """Say which sample's answer has a score of -inf, so that its loss is infinite; "" if none has.
+    """Say which sample's answer has a logit of -inf, so that its loss is infinite; "" if none has.
 
     >>> print(masked_answer(np.array([[0, 1, -np.inf]]), np.array([2])))
     -inf for class 2 of sample 0, though it is the sample's answer (mask other classes only)

@@ -36,10 +36,10 @@ def paired(
 def softmax_once(model: Any, loss: Any) -> None:
     """A model and its loss in which softmax is applied only once, and to two classes or more."""
     last, before = model.layers[-1], model.layers[-2:-1]
-    if last.takes == "scores" and any(layer.gives == "probabilities" for layer in before):
+    if last.takes == "logits" and any(layer.gives == "probabilities" for layer in before):
         raise InputError(
             f"{before[0].name} and {last.name}: the second one gets probabilities instead of "
-            "scores, and makes them nearly equal. Remove one of the two."
+            "logits, and makes them nearly equal. Remove one of the two."
         )
     if last.gives == "probabilities" and model.output_shapes[-1][-1:] == (1,):
         raise InputError(
@@ -47,7 +47,7 @@ def softmax_once(model: Any, loss: Any) -> None:
             f"classes, end the model with Dense(2), {type(last).__name__}(). To predict a number, "
             f"remove {type(last).__name__}()."
         )
-    if last.gives == "probabilities" and loss.takes == "scores":
+    if last.gives == "probabilities" and loss.takes == "logits":
         classes = model.output_shapes[-1][-1]
         least = np.log(1 + (classes - 1) / np.e)  # for probability 1 of the right class
         raise InputError(

@@ -17,12 +17,12 @@ ORDER = "Are p and y swapped? The prediction comes first, then the answer."
 
 
 @short_traceback
-def scores(z: npt.ArrayLike, caller: str) -> Array:
-    """Real scores (..., C), of 1 class or more."""
-    z = numbers(array(z, "z"), f"{caller} expects scores, which are numbers")
+def logits(z: npt.ArrayLike, caller: str) -> Array:
+    """Logits (..., C), of 1 class or more."""
+    z = numbers(array(z, "z"), f"{caller} expects logits, which are numbers")
     if not z.ndim or not z.shape[-1]:
         raise InputError(
-            f"{caller} expects rows of scores (..., C), of 1 class or more, got shape {z.shape}."
+            f"{caller} expects rows of logits (..., C), of 1 class or more, got shape {z.shape}."
         )
     return z
 
@@ -213,7 +213,7 @@ def not_saturated(p: Array, loss: Any) -> None:
         raise InputError(
             f"check_gradients: row {int(np.argwhere(low)[0, 0])} of p has a probability below "
             f"{10 * loss.floor:.0e}, too near to the floor of {type(loss).__name__} for finite "
-            "differences. Scale x to about 0 to 1, or check scores with SoftmaxCrossEntropy()."
+            "differences. Scale x to about 0 to 1, or check logits with SoftmaxCrossEntropy()."
         )
 
 

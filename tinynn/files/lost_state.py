@@ -108,7 +108,9 @@ def _compare(model: Sequential, x: Array, before: Array | None = None) -> bool:
     before: a batch that the copy runs earlier, and the rebuilt model does not.
     """
     try:
-        used, rebuilt = copy.deepcopy(model), _rebuilt(model)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of copies of itertools
+            used, rebuilt = copy.deepcopy(model), _rebuilt(model)
     except TypeError:  # something that cannot be copied, such as a lock
         return False
     for layer in used.layers:  # so that backward computes the gradients of frozen layers, too
@@ -197,7 +199,9 @@ def _parts(thing: Any) -> Any:
     if state is not None:
         return state
     try:
-        made = thing.__reduce_ex__(4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            made = thing.__reduce_ex__(4)
     except Exception:  # such as a lock or an open file
         return None
     if isinstance(made, str):  # the name of an object that exists once

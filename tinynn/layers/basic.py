@@ -46,7 +46,7 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     the layer. A constructor stores its arguments unchanged under their own names: then the layer
     can be saved, without any further method.
 
-    A layer may also define: `kink_mask(x)`; `takes` and `gives`, each "scores" (any numbers),
+    A layer may also define: `kink_mask(x)`; `takes` and `gives`, each "logits" (any numbers),
     "probabilities" (rows that sum to 1), or "" where it does not matter; and `equations`, which
     explain_step prints: one text each for forward, input_gradient and parameter_gradients. A
     subclass that overrides one of these methods loses that method's equation, until it defines
@@ -240,7 +240,7 @@ class ReLU(Layer):
 
 
 class Softmax(Layer):
-    """out_j = exp(x_j) / sum_k exp(x_k): turns the scores of a sample into probabilities.
+    """out_j = exp(x_j) / sum_k exp(x_k): turns the logits of a sample into probabilities.
 
     x, out: (B, C). Every output depends on every input of its row: the derivative of out_k by x_k
     is out_k (1 - out_k), and that of any other out_j by x_k is -out_j out_k. The chain rule sums
@@ -250,7 +250,7 @@ class Softmax(Layer):
 
     Probabilities below 1e-30 are set to 1e-30, which changes no sum. The reason: cross-entropy's
     gradient divides by p, and -1/p times p must still be -1. So Softmax and CrossEntropy together
-    give the gradient (p - y) / B for any scores. Why 1e-30: in float32, 1/p must not overflow,
+    give the gradient (p - y) / B for any logits. Why 1e-30: in float32, 1/p must not overflow,
     which it does above 3e38, and p/B should stay above 1.2e-38, below which numbers lose digits.
 
     >>> Softmax().forward(np.array([[0.0, 0.0], [1000.0, 0.0]]))
@@ -258,7 +258,7 @@ class Softmax(Layer):
            [1.e+00, 1.e-30]])
     """
 
-    takes, gives = "scores", "probabilities"
+    takes, gives = "logits", "probabilities"
     equations = "p = exp(x) / sum exp(x)", "dx = p * (dout - sum(dout p))"
 
     def forward(self, x: Array, training: bool = True) -> Array:

@@ -34,7 +34,7 @@ class Loss(Configured, ABC):
     Both get a third argument, weights (B,), only if samples have weights; a loss without that
     argument can be used as long as they have none. `check_targets` says whether y fits.
     classifies: whether the answers y are classes, so that accuracy can be measured. takes: what p
-    must be: "scores", "probabilities" (rows that sum to 1), or "" for any numbers. floor: lower
+    must be: "logits", "probabilities" (rows that sum to 1), or "" for any numbers. floor: lower
     probabilities are replaced by this one, so that the loss is bounded. equations: those of forward
     and backward, which explain_step prints; equations_of_classes: the same for y of classes (B,),
     if those differ. A subclass that overrides one of the two methods loses that method's equation,
@@ -134,11 +134,11 @@ class CrossEntropy(Loss):
 
 
 class SoftmaxCrossEntropy(Loss):
-    """Softmax and CrossEntropy in one, on raw scores: L = mean of -sum_c y_c log softmax(p)_c.
+    """Softmax and CrossEntropy in one, on logits: L = mean of -sum_c y_c log softmax(p)_c.
 
-    p: here raw scores (logits) (B, C), any real numbers, as the last Dense gives them. y: classes
-    (B,), or rows (B, C) that sum to 1. dp = (softmax(p) - y) / B, (B, C). Loss and gradient are
-    exact for any scores. A score of -inf masks a class: dp is 0 there, and the loss is infinite
+    p: here logits (B, C), any real numbers, as the last Dense gives them; `equations` has z. y:
+    classes (B,), or rows (B, C) that sum to 1. dp = (softmax(p) - y) / B, (B, C). Loss and gradient
+    are exact for any logits. A logit of -inf masks a class: dp is 0 there, and the loss is infinite
     only if that class is the answer. Raises InputError if y does not fit p. (Goodfellow, Bengio and
     Courville, Deep Learning, 2016, section 6.2.2.3.)
 
@@ -149,7 +149,7 @@ class SoftmaxCrossEntropy(Loss):
     array([[-1.,  1.]])
     """
 
-    classifies, takes = True, "scores"
+    classifies, takes = True, "logits"
     equations = "L = mean of -sum y log softmax(z)", "dz = (softmax(z) - y) / B"
     equations_of_classes = "L = mean of -log softmax(z)[y]", "dz = (softmax - onehot(y)) / B"
 

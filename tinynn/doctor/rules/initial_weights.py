@@ -96,7 +96,7 @@ def _no_gradient(first: StepStatistics) -> Finding | None:
 
 
 def _large_scores(record: TrainingRecord, top: str) -> Finding | None:
-    """Scores of an untrained classifier so large that its probabilities are near 0 and 1."""
+    """Logits of an untrained classifier so large that its probabilities are near 0 and 1."""
     first = record.steps[0]
     if not record.classes or first.output_std[top] <= 10:
         return None
@@ -105,8 +105,8 @@ def _large_scores(record: TrainingRecord, top: str) -> Finding | None:
     return Finding(
         "signal_propagation",
         PROBLEM,
-        "The initial scores are too large.",
-        seen=f"at step 1 the scores have standard deviation {first.output_std[top]:.3g}, and the "
+        "The initial logits are too large.",
+        seen=f"at step 1 the logits have standard deviation {first.output_std[top]:.3g}, and the "
         f"loss is {first.loss:.3g}{guessing}",
         cause="The initial weights are too large, as those of randn are: the network starts with "
         "wrong predictions of high probability, and must unlearn them first.",
