@@ -34,9 +34,8 @@ def refuse_lost_state(model: Sequential, x: Array | None = None) -> None:
     nothing can be found out: the layers accept none of the batches, or cannot be copied.
     """
     if _own_layers(model):
-        known = [
-            _compare(model, batch) for batch in _batches(model, x)
-        ]  # a list: compares them all
+        # a list, not a generator: all batches are compared
+        known = [_compare(model, batch) for batch in _batches(model, x)]
         _warn_if_unknown(any(known), model)
 
 

@@ -227,15 +227,15 @@ class Callback(Configured):
             if name.startswith("on_") and not hasattr(Callback, name):
                 events = ", ".join(event for event in vars(Callback) if event.startswith("on_"))
                 raise InputError(
-                    f"{cls.__name__}.{name} would never be called: there is no such event. There "
-                    f"are {events}."
+                    f"{cls.__name__}.{name} would never be called: there is no such event. The "
+                    f"events are {events}."
                 )
 
     def on_train_begin(self, trainer: Run) -> None:
-        """Before the first step; in a resumed run (trainer.resumed), before its first step.
+        """Before the first step of each `fit`, also if it resumes a run (trainer.resumed is True).
 
-        In a resumed run, changes to the model and the optimizer that are made here are replaced by
-        the checkpoint's values, so that they are not made twice.
+        Then the checkpoint's values replace all changes that this method makes to the model and the
+        optimizer: the interrupted run made these changes already.
         """
 
     def on_epoch_begin(self, trainer: Run) -> None:

@@ -38,7 +38,7 @@ class Trainer(Run):
         n_samples               number of training samples, N
         totals                  sums over the epoch so far: totals.n_samples, .loss, .n_correct;
                                 totals.means() returns the mean loss (and accuracy)
-        history                 the History; history.epochs[-1] is the row of the last epoch
+        history                 the History; history.epochs[-1] is the row of the last whole epoch
         columns                 names of the metrics that training writes into each row
         baseline                the best constant prediction; baseline.loss is its loss
         resumed                 True if fit was given resume_from
@@ -75,8 +75,8 @@ class Trainer(Run):
             on; default None.
         callbacks: a list; default none. They are called in this order, except that a callback that
             reads a row of the history comes after those that may write into it; Checkpoint is last.
-        resume_from: the path of a checkpoint from which training goes on; default None. It ends
-            with the same bits as a training that never stopped.
+        resume_from: the path of a checkpoint from which training goes on; default None. The result
+            has the same bits as that of a training that never stopped.
         sample_weight: the weight of each sample (N,), 0 or more, not all 0; default None. The loss
             is then (1/N) sum_n w_n l_n, and likewise for a batch; the accuracy ignores weights.
 
