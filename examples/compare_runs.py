@@ -35,7 +35,8 @@ def main() -> None:
             continue
         if rows:
             logs[str(run)] = log
-            print(f"{run}: {len(rows)} epochs, {last_and_best(rows)}")
+            epochs = "1 epoch" if len(rows) == 1 else f"{len(rows)} epochs"
+            print(f"{run}: {epochs}, {last_and_best(rows)}")
         else:
             print(f"{run}: no epoch has ended yet, left out")
     if not logs:

@@ -205,10 +205,14 @@ def test_names_are_shown_as_they_are():
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"epoch;loss\n1;0.5\n", "expected columns epoch, loss and others, with commas between"),
+        (b"step,loss\n1,0.5\n", "expected columns epoch, loss and others, with commas between"),
+        (b"step;loss\n1;0.5\n", "got 'step;loss\\n'"),
+        (b"epoch;loss\n1;05. Mai\n", "line 2: loss should be a number, got '05. Mai'"),
+        (b"\x89PNG\r\n\x1a\n\xff", "is not a log that CSVLogger wrote: a PNG picture"),
+        (b"epoch,loss\n1," + b"x" * 99_999 + b"\n", "got 'xxxxxxxxxx"),
         (b"\n1,2\n", "expected columns"),
         (b"epoch,accuracy\n", "expected columns"),
-        (b"\xff\xfe\n", "is not a log that CSVLogger wrote: 'utf-8' codec"),
+        (b"\xff\n", "is not a log that CSVLogger wrote: 'utf-8' codec"),
         (b"epoch,loss\n1,0.5\n2,x\n", "line 3: loss should be a number, got 'x'"),
         (b"epoch,loss,val_loss\n1,0.5\n", "line 2: val_loss should be a number, got None"),
     ],
@@ -219,6 +223,34 @@ def test_a_file_that_is_not_a_log_is_refused_with_a_message(tmp_path, content, w
         plots.learning_curves(tmp_path / "log.csv")
     assert str(caught.value).startswith(str(tmp_path / "log.csv"))
     assert why in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+
+
+SAVED = {
+    "as it was": "epoch,loss,val_loss\n1,0.5,0.25\n2,0.125,\n",
+    "CRLF": "epoch,loss,val_loss\r\n1,0.5,0.25\r\n2,0.125,\r\n",
+    "CR": "epoch,loss,val_loss\r1,0.5,0.25\r2,0.125,\r",
+    "a byte order mark": "\ufeffepoch,loss,val_loss\r\n1,0.5,0.25\r\n2,0.125,\r\n",
+    "semicolons": "epoch;loss;val_loss\r\n1;0.5;0.25\r\n2;0.125;\r\n",
+    "decimal commas": "\ufeffepoch;loss;val_loss\r\n1;0,5;0,25\r\n2;0,125;\r\n",
+    "tabs": "epoch\tloss\tval_loss\r\n1\t0,5\t0,25\r\n2\t0,125\t\r\n",
+    "quotes": '"epoch","loss","val_loss"\n"1","0.5","0.25"\n"2","0.125",""\n',
+    "blanks": "epoch, loss, val_loss\n1, 0.5, 0.25\n2, 0.125, \n",
+    "whole numbers with a point": "epoch,loss,val_loss\n1.0,5E-1,.25\n2.0,1.25E-1,\n",
+    "empty lines and columns": "epoch,loss,val_loss,,\n1,0.5,0.25,,\n\n2,0.125,,,\n",
+}
+
+
+@pytest.mark.parametrize("text", SAVED.values(), ids=SAVED)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_log_that_an_editor_or_a_spreadsheet_saved_is_read(tmp_path, text, encoding):
+    text = text if encoding == "utf-8" else text.removeprefix("\ufeff")  # it writes its own
+    (tmp_path / "log.csv").write_bytes(text.encode(encoding))
+    (panel,) = plots.learning_curves(tmp_path / "log.csv").axes
+    training, validation = panel.get_lines()
+    assert np.array_equal(training.get_xydata(), [[1, 0.5], [2, 0.125]])
+    assert np.array_equal(validation.get_ydata(), [0.25, np.nan], equal_nan=True)
 
 
 def test_metrics_of_ones_own_and_the_byte_order_mark_of_a_spreadsheet_do_no_harm(tmp_path):

@@ -11,8 +11,8 @@ display. How a picture is shown:
 The colours are those of Okabe and Ito, which colour-blind people can tell apart, too.
 """
 
+import io
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from tinynn import checks
 from tinynn.errors import InputError, escape_control
 from tinynn.files.atomic import PathLike, refuse_no_file, refuse_no_place, whole_file
+from tinynn.files.kinds import LENGTH, kind_of
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.parameters import Array
@@ -271,6 +272,8 @@ def first_layer(
 def read_log(path: PathLike) -> list[dict[str, Any]]:
     """Return the rows of a CSVLogger's file, as texts; a half-written last row is left out.
 
+    An editor or a spreadsheet may have saved it: with a byte order mark, other ends of lines, or
+    semicolons or tabs between the cells, and then with decimal commas, which become points.
     Raises InputError if the file is not such a log, or if a metric in it is not a number.
 
     >>> import tempfile
@@ -282,22 +285,30 @@ def read_log(path: PathLike) -> list[dict[str, Any]]:
     import csv
 
     refuse_no_file(path)
-    try:  # utf-8-sig: a spreadsheet may have written a byte order mark in front
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in file if line.endswith("\n")]
-        rows = list(csv.DictReader(lines))
+    content = Path(path).read_bytes()
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = io.StringIO(content.decode(encoding), newline=None)
+        lines = [line for line in text if line.endswith("\n")]
+        separator = max(",;\t", key=lines[0].count) if lines else ","
+        rows = list(csv.DictReader(lines, delimiter=separator, skipinitialspace=True))
+        columns = set(rows[0] if rows else next(csv.reader(lines, delimiter=separator), ()))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a log that CSVLogger wrote: {error}.") from error
-    if lines and not {"epoch", "loss"} <= set(rows[0] if rows else next(csv.reader(lines))):
+        kind = kind_of(content[:LENGTH])
+        raise InputError(f"{path} is not a log that CSVLogger wrote: {kind or error}.") from error
+    if lines and not {"epoch", "loss"} <= columns:
         raise InputError(
             f"{path} is not a log that CSVLogger wrote: expected columns epoch, loss and others, "
             f"with commas between them, got {lines[0][:80]!r}."
         )
     for number, row in enumerate(rows, start=2):
         for name in METRICS:
+            if separator != "," and row.get(name):
+                row[name] = row[name].replace(",", ".")
             if not _is_number(row.get(name, "")):
                 raise InputError(
-                    f"{path}, line {number}: {name} should be a number, got {row[name]!r}."
+                    f"{path}, line {number}: {name} should be a number, got "
+                    f"{checks.shortened(row[name])}."
                 )
     return rows
 
@@ -355,7 +366,7 @@ def saved(figure: "Figure", path: PathLike | None) -> "Figure":
     """
     if path is not None:
         refuse_no_place(path)
-        drawn = BytesIO()
+        drawn = io.BytesIO()
         figure.savefig(drawn, format=Path(path).suffix.removeprefix(".") or "png", dpi=120)
         with whole_file(path) as file:
             file.write(drawn.getvalue())

@@ -32,11 +32,9 @@ def test_a_folder_without_a_log_is_named(run_here, tmp_path):
 def test_the_broken_are_named_and_the_others_drawn(run_here, tmp_path):
     (tmp_path / "good.csv").write_text(HEAD + ROWS + "3,0.7,0.")  # and a row half written
     bad = {
-        "binary.csv": (b"\xff\xfe\x00", "'utf-8' codec can't decode"),
-        "text.csv": (
-            b"epoch;loss\n1;0.5\n",
-            "expected columns epoch, loss and others, with commas",
-        ),
+        "binary.csv": (b"\xff\xfa\x00", "'utf-8' codec can't decode"),
+        "text.csv": (b"step,loss\n1,0.5\n", "expected columns epoch, loss and others, with commas"),
+        "date.csv": (b"epoch;loss\n1;05. Mai\n", "line 2: loss should be a number, got '05. Mai'"),
         "word.csv": (b"epoch,loss\n1,0.5\n2,low\n", "line 3: loss should be a number, got 'low'"),
         "short.csv": (b"epoch,loss\n1\n", "line 2: loss should be a number, got None"),
     }
@@ -74,7 +72,7 @@ def test_nan_is_never_the_best(run_example, tmp_path):
     process = run_example(tmp_path, "compare_runs.py", "a.csv", "_b.csv", MPLBACKEND="nonsense")
     assert process.returncode == 0, process.stderr
     assert "a.csv: 3 epochs, val_accuracy nan, best 0.5500 in epoch 2" in process.stdout
-    assert "_b.csv: 1 epochs, loss nan\n" in process.stdout
+    assert "_b.csv: 1 epoch, loss nan\n" in process.stdout
 
 
 @pytest.mark.parametrize(

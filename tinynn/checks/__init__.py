@@ -24,7 +24,7 @@ from tinynn.checks.arguments import (
     scheduled_rate,
     should_rise,
 )
-from tinynn.checks.arrays import array
+from tinynn.checks.arrays import array, shortened
 from tinynn.checks.attributes import absent, assignable, deletable
 from tinynn.checks.batches import (
     batch,
@@ -146,6 +146,7 @@ __all__ = [
     "scored",
     "shape_after",
     "short_traceback",
+    "shortened",
     "should_rise",
     "softmax_once",
     "something_trainable",
