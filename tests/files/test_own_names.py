@@ -31,7 +31,7 @@ from tinynn.architecture import TINYNNS
 from tinynn.origin import is_own, marked_name
 
 
-class Dropout(Layer):
+class Thinning(Layer):
     """The user's, written when tinynn had none; it halves, which is enough to know it by."""
 
     def __init__(self, rate=0.5):
@@ -44,7 +44,7 @@ class Dropout(Layer):
         return dout * np.float32(self.rate)
 
 
-USERS = Dropout
+USERS = Thinning
 
 
 def of_tinynn(base, name):
@@ -52,13 +52,13 @@ def of_tinynn(base, name):
     return type(name, (base,), {"__module__": f"tinynn.{name.lower()}"})
 
 
-TINYNN_S = of_tinynn(Dropout, "Dropout")
+TINYNN_S = of_tinynn(Thinning, "Thinning")
 
 
 @pytest.fixture
-def tinynn_gains_dropout(monkeypatch):
+def tinynn_gains_it(monkeypatch):
     def gain():
-        monkeypatch.setitem(TINYNNS, "Dropout", TINYNN_S)
+        monkeypatch.setitem(TINYNNS, "Thinning", TINYNN_S)
 
     return gain
 
@@ -87,30 +87,30 @@ def as_of_format(path, version):
 
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_file_of_a_users_class_loads_when_tinynn_has_one_too(
-    tmp_path, version, tinynn_gains_dropout
+    tmp_path, version, tinynn_gains_it
 ):
     model, path = network(USERS(0.25)), tmp_path / "model.npz"
     save_model(model, path)
     if version < 3:
         as_of_format(path, version)
-    tinynn_gains_dropout()
+    tinynn_gains_it()
     loaded = load_model(path, layers=[USERS])
     assert type(loaded.layers[1]) is USERS
     assert loaded.layers[1].rate == 0.25
     assert compare_models(path, model, layers=[USERS]).identical
     assert loaded.predict(X).tobytes() == model.predict(X).tobytes()
     for layers in ([], [TINYNN_S]):  # tinynn's is never taken for it
-        with pytest.raises(InputError, match=r"'Dropout', which is your own, not tinynn's"):
+        with pytest.raises(InputError, match=r"'Thinning', which is your own, not tinynn's"):
             load_model(path, layers=layers)
 
 
-def test_a_file_of_tinynns_class_is_never_made_with_the_users(tmp_path, tinynn_gains_dropout):
-    tinynn_gains_dropout()
+def test_a_file_of_tinynns_class_is_never_made_with_the_users(tmp_path, tinynn_gains_it):
+    tinynn_gains_it()
     path = tmp_path / "model.npz"
     save_model(network(TINYNN_S()), path)
     for layers in ([], [TINYNN_S]):
         assert type(load_model(path, layers).layers[1]) is TINYNN_S
-    with pytest.raises(InputError, match="names tinynn's Dropout, but layers= has your own"):
+    with pytest.raises(InputError, match="names tinynn's Thinning, but layers= has your own"):
         load_model(path, layers=[USERS])
 
 
@@ -126,8 +126,8 @@ def test_a_users_class_named_as_one_that_tinynn_always_had_is_not_taken_for_it(t
     assert type(load_model(path).layers[0]) is Dense
 
 
-def test_a_model_may_have_both(tmp_path, tinynn_gains_dropout):
-    tinynn_gains_dropout()
+def test_a_model_may_have_both(tmp_path, tinynn_gains_it):
+    tinynn_gains_it()
     path = tmp_path / "model.npz"
     model = network(USERS(), TINYNN_S())
     save_model(model, path)
@@ -136,16 +136,16 @@ def test_a_model_may_have_both(tmp_path, tinynn_gains_dropout):
     assert compare_models(loaded, model).identical
 
 
-def test_models_that_differ_in_whose_class_it_is_are_different(tinynn_gains_dropout):
-    tinynn_gains_dropout()
+def test_models_that_differ_in_whose_class_it_is_are_different(tinynn_gains_it):
+    tinynn_gains_it()
     (line,) = compare_models(network(USERS()), network(TINYNN_S())).differences
-    assert line == "layers[1].layer: own.Dropout against Dropout"
+    assert line == "layers[1].layer: own.Thinning against Thinning"
 
 
 def test_two_classes_of_the_users_with_one_name_are_refused(tmp_path):
-    other = type("Dropout", (USERS,), {"__module__": __name__})
+    other = type("Thinning", (USERS,), {"__module__": __name__})
     with pytest.raises(
-        InputError, match="Two of your own classes or functions have the name Dropout"
+        InputError, match="Two of your own classes or functions have the name Thinning"
     ):
         save_model(network(USERS(), other()), tmp_path / "model.npz")
 
@@ -180,13 +180,13 @@ def test_a_users_initializer_of_an_older_file_stays_the_users(tmp_path, monkeypa
 
 
 def test_a_configuration_that_an_older_tinynn_made_is_never_made_with_another_class(
-    tinynn_gains_dropout,
+    tinynn_gains_it,
 ):
     text = json.dumps(network(USERS(0.25)).config())
     old = json.loads(text.replace("own.", ""))
     assert Sequential.from_config(old, layers=[USERS]).layers[1].rate == 0.25
-    tinynn_gains_dropout()
-    with pytest.raises(InputError, match=r"write 'own\.Dropout' in the"):
+    tinynn_gains_it()
+    with pytest.raises(InputError, match=r"write 'own\.Thinning' in the"):
         Sequential.from_config(old, layers=[USERS])
     assert type(Sequential.from_config(json.loads(text), layers=[USERS]).layers[1]) is USERS
 
@@ -224,13 +224,13 @@ class AdamW(Adam):
     ids=["layer", "loss", "optimizer", "callback"],
 )
 def test_a_run_with_a_users_class_goes_on_with_it_and_not_with_tinynns(
-    tmp_path, tinynn_gains_dropout, part, own, version
+    tmp_path, tinynn_gains_it, part, own, version
 ):
     path = tmp_path / "run.npz"
     run(path, **{part: own})
     if version < 3:
         as_of_format(path, version)
-    tinynn_gains_dropout()
+    tinynn_gains_it()
     resumed = run(tmp_path / "new.npz", **{part: own}, resume_from=path)
     assert resumed == run(**{part: own})
     gained = TINYNN_S if part == "layer" else of_tinynn(own, own.__name__)
@@ -239,12 +239,12 @@ def test_a_run_with_a_users_class_goes_on_with_it_and_not_with_tinynns(
         run(**{part: gained}, resume_from=path)
 
 
-def test_a_run_with_tinynns_class_does_not_go_on_with_a_users(tmp_path, tinynn_gains_dropout):
-    tinynn_gains_dropout()
+def test_a_run_with_tinynns_class_does_not_go_on_with_a_users(tmp_path, tinynn_gains_it):
+    tinynn_gains_it()
     path = tmp_path / "run.npz"
     own = type("Adam", (Adam,), {"__module__": __name__})
     run(path, layer=TINYNN_S)
-    for parts, name in (({}, "Dropout"), ({"layer": TINYNN_S, "optimizer": own}, "Adam")):
+    for parts, name in (({}, "Thinning"), ({"layer": TINYNN_S, "optimizer": own}, "Adam")):
         with pytest.raises(InputError, match=rf"{name} against own\.{name}"):
             run(**parts, resume_from=path)
 
