@@ -26,34 +26,21 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.slow)
 
 
-def prose(path):
-    """Return the text of the markdown cells, on one line."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return " ".join(" ".join(line[1:] for line in lines if line.startswith("#")).split())
-
-
 def panels(figure):
-    """Return of each panel its words, its curves (points, 2) by label, and its legend."""
-    shown = []
-    for axes in figure.axes:
-        legend = axes.get_legend()
-        shown.append(
-            SimpleNamespace(
-                axes=axes,
-                words=(axes.get_title(), axes.get_xlabel(), axes.get_ylabel()),
-                curves={line.get_label(): line.get_xydata() for line in axes.lines},
-                legend=[text.get_text() for text in legend.get_texts()] if legend else [],
-            )
+    """Return of each panel its axes, and its curves (points, 2) by their names in the legend."""
+    return [
+        SimpleNamespace(
+            axes=axes, curves={line.get_label(): line.get_xydata() for line in axes.lines}
         )
-    return shown
+        for axes in figure.axes
+    ]
 
 
 @pytest.fixture(scope="session")
 def lesson(tmp_path_factory):
     """Return a function that runs a lesson once and gives its names, and beside these:
 
-    text (what it printed), prose (what its cells of text say), picture (its pixels), drawn (what
-    each panel of it shows).
+    text (what it printed), picture (its pixels), drawn (what each panel of it shows).
     """
     done = {}
 
@@ -74,7 +61,6 @@ def lesson(tmp_path_factory):
             done[number] = SimpleNamespace(
                 **names,
                 text=text.getvalue(),
-                prose=prose(path),
                 picture=picture,
                 drawn=panels(names["figure"]),
             )

@@ -38,7 +38,6 @@ def test_the_gradients_of_the_text_are_those_that_tinynn_takes(lesson):
 def test_the_answer_to_the_first_question(lesson):
     """Steps grow beyond 2 divided by the steepest curvature, which here is a little over 2."""
     one = lesson("01")
-    assert "Set the learning rate to 0.9, then to 1.1." in one.prose
     columns = np.hstack([one.x, np.ones_like(one.x)])
     steepest = np.linalg.eigvalsh(2 * columns.T @ columns / len(one.x)).max()
     assert 0.9 < 2 / steepest < 1.1
@@ -50,7 +49,6 @@ def test_the_answer_to_the_first_question(lesson):
 def test_the_answer_to_the_second_question(lesson):
     """It moves up, to the outlier: squared, one error of 9 counts as much as 81 errors of 1."""
     one = lesson("01")
-    assert "`y[0] = 10`" in one.prose
     x, y = one.x, 0.7 * one.x + 0.3  # without noise
     y[0] = 10
     w, b = descend(x, y, 0.1, 600)
@@ -76,16 +74,12 @@ def test_the_picture_shows_the_way_that_theory_says(lesson):
     for _ in range(299):
         way.append(best + factor @ (way[-1] - best))
 
-    assert data.words == ("The line", "x", "y")
-    assert data.legend == ["data", "after 0 steps", "after 10 steps", "after 299 steps"]
     np.testing.assert_array_equal(data.curves["data"], np.stack([x, y], axis=1))
     for steps in (0, 10, 299):
         ends, heights = data.curves[f"after {steps} steps"].T
         assert ends.tolist() == [-1, 1]
         np.testing.assert_allclose(heights, np.polyval(way[steps], ends), atol=1e-9)
 
-    assert valley.words == ("Its path down the valley of the loss", "w, slope", "b, height")
-    assert valley.legend == ["gradient descent", "least squares"]
     np.testing.assert_allclose(valley.curves["gradient descent"], way, atol=1e-9)
     np.testing.assert_allclose(valley.curves["least squares"], [best], atol=1e-9)
     for level, ring in zip(one.rings.levels, one.rings.get_paths(), strict=True):

