@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynn import checks
+from tinynn.files import locks
 from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
 from tinynn.training.run import Callback, Run
 
@@ -19,8 +20,8 @@ class CSVLogger(Callback):
     path: a file that does not exist yet. Columns: epoch, loss, accuracy, val_loss, val_accuracy,
     learning_rate, seconds, as far as there are any, then what callbacks write into the rows of the
     history. Raises FileExistsError rather than overwrite the log of another run; a resumed run goes
-    on with its own. A row that cannot be written, on a full disk for instance, is a warning: it
-    comes with the next one that can.
+    on with its own. A row that cannot be written is a warning, and comes with the next one that
+    can: the disk is full, or a spreadsheet holds the file for longer than locks.PATIENCE_SECONDS.
 
     >>> CSVLogger("log.csv")
     CSVLogger(path='log.csv')
@@ -43,14 +44,16 @@ class CSVLogger(Callback):
         self.columns = self._columns(trainer, rows)
         self.last_row = self._text(rows[-1:])
         log = self._text(rows, header=True)
-        found = self.file.read_bytes() if self.file.exists() else b""
+        found = b""
+        if self.file.exists():
+            found = locks.patiently(self.file.read_bytes, self.file)
         goes_on = trainer.resumed or rows or found == log  # a header alone is nobody's
         if self.file.exists() and not (goes_on and _of_one_run(found, log)):
             raise FileExistsError(
                 f"{self.path} exists already, from another run, and is not overwritten. "
                 "Give CSVLogger another path, or move the file away."
             )
-        self._bring_to(log)
+        locks.patiently(lambda: self._bring_to(log), self.file)
 
     def on_epoch_end(self, trainer: Run) -> None:
         rows = trainer.history.epochs
@@ -58,28 +61,40 @@ class CSVLogger(Callback):
         self._write(trainer, row if self.complete and not self._new_columns(trainer) else None)
 
     def on_epoch_begin(self, trainer: Run) -> None:
-        self.on_train_end(trainer)
+        self._complete(trainer)
 
     def on_train_end(self, trainer: Run) -> None:
+        self._complete(trainer, last=True)
+
+    def _complete(self, trainer: Run, last: bool = False) -> None:
+        """Write what is missing: a row that could not be written, or what callbacks have added."""
         changed = self._text(trainer.history.epochs[-1:]) != self.last_row
         if changed or self._new_columns(trainer) or not self.complete:
-            self._write(trainer, None)  # what callbacks behind this one have added
+            self._write(trainer, None, last)
 
-    def _write(self, trainer: Run, row: bytes | None) -> None:
-        """Append a row, or bring the file to hold all rows; what cannot be written comes later."""
+    def _write(self, trainer: Run, row: bytes | None, last: bool = False) -> None:
+        """Append a row, or bring the file to hold all rows; what cannot be written comes later.
+
+        Waits for a program that holds the file: when it first does, and at the end of training.
+        """
         rows = trainer.history.epochs
+        seconds = None if self.complete or last else 0.0
         try:
             if row is not None:
-                self._append(row)
+                locks.patiently(lambda: self._append(row), self.file, seconds)
             else:
                 self.columns = self._columns(trainer, rows)
-                self._bring_to(self._text(rows, header=True))
+                log = self._text(rows, header=True)
+                locks.patiently(lambda: self._bring_to(log), self.file, seconds)
             self.complete = True
         except OSError as error:
             self.complete = False
+            later = "Training goes on, and the row comes with the next one that can be written."
+            if last:
+                later = "All rows are in the History that fit returns."
             warnings.warn(
                 f"{error.strerror}: a row could not be written to {self.path}; those before it are "
-                "kept. Training goes on, and the row comes with the next one that can be written.",
+                f"kept. {later}",
                 stacklevel=2,
             )
         self.last_row = self._text(rows[-1:])
