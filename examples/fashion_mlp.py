@@ -17,6 +17,7 @@ import os
 import platform
 import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ from tinynn.datasets import CLASS_NAMES
 from tinynn.files.atomic import whole_file, without_tilde
 from tinynn.metrics import format_confusion, most_confused
 from tinynn.parameters import Array
+from tinynn.training.run import Run
 
 PATIENCE = 15  # epochs
 
@@ -315,7 +317,7 @@ class StopOnSignal(tinynn.Callback):
     affects_training = False
     signal = 0  # the number of the signal that came
 
-    def on_train_begin(self, trainer: Trainer) -> None:
+    def on_train_begin(self, trainer: Run) -> None:
         self.trainer = trainer
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.stop)
@@ -327,7 +329,7 @@ class StopOnSignal(tinynn.Callback):
         self.trainer.stop = True
         signal.signal(number, signal.SIG_DFL)
 
-    def on_train_end(self, trainer: Trainer) -> None:
+    def on_train_end(self, trainer: Run) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
@@ -335,11 +337,16 @@ class StopOnSignal(tinynn.Callback):
 def say_how_to_go_on(trainer: Trainer) -> None:
     """Print to standard error: Ctrl-C may have ended what reads standard output, such as tee."""
     flags = [flag for flag in sys.argv if flag != "--resume"]
-    again = shlex.join([sys.executable, *flags, "--resume"])
-    where = f"in epoch {trainer.epoch}, after step {trainer.step:,}; all is kept"
-    if not trainer.checkpoint:
-        where = "before the first step, so there is nothing to keep"
-    print(f"Interrupted {where}.\nGo on with: {again}", file=sys.stderr)
+    quoted = subprocess.list2cmdline if sys.platform == "win32" else shlex.join
+    again = quoted([sys.executable, *flags, "--resume"])
+    where = f"in epoch {trainer.epoch}, after step {trainer.step:,}"
+    if not trainer.step:
+        kept = "before the first step, so there is nothing to keep"
+    elif trainer.checkpoint.endswith(f", step {trainer.step}"):
+        kept = f"{where}; all is kept"
+    else:  # another program held the file
+        kept = f"{where}; kept is {trainer.checkpoint or 'nothing'}"
+    print(f"Interrupted {kept}.\nGo on with: {again}", file=sys.stderr)
 
 
 class Pictures:
@@ -389,5 +396,6 @@ if __name__ == "__main__":
     except BrokenPipeError:  # as in `| head`: nobody reads the rest of the output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit("error: nobody reads the output of this program any more. Go on with --resume.")
-    except OSError as error:  # a full disk: what has been trained is in the checkpoint
-        sys.exit(f"error: {error}. Free some space, then go on with --resume.")
+    except OSError as error:  # what has been trained is in the checkpoint
+        remedy = "Then" if isinstance(error, PermissionError) else "Free some space, then"
+        sys.exit(f"error: {error}. {remedy} go on with --resume.")

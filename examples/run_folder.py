@@ -1,21 +1,18 @@
 """The folder of a run, new or resumed, for one process at a time.
 
-A lock by flock(2) belongs to the process, not to the file: however the process dies, even by
-SIGKILL, the lock is gone. The number in the file only tells people which process holds it.
+The file `lock` in it is locked (tinynn/files/locks.py): however the process dies, even by SIGKILL,
+the lock is gone. The number in the file only tells people which process holds it.
 """
 
 import itertools
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from tinynn.files.atomic import without_tilde
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock: there, nothing prevents two runs in one folder
-    fcntl = None
+from tinynn.files import locks
+from tinynn.files.atomic import remove_abandoned, without_tilde
 
 CHECKPOINT = "checkpoint.npz"
 LOCK = "lock"
@@ -35,8 +32,7 @@ def open_run_folder(
     _refuse_what_is_in_use(out, data_dir)
     lock = _locked(out) if out.exists() else None
     if resume and lock is not None and (out / CHECKPOINT).exists():
-        for leftover in out.glob(".*.[0-9]*.[0-9]*.tmp"):  # of a process killed while writing
-            leftover.unlink()
+        remove_abandoned(out)
         return out, lock, out / CHECKPOINT
     if resume:
         print(f"There is no checkpoint in {out} to go on from: a new run starts.")
@@ -44,10 +40,14 @@ def open_run_folder(
         if not _contents(out):
             return out, lock, None
         earlier = _unused(out)
+        if sys.platform == "win32":  # no folder can be renamed there while a file in it is open,
+            lock.close()  # so nobody else has begun in this one if that succeeds
         try:
-            out.rename(earlier)
+            locks.patiently(partial(out.rename, earlier), out)
         except OSError as error:  # it may be a mount point, or its parent may be read-only
-            reason = f", as {out} cannot be renamed ({error.strerror})"
+            if lock.closed:
+                lock = _locked(out)
+            reason = f", as {out} cannot be renamed ({os.strerror(error.errno or 0)})"
             earlier = _unused(out / "earlier")
             _move_contents(out, earlier)
             print(f"The earlier run in {out} is now {earlier}{reason}.")
@@ -70,7 +70,7 @@ def _real(out: Path) -> Path:
             target = place.readlink()
             sys.exit(
                 f"error: --out {out} cannot be used: {place} is a link to {target}, which does not "
-                f"exist. Is its disk mounted? If so, make the folder: mkdir -p {target}"
+                f"exist. Is its disk mounted? If so, make the folder {target} there"
             )
     if out.exists() and not out.is_dir():
         sys.exit(f"error: --out {out} cannot be used: it is a file, and a folder is needed")
@@ -85,7 +85,7 @@ def _refuse_what_is_in_use(out: Path, data_dir: Path | None) -> None:
     """End the program if the folder is in use for something else: it must not be renamed."""
     used = {
         "the folder you are in,": Path.cwd(),
-        "your home,": Path(os.environ.get("HOME") or "/"),
+        "your home,": Path(os.environ.get("HOME") or os.environ.get("USERPROFILE") or "/"),
         "this program,": Path(__file__),
         "Python,": Path(sys.prefix),
     }
@@ -124,11 +124,11 @@ def _move_contents(out: Path, earlier: Path) -> None:
     try:
         for path in contents:
             moved.append(path)
-            path.rename(earlier / path.name)
+            locks.patiently(partial(path.rename, earlier / path.name), path)
     except BaseException:
         for path in moved:
             if os.path.lexists(earlier / path.name):
-                (earlier / path.name).rename(path)
+                locks.patiently(partial((earlier / path.name).rename, path), path)
         earlier.rmdir()
         raise
 
@@ -136,14 +136,12 @@ def _move_contents(out: Path, earlier: Path) -> None:
 def _locked(out: Path) -> IO[str]:
     """Lock a folder; end the program if another process has locked it."""
     lock = (out / LOCK).open("a+", encoding="utf-8")
-    if fcntl is not None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    try:
+        if not locks.lock(lock.fileno()):
             lock.seek(0)
             sys.exit(f"error: process {lock.read().strip()} is using {out}; choose another --out")
-        except OSError as error:  # some network drives have no locks
-            print(f"{out} cannot be locked ({error}): start no other run in it.")
+    except OSError as error:  # some network drives have no locks
+        print(f"{out} cannot be locked ({error}): start no other run in it.")
     try:
         moved = (out / LOCK).stat().st_ino != os.fstat(lock.fileno()).st_ino
     except FileNotFoundError:

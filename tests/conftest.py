@@ -1,10 +1,14 @@
 """Settings and fixtures that all tests share."""
 
+import errno
 import inspect
 import os
 import runpy
 import sys
+from functools import partialmethod
 from pathlib import Path
+from time import monotonic
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
@@ -66,6 +70,72 @@ def _no_figure_stays_open():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Return a function that lets another program hold all files for some seconds from now on.
+
+    Nothing can be moved then, and nothing be opened to append to it. Returns the refusals so far.
+    """
+
+    def hold(seconds):
+        end, refusals = monotonic() + seconds, []
+
+        def unless_held(self, *arguments, real, **named):
+            if monotonic() < end and (real.__name__ != "open" or "ab" in arguments):
+                refusals.append(self.name)
+                raise PermissionError(errno.EACCES, "Permission denied", str(self))
+            return real(self, *arguments, **named)
+
+        for name in ("replace", "rename", "open"):
+            patched = partialmethod(unless_held, real=getattr(Path, name))
+            monkeypatch.setattr(Path, name, patched)
+        return refusals
+
+    return hold
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Imitate Windows, as far as files go, on a system that has flock and /proc.
+
+    No open file can be moved, replaced or removed, nor a folder with one in it; no folder can be
+    opened; locks are msvcrt's.
+    """
+    fcntl = pytest.importorskip("fcntl")
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("the imitation looks there for open files")
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    def locking(handle, how, count):
+        assert os.lseek(handle, 0, os.SEEK_CUR) == 2**31 - 1
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            refuse(handle)
+
+    def unless_open(self, *arguments, real, **named):
+        here = {Path(path).resolve() for path in (self, *arguments)}
+        for handle in Path("/proc/self/fd").iterdir():
+            file = handle.resolve()
+            if here & {file, file.parent}:
+                refuse(self)
+        return real(self, *arguments, **named)
+
+    def open_file(path, *arguments, real=os.open, **named):
+        return refuse(path) if Path(path).is_dir() else real(path, *arguments, **named)
+
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    msvcrt = SimpleNamespace(LK_NBLCK=2, locking=locking)
+    monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
+    monkeypatch.setattr("os.open", open_file)
+    for name in ("replace", "rename", "unlink"):
+        patched = partialmethod(unless_open, real=getattr(Path, name))
+        monkeypatch.setattr(Path, name, patched)
 
 
 @pytest.fixture

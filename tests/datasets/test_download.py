@@ -589,14 +589,15 @@ def test_who_waits_is_told_for_what(tmp_path, capsys):
     assert told == f"Another process downloads to {tmp_path}: waiting for it.\n"
 
 
-@pytest.mark.parametrize("system", ["no locks at all", "a network drive without locks"])
-def test_without_locks_nobody_waits(tmp_path, monkeypatch, system):
+@pytest.mark.parametrize("system", ["no locks at all", "a network drive without locks", "Windows"])
+def test_without_locks_nobody_waits(tmp_path, monkeypatch, request, system):
     def refuse(handle, operation):
         raise OSError("no locks here")
 
     if system == "no locks at all":
-        monkeypatch.setattr("sys.platform", "win32")
         monkeypatch.setitem(sys.modules, "fcntl", None)
+    elif system == "Windows":
+        request.getfixturevalue("windows")
     else:
         monkeypatch.setattr("fcntl.flock", refuse)
     with one_at_a_time(tmp_path), one_at_a_time(tmp_path):

@@ -439,7 +439,7 @@ def test_a_lock_on_a_folder_that_was_renamed_meanwhile_does_not_count(tmp_path, 
         flock(file, how)
 
     out.mkdir()
-    monkeypatch.setattr(run_folder.fcntl, "flock", too_late)
+    monkeypatch.setattr(fcntl, "flock", too_late)
     with pytest.raises(SystemExit, match="another run has just begun"):
         run_folder.open_run_folder(out, resume=True)
 

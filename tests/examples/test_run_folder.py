@@ -7,12 +7,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 OPEN = """
 import sys, pathlib, run_folder
+from tinynn.files import locks
+locks.PATIENCE_SECONDS = 0.1
 out, lock, checkpoint = run_folder.open_run_folder(pathlib.Path(sys.argv[1]), resume=False)
 """
 
@@ -159,7 +162,8 @@ def test_the_number_of_a_link_that_leads_nowhere_is_taken(tmp_path, opened):
 
 def test_resuming_clears_what_a_killed_write_left_and_nothing_else(tmp_path, opened):
     run = earlier_run(tmp_path / "run")
-    for name in (".checkpoint.npz.12.140.tmp", ".accuracy.png.12.140.tmp", ".mine.tmp"):
+    random = "0123456789ab"
+    for name in (f".checkpoint.npz.{random}.tmp", f".accuracy.png.{random}.tmp", ".mine.tmp"):
         (run / name).write_text("")
     opened(run, resume=True)
     assert names(run) == [".mine.tmp", "checkpoint.npz", "lock", "model.npz"]
@@ -201,6 +205,78 @@ def test_if_not_all_can_be_moved_nothing_is_moved(tmp_path):
     assert process.returncode == 1
     assert "PermissionError" in process.stderr
     assert names(run) == before
+
+
+# Windows, and programs that hold files
+
+
+@pytest.mark.filterwarnings("ignore")  # of a file left open: the program ends there
+def test_on_windows_one_run_after_the_other_begins_in_the_same_folder(
+    tmp_path, opened, run_folder, windows, capsys
+):
+    run = tmp_path / "run"
+    for n in range(3):
+        assert opened(run) == (run, None)
+        (run / "model.npz").write_text(f"{n}")
+    assert names(tmp_path) == ["run", "run.1", "run.2"]
+    assert [(tmp_path / f"run.{n}/model.npz").read_text() for n in (1, 2)] == ["0", "1"]
+    told = f"The earlier run in {run} is now {run}.1.\nThe earlier run in {run} is now {run}.2.\n"
+    assert capsys.readouterr().out == told
+    (run / "checkpoint.npz").touch()
+    assert opened(run, resume=True) == (run, run / "checkpoint.npz")
+    _, lock, _ = run_folder.open_run_folder(run, resume=True)
+    with lock, pytest.raises(SystemExit, match=f"process {os.getpid()} is using"):
+        run_folder.open_run_folder(run, resume=False)
+    assert names(tmp_path) == ["run", "run.1", "run.2"]
+
+
+@pytest.mark.filterwarnings("ignore")  # of a file left open: the program ends there
+def test_on_windows_a_picture_that_somebody_looks_at_is_named_and_nothing_is_moved(
+    tmp_path, opened, windows, monkeypatch
+):
+    monkeypatch.setattr("tinynn.files.locks.PATIENCE_SECONDS", 0.1)
+    run = earlier_run(tmp_path / "run")
+    before = names(run)
+    with (run / "model.npz").open("rb"), pytest.raises(PermissionError, match="Close it in"):
+        opened(run)
+    assert names(run) == before
+    assert names(tmp_path) == ["run"]
+
+
+def test_a_folder_that_is_held_for_a_moment_is_renamed(tmp_path, opened, held):
+    run = earlier_run(tmp_path / "run")
+    refusals = held(0.3)
+    assert opened(run) == (run, None)
+    assert refusals
+    assert names(tmp_path) == ["run", "run.1"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "command"),
+    [("win32", '"a b\\python.exe" my.py --out "it\'s here" --resume'),
+     ("linux", "'a b\\python.exe' my.py --out 'it'\"'\"'s here' --resume")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("step", "checkpoint", "where"),
+    [
+        (0, "", "before the first step, so there is nothing to keep."),
+        (12, "c.npz, of epoch 1, step 12", "in epoch 1, after step 12; all is kept."),
+        (12, "c.npz, of epoch 1, step 2", "in epoch 1, after step 12; kept is c.npz, of epoch 1, "
+         "step 2."),
+        (12, "", "in epoch 1, after step 12; kept is nothing."),
+    ],
+)  # fmt: skip
+def test_a_stopped_run_says_what_is_kept_and_how_to_go_on_in_this_shell(
+    monkeypatch, capsys, platform, command, step, checkpoint, where
+):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    fashion_mlp = importlib.import_module("fashion_mlp")
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("sys.executable", "a b\\python.exe")
+    monkeypatch.setattr("sys.argv", ["my.py", "--resume", "--out", "it's here"])
+    run = SimpleNamespace(epoch=1, step=step, checkpoint=checkpoint)
+    fashion_mlp.say_how_to_go_on(run)
+    assert capsys.readouterr().err == f"Interrupted {where}\nGo on with: {command}\n"
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from tinynn.datasets import write_idx
+from tinynn.files import locks
 from tinynn.files.atomic import whole_file
 
 BEGIN = """
@@ -81,21 +83,129 @@ def test_a_folder_given_as_path_is_reported_by_its_own_name(tmp_path, name):
     assert list(tmp_path.iterdir()) == [tmp_path / name]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="asks whether a process lives")
-def test_what_living_processes_write_and_files_of_others_stay(tmp_path):
-    """Also a file whose number was given by another machine, on a drive that both use."""
-    with whole_file(tmp_path / "a.txt") as first:
-        ours = Path(first.name).name
-    start, pid = ours[: ours.index(str(os.getpid()))], str(os.getpid())
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                          capture_output=True, text=True).stdout.strip()  # fmt: skip
-    here = {f"{start}{pid}.1.tmp", f"{start}x.1.tmp", f".b.txt.{start[-9:]}{dead}.1.tmp",
-            f".a.txt.00000000.{dead}.1.tmp", f".a.txt.{dead}.tmp"}  # fmt: skip
-    for name in {*here, f"{start}{dead}.1.tmp"}:
-        (tmp_path / name).touch()
-    with whole_file(tmp_path / "a.txt"):
-        pass
-    assert {path.name for path in tmp_path.iterdir()} == {*here, "a.txt"}
+def left_behind(path, days=0.0, random="0123456789ab"):
+    """Make a temporary file as a dead process leaves it, of a writer of `path`."""
+    temporary = path.with_name(f".{path.name}.{random}.tmp")
+    temporary.touch()
+    written = time.time() - days * 86_400
+    os.utime(temporary, (written, written))
+    return temporary
+
+
+def write_whole(path):
+    with whole_file(path) as file:
+        file.write(b"new")
+
+
+def test_what_a_living_process_writes_and_files_of_others_stay(tmp_path):
+    """A lock tells the dead from the living, whichever machine or container they run in."""
+    path = tmp_path / "a.txt"
+    others = [tmp_path / name for name in (".a.txt.mine.tmp", ".a.txt.12.34.tmp", ".a.txt.tmp")]
+    others.append(left_behind(tmp_path / "b.txt"))
+    for other in others:
+        other.touch()
+    living = """
+from tinynn.files import locks
+from tinynn.files.atomic import whole_file
+with whole_file(path):
+    print("writes", flush=True)
+    input()
+"""
+    command = [sys.executable, "-c", f"path = {str(path)!r}\n{living}"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout.readline() == b"writes\n"
+        before = set(tmp_path.iterdir())
+        dead = left_behind(path)
+        write_whole(path)
+        assert not dead.exists()
+        assert set(tmp_path.iterdir()) == {*before, path}
+        process.communicate(b"\n")
+    assert process.returncode == 0
+    assert path.read_bytes() == b""  # the last writer's
+    assert set(tmp_path.iterdir()) == {*others, path}
+
+
+def test_a_file_that_another_writer_removes_before_it_is_locked_is_made_again(
+    tmp_path, monkeypatch
+):
+    real, seen = locks.lock, []
+
+    def too_late(handle):
+        if not seen:
+            (temporary,) = tmp_path.iterdir()
+            seen.append(temporary)
+            temporary.unlink()
+        return real(handle)
+
+    monkeypatch.setattr(locks, "lock", too_late)
+    write_whole(tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.txt"]
+
+
+@pytest.mark.parametrize("without", ["locks on this drive", "fcntl"])
+def test_without_locks_only_what_is_older_than_a_day_is_removed(tmp_path, monkeypatch, without):
+    def no_locks(handle, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if without == "fcntl":
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+    else:
+        monkeypatch.setattr("fcntl.flock", no_locks)
+    path = tmp_path / "a.txt"
+    old = left_behind(path, days=1.1, random="a" * 12)
+    young = left_behind(path, days=0.9, random="b" * 12)
+    write_whole(path)
+    assert path.read_bytes() == b"new"
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_on_windows_files_are_written_and_dead_writers_files_removed(tmp_path, windows):
+    """What was written in the last minute stays: there, a file must be closed to get its name."""
+    path = tmp_path / "a.txt"
+    living = left_behind(path, days=0.1, random="a" * 12)
+    dead = left_behind(path, days=0.1, random="b" * 12)
+    naming = left_behind(path, random="c" * 12)
+    with living.open("r+b") as file:
+        assert locks.lock(file.fileno())
+        assert file.tell() == 0
+        write_whole(path)
+        write_whole(path)
+        assert [each.exists() for each in (living, dead, naming)] == [True, False, True]
+    assert path.read_bytes() == b"new"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if name not in LONG_TO_START])
+def test_a_file_that_is_held_for_a_moment_is_written(tmp_path, held, name):
+    path = tmp_path / name
+    write(name, path)
+    number = path.stat().st_ino
+    refusals = held(0.3)
+    write(name, path)
+    assert refusals
+    assert path.stat().st_ino != number
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_stays_held_is_named_with_what_to_close_and_the_old_one_stands(
+    tmp_path, held, monkeypatch
+):
+    monkeypatch.setattr(locks, "PATIENCE_SECONDS", 0.2)
+    path = tmp_path / "model.npz"
+    write("model.npz", path)
+    old = path.read_bytes()
+    held(60)
+    with pytest.raises(PermissionError, match="Close it in the spreadsheet") as caught:
+        write("model.npz", path)
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_patience_is_of_some_seconds():
+    assert 2 <= locks.PATIENCE_SECONDS <= 15
 
 
 def test_two_writers_of_one_file_do_not_clear_each_others(tmp_path):
@@ -155,32 +265,56 @@ def test_an_exception_leaves_the_old_file_and_no_other(tmp_path, exception):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="a device or a pipe"), whole_file(tmp_path / "pipe"):
-        pass
-    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+A_CALLBACK = "Trainer(model, CrossEntropy(), SGD()).fit(x, y, 1, callbacks=[{}(path)])"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes with names")
 @pytest.mark.parametrize(
-    ("number", "works"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)]
-)
-def test_a_drive_that_cannot_sync_a_folder_is_used_and_a_broken_one_is_reported(
-    tmp_path, monkeypatch, number, works
+    "code",
+    [WRITERS["model.npz"], WRITERS["images.idx"], A_CALLBACK.format("Checkpoint"),
+     A_CALLBACK.format("CSVLogger")],
+)  # fmt: skip
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path, code):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    for path in (tmp_path / "pipe", tmp_path / "device"):
+        before = path.stat()
+        with pytest.raises(OSError, match="a device or a pipe, and no file is put in its place"):
+            exec(BEGIN + code, {"path": path})
+        assert (path.stat().st_ino, path.stat().st_mode) == (before.st_ino, before.st_mode)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+REFUSED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES)
+
+
+@pytest.mark.parametrize("call", ["open", "fsync"])
+@pytest.mark.parametrize("number", [*REFUSED, errno.EIO])
+@pytest.mark.parametrize("name", ["model.npz", "checkpoint.npz"])
+def test_a_folder_that_cannot_be_synced_costs_no_file_and_a_broken_disk_is_a_warning(
+    tmp_path, monkeypatch, call, number, name
 ):
-    """A folder shared by a virtual machine is such a drive; a test has to imitate it."""
-    fsync = os.fsync
+    """A folder that a virtual machine shares is such a one; a test has to imitate it."""
+    fsync, open_file, path = os.fsync, os.open, tmp_path / name
 
-    def of_files_alone(descriptor):
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise OSError(number, os.strerror(number))
-        fsync(descriptor)
+    def refuse():
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "fsync", of_files_alone)
-    told = nullcontext() if works else pytest.raises(OSError, match=os.strerror(number))
-    with told, whole_file(tmp_path / "a.txt") as file:
-        file.write(b"new")
-    assert (tmp_path / "a.txt").read_text() == "new"
+    def fsync_files_alone(handle):
+        return refuse() if stat.S_ISDIR(os.fstat(handle).st_mode) else fsync(handle)
+
+    def open_files_alone(path, *arguments, **named):
+        return refuse() if Path(path).is_dir() else open_file(path, *arguments, **named)
+
+    if call == "fsync":
+        monkeypatch.setattr("os.fsync", fsync_files_alone)
+    else:
+        monkeypatch.setattr("os.open", open_files_alone)
+    told = pytest.warns(UserWarning, match="could not be synced. The new file stands, but if the")
+    with nullcontext() if number in REFUSED else told:
+        write(name, path)
+    assert path.exists()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 ANOTHER_COLUMN = """

@@ -86,9 +86,7 @@ def as_of_format(path, version):
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_a_file_of_a_users_class_loads_when_tinynn_has_one_too(
-    tmp_path, version, tinynn_gains_it
-):
+def test_a_file_of_a_users_class_loads_when_tinynn_has_one_too(tmp_path, version, tinynn_gains_it):
     model, path = network(USERS(0.25)), tmp_path / "model.npz"
     save_model(model, path)
     if version < 3:

@@ -1,6 +1,7 @@
 """Protects the callbacks: the log, the progress bar, the checkpoint, early stopping."""
 
 import csv
+import errno
 import io
 import subprocess
 import sys
@@ -58,6 +59,12 @@ class At(Callback):
     def _act(self, event, trainer):
         if event == self.event:
             self.act(trainer)
+
+
+class Watches(At):
+    """Acts at one event, and changes nothing in training."""
+
+    affects_training = False
 
 
 class Scripted(Trainer):
@@ -135,6 +142,52 @@ def test_the_csv_of_another_run_is_not_overwritten_by_a_second_fit_either(tmp_pa
     with pytest.raises(FileExistsError):
         run.fit(X, Y, 1, batch_size=20, callbacks=[CSVLogger(path)])
     assert path.read_text() == "precious"
+
+
+def test_a_log_that_a_spreadsheet_holds_for_two_epochs_has_all_rows_in_the_end(
+    tmp_path, held, monkeypatch
+):
+    """It waits for the spreadsheet once, not in each epoch."""
+    monkeypatch.setattr("tinynn.files.locks.PATIENCE_SECONDS", 0.1)
+    path = tmp_path / "log.csv"
+    refusals, rows = [], []
+
+    def act(run):
+        rows.append(len(read_rows(path)))
+        if run.epoch == 2:
+            refusals.append(held(60))
+        if run.epoch == 5:
+            monkeypatch.undo()
+
+    act_first = At("on_epoch_end", act)
+    act_first.order = lambda trainer: -1
+    with pytest.warns(UserWarning, match="Close it in the spreadsheet.*: a row could not be"):
+        history = trainer().fit(X, Y, 6, 20, callbacks=[act_first, CSVLogger(path)])
+    assert rows == [0, 1, 1, 1, 1, 5]
+    assert [float(row["loss"]) for row in read_rows(path)] == history["loss"]
+    assert 2 <= len(refusals[0]) <= 20
+
+
+def test_a_log_that_is_held_to_the_end_costs_no_model_and_says_where_its_rows_are(
+    tmp_path, held, monkeypatch
+):
+    monkeypatch.setattr("tinynn.files.locks.PATIENCE_SECONDS", 0.05)
+    path = tmp_path / "log.csv"
+    hold = At("on_epoch_end", lambda run: held(60) if run.epoch == 1 else None)
+    with pytest.warns(UserWarning, match="a row could not be written") as caught:
+        history = trainer().fit(X, Y, 3, 20, callbacks=[CSVLogger(path), hold])
+    assert str(caught[-1].message).endswith("All rows are in the History that fit returns.")
+    assert [row["epoch"] for row in history.epochs] == [1, 2, 3]
+    assert len(read_rows(path)) == 1
+
+
+def test_a_log_that_is_held_for_a_moment_gets_its_row_at_once(tmp_path, held):
+    path, seen = tmp_path / "log.csv", []
+    hold = At("on_epoch_end", lambda run: held(0.2))
+    hold.order = lambda trainer: -1
+    see = At("on_epoch_end", lambda run: seen.append(len(read_rows(path))))
+    trainer().fit(X, Y, 2, 20, callbacks=[hold, CSVLogger(path), see])
+    assert seen == [1, 2]
 
 
 def test_a_second_fit_goes_on_with_its_own_csv(tmp_path):
@@ -385,6 +438,35 @@ def test_the_bar_works_in_a_training_with_no_epoch_left(tmp_path):
 
 
 # Checkpoint
+
+
+def test_a_checkpoint_that_another_program_holds_is_a_warning_and_training_goes_on(
+    tmp_path, held, monkeypatch
+):
+    monkeypatch.setattr("tinynn.files.locks.PATIENCE_SECONDS", 0.05)
+    path, run, straight = tmp_path / "run.npz", trainer(), trainer()
+    hold = Watches("on_epoch_end", lambda run: held(60) if run.epoch == 2 else None)
+    with pytest.warns(UserWarning, match="Close it in the spreadsheet") as caught:
+        history = run.fit(X, Y, 3, 20, callbacks=[Checkpoint(path), hold])
+    told = f"could not be written to {path}; kept is {path}, of epoch 1, step 1"
+    assert [told in str(warning.message) for warning in caught] == [True, True]
+    assert [row["epoch"] for row in history.epochs] == [1, 2, 3]
+    assert run.checkpoint == f"{path}, of epoch 1, step 1"
+    monkeypatch.undo()
+    resumed = trainer()
+    resumed.fit(X, Y, 3, 20, callbacks=[Checkpoint(path)], resume_from=path)
+    straight.fit(X, Y, 3, 20)
+    assert straight.model.params.tobytes() == run.model.params.tobytes()
+    assert straight.model.params.tobytes() == resumed.model.params.tobytes()
+
+
+def test_a_disk_that_is_full_for_a_checkpoint_still_ends_training(tmp_path, monkeypatch):
+    def full(file, **arrays):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numpy.savez", full)
+    with pytest.raises(OSError, match=r"No space left on device: the checkpoint .* none yet"):
+        trainer().fit(X, Y, 1, 20, callbacks=[Checkpoint(tmp_path / "run.npz")])
 
 
 @pytest.fixture

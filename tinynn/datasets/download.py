@@ -12,10 +12,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import IO, TYPE_CHECKING, Any
 
 from tinynn.errors import InputError, of_file
+from tinynn.files import locks
 from tinynn.files.atomic import whole_file
 
 if TYPE_CHECKING:
@@ -85,22 +86,18 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     alone
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
+    handle = None
     try:
-        with suppress(OSError):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with suppress(OSError):  # Windows opens no folder, and some network drives have no locks
+            handle = os.open(folder, os.O_RDONLY)
+            if not locks.lock(handle):
                 print(f"Another process downloads to {folder}: waiting for it.", file=sys.stderr)
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                while not locks.lock(handle):
+                    sleep(0.1)
         yield
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
 def seconds_allowed() -> float:

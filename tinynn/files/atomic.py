@@ -1,25 +1,29 @@
 """Files of every kind are written whole or not at all, and a path where none can stand is refused.
 
-    .name.MACHINE.PROCESS.THREAD.tmp  ->  on the disk  ->  name, in one move
+    .name.RANDOM.tmp, locked  ->  on the disk  ->  name, in one move
 
 Whoever opens the name finds the old file or the new one. A process that is killed in between leaves
-its temporary file, which the next one to write the same file removes.
+its temporary file without a lock (locks.py), and the next one to write the same file removes it.
 """
 
 import errno
 import glob
 import os
-import platform
-import threading
-import zlib
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeAlias
 
 from tinynn.errors import InputError
+from tinynn.files import locks
 
 PathLike: TypeAlias = str | os.PathLike[str]
+
+# What a system says that cannot sync a folder: one shared with a guest, or one of Windows
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EBADF)
+RANDOM_BYTES = 6  # in the name of a temporary file, which nobody else has then
 
 
 def without_tilde(path: PathLike) -> Path:
@@ -51,8 +55,15 @@ def refuse_no_file(path: PathLike) -> None:
 
 
 def refuse_no_place(path: PathLike) -> None:
-    """Raise an OSError if no file can stand at a path: its folder is not there, or it is one."""
+    """Raise an OSError if no file can stand at a path.
+
+    Its folder is not there; or it is a folder itself, a device or a pipe, which would be lost if a
+    file took its place.
+    """
     refuse_folder(path)
+    if Path(path).exists() and not Path(path).is_file():
+        message = "This is a device or a pipe, and no file is put in its place"
+        raise OSError(errno.EINVAL, message, str(path))
     folder = Path(path).resolve().parent
     if not folder.is_dir():
         message = "There is no such folder: make it first, with Path(...).mkdir(parents=True)"
@@ -62,8 +73,9 @@ def refuse_no_place(path: PathLike) -> None:
 def whole_file(path: PathLike) -> AbstractContextManager[IO[bytes]]:
     """Open a temporary file beside `path`, which takes that place at the end, seen on the disk.
 
-    Whoever opens the path finds the old file or the new one, whole. Raises OSError if it cannot be
-    written. After that, or any exception within the block, the old file stands and no other stays.
+    Whoever opens the path finds the old file or the new one, whole. If another program holds the
+    old file, this tries again for locks.PATIENCE_SECONDS. Raises OSError if it cannot be written.
+    After that, or any exception within the block, the old file stands and no other stays.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -73,61 +85,75 @@ def whole_file(path: PathLike) -> AbstractContextManager[IO[bytes]]:
     b'all'
     """
     refuse_no_place(path)
-    path = Path(path).resolve()  # a link stays a link, and its target is what is replaced
-    if path.exists() and not path.is_file():  # an administrator could
-        message = "This is a device or a pipe, and no file is put in its place"
-        raise OSError(errno.EINVAL, message, str(path))
-    return _replacing(path)
+    return _replacing(Path(path).resolve())  # a link stays a link; its target is replaced
 
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """Do what `whole_file` says, of a path where a file can stand."""
-    machine = f"{zlib.crc32(platform.node().encode()):08x}"
-    start = f".{path.name[:40]}.{machine}."
-    _remove_stale_files(path.parent, start)
-    temporary = path.with_name(f"{start}{os.getpid()}.{threading.get_ident()}.tmp")
+    remove_abandoned(path.parent, path.name)
+    file = _temporary(path)
+    temporary = Path(file.name)
     try:
-        with temporary.open("wb") as file:
+        with file:
             if path.exists():  # what its owner keeps to himself stays so
                 temporary.chmod(path.stat().st_mode)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+            if sys.platform == "win32":
+                file.close()  # an open file cannot be moved there
+            locks.patiently(lambda: temporary.replace(path), path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it has its name by now; or is held, and a later writer removes it
+            temporary.unlink()
     _sync_folder(path.parent)
 
 
-def _remove_stale_files(folder: Path, start: str) -> None:
-    """Remove the temporary files of processes that are no more; start: how their names begin.
-
-    Only those of this machine: the number of a process on another one, which may write to the same
-    network drive, says nothing here.
-    """
-    if os.name != "posix":
-        return  # os.kill would end the process that it is to ask for
-    for stale in folder.glob(f"{glob.escape(start)}*.tmp"):
-        process = stale.name.removeprefix(start).partition(".")[0]
+def _temporary(path: Path) -> IO[bytes]:
+    """Return a new file beside the path, which this process holds as long as it is open."""
+    for _ in range(9):
+        random = os.urandom(RANDOM_BYTES).hex()
+        temporary = path.with_name(f".{path.name[:40]}.{random}.tmp")
+        file = temporary.open("xb")
         try:
-            os.kill(int(process), 0)  # sends nothing, but finds out whether it lives
-        except ProcessLookupError:
-            with suppress(OSError):
-                stale.unlink()
-        except (OSError, ValueError, OverflowError):
-            continue  # it lives and is of somebody else, or the file is no file of ours
+            if locks.lock(file.fileno()) and temporary.exists():
+                return file
+        except OSError:
+            return file  # there are no locks
+        file.close()  # before it was locked, another writer took it for the file of a dead one
+    raise BlockingIOError(errno.EAGAIN, "Another program locks every new file here", str(path))
+
+
+def remove_abandoned(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files that dead processes left in a folder.
+
+    name: of the file that they were to become; None: of any.
+    """
+    start = "*" if name is None else glob.escape(name[:40])
+    for path in folder.glob(f".{start}.{'[0-9a-f]' * 2 * RANDOM_BYTES}.tmp"):
+        with suppress(OSError), path.open("r+b") as file:  # it may be gone, or somebody else's
+            if locks.abandoned(file.fileno()):
+                if sys.platform == "win32":
+                    file.close()  # an open file cannot be removed there
+                path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
-    """See to it that a new name is on the disk, where a system knows how to."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    """See to it that a new name is on the disk, where a system knows how to.
+
+    The file stands already: whatever fails here is no more than a warning.
+    """
     try:
-        os.fsync(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise  # these two say that a drive knows no such thing: one shared with a guest
-    finally:
-        os.close(handle)
+        if error.errno not in NO_SYNC:
+            warnings.warn(
+                f"{error.strerror}: {folder} could not be synced. The new file stands, but if the "
+                "power fails now, the old one may come back.",
+                stacklevel=2,
+            )

@@ -1,6 +1,7 @@
 """When a checkpoint is written, and what is refused before. run_state.py says what it holds."""
 
 import os
+import warnings
 from pathlib import Path
 
 from tinynn import checks
@@ -27,7 +28,8 @@ class Checkpoint(Callback):
     Raises InputError for numbers under 1; OSError at the start of training if the folder is
     missing, or later if writing fails; InputError, at the start or when it appears, for what could
     not be resumed: settings that change in mid-training, a callback's state that could not come
-    back as it was, a schedule with a memory.
+    back as it was, a schedule with a memory. If another program holds the file for longer than
+    locks.PATIENCE_SECONDS, this is a warning: the old checkpoint stands, and training goes on.
 
     >>> Checkpoint("run.npz", every_steps=500)
     Checkpoint(path='run.npz', every_epochs=1, every_steps=500, if_exists='error')
@@ -90,10 +92,14 @@ class Checkpoint(Callback):
             save_checkpoint(trainer.model, training_state(trainer), self.file)
         except OSError as error:
             kept = f"kept is {trainer.checkpoint}" if trainer.checkpoint else "there is none yet"
-            raise OSError(
-                error.errno,
-                f"{error.strerror}: the checkpoint of {now} could not be written to {self.path}; "
-                f"{kept}",
-            ) from error
+            told = f"the checkpoint of {now} could not be written to {self.path}; {kept}"
+            if not isinstance(error, PermissionError):
+                raise OSError(error.errno, f"{error.strerror}: {told}") from error
+            warnings.warn(
+                f"{error.strerror}: {told}. The model keeps what it has learned, and the next "
+                "checkpoint tries again.",
+                stacklevel=2,
+            )
+            return
         trainer.checkpoint = f"{self.path}, of {now}"
         trainer.own_files.add(os.path.realpath(self.file))

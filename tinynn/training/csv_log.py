@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynn import checks
+from tinynn.files import locks
 from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
 from tinynn.files.earlier import check_if_exists, make_way
 from tinynn.training.run import Callback, Run
@@ -22,10 +23,11 @@ class CSVLogger(Callback):
     "replace" overwrites it; "backup" renames it, log.csv to log.1.csv.
 
     Columns: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, as far as there
-    are any, then what callbacks write into the rows of the history. A row that cannot be written,
-    on a full disk for instance, is a warning: it comes with the next one that can. If another
-    program deletes the file, or saves it otherwise, all rows are written anew, and the other
-    version is kept beside it, as log.changed.csv.
+    are any, then what callbacks write into the rows of the history. A row that cannot be written is
+    a warning: it comes with the next one that can. (The disk is full, or a spreadsheet holds the
+    file for longer than locks.PATIENCE_SECONDS.) If another program deletes the file, or saves it
+    otherwise, all rows are written anew, and the other version is kept beside it, as
+    log.changed.csv.
 
     >>> CSVLogger("log.csv")
     CSVLogger(path='log.csv', if_exists='error')
@@ -50,11 +52,13 @@ class CSVLogger(Callback):
         self.columns = self._columns(trainer, rows)
         self.last_row = self._text(rows[-1:])
         log = self._text(rows, header=True)
-        found = self.file.read_bytes() if self.file.exists() else b""
+        found = b""
+        if self.file.exists():
+            found = locks.patiently(self.file.read_bytes, self.file)
         goes_on = trainer.resumed or rows or found == log  # a header alone is nobody's
         if self.file.exists() and not (goes_on and _of_one_run(found, log)):
             make_way(self.path, self.if_exists, "CSVLogger")
-        self._bring_to(log)
+        locks.patiently(lambda: self._bring_to(log), self.file)
 
     def on_epoch_end(self, trainer: Run) -> None:
         rows = trainer.history.epochs
@@ -63,12 +67,10 @@ class CSVLogger(Callback):
         self._write(trainer, row if appended else None)
 
     def on_epoch_begin(self, trainer: Run) -> None:
-        changed = self._text(trainer.history.epochs[-1:]) != self.last_row
-        if changed or self._new_columns(trainer) or self.missing:
-            self._write(trainer, None)  # what callbacks behind this one have added
+        self._complete(trainer)
 
     def on_train_end(self, trainer: Run) -> None:
-        self.on_epoch_begin(trainer)
+        self._complete(trainer, last=True)
         if self.missing:
             warnings.warn(
                 f"{self.path} lacks the rows from epoch {self.missing} on, which could not be "
@@ -76,15 +78,26 @@ class CSVLogger(Callback):
                 stacklevel=2,
             )
 
-    def _write(self, trainer: Run, row: bytes | None) -> None:
-        """Append a row, or bring the file to hold all rows; what cannot be written comes later."""
+    def _complete(self, trainer: Run, last: bool = False) -> None:
+        """Write what is missing: a row that could not be written, or what callbacks have added."""
+        changed = self._text(trainer.history.epochs[-1:]) != self.last_row
+        if changed or self._new_columns(trainer) or self.missing:
+            self._write(trainer, None, last)
+
+    def _write(self, trainer: Run, row: bytes | None, last: bool = False) -> None:
+        """Append a row, or bring the file to hold all rows; what cannot be written comes later.
+
+        Waits for a program that holds the file: when it first does, and at the end of training.
+        """
         rows = trainer.history.epochs
+        seconds = 0.0 if self.missing and not last else None
         try:
             if row is not None:
-                self._append(row)
+                locks.patiently(lambda: self._append(row), self.file, seconds)
             else:
                 self.columns = self._columns(trainer, rows)
-                self._bring_to(self._text(rows, header=True))
+                log = self._text(rows, header=True)
+                locks.patiently(lambda: self._bring_to(log), self.file, seconds)
             self.missing = 0
         except OSError as error:
             if not self.missing:  # one warning, however long this lasts
