@@ -123,9 +123,17 @@ def _no_array(values: Any, name: str) -> str:
 def _table(columns: list[Any], table: Array, name: str) -> str:
     """Which columns of a table hold no numbers, and what to do with them."""
     full, name = name, name.split()[-1]  # of "validation x"
-    texts = [
-        c for c, column in zip(columns, table.T, strict=True) if not all(map(_is_number, column))
-    ]
+    odd = {
+        c: [each for each in column if not _is_number(each)]
+        for c, column in zip(columns, table.T, strict=True)
+    }
+    texts = [c for c, cells in odd.items() if not all(map(is_missing, cells))]
+    gaps = ", ".join(repr(c) for c, cells in odd.items() if cells)
+    if not texts and gaps:
+        return (
+            f"{full} is a table in which numbers are missing: column {gaps}. Put some in, for "
+            f"instance the means: {name}.astype(float).fillna({name}.mean())."
+        )
     if not texts:
         return f"{full} is a table of numbers of several kinds. Write {name}.astype(float)."
     named = ", ".join(map(repr, texts[:5])) + (", ..." if len(texts) > 5 else "")
@@ -134,6 +142,11 @@ def _table(columns: list[Any], table: Array, name: str) -> str:
         f"{name}.drop(columns=[{named}]), or put a number in place of each text: "
         f"np.unique(column, return_inverse=True)[1], and of what is missing: {name}.fillna(...)."
     )
+
+
+def is_missing(value: Any) -> bool:
+    """Whether an object is what a table writes for nothing: None, or pandas.NA."""
+    return value is None or type(value).__name__ == "NAType"
 
 
 def _is_number(value: Any) -> bool:
