@@ -1,5 +1,6 @@
 """Protects the learner's first hour: wrong input works rightly or gets a clear message."""
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -17,6 +18,8 @@ from tinynn import (
     Softmax,
     Trainer,
     one_hot,
+    scale_pixels,
+    stratified_split,
 )
 
 X = np.random.default_rng(0).random((20, 3, 2), np.float32)
@@ -188,6 +191,79 @@ def test_numbers_beyond_the_models_precision_are_reported_as_too_large_not_as_in
         "at most). Scale x to about 0 to 1, or build the model with dtype=np.float64."
     )
     trainer(dtype=np.float64).fit(np.where(x < 0, -1e30, x), Y, epochs=1)
+
+
+class Series:
+    """Like one of pandas: neither takes a second axis."""
+
+    def __init__(self, values):
+        self.values = values
+        self.shape = self.values.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+    def __getitem__(self, index):
+        raise TypeError("no tuple of indices")
+
+
+COLUMN = np.zeros((20, 1), int)
+REMEDIES = {  # what is done, and the names in it
+    "a row for a column": (
+        lambda y: MeanSquaredError().forward(np.zeros((20, 1)), y), np.zeros(20)
+    ),
+    "a column for a row": (lambda y: CrossEntropy().forward(np.full((20, 2), 0.5), y), COLUMN),
+    "a row for samples of one number": (
+        lambda x: Sequential([Dense(1)], input_shape=(1,)).predict(x), np.zeros(20)
+    ),
+    "one-hot rows to split": (
+        lambda y: stratified_split(y, 5, np.random.default_rng(0)), np.eye(2, dtype=int)[Y % 2]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("use", "values"), REMEDIES.values(), ids=REMEDIES)
+@pytest.mark.parametrize("kind", [np.asarray, Series, lambda values: values.tolist()])
+def test_the_remedy_works_for_what_was_given(use, values, kind):
+    with pytest.raises(ValueError) as caught:
+        use(kind(values))
+    remedy = re.search(r"np\.asarray\(([xy])\)(\[:, \w+\]|\.argmax\(axis=1\))", str(caught.value))
+    use(eval(remedy[0], {"np": np, remedy[1]: kind(values)}))
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (np.arange(17), "write images / 16."),
+        (np.arange(17.0), "write images / 16."),
+        (np.arange(256), "write images.astype(np.uint8)"),
+        (np.arange(512) / 2, "write images / 255."),
+        (np.arange(65_536), "write images / 65535."),
+        (np.arange(256) - 1, "Have they been scaled already?"),
+        (np.arange(17) / 16, "Have they been scaled already?"),
+        (np.array([np.nan, 3]), "Have they been scaled already?"),
+    ],
+)
+def test_numbers_of_another_range_are_not_told_to_become_bytes(images, said):
+    with pytest.raises(ValueError) as caught:
+        scale_pixels(images)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("layers", [[Dense(3)], [Flatten(), Dense(3)]])
+def test_the_shape_of_a_table_for_that_of_a_sample_is_seen(layers):
+    x = np.zeros((150, 4))
+    with pytest.raises(ValueError, match=r"150 samples\? .*input_shape=x\.shape\[1:\]"):
+        Sequential(layers, input_shape=x.shape).predict(x)
+
+
+def test_a_missing_label_is_named():
+    class NAType:
+        """As pandas writes what is missing."""
+
+    for missing in (None, NAType()):
+        with pytest.raises(ValueError, match="sample 3 is missing: leave out such samples"):
+            trainer().fit(X, np.array([0, 1, 2, missing] * 5, object), 1)
 
 
 def test_targets_of_another_shape_are_refused_by_mean_squared_error():

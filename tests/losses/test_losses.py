@@ -62,7 +62,7 @@ def test_mean_squared_error_never_broadcasts_a_column_against_a_row(method):
         getattr(MeanSquaredError(), method)(np.zeros((4, 1)), np.zeros(4))
     assert str(error.value) == (
         "MeanSquaredError: p is (4, 1), y is (4,). NumPy would broadcast both to (4, 4), "
-        "and the loss would be wrong. Use y[:, None]."
+        "and the loss would be wrong. Use np.asarray(y)[:, None]."
     )
 
 

@@ -158,7 +158,7 @@ def test_a_sample_of_weight_0_has_no_part_even_where_its_loss_is_infinite():
     ("weights", "said"),
     [
         ([1, 2], r"one number for each sample, shape \(30,\), got \(2,\)"),
-        (np.ones((30, 1)), r"Write \w*weights?\[:, 0\]"),
+        (np.ones((30, 1)), r"Write np.asarray\(\w*weights?\)\[:, 0\]"),
         (1.0, r"got \(\)"),
         ([1.0] * 29 + [-1.0], "that of sample 29 is -1.0"),
         ([np.nan] + [1.0] * 29, "that of sample 0 is nan"),

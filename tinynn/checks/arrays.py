@@ -124,9 +124,17 @@ def _not_an_array(values: Any, name: str) -> str:
 def _table(columns: list[Any], table: Array, name: str) -> str:
     """The message for a table: which columns are not numbers, and what to do with them."""
     full, name = name, name.split()[-1]  # of "validation x"
-    texts = [
-        c for c, column in zip(columns, table.T, strict=True) if not all(map(_is_number, column))
-    ]
+    odd = {
+        c: [each for each in column if not _is_number(each)]
+        for c, column in zip(columns, table.T, strict=True)
+    }
+    texts = [c for c, cells in odd.items() if not all(map(is_missing, cells))]
+    gaps = ", ".join(repr(c) for c, cells in odd.items() if cells)
+    if not texts and gaps:
+        return (
+            f"{full} is a table in which numbers are missing: column {gaps}. Put some in, for "
+            f"instance the means: {name}.astype(float).fillna({name}.mean())."
+        )
     if not texts:
         return f"{full} is a table of numbers of several types. Write {name}.astype(float)."
     named = ", ".join(map(repr, texts[:5])) + (", ..." if len(texts) > 5 else "")
@@ -135,6 +143,11 @@ def _table(columns: list[Any], table: Array, name: str) -> str:
         f"{name}.drop(columns=[{named}]); or replace each text by a number, "
         f"np.unique(column, return_inverse=True)[1], and missing values by {name}.fillna(...)."
     )
+
+
+def is_missing(value: Any) -> bool:
+    """Whether an object is what a table writes for nothing: None, or pandas.NA."""
+    return value is None or type(value).__name__ == "NAType"
 
 
 def _is_number(value: Any) -> bool:

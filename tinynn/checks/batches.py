@@ -22,7 +22,7 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
         hint = "Give it x[None]."
         if caller in ("forward", "predict"):
             hint = f"Write model.{caller}(x[None])[0]."
-        if len(x.shape) > 2:
+        if len(x.shape) > 2 or x.shape[0] != x.shape[-1]:
             hint += (
                 f" Are these {len(x)} samples? input_shape is the shape of one: "
                 "input_shape=x.shape[1:]."
@@ -31,7 +31,7 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
     if input_shape == (1,) and x.ndim == 1:
         raise InputError(
             f"{caller} expects a batch (B, 1), got {x.shape}: {len(x)} numbers in a row. Give it a "
-            "second axis: x[:, None]."
+            "second axis: np.asarray(x)[:, None]."
         )
     if x.shape[1:] != input_shape:
         if x.ndim == 2 and x.shape[1] == prod(input_shape) + 1:

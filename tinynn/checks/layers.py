@@ -129,9 +129,15 @@ def check_flat_samples(input_shape: Shape, layer: str) -> None:
         before it.
     """
     if len(input_shape) != 1:
+        remedy = "Put Flatten() before it."
+        if layer.startswith("0.") and len(input_shape) > 1 and input_shape[0] != input_shape[1]:
+            remedy += (
+                f" Or is this the shape of {input_shape[0]:,} samples? input_shape is that of one: "
+                "input_shape=x.shape[1:]."
+            )
         raise InputError(
             f"{layer} gets samples of shape {input_shape} but needs flat ones, "
-            f"({prod(input_shape)},). Put Flatten() before it."
+            f"({prod(input_shape)},). {remedy}"
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.arguments import check_integer
-from tinynn.checks.arrays import array, numbers
+from tinynn.checks.arrays import array, is_missing, numbers
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
@@ -31,20 +31,34 @@ def pixels(images: npt.ArrayLike) -> Array:
     """Images of bytes."""
     images = array(images, "images")
     if images.dtype != np.uint8:
-        hint = "Have they been scaled already?"
-        if images.dtype.kind in "iuf" and images.size and 1 < images.max() <= 255:
-            hint = "If they are from 0 to 255 nevertheless, write images.astype(np.uint8)."
         raise InputError(
-            f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. {hint}"
+            f"scale_pixels expects bytes (uint8, 0 to 255), got {images.dtype}. {_scaling(images)}"
         )
     return images
+
+
+def _scaling(images: Array) -> str:
+    """How images that are no bytes come to numbers from 0 to 1.
+
+    >>> _scaling(np.arange(17.0))
+    'If they go from 0 to 16, write images / 16.'
+    """
+    if images.dtype.kind not in "iuf" or not images.size or not images.min() >= 0:
+        return "Have they been scaled already?"
+    most = images.max()
+    if 127 < most <= 255 and (images == np.rint(images)).all():
+        return "If they are from 0 to 255 nevertheless, write images.astype(np.uint8)."
+    if not 1 < most < np.inf:
+        return "Have they been scaled already?"
+    white = 255 if 127 < most <= 255 else 65_535 if 32_767 < most <= 65_535 else most
+    return f"If they go from 0 to {white:g}, write images / {white:g}."
 
 
 def vector(values: npt.ArrayLike, expectation: str) -> Array:
     """An array of one dimension."""
     made = array(values, "labels")
     if made.ndim != 1:
-        hint = " For one-hot rows write y.argmax(axis=1)." if made.ndim == 2 else ""
+        hint = " For one-hot rows write np.asarray(y).argmax(axis=1)." if made.ndim == 2 else ""
         raise InputError(f"{expectation}, shape (N,), got {made.shape}.{hint}")
     if made.dtype == object and not all(isinstance(each, str) for each in made):
         numbers(made, f"{expectation}, as numbers or texts")
@@ -91,6 +105,9 @@ def _below(classes: int, y: Array, caller: str) -> Array:
         hint = as_whole(y, "y") if y.ndim == 1 and y.dtype.kind in "bf" else ""
         if y.ndim == 1 and y.dtype == object and all(isinstance(each, Real) for each in y):
             hint = as_whole(y.astype(float), "y")
+        elif y.ndim == 1 and any(map(is_missing, y)):
+            missing = next(i for i, each in enumerate(y) if is_missing(each))
+            hint = f" That of sample {missing} is missing: leave out such samples."
         elif y.ndim == 1 and y.dtype.kind in "OSU":
             hint = " Number them: names, y = np.unique(y, return_inverse=True)."
         raise InputError(
@@ -132,7 +149,7 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
     if y.shape not in (p_shape, p_shape[:1]):
         hint = ""
         if y.shape == (p_shape[0], 1):
-            hint = " Classes are one number for each sample: y[:, 0]."
+            hint = " Classes are one number for each sample: np.asarray(y)[:, 0]."
         elif y.ndim == 2 and len(y) == p_shape[0]:
             hint = f" These rows are for {y.shape[1]} classes: one_hot(labels, {p_shape[1]})."
         elif not y.ndim or len(y) != p_shape[0]:
@@ -238,7 +255,7 @@ def same_shape(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
             both = np.broadcast_shapes(p_shape, y.shape)
             remedy = (
                 f"NumPy would broadcast both to {both}, and the loss would be wrong. "
-                "Use y[:, None]."
+                "Use np.asarray(y)[:, None]."
             )
         raise InputError(f"{loss}: p is {p_shape}, y is {y.shape}. {remedy}")
     if not prod(p_shape):

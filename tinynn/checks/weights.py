@@ -26,7 +26,9 @@ def weights(
     """
     given = numbers(array(values, name), f"{name} must be one number for each sample")
     if given.shape != (samples,):
-        hint = f" Write {name.split()[-1]}[:, 0]." if given.shape == (samples, 1) else ""
+        hint = (
+            f" Write np.asarray({name.split()[-1]})[:, 0]." if given.shape == (samples, 1) else ""
+        )
         raise InputError(
             f"{name} must be one number for each sample, shape ({samples},), got {given.shape}."
             f"{hint}"
