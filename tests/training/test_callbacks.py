@@ -174,7 +174,7 @@ def test_a_log_that_is_held_to_the_end_costs_no_model_and_says_where_its_rows_ar
     monkeypatch.setattr("tinynn.files.locks.PATIENCE_SECONDS", 0.05)
     path = tmp_path / "log.csv"
     hold = At("on_epoch_end", lambda run: held(60) if run.epoch == 1 else None)
-    with pytest.warns(UserWarning, match="a row could not be written") as caught:
+    with pytest.warns(UserWarning, match="could not be written") as caught:
         history = trainer().fit(X, Y, 3, 20, callbacks=[CSVLogger(path), hold])
     assert str(caught[-1].message).endswith("The History that fit returns has them.")
     assert [row["epoch"] for row in history.epochs] == [1, 2, 3]
