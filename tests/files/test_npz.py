@@ -294,7 +294,7 @@ def test_a_file_of_another_kind_is_refused(victim, change, monkeypatch):
 ])  # fmt: skip
 def test_a_file_of_another_kind_is_named(victim, name, kind):
     victim.write(FILES[name](b""))
-    victim.refused(f"is no .npz file, but {kind}")
+    victim.refused(f"is not an .npz file, but {kind}")
 
 
 @pytest.mark.parametrize("sixteenths", range(16))
