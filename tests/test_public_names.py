@@ -237,3 +237,44 @@ def test_type_checkers_are_told_that_it_is_typed():
 
 def test_the_version_is_that_of_the_installed_package():
     assert tinynn.__version__ == importlib.metadata.version("tinynn")
+
+
+PURE = """
+import sys
+
+for name in ("matplotlib", "requests", "urllib3", "tqdm", "threadpoolctl", "PIL"):
+    sys.modules[name] = None  # as if it were not installed
+from tinynn import *
+import numpy as np
+
+def trainer(watching):
+    layers = [Flatten(), Dense(180), ReLU(), Dense(80), ReLU(), Dense(10), Softmax()]
+    model = Sequential(layers, input_shape=(28, 28))
+    assert model.params.size > 156_000  # enough for a second thread
+    run = Trainer(model, CrossEntropy(), Adam())
+    return run, [CSVLogger("log.csv"), EarlyStopping(), watching, Checkpoint("run.npz")]
+
+(x, y), (x_val, y_val) = datasets.load_sample()
+x, x_val = scale_pixels(x[:320]), scale_pixels(x_val[:50])
+doctor = Doctor()
+run, callbacks = trainer(doctor)
+run.fit(x, y[:320], 2, validation_data=(x_val, y_val[:50]), callbacks=callbacks)
+run, callbacks = trainer(Doctor())
+history = run.fit(
+    x, y[:320], 3, validation_data=(x_val, y_val[:50]), callbacks=callbacks, resume_from="run.npz"
+)
+assert len(history.epochs) == 3 and history["loss"][2] < history["loss"][0]
+save_model(run.model, "model.npz")
+assert compare_models(load_model("model.npz"), run.model).identical
+small = Sequential([Dense(4), ReLU(), Dense(3), Softmax()], input_shape=(5,))
+batch = np.random.default_rng(0).normal(size=(6, 5)), np.arange(6) % 3
+assert check_gradients(small, CrossEntropy(), *batch).ok
+print(doctor.report(), explain_step(small, CrossEntropy(), SGD(), *batch))
+print(per_class_report(run.model.predict(x), y[:320], datasets.CLASS_NAMES))
+"""
+
+
+def test_numpy_is_all_that_training_saving_loading_and_checking_need(tmp_path):
+    command = [sys.executable, "-W", "error", "-c", PURE]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert process.returncode == 0, process.stderr

@@ -141,9 +141,10 @@ draw(panels[4], change[0], f"the change, up to {most:.2f}\nblue brighter, red da
 panels[4].images[0].set_clim(-most, most)
 draw(panels[5], path[-1][0], f"Coat {last:.1%}\nstep {len(path) - 1}")
 
-out = Path("runs/lessons")
-out.mkdir(parents=True, exist_ok=True)
-figure.savefig(out / "00_what_the_network_sees.png", dpi=100)
+out = Path("runs/lessons/00_what_the_network_sees.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

@@ -108,9 +108,10 @@ valley.plot(w_best, b_best, "*", ms=14, color="#0072B2", label="least squares")
 valley.set(title="Its path down the valley of the loss", xlabel="w, slope", ylabel="b, height")
 valley.legend(loc="lower right")
 
-out = Path("runs/lessons")
-out.mkdir(parents=True, exist_ok=True)
-figure.savefig(out / "01_one_neuron_one_line.png", dpi=100)
+out = Path("runs/lessons/01_one_neuron_one_line.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

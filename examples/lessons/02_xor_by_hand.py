@@ -124,15 +124,13 @@ for name, gradient in zip(("dW1", "db1", "dW2", "db2"), by_hand, strict=True):
     print(f"{name:<6}", *(f"{number:8.4f}" for number in gradient.ravel()))
 
 # %%
-figure = plt.figure(figsize=(9, 3.7), layout="constrained")
+figure, (curves, inputs, hidden) = plt.subplots(1, 3, figsize=(9, 3.7), layout="constrained")
 figure.suptitle("XOR (the colour of the background is the network's answer)")
-curves, inputs, hidden = figure.subplots(1, 3)
 curves.plot(line_losses, color="#D55E00", label="a straight line")
 curves.plot(losses, color="#0072B2", label="two hidden units")
 curves.axhline(np.log(2), color="#000000", ls=":", label="guessing: ln 2")
 curves.set(title="The loss", xlabel="step", ylabel="loss, mean over the 4 samples", ylim=(0, 1.2))
 curves.legend(loc="upper right", fontsize=9)
-
 h = np.maximum(x @ W1 + b1, 0)
 for panel, points, low, high in ((inputs, x, -0.5, 1.5), (hidden, h, -1, 6)):
     u, v = np.meshgrid(*2 * [np.linspace(low, high, 300)])
@@ -147,8 +145,10 @@ for bits, (u, v) in zip(("0 0", "0 1 and 1 0", "1 1"), h[[0, 1, 3]], strict=True
 inputs.set(title="The input plane", xlabel="bit 1", ylabel="bit 2", xticks=[0, 1], yticks=[0, 1])
 hidden.set(title="The hidden plane", xlabel="h of unit 1", ylabel="h of unit 2")
 inputs.legend(loc="upper center", fontsize=9)
-Path("runs/lessons").mkdir(parents=True, exist_ok=True)
-figure.savefig("runs/lessons/02_xor_by_hand.png", dpi=100)
+out = Path("runs/lessons/02_xor_by_hand.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

@@ -115,8 +115,7 @@ report = check_gradients(network(ReLU(), MyDense(4), ReLU()), loss, x[:5], y[:5]
 print(report)
 
 # %%
-figure = plt.figure(figsize=(9, 4.2), layout="constrained")
-vee, bars = figure.subplots(1, 2)
+figure, (vee, bars) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
 vee.loglog(steps, one64, "^-", ms=3, color="#009E73", label="one-sided, float64")
 vee.loglog(steps32, central32, "s-", ms=3, color="#D55E00", label="central, float32")
 vee.loglog(steps, central64, "o-", ms=3, color="#0072B2", label="central, float64")
@@ -133,9 +132,10 @@ bars.axvline(1e-6, color="#000000", ls=":", label="tolerance")
 bars.set(title="Where is the bug?", xscale="log", xlim=(1e-12, 1e2), xlabel="worst relative error")
 bars.invert_yaxis()
 bars.legend(fontsize=9, loc="upper right")
-
-Path("runs/lessons").mkdir(parents=True, exist_ok=True)
-figure.savefig("runs/lessons/03_is_the_gradient_right.png", dpi=100)
+out = Path("runs/lessons/03_is_the_gradient_right.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 
 # %%

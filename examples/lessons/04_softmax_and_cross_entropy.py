@@ -132,8 +132,10 @@ learning.set(
     title="Gradient descent from a mistake", xlabel="step, at learning rate 1", ylabel="gap"
 )
 learning.legend(fontsize=9, loc="center", bbox_to_anchor=(0.55, 0.3))
-Path("runs/lessons").mkdir(parents=True, exist_ok=True)
-figure.savefig("runs/lessons/04_softmax_and_cross_entropy.png", dpi=100)
+out = Path("runs/lessons/04_softmax_and_cross_entropy.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

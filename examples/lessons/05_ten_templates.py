@@ -144,9 +144,10 @@ bars.tick_params(labelsize=8)
 bars.set_title("its ten logits, z", fontsize=10)
 bars.set_xlabel("sum of image times template, plus b", fontsize=9)
 
-out = Path("runs/lessons")
-out.mkdir(parents=True, exist_ok=True)
-figure.savefig(out / "05_ten_templates.png", dpi=100)
+out = Path("runs/lessons/05_ten_templates.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

@@ -134,9 +134,10 @@ for panel in panels.flat:
 bar = figure.colorbar(shown, ax=panels, shrink=0.6, label="probability of arm 1")
 bar.ax.set(ylim=(0, 1), yticks=[0, 0.5, 1])
 
-out = Path("runs/lessons")
-out.mkdir(parents=True, exist_ok=True)
-figure.savefig(out / "06_a_spiral.png", dpi=100)
+out = Path("runs/lessons/06_a_spiral.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

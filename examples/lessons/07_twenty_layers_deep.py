@@ -145,10 +145,10 @@ there.set(title="ReLU, forward", xlabel="layer", ylabel="standard deviation of z
 back.set(title="ReLU, back", xlabel="layer", ylabel="standard deviation of dz", xticks=ticks)
 own.set(title="Tanh, back", xlabel="layer", ylabel="standard deviation of dz, layer 100 = 1")
 figure.legend(loc="outside lower center", ncols=4)
-
-out = Path("runs/lessons")
-out.mkdir(parents=True, exist_ok=True)
-figure.savefig(out / "07_twenty_layers_deep.png", dpi=100)
+out = Path("runs/lessons/07_twenty_layers_deep.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

@@ -144,10 +144,10 @@ for name, values in losses.items():
 real.axhline(np.log(10), ls=":", c="black", label="guessing, ln 10")
 real.set(title="Real images, after 100 steps", xlabel="learning rate", ylabel="loss", ylim=(0, 3.6))
 real.legend(fontsize=9, loc="upper center", ncols=2)
-
-out = Path("runs/lessons")
-out.mkdir(parents=True, exist_ok=True)
-figure.savefig(out / "08_how_to_step.png", dpi=100)
+out = Path("runs/lessons/08_how_to_step.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

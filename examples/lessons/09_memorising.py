@@ -124,9 +124,10 @@ shrinking.bar_label(bars, [f"{gap:.1%}" for gap in gaps])
 shrinking.set(title="Generalization gap, true labels", xlabel="images in training", ylim=(0, 0.32))
 shrinking.set_ylabel("accuracy, training - validation")
 
-out = Path("runs/lessons")
-out.mkdir(parents=True, exist_ok=True)
-figure.savefig(out / "09_memorising.png", dpi=100)
+out = Path("runs/lessons/09_memorising.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

@@ -123,8 +123,7 @@ clues = {  # the run beside the patient, along what, and which number
     ),
     "all weights zero": (healthy, "layer", "std of outputs, end", lambda r: by_layer(r.steps[-1])),
     "20 layers, tiny weights": (
-        deep, "layer", "std of outputs, step 1", lambda r: by_layer(r.steps[0])
-    ),
+        deep, "layer", "std of outputs, step 1", lambda r: by_layer(r.steps[0])),
     "labels in another order": (
         healthy, "epoch", "loss", lambda r: ([1, 2, 3], [row["loss"] for row in r.epochs])
     ),
@@ -145,9 +144,10 @@ for (tried, report), colour in zip(course.items(), ("#D55E00", "#E69F00", "#0072
 end.set_title(f"the remedy: a rate of {rate:g}\n{course[rate].headline}", fontsize=10)
 end.set(xlabel="step", ylabel="loss of a batch")
 end.legend(fontsize=9)
-
-Path("runs/lessons").mkdir(parents=True, exist_ok=True)
-figure.savefig("runs/lessons/10_the_clinic.png", dpi=100)
+out = Path("runs/lessons/10_the_clinic.png")
+out.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(out, dpi=100)
+print(f"The picture is in {out.resolve()}")
 
 # %% [markdown]
 # ## What this proves

@@ -128,6 +128,7 @@ THINGS = {
         "columns that are not numbers: 'name'",
         ".drop(columns=",
     ),
+    "table with gaps": (lambda: Table(None), "missing: column 'name'", ".astype(float).fillna("),
     "table of kinds": (lambda: Table(True), "numbers of several types", ".astype(float)"),
 }
 

@@ -105,3 +105,13 @@ def test_it_runs_as_a_program_in_seconds(path, tmp_path):
     process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=90)
     assert process.returncode == 0, process.stderr
     assert process.stdout
+
+
+def test_it_says_where_its_picture_is(lesson, path):
+    told = lesson(path.stem[:2]).text.splitlines()
+    assert any(line.endswith(f"{Path('runs/lessons', path.stem)}.png") for line in told)
+
+
+def test_git_ignores_what_the_programs_write_wherever_they_are_started():
+    """As a notebook, a lesson runs in its own folder."""
+    assert "runs/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()

@@ -62,7 +62,8 @@ def at_chance(record: TrainingRecord) -> Finding:
     before = record.epochs[-2]["loss"] if len(record.epochs) > 1 else 0.0
     if not record.classes and record.epochs[-1]["loss"] < 0.95 * before:
         return Finding("at_chance", UNKNOWN, f"too early to tell, the loss still falls: {seen}")
-    seen = f"after {len(record.epochs)} epochs {seen}"
+    epochs = len(record.epochs)
+    seen = f"after {epochs} epoch{'s' * (epochs != 1)} {seen}"
     large = record.largest_update > 0.05
     slow = record.loss_falls and not large and record.relative_loss > 1.05
     if record.majority_share >= 0.8 and slow:  # if not, the labels may be shuffled
