@@ -230,6 +230,19 @@ def test_on_windows_one_run_after_the_other_begins_in_the_same_folder(
     assert names(tmp_path) == ["run", "run.1", "run.2"]
 
 
+@pytest.mark.slow
+def test_on_windows_the_main_job_runs_twice_in_the_same_folder(tmp_path, run_here, windows):
+    short = ("--sample", "--epochs", 1, "--batch-size", 500)
+    for arguments in ((), (), ("--resume",)):
+        process = run_here(tmp_path, "fashion_mlp.py", *short, *arguments)
+        # 3: matplotlib, which asks this Windows for its registry, may have drawn nothing
+        assert process.returncode in (0, 3), process.stderr
+    assert names(tmp_path / "runs") == ["fashion_mlp", "fashion_mlp.1"]
+    for run in (tmp_path / "runs").iterdir():
+        assert {"checkpoint.npz", "log.csv", "metrics.json", "model.npz"} <= {*names(run)}
+    assert not list((tmp_path / "runs").glob("*/.*"))
+
+
 @pytest.mark.filterwarnings("ignore")  # of a file left open: the program ends there
 def test_on_windows_a_picture_that_somebody_looks_at_is_named_and_nothing_is_moved(
     tmp_path, opened, windows, monkeypatch
