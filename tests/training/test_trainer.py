@@ -585,7 +585,7 @@ def test_what_does_not_fit_is_refused_before_the_first_step(arguments, message):
 
 def test_mean_squared_error_refuses_targets_that_numpy_would_broadcast():
     run = Trainer(Sequential([Dense(1)], input_shape=(4,)), MeanSquaredError(), SGD())
-    with pytest.raises(ValueError, match=r"Use y\[:, None\]"):
+    with pytest.raises(ValueError, match=r"Use np\.asarray\(y\)\[:, None\]"):
         run.fit(X, Y.astype(float), epochs=1, batch_size=2)
     assert run.step == 0
 
