@@ -20,7 +20,6 @@ PAGES = [
 ]
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 README = TEXTS[ROOT / "README.md"]
-OWN_LAYER = TEXTS[ROOT / "docs/own_layer.md"]
 
 
 def blocks(text, language):
@@ -70,11 +69,9 @@ def test_the_loop_by_hand_is_twelve_lines():
 
 
 def test_the_report_that_is_shown_is_that_of_the_program(tmp_path):
-    wrong = PROGRAMS["own_layer.md 1"]
-    report = output_of(wrong, tmp_path).splitlines()
-    for page in (README, OWN_LAYER):
-        (shown,) = [block for block in blocks(page, "") if "WRONG" in block]
-        assert [line for line in shown.splitlines() if line not in report] == []
+    report = output_of(PROGRAMS["README.md 1"], tmp_path).splitlines()
+    (shown,) = [block for block in blocks(README, "") if "WRONG" in block]
+    assert [line for line in shown.splitlines() if line not in report] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -92,4 +89,4 @@ def test_tests_that_its_commands_name_exist(page):
 
 
 def test_it_is_read_in_two_minutes():
-    assert len(README.splitlines()) <= 120
+    assert len(README.splitlines()) <= 130
