@@ -1,7 +1,7 @@
 """A bar that shows how far an epoch has come, and how well it goes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tinynn.notebook import Output, in_notebook
@@ -72,7 +72,7 @@ class ProgressBar(Callback):
         """Let no bar cost a training: where it cannot be drawn, it ends, and training goes on."""
         try:
             yield
-        except Exception:  # the terminal is gone or closed, the notebook's connection is lost
+        except Exception:  # the terminal is gone or closed
             self.works = False
 
 
@@ -90,7 +90,8 @@ class Lines:
         """Put a bar in the place of the last line; after "\\n" the next one has its own."""
         if text.strip():
             self.lines[-1] = text.strip()
-            self.output.show({"text/plain": "\n".join(self.lines)})
+            with suppress(Exception):  # the notebook's connection is lost: training goes on
+                self.output.show({"text/plain": "\n".join(self.lines)})
         elif text == "\n" and len(self.lines) < self.MOST:
             self.lines.append("")
         elif text == "\n":
