@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tinynn import plots
 from tinynn.files.atomic import without_tilde
+from tinynn.training.csv_log import read_log
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
         try:
             if not log.exists():
                 raise ValueError(f"there is no {log}")
-            rows = plots.read_log(log)
+            rows = read_log(log)
         except (OSError, ValueError) as error:
             print(f"error: {run} cannot be read as a run: {error}", file=sys.stderr)
             failed = True

@@ -28,6 +28,7 @@ from tinynn import (
 )
 from tinynn.reports import Report
 from tinynn.training import live_curves, progress
+from tinynn.training.csv_log import read_log
 
 BEFORE = """
 import numpy as np
@@ -190,8 +191,8 @@ def test_a_cell_that_writes_files_is_refused_the_second_time_until_it_says_what_
     assert shown["files backed up"] == shown["files replaced"] == []
     names = sorted(path.name for path in folder.iterdir() if path.suffix in (".csv", ".npz"))
     assert names == ["log.1.csv", "log.csv", "run.1.npz", "run.npz"]
-    assert len(plots.read_log(folder / "log.1.csv")) == 2
-    assert len(plots.read_log(folder / "log.csv")) == 1
+    assert len(read_log(folder / "log.1.csv")) == 2
+    assert len(read_log(folder / "log.csv")) == 1
 
 
 @pytest.mark.notebook
@@ -408,11 +409,11 @@ def test_another_runs_files_are_replaced_or_renamed_as_asked(tmp_path):
     assert (tmp_path / "log.1.csv").read_text() == "precious"
     assert (tmp_path / "run.1.npz").read_text() == "precious, too"
     train(2, "backup")
-    assert len(plots.read_log(tmp_path / "log.2.csv")) == 1
+    assert len(read_log(tmp_path / "log.2.csv")) == 1
     before = (tmp_path / "run.2.npz").read_bytes()
-    assert len(plots.read_log(log)) == 2
+    assert len(read_log(log)) == 2
     train(3, "replace")
-    assert len(plots.read_log(log)) == 3
+    assert len(read_log(log)) == 3
     assert (tmp_path / "run.2.npz").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 6
 
@@ -425,7 +426,7 @@ def test_what_a_run_goes_on_with_is_neither_replaced_nor_renamed(tmp_path, if_ex
     run.fit(X, Y, 1, callbacks=callbacks)
     run.fit(X, Y, 1, callbacks=callbacks)
     trainer().fit(X, Y, 3, callbacks=callbacks, resume_from=checkpoint)
-    assert [row["epoch"] for row in plots.read_log(log)] == ["1", "2", "3"]
+    assert [row["epoch"] for row in read_log(log)] == ["1", "2", "3"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "run.npz"]
 
 

@@ -21,11 +21,11 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.errors import InputError, escape_control
-from tinynn.files.atomic import PathLike, refuse_no_file, refuse_no_place, whole_file
-from tinynn.files.kinds import LENGTH, kind_of
+from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.parameters import Array
+from tinynn.training.csv_log import DRAWN, read_log
 from tinynn.training.run import History
 
 if TYPE_CHECKING:  # matplotlib takes a second to import: each function does so when it is called
@@ -35,7 +35,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "os^Dv"  # of runs beyond the seventh: colours come again, in another form
 RIGHT, WRONG = COLOURS[0], COLOURS[1]
 WIDTH, HEIGHT = 6.4, 3.6  # inches, of a panel of curves
-METRICS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")  # the columns that are drawn
 
 
 @checks.short_traceback
@@ -269,63 +268,10 @@ def first_layer(
     return saved(figure, path)
 
 
-def read_log(path: PathLike) -> list[dict[str, Any]]:
-    """Return the rows of a CSVLogger's file, as texts; a half-written last row is left out.
-
-    An editor or a spreadsheet may have saved it: with a byte order mark, other ends of lines, or
-    semicolons or tabs between the cells, and then with decimal commas, which become points.
-    Raises InputError if the file is not such a log, or if a metric in it is not a number.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "log.csv").write_text("epoch,loss\\n1,0.5\\n2,0.")
-    ...     read_log(f"{folder}/log.csv")
-    [{'epoch': '1', 'loss': '0.5'}]
-    """
-    import csv
-
-    refuse_no_file(path)
-    content = Path(path).read_bytes()
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = io.StringIO(content.decode(encoding), newline=None)
-        lines = [line for line in text if line.endswith("\n")]
-        separator = max(",;\t", key=lines[0].count) if lines else ","
-        rows = list(csv.DictReader(lines, delimiter=separator, skipinitialspace=True))
-        columns = set(rows[0] if rows else next(csv.reader(lines, delimiter=separator), ()))
-    except (UnicodeDecodeError, csv.Error) as error:
-        kind = kind_of(content[:LENGTH])
-        raise InputError(f"{path} is not a log that CSVLogger wrote: {kind or error}.") from error
-    if lines and not {"epoch", "loss"} <= columns:
-        raise InputError(
-            f"{path} is not a log that CSVLogger wrote: expected columns epoch, loss and others, "
-            f"with commas between them, got {lines[0][:80]!r}."
-        )
-    for number, row in enumerate(rows, start=2):
-        for name in METRICS:
-            if separator != "," and row.get(name):
-                row[name] = row[name].replace(",", ".")
-            if not _is_number(row.get(name, "")):
-                raise InputError(
-                    f"{path}, line {number}: {name} should be a number, got "
-                    f"{checks.shortened(row[name])}."
-                )
-    return rows
-
-
-def _is_number(cell: str | None) -> bool:
-    """Whether a cell holds a number, or is empty."""
-    try:
-        float(cell or "nan")
-    except ValueError:
-        return False
-    return cell is not None
-
-
 def _columns(run: History | PathLike) -> dict[str, list[float]]:
     """Return the metrics of a run, column by column."""
     rows = run.epochs if isinstance(run, History) else read_log(run)
-    names = [name for name in METRICS if any(name in row for row in rows)]
+    names = [name for name in DRAWN if any(name in row for row in rows)]
     return {
         name: [float("nan" if row.get(name) in (None, "") else row[name]) for row in rows]
         for name in names

@@ -1,4 +1,7 @@
-"""A log as a CSV file, a row for each epoch: whole after a kill, a full disk and a resumed run."""
+"""A log as a CSV file, a row for each epoch: whole after a kill, a full disk and a resumed run.
+
+And read again, also after an editor or a spreadsheet has saved it.
+"""
 
 import errno
 import io
@@ -9,10 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from tinynn import checks
+from tinynn.errors import InputError
 from tinynn.files import locks
-from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
+from tinynn.files.atomic import PathLike, refuse_no_file, refuse_no_place, whole_file
 from tinynn.files.earlier import check_if_exists, make_way
+from tinynn.files.kinds import LENGTH, kind_of
 from tinynn.training.run import Callback, Run
+
+DRAWN = (
+    "epoch",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+)  # of the columns
 
 
 class CSVLogger(Callback):
@@ -169,3 +182,56 @@ def _of_one_run(found: bytes, log: bytes) -> bool:
     """Whether two logs are of one run: one may have more rows, more columns, or a torn last row."""
     pairs = zip(found.splitlines(), log.splitlines(), strict=False)
     return all(a.startswith(b) or b.startswith(a) for a, b in pairs)
+
+
+def read_log(path: PathLike) -> list[dict[str, Any]]:
+    """Return the rows of a CSVLogger's file, as texts; a half-written last row is left out.
+
+    An editor or a spreadsheet may have saved it: with a byte order mark, other ends of lines, or
+    semicolons or tabs between the cells, and then with decimal commas, which become points.
+    Raises InputError if the file is not such a log, or if a metric in it is not a number.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "log.csv").write_text("epoch,loss\\n1,0.5\\n2,0.")
+    ...     read_log(f"{folder}/log.csv")
+    [{'epoch': '1', 'loss': '0.5'}]
+    """
+    import csv
+
+    refuse_no_file(path)
+    content = Path(path).read_bytes()
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = io.StringIO(content.decode(encoding), newline=None)
+        lines = [line for line in text if line.endswith("\n")]
+        separator = max(",;\t", key=lines[0].count) if lines else ","
+        rows = list(csv.DictReader(lines, delimiter=separator, skipinitialspace=True))
+        columns = set(rows[0] if rows else next(csv.reader(lines, delimiter=separator), ()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        kind = kind_of(content[:LENGTH])
+        raise InputError(f"{path} is not a log that CSVLogger wrote: {kind or error}.") from error
+    if lines and not {"epoch", "loss"} <= columns:
+        raise InputError(
+            f"{path} is not a log that CSVLogger wrote: expected columns epoch, loss and others, "
+            f"with commas between them, got {lines[0][:80]!r}."
+        )
+    for number, row in enumerate(rows, start=2):
+        for name in DRAWN:
+            if separator != "," and row.get(name):
+                row[name] = row[name].replace(",", ".")
+            if not _is_number(row.get(name, "")):
+                raise InputError(
+                    f"{path}, line {number}: {name} should be a number, got "
+                    f"{checks.shortened(row[name])}."
+                )
+    return rows
+
+
+def _is_number(cell: str | None) -> bool:
+    """Whether a cell holds a number, or is empty."""
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return cell is not None
