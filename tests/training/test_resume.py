@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -596,6 +598,14 @@ def test_a_callbacks_function_that_holds_another_number_is_another_setting(tmp_p
     small_run(path, epochs=2, resume=True, callbacks=[HoldsFunction(make(0.5))])
     with pytest.raises(ValueError, match=r"callbacks\[0\]\.function\.code"):
         small_run(path, epochs=3, resume=True, callbacks=[HoldsFunction(make(0.25))])
+
+
+def test_a_callback_that_holds_an_object_of_another_class_is_another_setting(tmp_path):
+    path = tmp_path / "run.npz"
+    small_run(path, epochs=1, callbacks=[HoldsFunction(Fraction(1, 3))])
+    small_run(path, epochs=2, resume=True, callbacks=[HoldsFunction(Fraction(1, 2))])
+    with pytest.raises(ValueError, match=r"callbacks\[0\]\.function\.object"):
+        small_run(path, epochs=3, resume=True, callbacks=[HoldsFunction(Decimal(1))])
 
 
 def test_numpys_whole_numbers_are_as_good_as_pythons(tmp_path):
