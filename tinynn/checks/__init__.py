@@ -44,8 +44,11 @@ from tinynn.checks.layers import (
 from tinynn.checks.metrics import (
     check_metric,
     least_change,
+    measured,
     metric_name,
+    metrics_have_data,
     mode_name,
+    named_metrics,
     should_rise,
 )
 from tinynn.checks.optimizers import (
@@ -127,8 +130,11 @@ __all__ = [
     "logits",
     "loss_value",
     "masked_answer",
+    "measured",
     "metric_name",
+    "metrics_have_data",
     "mode_name",
+    "named_metrics",
     "not_in_place",
     "not_saturated",
     "output_gradient",

@@ -23,7 +23,8 @@ class EarlyStopping(Monitor):
     accuracy, precision, recall, f1, auc, r2, iou or score.
 
     When training ends after a whole epoch, for whatever reason, the model gets the weights and
-    buffers of its best epoch. If it is stopped in mid-epoch, to be resumed, it keeps its last ones.
+    buffers of its best epoch, those that validation saw. If it is stopped in mid-epoch, to be
+    resumed, it keeps its last ones.
     Raises InputError if monitor is not a metric, or for another min_delta or mode; at the start of
     training, if nothing can measure the metric, or if its name does not tell whether it should
     rise; and after the first epoch, if nothing has measured it. (Prechelt, Early Stopping - But
@@ -36,6 +37,7 @@ class EarlyStopping(Monitor):
     best_epoch = 0
     best_params: Any = None
     best_buffers: Any = None
+    _scored: Any = None  # the weights and buffers that validation saw in this epoch
 
     @checks.short_traceback
     def __init__(
@@ -54,11 +56,17 @@ class EarlyStopping(Monitor):
         if self.waited >= self.patience:  # resumed after it had stopped
             trainer.stop = True
 
+    def on_validation_end(self, trainer: Run) -> None:
+        # now: a callback may have put an average in the place of the model's own weights
+        self._scored = trainer.model.params.copy(), trainer.model.buffers.copy()
+
     def on_epoch_end(self, trainer: Run) -> None:
         if self.improves(trainer):
             self.best_epoch = trainer.epoch
-            self.best_params = trainer.model.params.copy()
-            self.best_buffers = trainer.model.buffers.copy()
+            if trainer.validation is None:
+                self._scored = trainer.model.params.copy(), trainer.model.buffers.copy()
+            self.best_params, self.best_buffers = self._scored
+        self._scored = None
         if self.waited >= self.patience:
             trainer.stop = True
 

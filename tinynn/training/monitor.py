@@ -7,6 +7,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.errors import InputError
 from tinynn.origin import is_own
+from tinynn.training.function_callback import FunctionCallback
 from tinynn.training.run import Callback, Run
 
 
@@ -36,7 +37,10 @@ class Monitor(Callback):
         if not trainer.resumed:
             self.best, self.waited = np.inf, 0
         # a callback of the user's own may measure it
-        others = any(is_own(type(callback)) for callback in trainer.callbacks)
+        others = any(
+            is_own(type(callback)) or isinstance(callback, FunctionCallback)
+            for callback in trainer.callbacks
+        )
         if self.monitor not in trainer.columns and not others:
             raise self._not_measured(trainer, trainer.columns)
         checks.should_rise(self.monitor, self.mode)
