@@ -34,7 +34,9 @@ from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.csv_log import CSVLogger
 from tinynn.training.divergence import TrainingDiverged
 from tinynn.training.early_stopping import EarlyStopping
+from tinynn.training.function_callback import FunctionCallback
 from tinynn.training.live_curves import LiveCurves
+from tinynn.training.moving_average import ExponentialMovingAverage
 from tinynn.training.print_log import PrintLog
 from tinynn.training.progress import ProgressBar
 from tinynn.training.run import Callback, History
@@ -52,7 +54,9 @@ __all__ = [
     "Dense",
     "Doctor",
     "EarlyStopping",
+    "ExponentialMovingAverage",
     "Flatten",
+    "FunctionCallback",
     "GradientReport",
     "HealthReport",
     "History",

@@ -7,7 +7,6 @@ changed. They have a folder of their own, so that the mathematics elsewhere is r
 
 from tinynn.checks.arguments import (
     check_integer,
-    check_metric,
     check_positive,
     check_unit_interval,
     dense,
@@ -16,13 +15,11 @@ from tinynn.checks.arguments import (
     instance,
     instances,
     loss_value,
-    metric_name,
     precision,
     python_number,
     rate,
     sample_shape,
     scheduled_rate,
-    should_rise,
 )
 from tinynn.checks.arrays import array, shortened
 from tinynn.checks.attributes import absent, assignable, deletable
@@ -43,6 +40,16 @@ from tinynn.checks.layers import (
     parameter_shapes,
     shape_after,
     something_trainable,
+)
+from tinynn.checks.metrics import (
+    check_metric,
+    least_change,
+    measured,
+    metric_name,
+    metrics_have_data,
+    mode_name,
+    named_metrics,
+    should_rise,
 )
 from tinynn.checks.optimizers import (
     another_model,
@@ -119,10 +126,15 @@ __all__ = [
     "kept_vectors",
     "kink_mask",
     "labels",
+    "least_change",
     "logits",
     "loss_value",
     "masked_answer",
+    "measured",
     "metric_name",
+    "metrics_have_data",
+    "mode_name",
+    "named_metrics",
     "not_in_place",
     "not_saturated",
     "output_gradient",
