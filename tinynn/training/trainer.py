@@ -114,7 +114,7 @@ class Trainer(Run):
         self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
         self.baseline = constant_baseline(self.model, self.loss, self.y, *self.weights)
         checks.check_integer("epochs", epochs)
-        self.batch_size = checks.check_integer("batch_size", batch_size)
+        self.batch_size = checks.batch_size(self.model, batch_size, len(self.x))
         self.n_samples, self.recent_losses = len(self.x), []
         callbacks = checks.instances(callbacks, Callback, "callbacks")
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order(self))
