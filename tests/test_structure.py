@@ -57,6 +57,7 @@ LAYERING = [
     "streams",
     "layers.caches",
     "layers.basic",
+    "layers.normalisation",
     "layers",
     "layers.kinks",
     "losses.basic",

@@ -25,7 +25,7 @@ from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
-from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
+from tinynn.layers import BatchNorm, Dense, Flatten, Layer, LayerNorm, ReLU, Softmax
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
@@ -47,6 +47,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adam",
+    "BatchNorm",
     "CSVLogger",
     "Callback",
     "Checkpoint",
@@ -62,6 +63,7 @@ __all__ = [
     "History",
     "InputError",
     "Layer",
+    "LayerNorm",
     "LiveCurves",
     "Loss",
     "MeanSquaredError",

@@ -31,6 +31,8 @@ from tinynn.checks.batches import (
     output_gradient,
 )
 from tinynn.checks.layers import (
+    batch_size,
+    check_channels,
     check_flat_samples,
     check_initial_values,
     equations,
@@ -40,6 +42,7 @@ from tinynn.checks.layers import (
     parameter_shapes,
     shape_after,
     something_trainable,
+    two_numbers_a_channel,
 )
 from tinynn.checks.metrics import (
     check_metric,
@@ -98,6 +101,8 @@ __all__ = [
     "array",
     "assignable",
     "batch",
+    "batch_size",
+    "check_channels",
     "check_flat_samples",
     "check_initial_values",
     "check_integer",
@@ -163,6 +168,7 @@ __all__ = [
     "softmax_once",
     "something_trainable",
     "targets",
+    "two_numbers_a_channel",
     "vector",
     "warn_if_worse_than_baseline",
     "weights",

@@ -120,7 +120,7 @@ class Trainer(Run):
         checks.metrics_have_data(self.metrics, self.validation)
         self.baseline = constant_baseline(self.model, self.loss, self.y, *self.weights)
         checks.check_integer("epochs", epochs)
-        self.batch_size = checks.check_integer("batch_size", batch_size)
+        self.batch_size = checks.batch_size(self.model, batch_size, len(self.x))
         self.n_samples, self.recent_losses = len(self.x), []
         self.begin(epochs, callbacks, resumed=resume_from is not None)
         if resume_from is not None:
