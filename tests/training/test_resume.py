@@ -21,6 +21,7 @@ from oracles import random_data
 from tinynn import (
     SGD,
     Adam,
+    AdamW,
     Callback,
     Checkpoint,
     CrossEntropy,
@@ -31,6 +32,7 @@ from tinynn import (
     MeanSquaredError,
     ModelFormatError,
     ReLU,
+    RMSProp,
     Sequential,
     Softmax,
     Trainer,
@@ -50,6 +52,9 @@ def falling(t):
 OPTIMIZERS = {
     "adam": lambda: Adam(0.05),
     "momentum": lambda: SGD(0.05, momentum=0.9),
+    "nesterov": lambda: SGD(0.05, momentum=0.9, nesterov=True),
+    "rmsprop": lambda: RMSProp(0.01),
+    "adamw": lambda: AdamW(0.05, weight_decay=0.1),
     "scheduled": lambda: Adam(falling),
 }
 

@@ -47,7 +47,9 @@ from tinynn.checks.layers import (
 from tinynn.checks.optimizers import (
     another_model,
     check_optimizer_state,
+    hyperparameters,
     kept_vectors,
+    nesterov_has_momentum,
     same_length,
 )
 from tinynn.checks.predictions import (
@@ -112,6 +114,7 @@ __all__ = [
     "fresh_layers",
     "generator",
     "held_out",
+    "hyperparameters",
     "in_no_model",
     "initial_rate",
     "instance",
@@ -123,6 +126,7 @@ __all__ = [
     "loss_value",
     "masked_answer",
     "metric_name",
+    "nesterov_has_momentum",
     "not_in_place",
     "not_saturated",
     "output_gradient",
