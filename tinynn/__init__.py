@@ -29,8 +29,9 @@ from tinynn.layers import BatchNorm, Dense, Flatten, Layer, LayerNorm, ReLU, Sof
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
-from tinynn.optimizers import SGD, Adam, Optimizer
+from tinynn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from tinynn.training.checkpoint import Checkpoint
+from tinynn.training.clipping import ClipGradientNorm, ClipGradientValue
 from tinynn.training.csv_log import CSVLogger
 from tinynn.training.divergence import TrainingDiverged
 from tinynn.training.early_stopping import EarlyStopping
@@ -47,10 +48,13 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adam",
+    "AdamW",
     "BatchNorm",
     "CSVLogger",
     "Callback",
     "Checkpoint",
+    "ClipGradientNorm",
+    "ClipGradientValue",
     "CrossEntropy",
     "Dense",
     "Doctor",
@@ -72,6 +76,7 @@ __all__ = [
     "Optimizer",
     "PrintLog",
     "ProgressBar",
+    "RMSProp",
     "ReLU",
     "Sequential",
     "Softmax",

@@ -57,7 +57,9 @@ from tinynn.checks.metrics import (
 from tinynn.checks.optimizers import (
     another_model,
     check_optimizer_state,
+    hyperparameters,
     kept_vectors,
+    nesterov_has_momentum,
     same_length,
 )
 from tinynn.checks.predictions import (
@@ -124,6 +126,7 @@ __all__ = [
     "fresh_layers",
     "generator",
     "held_out",
+    "hyperparameters",
     "in_no_model",
     "initial_rate",
     "instance",
@@ -140,6 +143,7 @@ __all__ = [
     "metrics_have_data",
     "mode_name",
     "named_metrics",
+    "nesterov_has_momentum",
     "not_in_place",
     "not_saturated",
     "output_gradient",

@@ -52,6 +52,17 @@ def rate(name: str, value: Any) -> Any:
         )
     if callable(value):
         return value
+    return not_negative(name, value)
+
+
+def not_negative(name: str, value: Any) -> float:
+    """A number, 0 or more, as a Python float.
+
+    >>> not_negative("weight_decay", -0.01)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: weight_decay must be a number, 0 or more, got -0.01.
+    """
     number = _number(python_number(value))
     if not 0 <= number < np.inf:
         raise InputError(f"{name} must be a number, 0 or more, got {value!r}.")
