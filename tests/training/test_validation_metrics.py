@@ -21,6 +21,7 @@ from tinynn import (
     Dense,
     EarlyStopping,
     InputError,
+    LiveCurves,
     MeanSquaredError,
     PrintLog,
     ProgressBar,
@@ -28,6 +29,7 @@ from tinynn import (
     Softmax,
     Trainer,
 )
+from tinynn.plots import learning_curves
 
 X, Y = random_data(20)
 HELD_OUT = random_data(12, seed=1)
@@ -95,6 +97,21 @@ def test_metrics_are_columns_of_the_history_the_log_the_bar_and_the_print(
     assert [float(each["val_top"]) for each in rows] == trainer.history["val_top"]
     assert shown[-1]["val_spread"] == f"{row['val_spread']:.4f}"
     assert f"val_spread {row['val_spread']:.4f}" in capsys.readouterr().out
+
+
+def test_metrics_have_a_panel_among_the_learning_curves_of_a_history_and_of_a_log(tmp_path):
+    class Writes(Callback):
+        def on_epoch_end(self, trainer):
+            trainer.history.epochs[-1]["val_comment"] = "fine"  # has no curve
+
+    log, picture = tmp_path / "log.csv", tmp_path / "curves.png"
+    trainer = fit([top], [Writes(), CSVLogger(log), LiveCurves(picture)])
+    assert picture.stat().st_size > 0
+    for run in (trainer.history, log):
+        panels = learning_curves(run, path=tmp_path / "again.png").axes
+        assert [panel.get_ylabel() for panel in panels] == ["accuracy", "loss", "top"]
+        (line,) = panels[2].get_lines()
+        assert list(line.get_ydata()) == trainer.history["val_top"]
 
 
 def test_early_stopping_watches_a_metric():
