@@ -56,6 +56,8 @@ LAYERING = [
     "streams",
     "layers.caches",
     "layers.basic",
+    "layers.reshape",
+    "layers.rescale",
     "layers",
     "layers.kinks",
     "losses.basic",

@@ -25,7 +25,7 @@ from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
-from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
+from tinynn.layers import Dense, Flatten, Layer, ReLU, Rescale, Reshape, Softmax
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
@@ -67,6 +67,8 @@ __all__ = [
     "PrintLog",
     "ProgressBar",
     "ReLU",
+    "Rescale",
+    "Reshape",
     "Sequential",
     "Softmax",
     "SoftmaxCrossEntropy",

@@ -107,9 +107,9 @@ SAMPLES = [(2, 3), (6,), (5, 6, 2)]  # of several dimensions, flat, images: whic
 
 
 def new(cls):
-    """Make a layer of any class: each required argument is 3 or, if it refuses 3, a half."""
+    """Make a layer of any class: each required argument is 3, a half, or a shape that fits."""
     required = [p.name for p in signature(cls).parameters.values() if p.default is p.empty]
-    for value in (3, 0.5):
+    for value in (3, 0.5, (3, 2)):
         try:
             return cls(**dict.fromkeys(required, value))
         except ValueError as error:
