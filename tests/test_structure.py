@@ -58,6 +58,8 @@ LAYERING = [
     "layers.basic",
     "layers.reshape",
     "layers.rescale",
+    "layers.dropout",
+    "layers.augmentation",
     "layers",
     "layers.kinks",
     "losses.basic",

@@ -25,7 +25,19 @@ from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
-from tinynn.layers import Dense, Flatten, Layer, ReLU, Rescale, Reshape, Softmax
+from tinynn.layers import (
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    RandomFlip,
+    RandomShift,
+    ReLU,
+    Rescale,
+    Reshape,
+    Softmax,
+)
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
@@ -51,8 +63,10 @@ __all__ = [
     "CrossEntropy",
     "Dense",
     "Doctor",
+    "Dropout",
     "EarlyStopping",
     "Flatten",
+    "GaussianNoise",
     "GradientReport",
     "HealthReport",
     "History",
@@ -66,6 +80,8 @@ __all__ = [
     "Optimizer",
     "PrintLog",
     "ProgressBar",
+    "RandomFlip",
+    "RandomShift",
     "ReLU",
     "Rescale",
     "Reshape",

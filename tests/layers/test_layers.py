@@ -17,26 +17,6 @@ CLASSES = [
 ]
 
 
-class Dropout(Layer):
-    """A random layer, as one will be added: the contract tests have to hold for it, too."""
-
-    def __init__(self, rate):
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
-        self.rate = rate
-
-    def forward(self, x, training=True):
-        if not training:
-            return x.copy()
-        self.factor = ((self.stream().random(x.shape) >= self.rate) / (1 - self.rate)).astype(
-            x.dtype
-        )
-        return x * self.factor
-
-    def input_gradient(self, dout):
-        return dout * self.factor
-
-
 class Center(Layer):
     """A layer with a buffer: subtracts the batch's mean, and keeps a running one."""
 
@@ -93,7 +73,7 @@ class Conv2D(Layer):
 
 
 TINYNNS = list(CLASSES)
-CLASSES += [Dropout, Center, Conv2D]
+CLASSES += [Center, Conv2D]
 
 
 def build(layer, input_shape, dtype=np.float64):

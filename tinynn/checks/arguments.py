@@ -29,6 +29,14 @@ def check_positive(name: str, value: Any) -> float:
     return float(value)
 
 
+@short_traceback
+def not_negative(name: str, value: Any) -> float:
+    """A finite number, 0 or more, as a Python float."""
+    if not 0 <= _number(value) < np.inf:
+        raise InputError(f"{name} must be a number, 0 or more, got {value!r}.")
+    return float(value)
+
+
 def check_unit_interval(name: str, value: Any) -> float:
     """A decay rate, such as momentum or beta1: at least 0 and below 1, as a Python float."""
     if not 0 <= _number(value) < 1:

@@ -141,6 +141,31 @@ def check_flat_samples(input_shape: Shape, layer: str) -> None:
         )
 
 
+def images(input_shape: Shape, layer: str, least: int = 1) -> None:
+    """Samples that are images: (H, W), or (H, W, C) with channels; H and W at least `least`.
+
+    >>> images((784,), "0.RandomFlip")
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: 0.RandomFlip gets samples of shape (784,), but needs images: (H, W) or
+        (H, W, C). Put it before Flatten(), or put Reshape((28, 28)) before it.
+    """
+    if len(input_shape) not in (2, 3):
+        side = round(prod(input_shape) ** 0.5)
+        square = len(input_shape) == 1 and side * side == prod(input_shape)
+        raise InputError(
+            f"{layer} gets samples of shape {input_shape}, but needs images: (H, W) or (H, W, C). "
+            f"Put it before Flatten(), or put Reshape("
+            f"{(side, side) if square else '(H, W, C)'}) before it."
+        )
+    if min(input_shape[:2]) < least:
+        raise InputError(
+            f"{layer} gets images of {input_shape[0]} x {input_shape[1]} pixels: a shift by "
+            f"{least - 1} would leave nothing of them. Write at most "
+            f"{layer.rpartition('.')[2]}({min(input_shape[:2]) - 1})."
+        )
+
+
 def same_size(shape: Shape, input_shape: Shape, layer: str) -> None:
     """The shape that Reshape gives to samples: it holds as many numbers as a sample has.
 

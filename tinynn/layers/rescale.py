@@ -25,9 +25,9 @@ class Rescale(Layer):
     everywhere, and, when the model is built, for an array that does not fit a sample.
 
     >>> from tinynn import Sequential
-    >>> model = Sequential([Rescale(1 / 255)], input_shape=(3,))
-    >>> model.predict(np.array([[0, 51, 255]], np.uint8))
-    array([[0. , 0.2, 1. ]], dtype=float32)
+    >>> model = Sequential([Rescale(2 / 255, -1)], input_shape=(3,))
+    >>> model.predict(np.array([[0, 51, 255]], np.uint8)).round(3)
+    array([[-1. , -0.6,  1. ]], dtype=float32)
     """
 
     equations = "out = x scale + offset", "dx = dout scale"
