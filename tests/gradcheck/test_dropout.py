@@ -1,4 +1,4 @@
-"""The mistakes that a Dropout of one's own may have: each is planted, and named by check_gradients."""
+"""Protects the answers to mistakes in a Dropout of one's own: each is planted, and named."""
 
 import numpy as np
 import pytest

@@ -165,6 +165,26 @@ def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
     return found
 
 
+def random_layers(model: Sequential, x: Array) -> list[str]:
+    """Return the names of the layers that draw numbers from their stream in training.
+
+    >>> from tinynn import Dense, Dropout
+    >>> model = Sequential([Dense(2), Dropout(0.5)], input_shape=(1,))
+    >>> random_layers(model, np.array([[1.0]]))
+    ['1.Dropout']
+    """
+    model, drawn = copy.deepcopy(model), list[int]()
+    draw = model.streams.of
+
+    def noted(position: int) -> "np.random.Generator":
+        drawn.append(position)
+        return draw(position)
+
+    vars(model.streams)["of"] = noted
+    model.forward(x)
+    return [model.layers[i].name for i in dict.fromkeys(drawn)]
+
+
 def trained_weights(model: Sequential) -> dict[str, Array]:
     """Return the matrices that are trained; biases start at zero, so they have no ratio."""
     return {
