@@ -25,7 +25,21 @@ from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
-from tinynn.layers import BatchNorm, Dense, Flatten, Layer, LayerNorm, ReLU, Softmax
+from tinynn.layers import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    LayerNorm,
+    RandomFlip,
+    RandomShift,
+    ReLU,
+    Rescale,
+    Reshape,
+    Softmax,
+)
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
@@ -58,10 +72,12 @@ __all__ = [
     "CrossEntropy",
     "Dense",
     "Doctor",
+    "Dropout",
     "EarlyStopping",
     "ExponentialMovingAverage",
     "Flatten",
     "FunctionCallback",
+    "GaussianNoise",
     "GradientReport",
     "HealthReport",
     "History",
@@ -77,7 +93,11 @@ __all__ = [
     "PrintLog",
     "ProgressBar",
     "RMSProp",
+    "RandomFlip",
+    "RandomShift",
     "ReLU",
+    "Rescale",
+    "Reshape",
     "Sequential",
     "Softmax",
     "SoftmaxCrossEntropy",

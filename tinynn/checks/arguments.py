@@ -55,6 +55,7 @@ def rate(name: str, value: Any) -> Any:
     return not_negative(name, value)
 
 
+@short_traceback
 def not_negative(name: str, value: Any) -> float:
     """A number, 0 or more, as a Python float.
 
@@ -192,14 +193,34 @@ def dense(units: int, initializer: Any) -> None:
         )
 
 
-def sample_shape(shape: Sequence[int]) -> Shape:
+@short_traceback
+def rescaling(scale: Any, offset: Any) -> None:
+    """The arguments of Rescale: finite numbers, or arrays of them."""
+    for name, value in (("scale", scale), ("offset", offset)):
+        try:
+            numbers = np.asarray(value)
+        except ValueError:  # a list of lists that differ in length
+            numbers = np.array(None)
+        if numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
+            raise InputError(
+                f"{name} of Rescale must be a finite number, or an array of such numbers, got "
+                f"{value!r:.100}."
+            )
+    if not np.any(scale):
+        raise InputError(
+            "scale of Rescale is 0, so all inputs would become equal. 1 // 255 is 0; 1 / 255 is "
+            "not."
+        )
+
+
+def sample_shape(shape: Sequence[int], name: str = "input_shape") -> Shape:
     """The shape of one sample: a tuple of whole numbers, each 1 or more."""
     if not isinstance(shape, Sequence) or not all(
         isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
     ):
         hint = f" Write ({shape},)." if isinstance(shape, (int, np.integer)) else ""
         raise InputError(
-            "input_shape must be the shape of one sample, such as (28, 28) or (2,), got "
+            f"{name} must be the shape of one sample, such as (28, 28) or (2,), got "
             f"{shape!r}.{hint}"
         )
     return tuple(int(n) for n in shape)
