@@ -27,7 +27,18 @@ from tinynn.gradcheck.check import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
 from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
-from tinynn.metrics import accuracy, confusion_matrix, per_class_report
+from tinynn.metrics import (
+    ReliabilityCurve,
+    accuracy,
+    confusion_matrix,
+    log_loss,
+    mean_absolute_error,
+    per_class_report,
+    r2_score,
+    reliability_curve,
+    roc_auc,
+    top_k_accuracy,
+)
 from tinynn.model import Sequential
 from tinynn.optimizers import SGD, Adam, Optimizer
 from tinynn.training.checkpoint import Checkpoint
@@ -67,6 +78,7 @@ __all__ = [
     "PrintLog",
     "ProgressBar",
     "ReLU",
+    "ReliabilityCurve",
     "Sequential",
     "Softmax",
     "SoftmaxCrossEntropy",
@@ -83,14 +95,20 @@ __all__ = [
     "glorot_uniform",
     "he_normal",
     "load_model",
+    "log_loss",
     "log_softmax",
+    "mean_absolute_error",
     "minibatches",
     "one_hot",
     "per_class_report",
     "plots",
+    "r2_score",
+    "reliability_curve",
+    "roc_auc",
     "save_model",
     "scale_pixels",
     "softmax",
     "stratified_split",
+    "top_k_accuracy",
     "zeros",
 ]
