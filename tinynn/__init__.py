@@ -25,7 +25,19 @@ from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
-from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
+from tinynn.layers import (
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    RandomFlip,
+    RandomShift,
+    ReLU,
+    Rescale,
+    Reshape,
+    Softmax,
+)
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import (
     ReliabilityCurve,
@@ -41,6 +53,8 @@ from tinynn.metrics import (
 )
 from tinynn.model import Sequential
 from tinynn.optimizers import SGD, Adam, Optimizer
+from tinynn.scaling import standardise
+from tinynn.splits import k_fold, train_validation_split
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.csv_log import CSVLogger
 from tinynn.training.divergence import TrainingDiverged
@@ -62,8 +76,10 @@ __all__ = [
     "CrossEntropy",
     "Dense",
     "Doctor",
+    "Dropout",
     "EarlyStopping",
     "Flatten",
+    "GaussianNoise",
     "GradientReport",
     "HealthReport",
     "History",
@@ -77,8 +93,12 @@ __all__ = [
     "Optimizer",
     "PrintLog",
     "ProgressBar",
+    "RandomFlip",
+    "RandomShift",
     "ReLU",
     "ReliabilityCurve",
+    "Rescale",
+    "Reshape",
     "Sequential",
     "Softmax",
     "SoftmaxCrossEntropy",
@@ -94,6 +114,7 @@ __all__ = [
     "explain_step",
     "glorot_uniform",
     "he_normal",
+    "k_fold",
     "load_model",
     "log_loss",
     "log_softmax",
@@ -108,7 +129,9 @@ __all__ = [
     "save_model",
     "scale_pixels",
     "softmax",
+    "standardise",
     "stratified_split",
     "top_k_accuracy",
+    "train_validation_split",
     "zeros",
 ]

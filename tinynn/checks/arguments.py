@@ -29,6 +29,14 @@ def check_positive(name: str, value: Any) -> float:
     return float(value)
 
 
+@short_traceback
+def not_negative(name: str, value: Any) -> float:
+    """A finite number, 0 or more, as a Python float."""
+    if not 0 <= _number(value) < np.inf:
+        raise InputError(f"{name} must be a number, 0 or more, got {value!r}.")
+    return float(value)
+
+
 def check_unit_interval(name: str, value: Any) -> float:
     """A decay rate, such as momentum or beta1: at least 0 and below 1, as a Python float."""
     if not 0 <= _number(value) < 1:
@@ -223,14 +231,34 @@ def dense(units: int, initializer: Any) -> None:
         )
 
 
-def sample_shape(shape: Sequence[int]) -> Shape:
+@short_traceback
+def rescaling(scale: Any, offset: Any) -> None:
+    """The arguments of Rescale: finite numbers, or arrays of them."""
+    for name, value in (("scale", scale), ("offset", offset)):
+        try:
+            numbers = np.asarray(value)
+        except ValueError:  # a list of lists that differ in length
+            numbers = np.array(None)
+        if numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
+            raise InputError(
+                f"{name} of Rescale must be a finite number, or an array of such numbers, got "
+                f"{value!r:.100}."
+            )
+    if not np.any(scale):
+        raise InputError(
+            "scale of Rescale is 0, so all inputs would become equal. 1 // 255 is 0; 1 / 255 is "
+            "not."
+        )
+
+
+def sample_shape(shape: Sequence[int], name: str = "input_shape") -> Shape:
     """The shape of one sample: a tuple of whole numbers, each 1 or more."""
     if not isinstance(shape, Sequence) or not all(
         isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
     ):
         hint = f" Write ({shape},)." if isinstance(shape, (int, np.integer)) else ""
         raise InputError(
-            "input_shape must be the shape of one sample, such as (28, 28) or (2,), got "
+            f"{name} must be the shape of one sample, such as (28, 28) or (2,), got "
             f"{shape!r}.{hint}"
         )
     return tuple(int(n) for n in shape)

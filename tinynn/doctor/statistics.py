@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
 from tinynn.layers import Dense, Layer
 from tinynn.layers.kinks import active_units
 from tinynn.losses import Loss
@@ -80,7 +81,7 @@ def statistics_of_step(
     loss = copy.deepcopy(loss)
     with np.errstate(all="ignore"):  # an overflow is just what the doctor looks for
         layers, outs = _forward_of_copies(model, x)
-        p, inputs = outs[-1], outs[first_with_parameters(model)]
+        p, inputs = outs[-1], outs[checks.first_with_parameters(model)]
         step = StepStatistics(
             number,
             loss.forward(p, y, *weights),
@@ -141,11 +142,6 @@ def _light_copy(layer: Layer) -> Layer:
     views = {**layer._views, **{name: view.copy() for name, view in layer.buffers().items()}}
     vars(copied).update(vars(layer), _views=views, **{k: views[k] for k in layer.buffers()})
     return copied
-
-
-def first_with_parameters(model: Sequential) -> int:
-    """Return the position of the first layer that has parameters; 0 if there is none."""
-    return next((i for i, layer in enumerate(model.layers) if layer.parameters()), 0)
 
 
 def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:

@@ -18,7 +18,6 @@ from tinynn.doctor.record import FEW_SAMPLES, TrainingRecord
 from tinynn.doctor.report import HealthReport, apply_rules
 from tinynn.doctor.statistics import (
     dead_units,
-    first_with_parameters,
     statistics_of_step,
     trained_weights,
 )
@@ -144,9 +143,7 @@ class Doctor(Callback):
         self, trainer: Run, x: Array, y: Array, weights: Array | None = None
     ) -> None:
         """Record the scale of validation data, the loss of guessing there, and the predictions."""
-        model, record, given = trainer.model, self.record, x
-        for layer in model.layers[: first_with_parameters(model)]:
-            given = layer.forward(given, training=False)
+        model, record, given = trainer.model, self.record, checks.entering(trainer.model, x)
         std, distance = float(given.std(dtype=float)), np.abs(given - np.median(given))
         usual = float(given[distance <= np.quantile(distance, 0.95)].std(dtype=float))
         record.validation_input_std = usual if std > 5 * usual > 0 else std  # usual: no outliers

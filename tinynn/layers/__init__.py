@@ -1,7 +1,26 @@
 """The layers. Read basic.py: the contract, and the four layers of examples/fashion_mlp.py."""
 
+from tinynn.layers.augmentation import GaussianNoise, RandomFlip, RandomShift
 from tinynn.layers.basic import Dense, Flatten, Layer, ReLU, Softmax
+from tinynn.layers.dropout import Dropout
+from tinynn.layers.rescale import Rescale
+from tinynn.layers.reshape import Reshape
 
-LAYERS: dict[str, type[Layer]] = {one.__name__: one for one in (Flatten, Dense, ReLU, Softmax)}
+KINDS = (Flatten, Dense, ReLU, Softmax, Reshape, Rescale, Dropout,
+         RandomFlip, RandomShift, GaussianNoise)  # fmt: skip
+LAYERS: dict[str, type[Layer]] = {one.__name__: one for one in KINDS}
 
-__all__ = ["LAYERS", "Dense", "Flatten", "Layer", "ReLU", "Softmax"]
+__all__ = [
+    "LAYERS",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianNoise",
+    "Layer",
+    "RandomFlip",
+    "RandomShift",
+    "ReLU",
+    "Rescale",
+    "Reshape",
+    "Softmax",
+]
