@@ -84,9 +84,8 @@ def test_whole_data_are_not_copied_in_float64():
 def test_the_model_takes_raw_data_also_after_saving(tmp_path):
     y = DATA.sum(axis=1, keepdims=True) / 50
     model = Sequential([standardise(DATA), Dense(1)], input_shape=(3,))
-    Trainer(model, MeanSquaredError(), Adam(0.05)).fit(
-        DATA, y, 3, validation_data=(DATA[:9], y[:9])
-    )
+    trainer = Trainer(model, MeanSquaredError(), Adam(0.05))
+    trainer.fit(DATA[50:], y[50:], 3, validation_data=(DATA[:50], y[:50]))
     save_model(model, tmp_path / "model.npz")
     loaded = load_model(tmp_path / "model.npz")
     assert np.array_equal(loaded.predict(DATA), model.predict(DATA))
