@@ -41,9 +41,22 @@ from tinynn.layers import (
     Softmax,
 )
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
-from tinynn.metrics import accuracy, confusion_matrix, per_class_report
+from tinynn.metrics import (
+    ReliabilityCurve,
+    accuracy,
+    confusion_matrix,
+    log_loss,
+    mean_absolute_error,
+    per_class_report,
+    r2_score,
+    reliability_curve,
+    roc_auc,
+    top_k_accuracy,
+)
 from tinynn.model import Sequential
 from tinynn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
+from tinynn.scaling import standardise
+from tinynn.splits import k_fold, train_validation_split
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.clipping import ClipGradientNorm, ClipGradientValue
 from tinynn.training.csv_log import CSVLogger
@@ -96,6 +109,7 @@ __all__ = [
     "RandomFlip",
     "RandomShift",
     "ReLU",
+    "ReliabilityCurve",
     "Rescale",
     "Reshape",
     "Sequential",
@@ -113,15 +127,24 @@ __all__ = [
     "explain_step",
     "glorot_uniform",
     "he_normal",
+    "k_fold",
     "load_model",
+    "log_loss",
     "log_softmax",
+    "mean_absolute_error",
     "minibatches",
     "one_hot",
     "per_class_report",
     "plots",
+    "r2_score",
+    "reliability_curve",
+    "roc_auc",
     "save_model",
     "scale_pixels",
     "softmax",
+    "standardise",
     "stratified_split",
+    "top_k_accuracy",
+    "train_validation_split",
     "zeros",
 ]
