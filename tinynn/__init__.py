@@ -24,8 +24,29 @@ from tinynn.files.models import load_model, save_model
 from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
-from tinynn.initializers import glorot_uniform, he_normal, zeros
-from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
+from tinynn.initializers import (
+    constant,
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    lecun_normal,
+    normal,
+    orthogonal,
+    zeros,
+)
+from tinynn.layers import (
+    ELU,
+    GELU,
+    Dense,
+    Flatten,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
@@ -43,6 +64,8 @@ from tinynn.training.trainer import Trainer
 __version__ = "0.1.0"
 
 __all__ = [
+    "ELU",
+    "GELU",
     "SGD",
     "Adam",
     "CSVLogger",
@@ -58,6 +81,7 @@ __all__ = [
     "History",
     "InputError",
     "Layer",
+    "LeakyReLU",
     "LiveCurves",
     "Loss",
     "MeanSquaredError",
@@ -68,24 +92,32 @@ __all__ = [
     "ProgressBar",
     "ReLU",
     "Sequential",
+    "Sigmoid",
     "Softmax",
     "SoftmaxCrossEntropy",
     "StepExplanation",
+    "Tanh",
     "Trainer",
     "TrainingDiverged",
     "accuracy",
     "check_gradients",
     "compare_models",
     "confusion_matrix",
+    "constant",
     "datasets",
     "diagnose",
     "explain_step",
+    "glorot_normal",
     "glorot_uniform",
     "he_normal",
+    "he_uniform",
+    "lecun_normal",
     "load_model",
     "log_softmax",
     "minibatches",
+    "normal",
     "one_hot",
+    "orthogonal",
     "per_class_report",
     "plots",
     "save_model",

@@ -6,6 +6,9 @@ changed. They have a folder of their own, so that the mathematics elsewhere is r
 """
 
 from tinynn.checks.arguments import (
+    check_between,
+    check_finite,
+    check_flag,
     check_integer,
     check_metric,
     check_positive,
@@ -91,6 +94,9 @@ __all__ = [
     "array",
     "assignable",
     "batch",
+    "check_between",
+    "check_finite",
+    "check_flag",
     "check_flat_samples",
     "check_initial_values",
     "check_integer",
