@@ -24,8 +24,20 @@ from tinynn.files.models import load_model, save_model
 from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
-from tinynn.initializers import glorot_uniform, he_normal, zeros
+from tinynn.initializers import (
+    constant,
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    lecun_normal,
+    normal,
+    orthogonal,
+    zeros,
+)
 from tinynn.layers import (
+    ELU,
+    GELU,
     BatchNorm,
     Dense,
     Dropout,
@@ -33,12 +45,15 @@ from tinynn.layers import (
     GaussianNoise,
     Layer,
     LayerNorm,
+    LeakyReLU,
     RandomFlip,
     RandomShift,
     ReLU,
     Rescale,
     Reshape,
+    Sigmoid,
     Softmax,
+    Tanh,
 )
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import (
@@ -73,6 +88,8 @@ from tinynn.training.trainer import Trainer
 __version__ = "0.1.0"
 
 __all__ = [
+    "ELU",
+    "GELU",
     "SGD",
     "Adam",
     "AdamW",
@@ -97,6 +114,7 @@ __all__ = [
     "InputError",
     "Layer",
     "LayerNorm",
+    "LeakyReLU",
     "LiveCurves",
     "Loss",
     "MeanSquaredError",
@@ -113,27 +131,35 @@ __all__ = [
     "Rescale",
     "Reshape",
     "Sequential",
+    "Sigmoid",
     "Softmax",
     "SoftmaxCrossEntropy",
     "StepExplanation",
+    "Tanh",
     "Trainer",
     "TrainingDiverged",
     "accuracy",
     "check_gradients",
     "compare_models",
     "confusion_matrix",
+    "constant",
     "datasets",
     "diagnose",
     "explain_step",
+    "glorot_normal",
     "glorot_uniform",
     "he_normal",
+    "he_uniform",
     "k_fold",
+    "lecun_normal",
     "load_model",
     "log_loss",
     "log_softmax",
     "mean_absolute_error",
     "minibatches",
+    "normal",
     "one_hot",
+    "orthogonal",
     "per_class_report",
     "plots",
     "r2_score",

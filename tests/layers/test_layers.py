@@ -262,6 +262,37 @@ def test_dense_takes_numpy_integers_as_units():
     assert repr(layer.output_shape((3,))) == "(2,)"  # shown to people in summary and in errors
 
 
+def test_dense_without_a_bias_by_hand():
+    layer = build(Dense(2, bias=False), (3,))
+    layer.W = [[1, 2], [3, 4], [5, 6]]
+    assert layer.forward(np.array([[1.0, 0, 2]])).tolist() == [[11, 14]]
+    assert layer.backward(np.array([[1.0, 2.0]])).tolist() == [[5, 11, 17]]
+    assert layer.dW.tolist() == [[1, 2], [0, 0], [2, 4]]
+    assert list(layer.parameters()) == ["W"]
+    for name in ("b", "db"):
+        with pytest.raises(AttributeError, match=rf"0\.Dense has no {name}"):
+            getattr(layer, name)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 5])
+def test_dense_without_a_bias_agrees_with_finite_differences(batch):
+    layer = build(Dense(3, bias=False), (4,))
+    assert layer.forward(np.zeros((batch, 4))).shape == (batch, 3)
+    if batch:
+        check_backward(layer, normal(batch, 4))
+
+
+@pytest.mark.parametrize("bias", [0, 1, None, "no", 0.5, zeros])
+def test_dense_refuses_another_bias(bias):
+    with pytest.raises(ValueError, match=r"bias of Dense must be True or False, got"):
+        Dense(3, bias=bias)
+
+
+def test_denses_equations_name_the_bias_only_if_there_is_one():
+    assert Dense(2).equations == ("out = x W + b", "dx = dout W.T", "dW = x.T dout, db = sum(dout)")
+    assert Dense(2, bias=False).equations == ("out = x W", "dx = dout W.T", "dW = x.T dout")
+
+
 # ReLU
 
 

@@ -23,7 +23,9 @@ from tinynn import (
     top_k_accuracy,
 )
 
-KNOWN = json.loads((Path(__file__).parent / "references/metrics.json").read_text(encoding="utf-8"))
+KNOWN = json.loads(
+    (Path(__file__).parents[1] / "references/metrics.json").read_text(encoding="utf-8")
+)
 each_binary = pytest.mark.parametrize("known", KNOWN["two classes"], ids=[12, 60])
 each_multiple = pytest.mark.parametrize("known", KNOWN["many classes"], ids=[3, 6])
 each_of_numbers = pytest.mark.parametrize("known", KNOWN["numbers"], ids=["N", "N1", "N3"])

@@ -6,6 +6,9 @@ changed. They have a folder of their own, so that the mathematics elsewhere is r
 """
 
 from tinynn.checks.arguments import (
+    check_between,
+    check_finite,
+    check_flag,
     check_integer,
     check_positive,
     check_unit_interval,
@@ -126,7 +129,10 @@ __all__ = [
     "binary",
     "binary_probabilities",
     "both_classes",
+    "check_between",
     "check_channels",
+    "check_finite",
+    "check_flag",
     "check_flat_samples",
     "check_initial_values",
     "check_integer",

@@ -25,6 +25,33 @@ def check_positive(name: str, value: Any) -> float:
     return float(value)
 
 
+def check_finite(name: str, value: Any) -> float:
+    """A number, neither NaN nor infinite, as a Python float."""
+    if not np.isfinite(_number(value)):
+        raise InputError(f"{name} must be a finite number, got {value!r}.")
+    return float(value)
+
+
+def check_between(name: str, value: Any, low: float, high: float) -> float:
+    """A number between two limits, which it does not reach, as a Python float."""
+    if not low < _number(value) < high:
+        raise InputError(f"{name} must be above {low} and below {high}, got {value!r}.")
+    return float(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """True or False.
+
+    >>> check_flag("bias of Dense", 0.5)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: bias of Dense must be True or False, got 0.5.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
 def check_unit_interval(name: str, value: Any) -> float:
     """A decay rate, such as momentum or beta1: at least 0 and below 1, as a Python float."""
     if not 0 <= _number(value) < 1:
@@ -184,9 +211,15 @@ def instances(things: Any, kind: type, name: str) -> list[Any]:
 
 
 @short_traceback
-def dense(units: int, initializer: Any) -> None:
+def dense(units: int, initializer: Any, bias: Any) -> None:
     """The arguments of Dense."""
     check_integer("units of Dense", units)
+    check_flag("bias of Dense", bias)
+    if isinstance(initializer, type):
+        raise InputError(
+            f"Dense expects an initializer, got the class {initializer.__name__}. Write "
+            f"{initializer.__name__}(...)."
+        )
     if not callable(initializer):
         raise InputError(
             f"Dense expects an initializer such as tinynn.he_normal, got {initializer!r}."

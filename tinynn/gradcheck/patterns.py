@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynn.gradcheck.activations import activation
 from tinynn.gradcheck.evidence import CLOSE, Evidence, close
 from tinynn.layers import Layer
 from tinynn.losses import Loss
@@ -293,6 +294,7 @@ PATTERNS = {  # tried in this order; with the method to name, "" for the one tha
     _transposed: "",
     _axis: "",
     _sample: "",
+    activation: "",
     _mask: "",
     _softmax: "",
     _places: "",
