@@ -105,6 +105,7 @@ LAYERING = [
     "gradcheck.finite_differences",
     "gradcheck.rows",
     "gradcheck.evidence",
+    "gradcheck.normalising",
     "gradcheck.patterns",
     "gradcheck.check",
     "gradcheck",
