@@ -129,6 +129,7 @@ LAYERING = [
     "gradcheck.rows",
     "gradcheck.evidence",
     "gradcheck.activations",
+    "gradcheck.normalising",
     "gradcheck.patterns",
     "gradcheck.check",
     "gradcheck",

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinynn.gradcheck.activations import activation
 from tinynn.gradcheck.evidence import CLOSE, Evidence, close
+from tinynn.gradcheck.normalising import normalising
 from tinynn.layers import Layer
 from tinynn.losses import Loss
 from tinynn.origin import is_own
@@ -287,6 +288,7 @@ def _left_out(found: Array, truth: Array, wrong: Array, axis: int, end: int) -> 
 PATTERNS = {  # tried in this order; with the method to name, "" for the one that computes the array
     _unused: "forward",
     _dropped: "",
+    normalising: "",
     _factor: "",
     _batches: "",
     _stale: "forward",
