@@ -26,8 +26,17 @@ from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
 from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
-from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
-from tinynn.metrics import accuracy, confusion_matrix, per_class_report
+from tinynn.losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
+from tinynn.metrics import accuracy, binary_accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
 from tinynn.optimizers import SGD, Adam, Optimizer
 from tinynn.training.checkpoint import Checkpoint
@@ -45,6 +54,7 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adam",
+    "BinaryCrossEntropy",
     "CSVLogger",
     "Callback",
     "Checkpoint",
@@ -56,10 +66,12 @@ __all__ = [
     "GradientReport",
     "HealthReport",
     "History",
+    "Huber",
     "InputError",
     "Layer",
     "LiveCurves",
     "Loss",
+    "MeanAbsoluteError",
     "MeanSquaredError",
     "ModelComparison",
     "ModelFormatError",
@@ -68,12 +80,14 @@ __all__ = [
     "ProgressBar",
     "ReLU",
     "Sequential",
+    "SigmoidCrossEntropy",
     "Softmax",
     "SoftmaxCrossEntropy",
     "StepExplanation",
     "Trainer",
     "TrainingDiverged",
     "accuracy",
+    "binary_accuracy",
     "check_gradients",
     "compare_models",
     "confusion_matrix",

@@ -70,6 +70,7 @@ from tinynn.checks.samples import (
 from tinynn.checks.targets import (
     class_shares,
     class_targets,
+    independent_probabilities,
     labels,
     logits,
     not_saturated,
@@ -79,10 +80,11 @@ from tinynn.checks.targets import (
     same_shape,
     targets,
     vector,
+    yes_or_no,
 )
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.training import data, held_out, warn_if_worse_than_baseline
-from tinynn.checks.weights import weights
+from tinynn.checks.weights import class_weights, weights
 
 __all__ = [
     "NoNumbers",
@@ -102,6 +104,7 @@ __all__ = [
     "class_names",
     "class_shares",
     "class_targets",
+    "class_weights",
     "compared",
     "counts",
     "data",
@@ -113,6 +116,7 @@ __all__ = [
     "generator",
     "held_out",
     "in_no_model",
+    "independent_probabilities",
     "initial_rate",
     "instance",
     "instances",
@@ -154,4 +158,5 @@ __all__ = [
     "vector",
     "warn_if_worse_than_baseline",
     "weights",
+    "yes_or_no",
 ]
