@@ -253,8 +253,14 @@ def repeats(layer: Any, x: Array, out: Array) -> None:
 
 def not_saturated(p: Array, loss: Any) -> None:
     """Predictions at which finite differences work: above the floor of the loss, if it has one."""
-    has_floor = loss.takes == "probabilities" and loss.floor
+    has_floor = "probabilities" in loss.takes and loss.floor
     low = p <= 10 * loss.floor if has_floor else np.zeros(1, bool)
+    if loss.takes == "independent probabilities" and (p > 1 - 1e-8).any():
+        raise InputError(
+            f"check_gradients: row {int(np.argwhere(p > 1 - 1e-8)[0, 0])} of p has a probability "
+            "too near to 1 for finite differences. Scale x to about 0 to 1, or check logits with "
+            "SigmoidCrossEntropy()."
+        )
     if low.any():
         raise InputError(
             f"check_gradients: row {int(np.argwhere(low)[0, 0])} of p has a probability below "

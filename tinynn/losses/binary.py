@@ -102,6 +102,6 @@ class SigmoidCrossEntropy(Loss):
 
 def _checked(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, Array]:
     """Return p, and y in p's precision: numbers from 0 to 1, in the same shape."""
-    p, y = checks.targets(p, y, loss)
-    p = p.astype(y.dtype, copy=False)  # whole numbers to floats
-    return p, checks.yes_or_no(p.shape, y, loss)
+    p = checks.array(p, "p")
+    p, y = checks.targets(p, checks.yes_or_no(p.shape, y, loss), loss)
+    return p.astype(y.dtype, copy=False), y  # whole numbers to floats

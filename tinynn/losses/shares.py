@@ -60,6 +60,7 @@ class ClassShares:
         """Whether q differs from y."""
         return bool(self.label_smoothing) or self.class_weights is not None
 
+    @checks.short_traceback
     def shares(self, p: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Any, Any]:
         """Return p (B, C), the index of the entries that have a share, and their shares q.
 
