@@ -103,6 +103,7 @@ from tinynn.checks.splits import answers, features, share_or_number
 from tinynn.checks.targets import (
     class_shares,
     class_targets,
+    independent_probabilities,
     labels,
     logits,
     not_saturated,
@@ -112,10 +113,11 @@ from tinynn.checks.targets import (
     same_shape,
     targets,
     vector,
+    yes_or_no,
 )
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.training import data, held_out, warn_if_worse_than_baseline
-from tinynn.checks.weights import weights
+from tinynn.checks.weights import class_weights, weights
 
 __all__ = [
     "NoNumbers",
@@ -146,6 +148,7 @@ __all__ = [
     "class_rows",
     "class_shares",
     "class_targets",
+    "class_weights",
     "compared",
     "counts",
     "data",
@@ -163,6 +166,7 @@ __all__ = [
     "hyperparameters",
     "images",
     "in_no_model",
+    "independent_probabilities",
     "initial_rate",
     "instance",
     "instances",
@@ -218,4 +222,5 @@ __all__ = [
     "vector",
     "warn_if_worse_than_baseline",
     "weights",
+    "yes_or_no",
 ]

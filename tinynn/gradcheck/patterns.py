@@ -4,6 +4,7 @@ Each pattern makes a guess: what backward computed, or what would be right. If a
 the numbers to many digits, it is not chance, and the pattern is the answer.
 """
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,32 @@ def _dropped(evidence: Evidence) -> str:
     return ""
 
 
+def _ignored(evidence: Evidence) -> str:
+    """Backward of a loss takes no notice of an argument, or of weights, on which forward depends.
+
+    Each argument that is a number, or numbers, is halved on a copy of the loss.
+    """
+    loss, p, y = evidence.case.owner(evidence.name), evidence.x, evidence.case.walk.y
+    if not isinstance(loss, Loss):
+        return ""
+    if len(y) > 1 and evidence.is_computed(np.asarray(loss.backward(p.copy(), y[0]))):
+        return "It is the same without the weights of samples: multiply sample n by weights[n]."
+    for name, value in loss.config().items():
+        numbers = isinstance(value, (float, list, tuple, np.ndarray))
+        if not numbers or np.asarray(value).dtype.kind not in "if" or not np.any(value):
+            continue
+        halved = copy.deepcopy(loss)
+        vars(halved)[name] = (np.asarray(value) / 2).tolist()
+        try:
+            same = evidence.is_computed(np.asarray(halved.backward(p.copy(), *y)))
+            differs = halved.forward(p.copy(), *y) != loss.forward(p.copy(), *y)
+        except ValueError:  # the loss accepts no such argument
+            continue
+        if same and differs:
+            return f"forward depends on {name}, but backward does not. Is {name} missing there?"
+    return ""
+
+
 def _factor(evidence: Evidence) -> str:
     found, truth = evidence.at_probes(evidence.gradient), evidence.truth
     if not evidence.gradient.any():
@@ -138,6 +165,12 @@ def _factor(evidence: Evidence) -> str:
         return (
             f"Too large by the factor {count}, the number of entries, B x C = {size} x "
             f"{count // size}. Is the 1/(B C) of the mean missing?"
+        )
+    columns = count // max(size, 1)
+    if not evidence.parameter and evidence.key == "p" and columns > 2 and np.isclose(k, columns):
+        return (
+            f"Too large by the factor {columns}, the numbers of a sample, C. The mean is over all "
+            "B x C numbers: is the 1/C missing?"
         )
     if np.isclose(k, round(k)):
         return f"It is {round(k)} times the right gradient."
@@ -289,6 +322,7 @@ PATTERNS = {  # tried in this order; with the method to name, "" for the one tha
     _unused: "forward",
     _dropped: "",
     normalising: "",
+    _ignored: "",
     _factor: "",
     _batches: "",
     _stale: "forward",
