@@ -133,6 +133,8 @@ LAYERING = [
     "gradcheck.rows",
     "gradcheck.evidence",
     "gradcheck.activations",
+    "gradcheck.dropping",
+    "gradcheck.losses",
     "gradcheck.normalising",
     "gradcheck.patterns",
     "gradcheck.check",

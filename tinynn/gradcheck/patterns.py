@@ -4,14 +4,15 @@ Each pattern makes a guess: what backward computed, or what would be right. If a
 the numbers to many digits, it is not chance, and the pattern is the answer.
 """
 
-import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinynn.gradcheck.activations import activation
+from tinynn.gradcheck.dropping import dropped
 from tinynn.gradcheck.evidence import CLOSE, Evidence, close
+from tinynn.gradcheck.losses import ignored
 from tinynn.gradcheck.normalising import normalising
 from tinynn.layers import Layer
 from tinynn.losses import Loss
@@ -87,58 +88,6 @@ def _unused(evidence: Evidence) -> str:
     if not any(x.any() and dout.any() for x, dout in zip(evidence.x, evidence.dout, strict=True)):
         return ""  # for each sample x is 0, or all units above are inactive: this explains it
     return f"The loss does not depend on {evidence.key} at all. Is it forgotten in forward?"
-
-
-def _dropped(evidence: Evidence) -> str:
-    """Of a layer such as Dropout, whose out is 0 or x times one number, which is not 1."""
-    x, out, dout = evidence.x, evidence.out, evidence.dout
-    if evidence.key != "x" or x.shape != out.shape:
-        return ""
-    factor = np.divide(out, x, out=np.full(x.shape, np.nan), where=x != 0)  # nan: not known
-    scale = float(factor[factor > 0].max(initial=0))
-    mask = np.where(np.isnan(factor), np.nan, factor != 0)
-    if scale <= 1.001 or not close(scale * mask, factor) or not (mask == 0).any():
-        return ""
-    if not evidence.is_right(dout * factor):
-        return ""
-    known = f"forward keeps {np.nanmean(mask):.0%} of x, times {scale:.3g}, and sets the rest to 0"
-    if evidence.is_computed(dout * mask):
-        return f"The factor 1 / (1 - rate) is missing: {known}; backward must do the same to dout."
-    if evidence.is_computed(dout) or evidence.is_computed(dout * scale):
-        return f"The mask is not applied: {known}; backward must do the same to dout."
-    drawn = np.isclose(evidence.gradient, 0) | np.isclose(evidence.gradient, dout * scale)
-    if drawn.all():
-        return (
-            f"The mask is another one: {known}. backward must use the mask that forward drew: keep "
-            "it as self.mask, and do not draw again."
-        )
-    return ""
-
-
-def _ignored(evidence: Evidence) -> str:
-    """Backward of a loss takes no notice of an argument, or of weights, on which forward depends.
-
-    Each argument that is a number, or numbers, is halved on a copy of the loss.
-    """
-    loss, p, y = evidence.case.owner(evidence.name), evidence.x, evidence.case.walk.y
-    if not isinstance(loss, Loss):
-        return ""
-    if len(y) > 1 and evidence.is_computed(np.asarray(loss.backward(p.copy(), y[0]))):
-        return "It is the same without the weights of samples: multiply sample n by weights[n]."
-    for name, value in loss.config().items():
-        numbers = isinstance(value, (float, list, tuple, np.ndarray))
-        if not numbers or np.asarray(value).dtype.kind not in "if" or not np.any(value):
-            continue
-        halved = copy.deepcopy(loss)
-        vars(halved)[name] = (np.asarray(value) / 2).tolist()
-        try:
-            same = evidence.is_computed(np.asarray(halved.backward(p.copy(), *y)))
-            differs = halved.forward(p.copy(), *y) != loss.forward(p.copy(), *y)
-        except ValueError:  # the loss accepts no such argument
-            continue
-        if same and differs:
-            return f"forward depends on {name}, but backward does not. Is {name} missing there?"
-    return ""
 
 
 def _factor(evidence: Evidence) -> str:
@@ -320,9 +269,9 @@ def _left_out(found: Array, truth: Array, wrong: Array, axis: int, end: int) -> 
 
 PATTERNS = {  # tried in this order; with the method to name, "" for the one that computes the array
     _unused: "forward",
-    _dropped: "",
+    dropped: "",
     normalising: "",
-    _ignored: "",
+    ignored: "",
     _factor: "",
     _batches: "",
     _stale: "forward",

@@ -180,7 +180,7 @@ class Run(Guarded):
         checks.softmax_once(model, loss)
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
         self.seed = checks.check_integer("seed", seed, least=0)
-        self.metrics = checks.named_metrics(metrics, self.loss.classifies)
+        self.metrics = checks.named_metrics(metrics, self.has_accuracy)
         self.history, self.totals, self.baseline = History(), RunningTotals(), Baseline()
         self.epoch = self.epochs = self.step = 0
         self.weights = list[Array]()  # the samples' weights: one array, or an empty list
@@ -221,10 +221,14 @@ class Run(Guarded):
         return self.epoch >= self.epochs and not self.totals.n_samples
 
     @property
+    def has_accuracy(self) -> bool:
+        """Whether the accuracy is measured: for a loss of classes, or of yes or no."""
+        return self.loss.classifies or self.loss.boundary is not None
+
+    @property
     def columns(self) -> list[str]:
         """The names of the metrics in a row of the history."""
-        has_accuracy = self.loss.classifies or self.loss.boundary is not None
-        scores = ["loss", "accuracy"] if has_accuracy else ["loss"]
+        scores = ["loss", "accuracy"] if self.has_accuracy else ["loss"]
         names = [*scores, *self.metrics] if self.validation is not None else []
         held_out = [f"val_{name}" for name in names]
         return ["epoch", *scores, *held_out, "learning_rate", "seconds"]
