@@ -30,6 +30,13 @@ from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntr
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
 from tinynn.optimizers import SGD, Adam, Optimizer
+from tinynn.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    LinearDecay,
+    PiecewiseConstant,
+    Schedule,
+)
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.csv_log import CSVLogger
 from tinynn.training.divergence import TrainingDiverged
@@ -48,25 +55,30 @@ __all__ = [
     "CSVLogger",
     "Callback",
     "Checkpoint",
+    "CosineDecay",
     "CrossEntropy",
     "Dense",
     "Doctor",
     "EarlyStopping",
+    "ExponentialDecay",
     "Flatten",
     "GradientReport",
     "HealthReport",
     "History",
     "InputError",
     "Layer",
+    "LinearDecay",
     "LiveCurves",
     "Loss",
     "MeanSquaredError",
     "ModelComparison",
     "ModelFormatError",
     "Optimizer",
+    "PiecewiseConstant",
     "PrintLog",
     "ProgressBar",
     "ReLU",
+    "Schedule",
     "Sequential",
     "Softmax",
     "SoftmaxCrossEntropy",

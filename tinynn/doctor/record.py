@@ -29,10 +29,10 @@ class TrainingRecord:
     training, with the mean and the standard deviation of the validation targets if they are
     numbers.
 
-    learning_rate: the optimizer's, or None for a schedule. steps_per_epoch: 0 before an epoch has
-    ended. constant_columns: whether x is a table with constant columns. from_training: False if
-    `diagnose` recorded a single step. diverged_at: the step at which a number was NaN or infinite,
-    or 0.
+    learning_rate: the optimizer's, the highest of a Schedule, or None for a function.
+    steps_per_epoch: 0 before an epoch has ended. constant_columns: whether x is a table with
+    constant columns. from_training: False if `diagnose` recorded a single step. diverged_at: the
+    step at which a number was NaN or infinite, or 0.
     """
 
     steps: list[StepStatistics] = field(default_factory=list)
