@@ -18,6 +18,7 @@ import pytest
 from tinynn import (
     SGD,
     Adam,
+    AdamW,
     Callback,
     Checkpoint,
     CrossEntropy,
@@ -28,6 +29,7 @@ from tinynn import (
     Layer,
     MeanSquaredError,
     ReLU,
+    RMSProp,
     Sequential,
     Softmax,
     Trainer,
@@ -733,7 +735,8 @@ def test_a_run_that_is_stopped_anywhere_and_resumed_ends_with_the_same_bits(tmp_
 
 def test_what_is_frozen_does_not_move_whatever_the_optimizer():
     x, y = data()
-    for optimizer in (SGD(0.1, 0.9), Adam(0.01), Own(0.1), Rebinds(1e-3), OwnStep()):
+    ours = (SGD(0.1, 0.9), SGD(0.1, 0.9, nesterov=True), RMSProp(0.01), Adam(0.01), AdamW(0.01))
+    for optimizer in (*ours, Own(0.1), Rebinds(1e-3), OwnStep()):
         model = network()
         trainer = Trainer(model, CrossEntropy(), optimizer)
         trainer.fit(x, y, 1)  # so that moments would move it
@@ -1379,8 +1382,8 @@ def test_files_of_a_class_before_it_gained_an_argument_stay_readable(tmp_path):
     def leaky_init(self, slope=0.0, form=(1, 2)):
         self.slope, self.form = slope, form
 
-    def steps_init(self, learning_rate=0.01, momentum=0.0, decay=0.0):
-        SGD.__init__(self, learning_rate, momentum)
+    def steps_init(self, learning_rate=0.01, momentum=0.0, nesterov=False, decay=0.0):
+        SGD.__init__(self, learning_rate, momentum, nesterov)
         self.decay = decay
 
     def watcher_init(self, at=1, every=None):

@@ -25,11 +25,11 @@ from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
 from tinynn.initializers import glorot_uniform, he_normal, zeros
-from tinynn.layers import Dense, Flatten, Layer, ReLU, Softmax
+from tinynn.layers import BatchNorm, Dense, Flatten, Layer, LayerNorm, ReLU, Softmax
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from tinynn.metrics import accuracy, confusion_matrix, per_class_report
 from tinynn.model import Sequential
-from tinynn.optimizers import SGD, Adam, Optimizer
+from tinynn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from tinynn.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -38,10 +38,13 @@ from tinynn.schedules import (
     Schedule,
 )
 from tinynn.training.checkpoint import Checkpoint
+from tinynn.training.clipping import ClipGradientNorm, ClipGradientValue
 from tinynn.training.csv_log import CSVLogger
 from tinynn.training.divergence import TrainingDiverged
 from tinynn.training.early_stopping import EarlyStopping
+from tinynn.training.function_callback import FunctionCallback
 from tinynn.training.live_curves import LiveCurves
+from tinynn.training.moving_average import ExponentialMovingAverage
 from tinynn.training.print_log import PrintLog
 from tinynn.training.progress import ProgressBar
 from tinynn.training.run import Callback, History
@@ -52,21 +55,28 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adam",
+    "AdamW",
+    "BatchNorm",
     "CSVLogger",
     "Callback",
     "Checkpoint",
+    "ClipGradientNorm",
+    "ClipGradientValue",
     "CosineDecay",
     "CrossEntropy",
     "Dense",
     "Doctor",
     "EarlyStopping",
     "ExponentialDecay",
+    "ExponentialMovingAverage",
     "Flatten",
+    "FunctionCallback",
     "GradientReport",
     "HealthReport",
     "History",
     "InputError",
     "Layer",
+    "LayerNorm",
     "LinearDecay",
     "LiveCurves",
     "Loss",
@@ -77,6 +87,7 @@ __all__ = [
     "PiecewiseConstant",
     "PrintLog",
     "ProgressBar",
+    "RMSProp",
     "ReLU",
     "Schedule",
     "Sequential",

@@ -146,6 +146,8 @@ class Sequential(Guarded, Portable):
         With `training=True`, the default, layers store what backward needs: also x itself, not a
         copy of it, so do not change x before backward. With `training=False` nothing is stored:
         several threads may call it at once, also between a forward in training and its backward.
+        So do not write `model.forward(x_val)` for data that are not trained on: BatchNorm would
+        change its running statistics by them. Use `predict` or training=False.
         Raises InputError if x does not fit.
         """
         out = checks.batch(x, self.input_shape, "forward").astype(self.dtype, copy=False)

@@ -14,6 +14,7 @@ The colours are those of Okabe and Ito, which colour-blind people can tell apart
 import copy
 import io
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,8 @@ def learning_curves(
     runs: each a History, or the path of a CSVLogger's file. labels: a name for each run; default
     None: then several runs are named by their files' folders, or "run 1" and so on. kept: an epoch
     to mark because its weights were kept; default None. path: a file to save to; default None.
-    Metrics that a run does not have are left out. Raises InputError if there is no run, or a run
-    has no epoch.
+    Metrics that a run does not have are left out; other columns val_... of numbers get a panel of
+    their own. Raises InputError if there is no run, or a run has no epoch.
 
     >>> history = History([{"epoch": 1, "loss": 0.5, "val_loss": 0.6}])
     >>> [panel.get_ylabel() for panel in learning_curves(history).axes]
@@ -78,6 +79,8 @@ def draw_curves(
         )
     names = labels or [_label(run, i, len(runs)) for i, run in enumerate(runs)]
     metrics = [name for name in ("accuracy", "loss") if any(name in run for run in columns)]
+    held_out = [name.removeprefix("val_") for run in columns for name in run if name not in DRAWN]
+    metrics += dict.fromkeys(held_out)
     figure = blank(WIDTH, HEIGHT * len(metrics), to_show)
     panels = figure.subplots(len(metrics), 1, squeeze=False).ravel()
     beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if names[0] else {}
@@ -317,13 +320,16 @@ def first_layer(
 
 
 def _columns(run: History | PathLike) -> dict[str, list[float]]:
-    """Return the metrics of a run, column by column."""
+    """Return the metrics of a run, column by column: those of training, and others of val_."""
     rows = run.epochs if isinstance(run, History) else read_log(run)
-    names = [name for name in DRAWN if any(name in row for row in rows)]
-    return {
-        name: [float("nan" if row.get(name) in (None, "") else row[name]) for row in rows]
-        for name in names
-    }
+    names = dict.fromkeys(name for row in rows for name in row)
+    others = [name for name in names if name.startswith("val_") and name not in DRAWN]
+    columns = {}
+    for name in [*(name for name in DRAWN if name in names), *others]:
+        with suppress(ValueError, TypeError):  # a callback may write what is no number
+            cells = ["nan" if row.get(name) in (None, "") else row[name] for row in rows]
+            columns[name] = [float(cell) for cell in cells]
+    return columns
 
 
 def _label(run: History | PathLike, i: int, runs: int) -> str:

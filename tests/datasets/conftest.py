@@ -1,14 +1,26 @@
 """A real web server on this machine, which misbehaves in the way that a test asks for."""
 
 import http.server
+import ssl
 import threading
 from types import SimpleNamespace
 
 import pytest
+import trustme
 
 
 @pytest.fixture
-def web(monkeypatch):
+def tls(tmp_path, monkeypatch):
+    """What a server of this machine needs for https; requests trusts it. With it `web` is https."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    return context
+
+
+@pytest.fixture
+def web(request, monkeypatch):
     """web.replies[path]: one after another, (status, body, headers), or a function of the handler.
 
     web.over is set when the test is over, for functions that wait.
@@ -43,9 +55,13 @@ def web(monkeypatch):
     monkeypatch.setattr("urllib3.util.Retry.get_backoff_time", lambda self: 0)  # no waiting
     server = Server(("127.0.0.1", 0), Handler)
     server.over = over
+    scheme = "https" if "tls" in request.fixturenames else "http"
+    if scheme == "https":
+        context = request.getfixturevalue("tls")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
+    url = f"{scheme}://127.0.0.1:{server.server_port}"
     yield SimpleNamespace(url=url, replies=replies, requests=requests, over=over)
     over.set()
     server.shutdown()

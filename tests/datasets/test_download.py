@@ -2,7 +2,6 @@
 
 import os
 import socket
-import ssl
 import stat
 import struct
 import subprocess
@@ -12,7 +11,6 @@ from contextlib import suppress
 from time import perf_counter, sleep
 
 import pytest
-import trustme
 
 from tinynn.datasets import download
 from tinynn.datasets.download import DownloadFailed, fetch, one_at_a_time, seconds_allowed
@@ -135,6 +133,13 @@ def test_temporary_errors_are_tried_again_at_the_same_mirror(tmp_path, web, stat
     assert fetch([f"{web.url}/a", f"{web.url}/b"], tmp_path / "data.gz", check) == f"{web.url}/a"
     assert web.requests == ["/a", "/a", "/a"]
     assert only_the_right_file(tmp_path)
+
+
+def test_temporary_errors_are_tried_again_over_https(tmp_path, tls, web):
+    web.replies["/a"] = [reply(b"", 503), reply()]
+    assert fetch([f"{web.url}/a"], tmp_path / "data.gz", check) == f"{web.url}/a"
+    assert web.url.startswith("https:")
+    assert web.requests == ["/a", "/a"]
 
 
 def test_retries_end_after_three(tmp_path, web):
@@ -309,7 +314,7 @@ def test_a_byte_at_a_time_ends_at_the_total_time_limit_which_the_error_names(
     assert only_the_right_file(tmp_path)
 
 
-def test_a_very_slow_download_through_tls_ends_at_the_total_time_limit(tmp_path, monkeypatch):
+def test_a_very_slow_download_through_tls_ends_at_the_total_time_limit(tmp_path, tls, monkeypatch):
     def drip_the_status():
         with suppress(OSError):  # the client hangs up
             connection = tls.wrap_socket(listener.accept()[0], server_side=True)
@@ -321,11 +326,6 @@ def test_a_very_slow_download_through_tls_ends_at_the_total_time_limit(tmp_path,
                     connection.sendall(b".")
 
     over = threading.Event()
-    authority = trustme.CA()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
     monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.6")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -9,6 +9,7 @@ from oracles import MeanAbsoluteError
 from tinynn import (
     SGD,
     Adam,
+    AdamW,
     CrossEntropy,
     Dense,
     Flatten,
@@ -16,6 +17,7 @@ from tinynn import (
     MeanSquaredError,
     Optimizer,
     ReLU,
+    RMSProp,
     Sequential,
     Softmax,
     SoftmaxCrossEntropy,
@@ -258,7 +260,7 @@ class SignTold(Sign):
         return f"Sign {rate:g}", f"W <- W - {rate:g} sign(dW)", f"{rate:g} |grad|_1"
 
 
-class Nesterov(SGD):
+class Plain(SGD):
     def update(self, params, grads, rate):
         params -= rate * grads
 
@@ -281,7 +283,26 @@ class Nesterov(SGD):
         ),
         (Sign(), "Sign(learning_rate=0.5)", UNKNOWN, ""),
         (SignTold(), "Sign 0.5", "W <- W - 0.5 sign(dW)", "0.5 |grad|_1 = "),
-        (Nesterov(0.1), "Nesterov(learning_rate=0.1, momentum=0.0)", UNKNOWN, ""),
+        (Plain(0.1), "Plain(learning_rate=0.1, momentum=0.0, nesterov=False)", UNKNOWN, ""),
+        (
+            SGD(0.1, 0.9, nesterov=True),
+            "SGD 0.1, Nesterov momentum 0.9",
+            "velocity <- 0.9 velocity - 0.1 dW,  W <- W + 0.9 velocity - 0.1 dW",
+            "",
+        ),
+        (
+            RMSProp(),
+            "RMSProp 0.001",
+            "W <- W - 0.001 dW / (sqrt(v) + 1e-08),  v: running mean of dW^2",
+            "",
+        ),
+        (
+            AdamW(),
+            "AdamW 0.001",
+            "W <- W - 0.001 (m / (sqrt(v) + 1e-08) + 0.01 W),  m and v: first and second moment "
+            "of dW; the last term only for arrays of two axes or more",
+            "",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

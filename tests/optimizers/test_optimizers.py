@@ -1,12 +1,14 @@
 """Protects the steps of SGD and Adam: the papers' equations, in place, in the right precision."""
 
+import json
 import tracemalloc
-from math import inf, nan, sqrt
+from math import inf, nan, sin, sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tinynn import SGD, Adam
+from tinynn import SGD, Adam, AdamW, Dense, RMSProp, Sequential
 
 # Six steps over three parameters: gradients that agree, that change sign, that are 0, that differ
 # in size by 1e4.
@@ -22,8 +24,24 @@ START = [1.0, -2.0, 0.5]
 MAKERS = {
     "sgd": lambda: SGD(0.01),
     "momentum": lambda: SGD(0.01, momentum=0.9),
+    "nesterov": lambda: SGD(0.01, momentum=0.9, nesterov=True),
+    "rmsprop": lambda: RMSProp(0.01),
     "adam": lambda: Adam(0.01),
+    "adamw": lambda: AdamW(0.01, weight_decay=0.1),
     "scheduled": lambda: Adam(lambda t: 0.1 / t),
+}
+KINDS = [SGD, RMSProp, Adam, AdamW]
+REFERENCES = Path(__file__).parents[1] / "references/optimizers.json"
+PYTORCH = json.loads(REFERENCES.read_text(encoding="utf-8"))["optimizers"]
+AS_IN_PYTORCH = {
+    "SGD": lambda: SGD(0.01),
+    "momentum": lambda: SGD(0.01, momentum=0.9),
+    "nesterov": lambda: SGD(0.01, momentum=0.9, nesterov=True),
+    "RMSProp": lambda: RMSProp(0.01),
+    "RMSProp, large epsilon": lambda: RMSProp(0.01, rho=0.99, epsilon=0.1),
+    "Adam": lambda: Adam(0.01),
+    "AdamW": lambda: AdamW(0.01),
+    "AdamW, large decay": lambda: AdamW(0.05, 0.5, beta1=0.8, beta2=0.95, epsilon=1e-3),
 }
 each_optimizer = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
 
@@ -59,6 +77,38 @@ def scalar_adam(w, gradients, rate, beta1, beta2, epsilon):
         yield w
 
 
+def scalar_nesterov(theta, gradients, rate, momentum):
+    """Sutskever et al., 2013, equations 3 and 4, for one number: theta, looking ahead from it.
+
+    The gradients are those at theta + momentum velocity, the point that is yielded for each step.
+    """
+    velocity = 0.0
+    for t, g in enumerate(gradients, start=1):
+        velocity = momentum * velocity - rate(t) * g
+        theta = theta + velocity
+        yield theta + momentum * velocity
+
+
+def scalar_rmsprop(w, gradients, rate, rho, epsilon):
+    """Tieleman and Hinton, 2012, lecture 6.5, with epsilon added to the root, for one number."""
+    mean_square = 0.0
+    for t, g in enumerate(gradients, start=1):
+        mean_square = rho * mean_square + (1 - rho) * g * g
+        w = w - rate(t) * g / (sqrt(mean_square) + epsilon)
+        yield w
+
+
+def scalar_adamw(w, gradients, rate, decay, beta1, beta2, epsilon):
+    """Loshchilov and Hutter, 2019, algorithm 2, line 12, with the decay times the whole rate."""
+    m = v = 0.0
+    for t, g in enumerate(gradients, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g * g
+        step = m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + epsilon)
+        w = w - rate(t) * (step + decay * w)
+        yield w
+
+
 def by_hand(scalar, **settings):
     """Run a scalar optimizer over every parameter; return the parameters after each step."""
     columns = [list(scalar(w, [g[i] for g in GRADS], **settings)) for i, w in enumerate(START)]
@@ -88,6 +138,109 @@ def test_momentum_under_a_falling_rate_follows_sutskever():
     # here the forms differ: the rate of the time stays in the velocity
     expected = by_hand(scalar_sgd, rate=falling, momentum=0.9)
     np.testing.assert_allclose(walk(SGD(falling, 0.9)), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("rate", [lambda t: 0.03, falling])
+def test_nesterov_follows_sutskever(rate):
+    expected = by_hand(scalar_nesterov, rate=rate, momentum=0.9)
+    path = walk(SGD(rate, 0.9, nesterov=True))
+    np.testing.assert_allclose(path, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("rho", "epsilon"), [(0.9, 1e-8), (0.99, 1e-3), (0.0, 1.0)])
+@pytest.mark.parametrize("rate", [lambda t: 0.03, falling])
+def test_rmsprop_follows_tieleman_and_hinton(rate, rho, epsilon):
+    expected = by_hand(scalar_rmsprop, rate=rate, rho=rho, epsilon=epsilon)
+    np.testing.assert_allclose(walk(RMSProp(rate, rho, epsilon)), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("decay", [0, 0.01, 0.5])
+@pytest.mark.parametrize("rate", [lambda t: 0.03, falling])
+def test_adamw_follows_loshchilov_and_hutter(rate, decay):
+    expected = by_hand(scalar_adamw, rate=rate, decay=decay, beta1=0.9, beta2=0.99, epsilon=1e-3)
+    path = walk(AdamW(rate, decay, 0.9, 0.99, 1e-3))
+    np.testing.assert_allclose(path, expected, rtol=1e-12)
+
+
+def test_first_steps_by_hand():
+    # velocity -0.2 and -0.38: steps 0.9 velocity - 0.2, that is -0.38 and -0.542
+    path = walk(SGD(0.1, 0.9, nesterov=True), [1.0], [[2.0], [2.0]])
+    np.testing.assert_allclose(path, [[0.62], [0.078]], rtol=1e-14)
+    # the root of (1 - 0.75) 4^2 is 2
+    np.testing.assert_allclose(walk(RMSProp(0.1, 0.75, 2.0), [1.0], [[4.0]]), [[0.9]], rtol=1e-14)
+    # 5 decays by 0.1 0.5 5 = 0.25; Adam's first step is the rate
+    np.testing.assert_allclose(walk(AdamW(0.1, 0.5), [5.0], [[4.0]]), [[4.65]], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", PYTORCH)
+def test_200_steps_agree_with_pytorch(name):
+    def gradient(t, i):  # as in tests/references/optimizers.py
+        return 0.0 if (t + i) % 7 == 0 else 10.0 ** (i - 6) * (sin(0.3 * t * (i + 1)) + 0.2)
+
+    assert PYTORCH.keys() == AS_IN_PYTORCH.keys()
+    grads = [[gradient(t, i) for i in range(12)] for t in range(1, 201)]
+    path = walk(AS_IN_PYTORCH[name](), [(i - 5) / 4 for i in range(12)], grads)
+    assert PYTORCH[name].keys() == {"1", "2", "10", "50", "200"}
+    for t, expected in PYTORCH[name].items():
+        np.testing.assert_allclose(path[int(t) - 1], expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_nesterov_momentum_has_the_bits_of_its_two_lines(dtype):
+    rng = np.random.default_rng(0)
+    w, velocity = rng.normal(size=500).astype(dtype), np.zeros(500, dtype)
+    params, optimizer = w.copy(), SGD(0.03, 0.9)
+    for _ in range(5):
+        g = rng.normal(size=500).astype(dtype)
+        optimizer.step(params, g)
+        velocity *= 0.9
+        velocity -= g * 0.03
+        w += velocity
+    assert params.tobytes() == w.tobytes()
+
+
+def test_nesterov_without_momentum_is_refused():
+    with pytest.raises(ValueError, match=r"nesterov=True needs a momentum above 0.*momentum=0\.9"):
+        SGD(0.1, nesterov=True)
+    with pytest.raises(ValueError, match="nesterov must be True or False, got 0"):
+        SGD(0.1, 0.9, 0.9)
+    assert SGD(0.1, 0.9, np.True_).config()["nesterov"] is True
+
+
+@pytest.mark.parametrize("decay", [-0.01, nan, inf, "0.1", None])
+def test_a_weight_decay_below_0_is_refused(decay):
+    with pytest.raises(ValueError, match="weight_decay must be a number, 0 or more"):
+        AdamW(weight_decay=decay)
+
+
+def test_adamw_without_decay_has_the_bits_of_adam():
+    for dtype in (np.float32, np.float64):
+        assert walk(AdamW(0.01, 0), dtype=dtype) == walk(Adam(0.01), dtype=dtype)
+
+
+def test_adamw_decays_matrices_and_neither_vectors_nor_frozen_layers():
+    model = Sequential([Dense(3), Dense(2), Dense(4)], input_shape=(5,), dtype=np.float64)
+    model.params = np.arange(1.0, model.params.size + 1)
+    model.layers[1].trainable = False
+    before = {name: array.copy() for name, array in model.named_parameters().items()}
+    AdamW(0.1, weight_decay=0.5).step(model.params, np.zeros_like(model.params))
+    for name, array in model.named_parameters().items():
+        factor = 0.95 if name in ("0.Dense.W", "2.Dense.W") else 1.0
+        np.testing.assert_allclose(array, factor * before[name], rtol=1e-14)
+
+
+@pytest.mark.parametrize("make", [RMSProp, AdamW])
+def test_moments_too_small_to_matter_become_0(make):
+    optimizer, params = make(), np.ones(3, np.float32)
+    grads = np.array([1e-19, 1e-19, 1.0], np.float32)
+    for _ in range(99):
+        optimizer.step(params, grads)
+        grads[:2] = 0
+    small = np.finfo(np.float32).smallest_normal
+    assert ((optimizer.slots["V"][:2] > 0) & (optimizer.slots["V"][:2] < small)).all()
+    optimizer.step(params, grads)
+    assert (optimizer.slots["V"] != 0).tolist() == [False, False, True]
+    assert np.isfinite(params).all()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +288,9 @@ def test_the_defaults_are_the_papers():
     assert Adam().config() == {
         "learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8,
     }  # fmt: skip
-    assert SGD().config() == {"learning_rate": 0.01, "momentum": 0.0}
+    assert SGD().config() == {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False}
+    assert RMSProp().config() == {"learning_rate": 1e-3, "rho": 0.9, "epsilon": 1e-8}
+    assert AdamW().config() == {**Adam().config(), "weight_decay": 0.01}
 
 
 @each_optimizer
@@ -194,6 +349,9 @@ def double_rate(t):
     [
         SGD(np.float64(0.01), momentum=np.float64(0.9)),
         SGD(double_rate, momentum=0.9),
+        SGD(double_rate, momentum=np.float64(0.9), nesterov=True),
+        RMSProp(double_rate, np.float64(0.9), np.float64(1e-8)),
+        AdamW(double_rate, weight_decay=np.float64(0.1)),
         Adam(np.float64(0.01), np.float64(0.9), np.float64(0.999), np.float64(1e-8)),
         Adam(double_rate),
     ],
@@ -206,7 +364,7 @@ def test_float32_stays_float32_with_float64_settings(optimizer):
     assert {vector.dtype for vector in optimizer.slots.values()} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize("kind", KINDS)
 def test_float64_settings_give_the_bits_of_python_floats(kind):
     # float64 arithmetic, rounded to float32 at the end, differs in the last bit here and there
     rng = np.random.default_rng(0)
@@ -218,7 +376,7 @@ def test_float64_settings_give_the_bits_of_python_floats(kind):
     assert paths.count(paths[0]) == 4
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_learning_rate_function_gets_the_step_count_from_1(kind):
     seen = []
 
@@ -265,7 +423,10 @@ def test_state_and_load_state_copy(make):
         assert {name: np.array(value).tobytes() for name, value in state.items()} == frozen
 
 
-@pytest.mark.parametrize(("kind", "vectors"), [(SGD, ["velocity"]), (Adam, ["M", "V"])])
+@pytest.mark.parametrize(
+    ("kind", "vectors"),
+    [(SGD, ["velocity"]), (RMSProp, ["V"]), (Adam, ["M", "V"]), (AdamW, ["M", "V"])],
+)
 def test_state_holds_the_step_count_and_each_vector(kind, vectors):
     optimizer = kind()
     assert optimizer.state() == {"t": 0}
@@ -286,7 +447,15 @@ def test_the_state_of_a_fresh_optimizer_makes_a_used_one_fresh(make):
 
 @pytest.mark.parametrize(
     "optimizer",
-    [SGD(0.5, momentum=0.25), SGD(a_thousandth), Adam(0.5, 0.1, 0.2, 0.3), Adam(a_thousandth)],
+    [
+        SGD(0.5, momentum=0.25),
+        SGD(0.5, momentum=0.25, nesterov=True),
+        SGD(a_thousandth),
+        RMSProp(0.5, 0.1, 0.2),
+        Adam(0.5, 0.1, 0.2, 0.3),
+        Adam(a_thousandth),
+        AdamW(0.5, 0.1, 0.2, 0.3, 0.4),
+    ],
 )
 def test_config_makes_a_twin(optimizer):
     twin = type(optimizer)(**optimizer.config())
@@ -298,10 +467,12 @@ def test_config_holds_the_arguments():
     assert Adam(0.5, 0.1, 0.2, 0.3).config() == {
         "learning_rate": 0.5, "beta1": 0.1, "beta2": 0.2, "epsilon": 0.3,
     }  # fmt: skip
-    assert SGD(a_thousandth, 0.25).config() == {"learning_rate": a_thousandth, "momentum": 0.25}
+    assert SGD(a_thousandth, 0.25).config() == {
+        "learning_rate": a_thousandth, "momentum": 0.25, "nesterov": False,
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rate", [0, -0.1, inf, nan, "0.1", None])
 def test_an_invalid_learning_rate_is_refused(kind, rate):
     with pytest.raises(ValueError, match="learning_rate must be a positive number"):
@@ -320,6 +491,8 @@ def test_a_function_that_returns_no_learning_rate_is_refused(rate):
     ("make", "name"),
     [
         (lambda value: SGD(0.1, momentum=value), "momentum"),
+        (lambda value: RMSProp(rho=value), "rho"),
+        (lambda value: AdamW(beta1=value), "beta1"),
         (lambda value: Adam(beta1=value), "beta1"),
         (lambda value: Adam(beta2=value), "beta2"),
     ],

@@ -327,6 +327,56 @@ def test_early_stopping_needs_patience(patience):
         EarlyStopping(patience=patience)
 
 
+@pytest.mark.parametrize(
+    ("losses", "min_delta", "epochs", "best"),
+    [
+        ([5, 4.5, 4, 3.5, 1], 1, 4, 4),  # 1.5 since epoch 1, the last that counted
+        ([5, 4, 3, 2, 1], 1, 4, 3),  # a change of exactly min_delta is none: 3 is 2 below 5
+        ([5, 4.9, 4.8, 4.7, 1], 1, 4, 1),
+    ],
+)
+def test_only_a_change_of_more_than_min_delta_is_an_improvement(losses, min_delta, epochs, best):
+    run = scripted(losses)
+    stopper = EarlyStopping(patience=3, min_delta=min_delta)
+    history = run.fit(X, Y, epochs, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
+    assert len(history.epochs) == epochs
+    assert stopper.best_epoch == best
+    assert run.model.params.tobytes() == run.kept[best - 1].tobytes()
+
+
+def test_min_delta_counts_in_the_direction_of_a_metric_that_rises():
+    run = scripted([0.2, 0.25, 0.5, 0.55, 0.6], "accuracy")
+    stopper = EarlyStopping("val_accuracy", patience=2, min_delta=0.2)
+    history = run.fit(X, Y, 5, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
+    assert (len(history.epochs), stopper.best_epoch) == (5, 3)
+
+
+@pytest.mark.parametrize(("mode", "best"), [("min", 2), ("max", 3)])
+@pytest.mark.parametrize("name", ["loss", "accuracy", "gap"])
+def test_the_mode_overrules_the_name(mode, best, name):
+    run = scripted([0.5, 0.1, 0.9], name)
+    stopper = EarlyStopping(f"val_{name}", 9, mode=mode)
+    others = [At("on_epoch_begin", lambda run: None)]  # a callback that might measure it
+    run.fit(X, Y, 3, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper, *others])
+    assert stopper.best_epoch == best
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mode": "rise"}, r"mode must be \"min\" \(lower is better\), .* got 'rise'"),
+        ({"mode": None}, r"mode must be .* got None"),
+        ({"min_delta": -0.1}, r"min_delta must be a number, 0 or more, got -0\.1.*mode=\"max\""),
+        ({"min_delta": np.nan}, "min_delta must be a number, 0 or more, got nan"),
+        ({"min_delta": "max"}, "min_delta must be a number, 0 or more, got 'max'"),
+        ({"min_delta": True}, "min_delta must be a number, 0 or more, got True"),
+    ],
+)
+def test_early_stopping_refuses_another_direction_and_another_change(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        EarlyStopping(**arguments)
+
+
 def test_early_stopping_used_again_starts_anew():
     stopper = EarlyStopping(patience=1)
     scripted([0.1, 0.2]).fit(X, Y, 2, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper])
@@ -585,7 +635,10 @@ def test_an_error_in_a_callback_reaches_the_user():
     [
         (CSVLogger("log.csv"), {"path": "log.csv", "if_exists": "error"}),
         (ProgressBar(), {}),
-        (EarlyStopping("loss", 7), {"monitor": "loss", "patience": 7}),
+        (
+            EarlyStopping("loss", 7, 0.1, "min"),
+            {"monitor": "loss", "patience": 7, "min_delta": 0.1, "mode": "min"},
+        ),
         (
             Checkpoint("a", 2, 3, "backup"),
             {"path": "a", "every_epochs": 2, "every_steps": 3, "if_exists": "backup"},

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from oracles import random_data
 from tinynn import (
     SGD,
     Adam,
+    AdamW,
     Callback,
     Checkpoint,
     CrossEntropy,
@@ -31,6 +34,7 @@ from tinynn import (
     MeanSquaredError,
     ModelFormatError,
     ReLU,
+    RMSProp,
     Sequential,
     Softmax,
     Trainer,
@@ -50,6 +54,9 @@ def falling(t):
 OPTIMIZERS = {
     "adam": lambda: Adam(0.05),
     "momentum": lambda: SGD(0.05, momentum=0.9),
+    "nesterov": lambda: SGD(0.05, momentum=0.9, nesterov=True),
+    "rmsprop": lambda: RMSProp(0.01),
+    "adamw": lambda: AdamW(0.05, weight_decay=0.1),
     "scheduled": lambda: Adam(falling),
 }
 
@@ -122,7 +129,7 @@ def straight(tmp_path_factory):
 def test_the_oracle_is_not_a_trivial_run(straight):
     assert straight["adam"]["step"] == 4 * STEPS
     assert len(straight["adam"]["csv"]) == 4
-    assert len({outcome["params"] for outcome in straight.values()}) == 3
+    assert len({outcome["params"] for outcome in straight.values()}) == len(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -598,6 +605,14 @@ def test_a_callbacks_function_that_holds_another_number_is_another_setting(tmp_p
         small_run(path, epochs=3, resume=True, callbacks=[HoldsFunction(make(0.25))])
 
 
+def test_a_callback_that_holds_an_object_of_another_class_is_another_setting(tmp_path):
+    path = tmp_path / "run.npz"
+    small_run(path, epochs=1, callbacks=[HoldsFunction(Fraction(1, 3))])
+    small_run(path, epochs=2, resume=True, callbacks=[HoldsFunction(Fraction(1, 2))])
+    with pytest.raises(ValueError, match=r"callbacks\[0\]\.function\.object"):
+        small_run(path, epochs=3, resume=True, callbacks=[HoldsFunction(Decimal(1))])
+
+
 def test_numpys_whole_numbers_are_as_good_as_pythons(tmp_path):
     for resume_from in (None, tmp_path / "run.npz"):
         model = Sequential([Dense(3), Softmax()], input_shape=(4,))
@@ -816,3 +831,23 @@ def test_a_callback_that_changes_in_training_is_refused_with_the_same_advice(tmp
     with pytest.raises(InputError, match=r"callbacks\[0\]\.every: 1 against") as error:
         small_run(tmp_path / "run.npz", epochs=1, callbacks=[Counting()])
     assert str(error.value).endswith(ONLY_WATCHES)
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.05, 0.9), lambda: Adam(0.05)])
+def test_a_checkpoint_from_before_sgd_had_nesterov_goes_on_with_the_same_bits(tmp_path, make):
+    straight = Run(tmp_path / "straight", make=make).fit().outcome()
+    run = Run(tmp_path / "old", make=make)
+    run.fit(stop_at=STEPS + 2)
+    with np.load(run.checkpoint) as file:
+        arrays = dict(file)
+    told = str(arrays["training"])
+    assert (told.count('"nesterov": false') == 2) == isinstance(make(), SGD)
+    arrays["training"] = np.array(told.replace(', "nesterov": false', ""))
+    assert "nesterov" not in str(arrays["training"])
+    np.savez(run.checkpoint, **arrays)
+    again = Run(tmp_path / "old", make=make)
+    assert again.fit(resume=True).outcome() == straight
+    if isinstance(make(), SGD):
+        ahead = Run(tmp_path / "old", make=lambda: SGD(0.05, 0.9, nesterov=True))
+        with pytest.raises(InputError, match=r"optimizer\.nesterov: False against True"):
+            ahead.fit(resume=True)

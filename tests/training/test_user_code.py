@@ -508,7 +508,7 @@ Point = type("Point", (tuple,), {})
     [
         Counter("aab"), OrderedDict(a=1), {1, 2}, Point((1, 2)), np.ma.array([1.0]), b"x", 1j,
         np.str_("x"), Path("a"), np.longdouble(1), {3: 4}, {"a tuple": [1]}, {"a scalar": "x"},
-        {"array": 1}, [{"a table": 1}], lambda: 0, np.array(["a"]), np.datetime64("2026-01-01"),
+        {"array": 1}, [{"a table": 1}], abs, np.array(["a"]), np.datetime64("2026-01-01"),
     ],
     ids=lambda kept: repr(kept)[:30],
 )  # fmt: skip

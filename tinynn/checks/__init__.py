@@ -7,7 +7,6 @@ changed. They have a folder of their own, so that the mathematics elsewhere is r
 
 from tinynn.checks.arguments import (
     check_integer,
-    check_metric,
     check_positive,
     check_unit_interval,
     dense,
@@ -16,13 +15,11 @@ from tinynn.checks.arguments import (
     instance,
     instances,
     loss_value,
-    metric_name,
     precision,
     python_number,
     rate,
     sample_shape,
     scheduled_rate,
-    should_rise,
 )
 from tinynn.checks.arrays import array, shortened
 from tinynn.checks.attributes import absent, assignable, deletable
@@ -34,6 +31,8 @@ from tinynn.checks.batches import (
     output_gradient,
 )
 from tinynn.checks.layers import (
+    batch_size,
+    check_channels,
     check_flat_samples,
     check_initial_values,
     equations,
@@ -43,11 +42,24 @@ from tinynn.checks.layers import (
     parameter_shapes,
     shape_after,
     something_trainable,
+    two_numbers_a_channel,
+)
+from tinynn.checks.metrics import (
+    check_metric,
+    least_change,
+    measured,
+    metric_name,
+    metrics_have_data,
+    mode_name,
+    named_metrics,
+    should_rise,
 )
 from tinynn.checks.optimizers import (
     another_model,
     check_optimizer_state,
+    hyperparameters,
     kept_vectors,
+    nesterov_has_momentum,
     same_length,
 )
 from tinynn.checks.predictions import (
@@ -102,6 +114,8 @@ __all__ = [
     "array",
     "assignable",
     "batch",
+    "batch_size",
+    "check_channels",
     "check_flat_samples",
     "check_initial_values",
     "check_integer",
@@ -126,6 +140,7 @@ __all__ = [
     "fresh_layers",
     "generator",
     "held_out",
+    "hyperparameters",
     "in_no_model",
     "initial_rate",
     "instance",
@@ -133,10 +148,16 @@ __all__ = [
     "kept_vectors",
     "kink_mask",
     "labels",
+    "least_change",
     "logits",
     "loss_value",
     "masked_answer",
+    "measured",
     "metric_name",
+    "metrics_have_data",
+    "mode_name",
+    "named_metrics",
+    "nesterov_has_momentum",
     "not_in_place",
     "not_saturated",
     "output_gradient",
@@ -170,6 +191,7 @@ __all__ = [
     "steps_or_share",
     "steps_to_draw",
     "targets",
+    "two_numbers_a_channel",
     "unknown_steps",
     "vector",
     "warn_if_worse_than_baseline",

@@ -11,10 +11,6 @@ from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Generator, Shape
 
-NOT_A_METRIC = ("epoch", "learning_rate", "seconds")  # columns of the history
-RISING = ("accuracy", "acc", "precision", "recall", "f1", "auc", "r2", "iou", "score", "scores")
-FALLING = ("loss", "error", "mse", "mae", "rmse", "perplexity")
-
 
 def check_positive(name: str, value: Any) -> float:
     """A positive number, as a Python float (a NumPy float64 would turn float32 arrays to float64).
@@ -56,6 +52,17 @@ def rate(name: str, value: Any) -> Any:
         )
     if callable(value):
         return value
+    return not_negative(name, value)
+
+
+def not_negative(name: str, value: Any) -> float:
+    """A number, 0 or more, as a Python float.
+
+    >>> not_negative("weight_decay", -0.01)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: weight_decay must be a number, 0 or more, got -0.01.
+    """
     number = _number(python_number(value))
     if not 0 <= number < np.inf:
         raise InputError(f"{name} must be a number, 0 or more, got {value!r}.")
@@ -109,44 +116,6 @@ def loss_value(value: Any, loss: Any) -> float:
             f"{type(loss).__name__}.forward returned {value!r}; it must return one number, the "
             f"batch's mean loss.{hint}"
         )
-    return float(value)
-
-
-def metric_name(monitor: Any) -> str:
-    """The name of a metric that EarlyStopping can monitor."""
-    if not isinstance(monitor, str):
-        raise InputError(
-            f"monitor must be the name of a metric, such as 'val_loss', got {monitor!r}. "
-            "For the epochs to wait, write patience=."
-        )
-    if monitor in NOT_A_METRIC:
-        raise InputError(
-            f"monitor must be a metric, but {monitor!r} does not tell how good the model is. Write "
-            "'val_loss', 'val_accuracy', or the name of a metric that a callback writes into the "
-            "history."
-        )
-    return monitor
-
-
-def should_rise(monitor: str) -> bool:
-    """Whether a metric should rise, by its name; an error if the name does not tell.
-
-    >>> should_rise("val_f1"), should_rise("val_loss")
-    (True, False)
-    """
-    for word in reversed(monitor.lower().replace("-", "_").split("_")):
-        if word.endswith(RISING) or word.endswith(FALLING):
-            return word.endswith(RISING)
-    raise InputError(
-        f"monitor: the name {monitor!r} does not tell whether the metric should rise or fall. End "
-        "it with _score if higher is better, or with _loss if lower is better."
-    )
-
-
-def check_metric(name: str, value: Any) -> float:
-    """The value of a monitored metric in the history, as a Python float."""
-    if not isinstance(value, Real):
-        raise InputError(f"{name!r} in the history must be a number, got {value!r:.100}.")
     return float(value)
 
 

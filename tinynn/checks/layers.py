@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynn.checks.arguments import check_integer
 from tinynn.errors import InputError
 from tinynn.parameters import Shape
 
@@ -139,6 +140,85 @@ def check_flat_samples(input_shape: Shape, layer: str) -> None:
             f"{layer} gets samples of shape {input_shape} but needs flat ones, "
             f"({prod(input_shape)},). {remedy}"
         )
+
+
+def check_channels(input_shape: Shape, layer: str, least: int = 1) -> Shape:
+    """Samples for a layer that normalises: their last axis has so many numbers, or more.
+
+    >>> check_channels((1,), "1.LayerNorm", least=2)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: 1.LayerNorm gets samples of shape (1,), but needs 2 numbers or more
+        along the last axis: a single one,
+        minus its mean, is always 0.
+    """
+    if not input_shape:
+        raise InputError(
+            f"{layer} gets samples of shape (), single numbers. Give each sample an axis: "
+            "input_shape=(1,), x[:, None]."
+        )
+    if input_shape[-1] < least:
+        raise InputError(
+            f"{layer} gets samples of shape {input_shape}, but needs {least} numbers or more along "
+            "the last axis: a single one, minus its mean, is always 0."
+        )
+    return input_shape
+
+
+def two_numbers_a_channel(batch_shape: Shape, layer: str) -> None:
+    """A batch (B, ..., C) for BatchNorm in training: a channel needs two numbers for a variance.
+
+    >>> two_numbers_a_channel((1, 4), "1.BatchNorm")
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: 1.BatchNorm gets a batch of shape (1, 4) in training: one number for
+        each channel, which has no
+        variance. Give forward two samples or more. To predict, use model.predict(x) or
+        forward(x, training=False).
+    """
+    if prod(batch_shape[:-1]) == 1:
+        raise InputError(
+            f"{layer} gets a batch of shape {batch_shape} in training: one number for each "
+            "channel, which has no variance. Give forward two samples or more. To predict, use "
+            "model.predict(x) or forward(x, training=False)."
+        )
+
+
+def batch_size(model: Any, size: Any, samples: int) -> int:
+    """The batch_size of fit: each batch, also the last, has as many samples as all layers need.
+
+    >>> from tinynn import BatchNorm, Sequential
+    >>> batch_size(Sequential([BatchNorm()], input_shape=(4,)), 32, samples=65)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: 0.BatchNorm needs 2 samples or more in each training batch, but 65
+        samples in batches of 32 leave 1
+        for the last one. Write batch_size=31, or leave 1 out: x[:64], y[:64].
+    """
+    size = check_integer("batch_size", size)
+    needed = {one: check_integer(f"{one.name}.least_samples()", one.least_samples(), 0)
+              for one in model.layers}  # fmt: skip
+    layer = max(needed, key=lambda one: needed[one])
+    least = needed[layer]
+    if _smallest_batch(samples, size) >= least:
+        return size
+    text = f"{layer.name} needs {least} samples or more in each training batch, but "
+    if samples < least:
+        raise InputError(f"{text}x has {samples} in all.")
+    others = (size + sign * k for k in range(1, samples + size) for sign in (-1, 1))
+    fits = next(n for n in others if n > 0 and _smallest_batch(samples, n) >= least)
+    if size < least:
+        raise InputError(f"{text}batch_size is {size}. Write batch_size={fits}.")
+    rest = samples % size
+    raise InputError(
+        f"{text}{samples:,} samples in batches of {size} leave {rest} for the last one. Write "
+        f"batch_size={fits}, or leave {rest} out: x[:{samples - rest}], y[:{samples - rest}]."
+    )
+
+
+def _smallest_batch(samples: int, size: int) -> int:
+    """Return the number of samples in the smallest batch of an epoch."""
+    return samples % size or min(samples, size)
 
 
 def shape_after(shape: Any, layer: Any) -> Shape:

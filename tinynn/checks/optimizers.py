@@ -1,13 +1,58 @@
-"""The vectors that an optimizer gets and keeps, and its step count."""
+"""An optimizer's hyper-parameters, the vectors that it gets and keeps, and its step count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynn.checks.arguments import check_integer
+from tinynn.checks.arguments import (
+    check_integer,
+    check_positive,
+    check_unit_interval,
+    not_negative,
+    rate,
+)
 from tinynn.errors import InputError
 from tinynn.parameters import Array
+
+
+def _true_or_false(name: str, value: Any) -> bool:
+    """True or False, also of NumPy's kind, as Python's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
+HYPERPARAMETERS: dict[str, Callable[[str, Any], Any]] = {
+    "learning_rate": rate,
+    "momentum": check_unit_interval,
+    "nesterov": _true_or_false,
+    "rho": check_unit_interval,
+    "beta1": check_unit_interval,
+    "beta2": check_unit_interval,
+    "epsilon": check_positive,
+    "weight_decay": not_negative,
+}
+
+
+def hyperparameters(*names: str) -> dict[str, Callable[[str, Any], Any]]:
+    """Return the checks of these hyper-parameters by name, as an optimizer's class states them.
+
+    >>> hyperparameters("rho")["rho"]("rho", 1.5)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: rho must be at least 0 and below 1, got 1.5.
+    """
+    return {name: HYPERPARAMETERS[name] for name in names}
+
+
+def nesterov_has_momentum(nesterov: bool, momentum: float) -> None:
+    """Nesterov's form looks ahead along the velocity: without momentum there is none."""
+    if nesterov and not momentum:
+        raise InputError(
+            f"nesterov=True needs a momentum above 0, got momentum={momentum:g}. Write "
+            "SGD(learning_rate, momentum=0.9, nesterov=True)."
+        )
 
 
 def same_length(params: Array, grads: Array, slots: dict[str, Array], optimizer: str) -> None:

@@ -11,6 +11,7 @@ PARAMETERS = "Write model.params, one flat vector, or model.named_parameters()."
 GRADIENTS = "Write model.grads, one flat vector, or model.layers[i].dW."
 GIVEN = "Each method of a callback gets the trainer as its argument."
 FIT = "Write Trainer(model, loss, optimizer).fit(x, y, epochs=10)."
+CLIPPED = "Give fit callbacks=[ClipGradientNorm(limit)]."
 EVALUATE = "Write Trainer(model, loss, optimizer).evaluate(x, y)."
 
 # By the base class in tinynn, then by the name in the other library.
@@ -50,10 +51,10 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         "betas": "Write beta1 and beta2.",
         "rho": "Write momentum or beta2.",
         "param_groups": "All parameters have one learning_rate.",
-        "weight_decay": (
-            "In a callback's on_gradients, write trainer.model.grads += decay * "
-            "trainer.model.params."
-        ),
+        "weight_decay": "Use AdamW(weight_decay=0.01).",
+        **dict.fromkeys(("global_clipnorm", "max_grad_norm"), CLIPPED),
+        "clipvalue": "Give fit callbacks=[ClipGradientValue(limit)].",
+        "clipnorm": f"{CLIPPED} It takes the norm of all gradients, not of each array.",
         **dict.fromkeys(("apply_gradients", "minimize", "apply"), "Write step(params, grads)."),
         **dict.fromkeys(("state_dict", "get_config"), "Write state(), or config()."),
         "load_state_dict": "Write load_state(state).",

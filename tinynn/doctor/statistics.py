@@ -36,7 +36,8 @@ class StepStatistics:
     Each of the next three has one number for a layer, by the layer's name; in output_std and
     gradient the last layer comes first. output_std: for each layer with parameters, how much its
     output differs from sample to sample: the root of the mean variance. gradient: for the same
-    layers, from the first trainable one on: the root mean square of B times dout. inactive: from
+    layers, from the first trainable one on: the root mean square of B times dout, before any
+    clipping (callbacks such as ClipGradientNorm change the update, so update_ratio). inactive: from
     the first trainable layer on, for each layer whose `kink_mask` has its output's shape, as ReLU's
     has: the share of inactive numbers (False in the mask and 0 in the output); left out if the
     layer's input is 0 everywhere.

@@ -46,11 +46,11 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     the layer. A constructor stores its arguments unchanged under their own names: then the layer
     can be saved, without any further method.
 
-    A layer may also define: `kink_mask(x)`; `takes` and `gives`, each "logits" (any numbers),
-    "probabilities" (rows that sum to 1), or "" where it does not matter; and `equations`, which
-    explain_step prints: one text each for forward, input_gradient and parameter_gradients. A
-    subclass that overrides one of these methods loses that method's equation, until it defines
-    `equations` itself.
+    A layer may also define: `kink_mask(x)`; `least_samples()`; `takes` and `gives`, each "logits"
+    (any numbers), "probabilities" (rows that sum to 1), or "" where it does not matter; and
+    `equations`, which explain_step prints: one text each for forward, input_gradient and
+    parameter_gradients. A subclass that overrides one of these methods loses that method's
+    equation, until it defines `equations` itself.
 
     >>> class Double(Layer):
     ...     def forward(self, x, training=True):
@@ -80,6 +80,10 @@ class Layer(ParameterViews, Configured, Portable, ABC):
 
     def initialize(self, rng: Generator) -> None:
         """Fill the parameters, which are zero before, from `rng`; and the buffers."""
+
+    def least_samples(self) -> int:
+        """Return how many samples a training batch must have: fit refuses smaller batches."""
+        return 1
 
     def stream(self) -> Generator:
         """Return a Generator of this layer's numbers in this step, each time from their beginning.

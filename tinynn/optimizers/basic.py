@@ -95,11 +95,18 @@ class SGD(Optimizer):
         velocity <- momentum velocity - rate g
         w        <- w + velocity
 
+    and with nesterov=True, which steps on along the new velocity before it asks for a gradient:
+
+        w        <- w + momentum velocity - rate g
+
     w: params, g: grads, rate: the learning rate at t.
 
-    learning_rate: default 0.01, or a function of t. momentum: default 0 (none), below 1. Raises
-    InputError outside of these. (Sutskever, Martens, Dahl and Hinton, On the importance of
-    initialization and momentum in deep learning, 2013, equations 1 and 2.)
+    learning_rate: default 0.01, or a function of t. momentum: default 0 (none), below 1. nesterov:
+    default False; True needs a momentum above 0. Raises InputError outside of these. (Sutskever,
+    Martens, Dahl and Hinton, On the importance of initialization and momentum in deep learning,
+    2013, equations 1 and 2; with nesterov 3 and 4, where w is the point at which g is taken, their
+    theta + momentum velocity. Keras has the same form. PyTorch has it too, but its velocity is
+    without the rate: the steps differ if the rate changes.)
 
     >>> params = np.array([1.0, 2.0])
     >>> SGD(learning_rate=0.1).step(params, grads=np.array([10.0, 0.0]))
@@ -108,26 +115,34 @@ class SGD(Optimizer):
     """
 
     state_names = ("velocity",)
-    hyperparameters = {**Optimizer.hyperparameters, "momentum": checks.check_unit_interval}  # noqa: RUF012
+    hyperparameters = checks.hyperparameters("learning_rate", "momentum", "nesterov")
 
     @checks.short_traceback
-    def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.0) -> None:
+    def __init__(
+        self, learning_rate: Rate = 0.01, momentum: float = 0.0, nesterov: bool = False
+    ) -> None:
         super().__init__(learning_rate)
-        self.momentum = momentum
+        self.momentum, self.nesterov = momentum, nesterov
+        checks.nesterov_has_momentum(self.nesterov, self.momentum)
 
     def update(self, params: Array, grads: Array, rate: float) -> None:
         def step(w: Array, g: Array, velocity: Array, scratch: Array) -> None:
             velocity *= self.momentum
             velocity -= np.multiply(g, rate, out=scratch)
+            if self.nesterov:
+                w -= scratch
+                velocity = np.multiply(velocity, self.momentum, out=scratch)
             w += velocity
 
         in_two_threads(step, params, grads, *self.slots.values())
 
     def equations(self, rate: float) -> tuple[str, ...]:
-        if self.momentum:
-            name = f"SGD {rate:g}, momentum {self.momentum:g}"
-            return name, f"velocity <- {self.momentum:g} velocity - {rate:g} dW,  W <- W + velocity"
-        return f"SGD {rate:g}", f"W <- W - {rate:g} dW", f"{rate:g} |grad|^2"
+        if not self.momentum:
+            return f"SGD {rate:g}", f"W <- W - {rate:g} dW", f"{rate:g} |grad|^2"
+        name = f"SGD {rate:g}, {'Nesterov ' * self.nesterov}momentum {self.momentum:g}"
+        next_velocity = f"{self.momentum:g} velocity - {rate:g} dW"
+        change = next_velocity if self.nesterov else "velocity"
+        return name, f"velocity <- {next_velocity},  W <- W + {change}"
 
 
 class Adam(Optimizer):
@@ -154,12 +169,7 @@ class Adam(Optimizer):
     """
 
     state_names = ("M", "V")
-    hyperparameters = {  # noqa: RUF012
-        **Optimizer.hyperparameters,
-        "beta1": checks.check_unit_interval,
-        "beta2": checks.check_unit_interval,
-        "epsilon": checks.check_positive,
-    }
+    hyperparameters = checks.hyperparameters("learning_rate", "beta1", "beta2", "epsilon")
 
     @checks.short_traceback
     def __init__(

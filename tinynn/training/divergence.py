@@ -43,8 +43,8 @@ def diverged(run: Run) -> TrainingDiverged:
     text = (
         f"Training diverged in epoch {run.epoch}, step {run.step}. Losses before: {losses}."
         f"\n  First not finite: {_first_not_finite(run)}."
-        f"\n  Try {'; '.join(_remedies(run))}; or clipping the gradients in a callback's "
-        "on_gradients."
+        f"\n  Try {'; '.join(_remedies(run))}; or clipping the gradients: give fit "
+        "callbacks=[ClipGradientNorm(1)]."
     )
     if run.checkpoint:
         text += (

@@ -6,78 +6,69 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.errors import InputError
-from tinynn.origin import is_own
-from tinynn.training.run import Callback, Run
+from tinynn.training.monitor import Monitor
+from tinynn.training.run import Run
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(Monitor):
     """Stop when a metric has not improved for some epochs, and restore the best epoch's weights.
 
     monitor: a column of the history, default "val_loss". Another callback may write the column, as
-    `trainer.history.epochs[-1]["val_f1"] = ...` in on_epoch_end. The name tells whether the metric
-    should fall (loss, error, mse, mae, rmse, perplexity) or rise (accuracy, precision, recall, f1,
-    auc, r2, iou, score).
+    `trainer.history.epochs[-1]["val_f1"] = ...` in on_epoch_end.
     patience: epochs without improvement after which training stops, 1 or more; default 3.
+    min_delta: only a change of more than this is an improvement, 0 or more; default 0. The best
+    epoch is then the last one that improved on the best one before it by more than this.
+    mode: "min" if the metric should fall, "max" if it should rise; default "auto", by its name: it
+    should fall if it ends in loss, error, mse, mae, rmse or perplexity, and rise if it ends in
+    accuracy, precision, recall, f1, auc, r2, iou or score.
 
     When training ends after a whole epoch, for whatever reason, the model gets the weights and
-    buffers of its best epoch. If it is stopped in mid-epoch, to be resumed, it keeps its last ones.
-    Raises InputError if monitor is not a metric; at the start of training, if nothing can measure
-    it; and after the first epoch, if nothing has. (Prechelt, Early Stopping - But When?, 1998.)
+    buffers of its best epoch, those that validation saw. If it is stopped in mid-epoch, to be
+    resumed, it keeps its last ones.
+    Raises InputError if monitor is not a metric, or for another min_delta or mode; at the start of
+    training, if nothing can measure the metric, or if its name does not tell whether it should
+    rise; and after the first epoch, if nothing has measured it. (Prechelt, Early Stopping - But
+    When?, 1998.)
 
     >>> EarlyStopping(patience=2)
-    EarlyStopping(monitor='val_loss', patience=2)
+    EarlyStopping(monitor='val_loss', patience=2, min_delta=0.0, mode='auto')
     """
 
-    def __init__(self, monitor: str = "val_loss", patience: int = 3) -> None:
-        checks.check_integer("patience", patience)
-        self.monitor = checks.metric_name(monitor)
-        self.patience = patience
-        self._forget()
+    best_epoch = 0
+    best_params: Any = None
+    best_buffers: Any = None
+    _scored: Any = None  # the weights and buffers that validation saw in this epoch
 
-    def _forget(self) -> None:
-        self.best = np.inf  # the lowest value so far; of a metric that should rise, its negative
-        self.best_epoch = 0
-        self.best_params: Any = None
-        self.best_buffers: Any = None
-        self.waited = 0
-
-    def order(self, trainer: Run) -> int:
-        return int(self.monitor not in trainer.columns)  # after the callback that writes the metric
+    @checks.short_traceback
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 3,
+        min_delta: float = 0.0,
+        mode: str = "auto",
+    ) -> None:
+        super().__init__(monitor, patience, min_delta, mode)
 
     def on_train_begin(self, trainer: Run) -> None:
         if not trainer.resumed:  # the best epoch of an earlier training does not count
-            self._forget()
-        # a callback of the user's own may measure it
-        others = any(is_own(type(callback)) for callback in trainer.callbacks)
-        if self.monitor not in trainer.columns and not others:
-            raise self._not_measured(trainer, trainer.columns)
-        checks.should_rise(self.monitor)
+            self.best_epoch, self.best_params, self.best_buffers = 0, None, None
+        self.begin(trainer)
         if self.waited >= self.patience:  # resumed after it had stopped
             trainer.stop = True
 
+    def on_validation_end(self, trainer: Run) -> None:
+        # now: a callback may have put an average in the place of the model's own weights
+        self._scored = trainer.model.params.copy(), trainer.model.buffers.copy()
+
     def on_epoch_end(self, trainer: Run) -> None:
-        row = trainer.history.epochs[-1]
-        if self.monitor not in row:
-            raise self._not_measured(trainer, list(row))
-        value = checks.check_metric(self.monitor, row[self.monitor])
-        value = -value if checks.should_rise(self.monitor) else value
-        if value < self.best:
-            self.best, self.best_epoch, self.waited = value, trainer.epoch, 0
-            self.best_params = trainer.model.params.copy()
-            self.best_buffers = trainer.model.buffers.copy()
-        else:
-            self.waited += 1
+        if self.improves(trainer):
+            self.best_epoch = trainer.epoch
+            if trainer.validation is None:
+                self._scored = trainer.model.params.copy(), trainer.model.buffers.copy()
+            self.best_params, self.best_buffers = self._scored
+        self._scored = None
         if self.waited >= self.patience:
             trainer.stop = True
-
-    def _not_measured(self, trainer: Run, measured: list[str]) -> InputError:
-        lacks = self.monitor.startswith("val_") and trainer.validation is None
-        hint = " Give fit validation_data=." if lacks else ""
-        return InputError(
-            f"EarlyStopping cannot watch {self.monitor!r}: this training measures "
-            f"{', '.join(measured)}.{hint} A callback can write a metric of its own, in "
-            f"on_epoch_end: trainer.history.epochs[-1][{self.monitor!r}] = ..."
-        )
 
     def on_train_end(self, trainer: Run) -> None:
         if not trainer.totals.n_samples and self.best_params is not None:
@@ -85,7 +76,7 @@ class EarlyStopping(Callback):
             trainer.model.buffers = self.best_buffers
 
     def state(self) -> dict[str, Any]:
-        kept = {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
+        kept = {**super().state(), "best_epoch": self.best_epoch}
         if self.best_params is None:
             return kept
         return {**kept, "best_params": self.best_params, "best_buffers": self.best_buffers}
@@ -95,14 +86,13 @@ class EarlyStopping(Callback):
         empty = None if best_params is None else best_params[:0]
         best_buffers = state.get("best_buffers", empty)  # older versions had no buffers
         checks.check_integer("best_epoch", state["best_epoch"], least=0)
-        checks.check_integer("waited", state["waited"], least=0)
-        if not isinstance(state["best"], float) or not all(
+        if not all(
             best_params is None or (isinstance(vector, np.ndarray) and np.isfinite(vector).all())
             for vector in (best_params, best_buffers)
         ):
-            raise InputError("best must be a number, best_params and best_buffers finite arrays.")
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self.waited = state["waited"]
+            raise InputError("best_params and best_buffers must be finite arrays.")
+        super().load_state(state)
+        self.best_epoch = state["best_epoch"]
         self.best_params, self.best_buffers = best_params, best_buffers
 
     def check(self, trainer: Run) -> None:

@@ -56,7 +56,8 @@ class ProgressBar(Callback):
     def on_epoch_end(self, trainer: Run) -> None:
         if self.works:
             row = trainer.history.epochs[-1]  # with what was measured at the end of the epoch
-            scores = [name for name in trainer.columns if name.endswith(("loss", "accuracy"))]
+            others = ("epoch", "learning_rate", "seconds")
+            scores = [name for name in trainer.columns if name not in others]
             metrics = {name: f"{row[name]:.4f}" for name in scores}
             with self._draws():
                 self.bar.set_postfix(metrics, refresh=False)

@@ -3,7 +3,7 @@
 The history and the totals also check values that were read from a checkpoint.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -162,12 +162,16 @@ class Run(Guarded):
     n_samples: int
     batch_size: int
 
-    def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, seed: int = 0) -> None:
+    def __init__(
+        self, model: Sequential, loss: Loss, optimizer: Optimizer, seed: int = 0,
+        metrics: Iterable[Callable[..., Any]] = (),
+    ) -> None:  # fmt: skip
         self.model: Sequential = checks.instance(model, Sequential, "model")
         self.loss: Loss = checks.instance(loss, Loss, "loss")
         checks.softmax_once(model, loss)
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
         self.seed = checks.check_integer("seed", seed, least=0)
+        self.metrics = checks.named_metrics(metrics, self.loss.classifies)
         self.history, self.totals, self.baseline = History(), RunningTotals(), Baseline()
         self.epoch = self.epochs = self.step = 0
         self.weights = list[Array]()  # the samples' weights: one array, or an empty list
@@ -185,6 +189,19 @@ class Run(Guarded):
         self.validation: tuple[Array, ...] | None = None
         self.callbacks: list[Callback] = []
 
+    def begin(self, epochs: int, callbacks: Iterable["Callback"], resumed: bool) -> None:
+        """Set the run to its beginning. epochs: how many more, or in all if it is resumed."""
+        callbacks = checks.instances(callbacks, Callback, "callbacks")
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.order(self))
+        self.totals, self.epoch, self.stop = RunningTotals(), len(self.history.epochs), False
+        self.resumed, self.checkpoint, self.settings = resumed, "", None
+        self.epochs = epochs if resumed else self.epoch + epochs
+
+    def tell(self, event: str, direction: int = 1) -> None:
+        """Call all callbacks, in their order, or with direction -1 in the reverse order."""
+        for callback in self.callbacks[::direction]:
+            getattr(callback, event)(self)
+
     def order_of(self, epoch: int) -> Generator:
         """Return the Generator that shuffles the samples of an epoch, and does nothing else."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, epoch)))
@@ -198,7 +215,8 @@ class Run(Guarded):
     def columns(self) -> list[str]:
         """The names of the metrics in a row of the history."""
         scores = ["loss", "accuracy"] if self.loss.classifies else ["loss"]
-        held_out = [f"val_{name}" for name in scores] if self.validation is not None else []
+        names = [*scores, *self.metrics] if self.validation is not None else []
+        held_out = [f"val_{name}" for name in names]
         return ["epoch", *scores, *held_out, "learning_rate", "seconds"]
 
 
@@ -247,6 +265,19 @@ class Callback(Configured):
     def on_step_end(self, trainer: Run) -> None:
         """After each step."""
 
+    def on_validation_begin(self, trainer: Run) -> None:
+        """Before the validation data are scored; not called if there are none.
+
+        A callback may put other weights into the model here. Its `order` should then be below 0, so
+        that others find these weights in both events.
+        """
+
+    def on_validation_end(self, trainer: Run) -> None:
+        """After the validation data were scored, also by an error: put the weights back here.
+
+        The callbacks are called in reverse order: who came first in on_validation_begin is last.
+        """
+
     def on_epoch_end(self, trainer: Run) -> None:
         """After each epoch. Its row is by now the last of `history.epochs`."""
 
@@ -254,7 +285,7 @@ class Callback(Configured):
         """After the last step, unless an exception ended training."""
 
     def order(self, trainer: Run) -> int:
-        """Return 0 or more: callbacks with 0 come first, then 1, ...; equals keep their order."""
+        """Return a whole number: the lowest come first, and equals keep their order. Default 0."""
         return 0
 
     def state(self) -> dict[str, Any]:

@@ -195,7 +195,9 @@ def without_watchers(state: dict[str, Any], run: Run) -> dict[str, Any]:
 
     It has some if their classes did not set `affects_training = False` when it was written.
     """
-    names = {marked_name(type(callback)) for callback in run.callbacks}
+    watchers = (c for c in run.callbacks if not type(c).affects_training)  # by its class: another
+    # object of the class may be what affected training, such as a FunctionCallback
+    names = {marked_name(type(callback)) for callback in watchers}
     names -= {marked_name(type(callback)) for callback in affecting_callbacks(run)}
     try:
         pairs = zip(state["settings"]["callbacks"], state["callbacks"], strict=True)

@@ -26,6 +26,11 @@ class Trainer(Run):
     """Trains a model: `fit` repeats the step over batches and epochs, and calls the callbacks.
 
     seed: 0 or more, default 0. The order of the samples in each epoch depends on it alone.
+    metrics: a list of functions (p, y) -> number, such as tinynn.roc_auc; default none. `evaluate`
+    calls each with the predictions (N, ...) and targets of all samples at once, since most metrics
+    are not the mean of those of batches; sample weights do not reach them. They are the columns
+    val_<name> of the history. A function's name is its `name` if it has one, or its `__name__`; a
+    functools.partial without one has that of its function.
 
     A callback is given the Trainer, and may read these attributes:
 
@@ -93,7 +98,7 @@ class Trainer(Run):
             vars(self).clear()
             vars(self).update(before)
             raise
-        self._tell("on_train_begin")
+        self.tell("on_train_begin")
         if restored is not None:
             restored.put_back(self)
             restored = None  # frees its vectors
@@ -102,7 +107,7 @@ class Trainer(Run):
         while not (self.stop or self.finished):
             with np.errstate(all="ignore"):  # each step looks for NaN and infinity by itself
                 self._run_epoch()
-        self._tell("on_train_end")
+        self.tell("on_train_end")
         return self.history
 
     def _prepare(
@@ -112,15 +117,12 @@ class Trainer(Run):
         """Check fit's arguments, and set the run to its beginning, or to that of the checkpoint."""
         checks.something_trainable(self.model)
         self.validation = checks.held_out(self.model, self.loss, validation_data, self.x, self.y)
+        checks.metrics_have_data(self.metrics, self.validation)
         self.baseline = constant_baseline(self.model, self.loss, self.y, *self.weights)
         checks.check_integer("epochs", epochs)
-        self.batch_size = checks.check_integer("batch_size", batch_size)
+        self.batch_size = checks.batch_size(self.model, batch_size, len(self.x))
         self.n_samples, self.recent_losses = len(self.x), []
-        callbacks = checks.instances(callbacks, Callback, "callbacks")
-        self.callbacks = sorted(callbacks, key=lambda callback: callback.order(self))
-        self.totals, self.epoch, self.stop = RunningTotals(), len(self.history.epochs), False
-        self.resumed, self.checkpoint, self.settings = resume_from is not None, "", None
-        self.epochs = epochs if self.resumed else self.epoch + epochs
+        self.begin(epochs, callbacks, resumed=resume_from is not None)
         if resume_from is not None:
             return restore(self, resume_from)
         self.optimizer.refuse_another_model(self.model.params)
@@ -134,13 +136,15 @@ class Trainer(Run):
     def evaluate(
         self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> dict[str, float]:
-        """Return the mean loss on (x, y) and, for a loss of classes, the accuracy: a dictionary.
+        """Return the mean loss on (x, y), for a loss of classes the accuracy, and each metric.
 
         x, y: as in `fit`. sample_weight: the weight of each sample in the loss (N,); default None.
-        Raises InputError if data do not fit, if the model returns NaN, or if the loss is infinite.
+        The metrics of the Trainer get the predictions and y of all samples at once, and no weights.
+        Raises InputError if data do not fit, if the model returns NaN, if the loss is infinite, or
+        if a metric does not return a finite number.
         """
         x, *targets = checks.fitting_samples(self.model, self.loss, x, y, sample_weight, "evaluate")
-        totals = RunningTotals()
+        totals, outputs = RunningTotals(), []
         for start in range(0, len(x), 1024):  # in batches: the data may be large
             p = self.model.predict(x[start : start + 1024])
             batch_y, *weights = (each[start : start + 1024] for each in targets)
@@ -148,37 +152,44 @@ class Trainer(Run):
             if not np.isfinite(loss):
                 checks.refuse_no_loss(self.model, self.loss, x, targets[0], "evaluate")
             totals.add(loss, p, batch_y, self.loss.classifies)
-        return totals.means()
+            outputs += [p] if self.metrics else []
+        return {**totals.means(), **checks.measured(self.metrics, outputs, targets[0])}
 
     def _run_epoch(self) -> None:
         began = perf_counter() - self.totals.seconds  # as if it had not been interrupted
         if not self.totals.n_samples:  # otherwise the run was resumed in mid-epoch
             self.epoch += 1
-            self._tell("on_epoch_begin")
+            self.tell("on_epoch_begin")
         # steps already taken; rounded up, as the last batch may be smaller
         done = -(-self.totals.n_samples // self.batch_size)
         order = self.order_of(self.epoch)
         for batch in minibatches(self.x, self.y, self.batch_size, order, done, *self.weights):
             self._run_step(*batch)
             self.totals.seconds = perf_counter() - began
-            self._tell("on_step_end")
+            self.tell("on_step_end")
             if self.stop and self.totals.n_samples < self.n_samples:
                 return  # an unfinished epoch gets no row
         row = {"epoch": self.epoch, **self.totals.means()}
         rows, left = [*self.history.epochs, row], self.epochs - self.epoch
         checks.warn_if_worse_than_baseline(rows, self.baseline, self.step, left)
         if self.validation is not None:
-            try:
-                row.update({f"val_{k}": v for k, v in self.evaluate(*self.validation).items()})
-            except checks.NoNumbers:
-                raise diverged(self) from None
+            row.update(self._validated(*self.validation))
         if not (all_finite(self) and np.isfinite(row.get("val_loss", 0))):
             raise diverged(self)
         row["learning_rate"] = self.optimizer.rate(self.optimizer.t)
         row["seconds"] = perf_counter() - began
         self.history.epochs.append(row)
         self.totals = RunningTotals()
-        self._tell("on_epoch_end")
+        self.tell("on_epoch_end")
+
+    def _validated(self, *data: Array) -> dict[str, float]:
+        self.tell("on_validation_begin")
+        try:
+            return {f"val_{name}": value for name, value in self.evaluate(*data).items()}
+        except checks.NoNumbers:
+            raise diverged(self) from None
+        finally:
+            self.tell("on_validation_end", -1)
 
     def _run_step(self, x: Array, y: Array, *weights: Array) -> None:
         """Do one step, as examples/xor.py does, and stop if the loss is not finite."""
@@ -190,7 +201,7 @@ class Trainer(Run):
             raise diverged(self)
         self.recent_losses = [*self.recent_losses[-4:], self.batch_loss]
         self.model.backward(self.loss.backward(p, y, *weights))
-        self._tell("on_gradients")
+        self.tell("on_gradients")
         self.optimizer.step(self.model.params, self.model.grads)
         self.totals.add(self.batch_loss, p, y, self.loss.classifies)
 
@@ -202,7 +213,3 @@ class Trainer(Run):
         if not checks.scored(p, self.loss.classifies):
             return np.nan
         return checks.loss_value(self.loss.forward(p, *y), self.loss)
-
-    def _tell(self, event: str) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event)(self)
