@@ -41,6 +41,7 @@ PARAMETERS = {
     "EarlyStopping": "monitor patience",
     "ClipGradientNorm": "limit",
     "ClipGradientValue": "limit",
+    "ReduceOnPlateau": "monitor factor patience min_delta mode least",
     "minibatches": "x y batch_size rng start sample_weight",
     "stratified_split": "labels size rng",
     "scale_pixels": "images",

@@ -112,7 +112,7 @@ def test_a_rate_rises_to_its_peak_then_falls_to_its_end(kind, steps, warmup, fin
         assert rates[taken - 1] == 1e-3
 
 
-@given(warmup=st.integers(0, 50), every=st.integers(1, 50), factor=st.floats(1e-3, 1))
+@given(warmup=st.integers(0, 50), every=st.integers(1, 50), factor=st.floats(1e-3, 0.999))
 def test_an_exponential_rate_falls_by_its_factor(warmup, every, factor):
     schedule = ExponentialDecay(0.1, factor, every, warmup=warmup)
     first = warmup + 1
@@ -137,7 +137,7 @@ def test_an_exponential_rate_falls_by_its_factor(warmup, every, factor):
         (lambda: CosineDecay(1.0, 10, 11), "warms up for 11 steps, but there are only 10 steps"),
         (lambda: LinearDecay(0.1, final=0.2), "final must be a number from 0 to learning"),
         (lambda: LinearDecay(0.1, final="0"), "final must be a number"),
-        (lambda: ExponentialDecay(0.1, 1.5), "factor must be at most 1"),
+        (lambda: ExponentialDecay(0.1, 1.5), "factor must be above 0 and below 1"),
         (lambda: ExponentialDecay(0.1, 0.5, 0), "every must be a whole number of 1 or more"),
         (lambda: PiecewiseConstant(0.1, 5, [0.1]), "boundaries must be a list of numbers, got 5"),
         (lambda: PiecewiseConstant(0.1, [5], []), "rates must be a list of numbers"),

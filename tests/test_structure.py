@@ -97,6 +97,7 @@ LAYERING = [
     "training.function_callback",
     "training.monitor",
     "training.early_stopping",
+    "training.reduce_on_plateau",
     "training.moving_average",
     "training.clipping",
     "training.checkpoint",

@@ -47,6 +47,7 @@ from tinynn.training.live_curves import LiveCurves
 from tinynn.training.moving_average import ExponentialMovingAverage
 from tinynn.training.print_log import PrintLog
 from tinynn.training.progress import ProgressBar
+from tinynn.training.reduce_on_plateau import ReduceOnPlateau
 from tinynn.training.run import Callback, History
 from tinynn.training.trainer import Trainer
 
@@ -89,6 +90,7 @@ __all__ = [
     "ProgressBar",
     "RMSProp",
     "ReLU",
+    "ReduceOnPlateau",
     "Schedule",
     "Sequential",
     "Softmax",

@@ -176,7 +176,7 @@ class ExponentialDecay(Schedule):
     s: steps since the warm-up, from 0.
 
     learning_rate, steps, warmup: as for `Schedule`; the number of steps is needed only for a
-    warm-up that is a share. factor: positive, at most 1. every: steps, 1 or more; default 1. Raises
+    warm-up that is a share. factor: above 0, below 1. every: steps, 1 or more; default 1. Raises
     InputError outside of these. (The form of Keras' ExponentialDecay; with every=1 that of
     PyTorch's ExponentialLR.)
 

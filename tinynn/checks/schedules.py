@@ -9,15 +9,20 @@ from tinynn.checks.arguments import check_integer, check_positive, python_number
 from tinynn.errors import InputError
 
 
-def final_rate(learning_rate: float, value: Any) -> float:
-    """The rate of the end, as a Python float: 0 or more, and at most that of the start."""
+def _number(value: Any) -> float:
+    """A real number as a float; NaN for anything else."""
     number = python_number(value)
     is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-    if not is_number or not 0 <= number <= learning_rate:
+    return float(number) if is_number else np.nan
+
+
+def final_rate(learning_rate: float, value: Any) -> float:
+    """The rate of the end, as a Python float: 0 or more, and at most that of the start."""
+    if not 0 <= _number(value) <= learning_rate:
         raise InputError(
             f"final must be a number from 0 to learning_rate, {learning_rate:g}, got {value!r}."
         )
-    return float(number)
+    return _number(value)
 
 
 def steps_or_share(name: str, value: Any, least: int = 0) -> int | float:
@@ -43,11 +48,17 @@ def steps_or_share(name: str, value: Any, least: int = 0) -> int | float:
 
 
 def decay_factor(value: Any) -> float:
-    """What a rate is multiplied by, as a Python float: positive, at most 1."""
-    number = check_positive("factor", python_number(value))
-    if number > 1:
-        raise InputError(f"factor must be at most 1, so that the rate falls, got {value!r}.")
-    return number
+    """What a rate is multiplied by so that it falls, as a Python float: above 0, below 1."""
+    if not 0 < _number(value) < 1:
+        raise InputError(f"factor must be above 0 and below 1, got {value!r}.")
+    return _number(value)
+
+
+def least_rate(value: Any) -> float:
+    """The rate below which none falls, as a Python float: 0 or more."""
+    if not 0 <= _number(value) < np.inf:
+        raise InputError(f"least must be a number, 0 or more, got {value!r}.")
+    return _number(value)
 
 
 def refuse_long_warmup(schedule: str, warmup: int | float, steps: int) -> None:
