@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tinynn import SGD, Adam, CrossEntropy, Dense, he_normal, zeros
+from tinynn import SGD, Adam, CrossEntropy, Dense, constant, he_normal, normal, zeros
 from tinynn.configuration import Configured
 from tinynn.configuration_json import from_json, to_json, unequal
 
@@ -65,7 +65,9 @@ def test_config_says_which_argument_was_not_kept():
     [
         (Bare(), "Bare()"),
         (Leaf("a", np.zeros), "Leaf(slope='a', start=zeros, name='leaf')"),
-        (Dense(3), "Dense(units=3, initializer=he_normal)"),
+        (Dense(3), "Dense(units=3, initializer=he_normal, bias=True)"),
+        (Dense(3, normal(std=0.01)), "Dense(units=3, initializer=normal(std=0.01), bias=True)"),
+        (constant(2), "constant(value=2)"),
         (SGD(0.5), "SGD(learning_rate=0.5, momentum=0.0)"),
         (Adam(), "Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)"),
         (CrossEntropy(), "CrossEntropy()"),

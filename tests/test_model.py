@@ -585,10 +585,13 @@ def test_config_is_json_and_complete():
         "layers": [
             {
                 "layer": "Dense",
-                "config": {"units": 4, "initializer": {"function": "glorot_uniform"}},
+                "config": {"units": 4, "initializer": {"function": "glorot_uniform"}, "bias": True},
             },
             {"layer": "ReLU", "config": {}},
-            {"layer": "Dense", "config": {"units": 2, "initializer": {"function": "zeros"}}},
+            {
+                "layer": "Dense",
+                "config": {"units": 2, "initializer": {"function": "zeros"}, "bias": True},
+            },
         ],
         "input_shape": [3],
         "seed": 5,

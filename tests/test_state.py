@@ -1,6 +1,6 @@
 """Protects what a layer keeps beside its parameters: buffers, random numbers, what is frozen.
 
-The two layers are written as a user would write them. What they compute is known from elsewhere:
+BatchNorm is written as a user would write it. What it and Dropout compute is known from elsewhere:
 from NumPy's mean and variance, and from the numbers that a seed, a position and a step draw.
 """
 
@@ -24,11 +24,16 @@ from tinynn import (
     CrossEntropy,
     Dense,
     Doctor,
+    Dropout,
     EarlyStopping,
     Flatten,
+    GaussianNoise,
     Layer,
     MeanSquaredError,
+    RandomFlip,
+    RandomShift,
     ReLU,
+    Reshape,
     RMSProp,
     Sequential,
     Softmax,
@@ -85,24 +90,7 @@ class BatchNorm(Layer):
         return dout / self.deviation
 
 
-class Dropout(Layer):
-    """Set a share of the numbers to 0 in training, and scale up the rest."""
-
-    def __init__(self, rate=0.5):
-        self.rate = rate
-
-    def forward(self, x, training=True):
-        if not training:
-            return x
-        keep = self.stream().random(x.shape) >= self.rate
-        self.factor = (keep / (1 - self.rate)).astype(x.dtype)
-        return x * self.factor
-
-    def input_gradient(self, dout):
-        return dout * self.factor
-
-
-OWN = [BatchNorm, Dropout]
+OWN = [BatchNorm]
 
 
 def network(seed=0, dtype=np.float32):
@@ -359,7 +347,7 @@ def test_a_divergence_behind_a_random_layer_is_found_where_it_began():
 def mask_of(seed, position, step, shape, rate=0.3):
     """The factors by NumPy alone, as the design says them."""
     key = np.random.SeedSequence(seed, spawn_key=(2, position, step))
-    return (np.random.default_rng(key).random(shape) >= rate) / (1 - rate)
+    return (np.random.default_rng(key).random(shape, dtype=np.float32) >= rate) / (1 - rate)
 
 
 def test_what_is_drawn_follows_from_seed_position_and_step():
@@ -474,7 +462,7 @@ def test_a_random_layer_in_no_model_says_so():
     with pytest.raises(
         ValueError, match="Dropout is in no model, but it draws random numbers from"
     ):
-        Dropout().forward(np.ones((2, 3)))
+        Dropout(0.5).forward(np.ones((2, 3)))
 
 
 # Checkers see one function
@@ -496,7 +484,7 @@ def test_gradients_are_right_with_nothing_skipped_and_nobody_accused(steps, froz
 
 
 def test_along_directions_too():
-    layers = [Dense(90), BatchNorm(), Dropout(), Dense(90), ReLU(), Dense(3), Softmax()]
+    layers = [Dense(90), BatchNorm(), Dropout(0.5), Dense(90), ReLU(), Dense(3), Softmax()]
     model = Sequential(layers, input_shape=(30,))
     x = np.random.default_rng(0).normal(size=(8, 30))
     assert check_gradients(model, CrossEntropy(), x, np.arange(8) % 3).ok
@@ -689,7 +677,19 @@ def with_one(kind):
 NETWORKS = {
     "both": network,
     "batch norm": lambda: with_one(BatchNorm),
-    "dropout": lambda: with_one(Dropout),
+    "dropout": lambda: with_one(lambda: Dropout(0.5)),
+    "augmentation": lambda: Sequential(
+        [
+            Reshape((2, 2)),
+            RandomFlip(),
+            RandomShift(1),
+            GaussianNoise(0.1),
+            Flatten(),
+            Dense(3),
+            Softmax(),
+        ],
+        input_shape=(4,),
+    ),
 }
 
 

@@ -24,12 +24,53 @@ from tinynn.files.models import load_model, save_model
 from tinynn.files.npz import ModelFormatError
 from tinynn.functions import log_softmax, one_hot, scale_pixels, softmax
 from tinynn.gradcheck.check import GradientReport, check_gradients
-from tinynn.initializers import glorot_uniform, he_normal, zeros
-from tinynn.layers import BatchNorm, Dense, Flatten, Layer, LayerNorm, ReLU, Softmax
+from tinynn.initializers import (
+    constant,
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    lecun_normal,
+    normal,
+    orthogonal,
+    zeros,
+)
+from tinynn.layers import (
+    ELU,
+    GELU,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    RandomFlip,
+    RandomShift,
+    ReLU,
+    Rescale,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from tinynn.losses import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
-from tinynn.metrics import accuracy, confusion_matrix, per_class_report
+from tinynn.metrics import (
+    ReliabilityCurve,
+    accuracy,
+    confusion_matrix,
+    log_loss,
+    mean_absolute_error,
+    per_class_report,
+    r2_score,
+    reliability_curve,
+    roc_auc,
+    top_k_accuracy,
+)
 from tinynn.model import Sequential
 from tinynn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
+from tinynn.scaling import standardise
 from tinynn.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -37,6 +78,7 @@ from tinynn.schedules import (
     PiecewiseConstant,
     Schedule,
 )
+from tinynn.splits import k_fold, train_validation_split
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.clipping import ClipGradientNorm, ClipGradientValue
 from tinynn.training.csv_log import CSVLogger
@@ -54,6 +96,8 @@ from tinynn.training.trainer import Trainer
 __version__ = "0.1.0"
 
 __all__ = [
+    "ELU",
+    "GELU",
     "SGD",
     "Adam",
     "AdamW",
@@ -67,17 +111,20 @@ __all__ = [
     "CrossEntropy",
     "Dense",
     "Doctor",
+    "Dropout",
     "EarlyStopping",
     "ExponentialDecay",
     "ExponentialMovingAverage",
     "Flatten",
     "FunctionCallback",
+    "GaussianNoise",
     "GradientReport",
     "HealthReport",
     "History",
     "InputError",
     "Layer",
     "LayerNorm",
+    "LeakyReLU",
     "LinearDecay",
     "LiveCurves",
     "Loss",
@@ -89,33 +136,55 @@ __all__ = [
     "PrintLog",
     "ProgressBar",
     "RMSProp",
+    "RandomFlip",
+    "RandomShift",
     "ReLU",
     "ReduceOnPlateau",
+    "ReliabilityCurve",
+    "Rescale",
+    "Reshape",
     "Schedule",
     "Sequential",
+    "Sigmoid",
     "Softmax",
     "SoftmaxCrossEntropy",
     "StepExplanation",
+    "Tanh",
     "Trainer",
     "TrainingDiverged",
     "accuracy",
     "check_gradients",
     "compare_models",
     "confusion_matrix",
+    "constant",
     "datasets",
     "diagnose",
     "explain_step",
+    "glorot_normal",
     "glorot_uniform",
     "he_normal",
+    "he_uniform",
+    "k_fold",
+    "lecun_normal",
     "load_model",
+    "log_loss",
     "log_softmax",
+    "mean_absolute_error",
     "minibatches",
+    "normal",
     "one_hot",
+    "orthogonal",
     "per_class_report",
     "plots",
+    "r2_score",
+    "reliability_curve",
+    "roc_auc",
     "save_model",
     "scale_pixels",
     "softmax",
+    "standardise",
     "stratified_split",
+    "top_k_accuracy",
+    "train_validation_split",
     "zeros",
 ]

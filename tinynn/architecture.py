@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 from tinynn.configuration import with_defaults
-from tinynn.configuration_json import from_json, lookup, name_in_files, to_json
+from tinynn.configuration_json import OBJECT, from_json, lookup, name_in_files, to_json
 from tinynn.errors import InputError
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
@@ -115,6 +115,8 @@ def _renamed(
             return value
         if value.keys() == {"function"}:
             return {"function": rename(value["function"])}
+        if value.keys() == OBJECT:
+            return {"object": rename(value["object"]), "config": within(value["config"])}
         return {key: within(item) for key, item in value.items()}
 
     return [

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
-from tinynn.configuration_json import to_json, unequal
+from tinynn.configuration_json import has_config, to_json, unequal
 from tinynn.errors import InputError
 
 
@@ -174,7 +174,9 @@ def _refuse_nameless(kind: type, where: str) -> None:
 
 
 def _refuse_more_than_values(value: Any, where: str) -> None:
-    """Refuse methods of objects, and arrays with gaps in memory; also within lists."""
+    """Refuse methods of objects, and arrays with gaps in memory; also within lists and objects."""
+    if has_config(value):
+        refuse_not_rebuildable(value, where)
     if isinstance(value, dict):
         value = [*value, *value.values()]
     if isinstance(value, (list, tuple)):

@@ -2,8 +2,9 @@
 
     (0, 1)  ->  {"tuple": [0, 1]}  ->  (0, 1)
 
-Functions and classes are written as their names. files/nested.py writes the state of a training:
-it keeps arrays beside the text, and each number with its type.
+Functions and classes are written as their names; an object that is called like a function, such as
+normal(std=0.01), as its class and its own arguments. files/nested.py writes the state of a
+training: it keeps arrays beside the text, and each number with its type.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from tinynn.origin import OWN
 # A value of a type that JSON lacks is written as a dictionary with one of these sets of keys.
 PLAIN = (bool, int, float, str, type(None), dict, list, tuple, np.ndarray)
 ARRAY = {"array", "dtype", "shape"}
-CODES = ({"function"}, {"tuple"}, {"dictionary"}, ARRAY, {*ARRAY, "order"})
+OBJECT = {"object", "config"}
+CODES = ({"function"}, {"tuple"}, {"dictionary"}, ARRAY, {*ARRAY, "order"}, OBJECT)
 
 
 def to_json(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
@@ -55,16 +57,35 @@ def to_json(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
         columns = value.flags.f_contiguous and not value.flags.c_contiguous
         return {**coded, "order": "F"} if columns else coded  # rounding may depend on the order
     if callable(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
-        name = value.__name__ if known is None else name_in_files(value, known)
-        if known is not None and known.setdefault(name, value) != value:
-            raise InputError(
-                f"{where}: another function is also called {value.__name__}, but a file holds only "
-                "the names of functions. Give one of the two another name."
-            )
-        return {"function": name}
+        return {"function": _name(value, where, known)}
+    if has_config(value):
+        config = {k: to_json(v, f"{where}: {k}", known) for k, v in value.config().items()}
+        return {"object": _name(type(value), where, known), "config": config}
     if isinstance(value, PLAIN) and not isinstance(value, np.ndarray):
         return value
     raise _unwritable(value, where)
+
+
+def has_config(value: Any) -> bool:
+    """Whether a value is an object that is called like a function, and tells its own arguments.
+
+    >>> from tinynn import ReLU, normal
+    >>> has_config(normal(std=0.01)), has_config(normal), has_config(np.zeros), has_config(ReLU())
+    (True, False, False, False)
+    """
+    called = callable(value) and not isinstance(value, type)
+    return called and callable(getattr(value, "config", None))
+
+
+def _name(thing: Any, where: str, known: dict[str, Any] | None) -> str:
+    """Return the name of a function or class; for a file, refuse a second thing of one name."""
+    name: str = thing.__name__ if known is None else name_in_files(thing, known)
+    if known is not None and known.setdefault(name, thing) != thing:
+        raise InputError(
+            f"{where}: another function is also called {thing.__name__}, but a file holds only "
+            "the names of functions. Give one of the two another name."
+        )
+    return name
 
 
 def _is_coded(value: Any) -> bool:
@@ -113,6 +134,9 @@ def from_json(value: Any, known: Mapping[str, Any]) -> Any:
         return {k: from_json(item, known) for k, item in value.items()} if is_dict else value
     if "function" in value:
         return lookup(value["function"], known)
+    if "object" in value:
+        arguments = {name: from_json(item, known) for name, item in value["config"].items()}
+        return lookup(value["object"], known)(**arguments)
     if "tuple" in value:
         return tuple(from_json(item, known) for item in value["tuple"])
     if "dictionary" in value:

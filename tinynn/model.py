@@ -237,7 +237,7 @@ class Sequential(Guarded, Portable):
         >>> from tinynn import Dense
         >>> model = Sequential([Dense(2)], input_shape=(3,))
         >>> Sequential.from_config(model.config()).layers
-        (Dense(units=2, initializer=he_normal),)
+        (Dense(units=2, initializer=he_normal, bias=True),)
         """
         built = layers_from_json(config["layers"], layers)
         return cls(built, tuple(config["input_shape"]), config["seed"], config["dtype"])

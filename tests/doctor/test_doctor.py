@@ -60,7 +60,7 @@ class OneUse(Tanh):
         return dout * (1 - np.square(self.remembered.pop()))
 
 
-class Dropout(Layer):
+class DrawsAnew(Layer):
     """Draws anew whenever it is used."""
 
     rng = None
@@ -436,7 +436,7 @@ def test_the_doctor_changes_nothing_of_a_training():
     assert watched.params.tobytes() == alone.params.tobytes()
 
 
-@pytest.mark.parametrize("own", [OneUse, Dropout])
+@pytest.mark.parametrize("own", [OneUse, DrawsAnew])
 def test_layers_that_change_as_they_are_used_train_to_the_same_bits_with_a_doctor(own):
     def trained(*callbacks):
         model = network(32, 32, bend=own)

@@ -193,7 +193,30 @@ def targets_of(std, mean=0.0, loss=0.2):
     return both(record_of(baseline=guess, validation_baseline=guess), rows)
 
 
+def dropping(rate, share=0.8):
+    """Return a change of a record: a rate of dropout, and the last loss as a share of guessing."""
+    return both(record_of(dropout={"2.Dropout": rate}), last_row(loss=share * LN10, accuracy=0.4))
+
+
+def by_mode(training, prediction, in_validation=0.5):
+    """Return a change of a record: the losses by mode, training loss 0.8."""
+    return both(
+        record_of(random_layers=["2.Dropout"], losses_by_mode=(training, prediction)),
+        last_row(loss=0.8, val_loss=in_validation),
+    )
+
+
 LIMITS = {  # what is changed: which rule, its level, how: just within the limit, just beyond
+    "the rate of dropout": ("dropout_rate", "problem", dropping(0.69), dropping(0.71)),
+    "the loss with a high rate of dropout": (
+        "dropout_rate", "problem", dropping(0.9, 0.69), dropping(0.9, 0.71),
+    ),
+    "what random layers add to the loss": (
+        "training_mode", "note", by_mode(0.8, 0.66), by_mode(0.8, 0.64),
+    ),
+    "how far training loss is above validation loss": (
+        "training_mode", "note", by_mode(0.8, 0.5, 0.77), by_mode(0.8, 0.5, 0.75),
+    ),
     "the size of the inputs": (
         "inputs", "problem", every_step(input_std=9.9), every_step(input_std=10.1),
     ),
@@ -831,6 +854,8 @@ def test_the_rate_in_a_remedy_is_the_next_to_try():
 
 
 REMEDIES = {
+    "dropout_rate": "Dropout(0.5) or less; 0.2 for inputs.",
+    "training_mode": "score training samples by Trainer.evaluate",
     "inputs": "scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers",
     "targets": "With mean, std = y.mean(axis=0), y.std(axis=0) of the training data: train on "
     "(y - mean) / std, and undo it on predictions, p * std + mean.",

@@ -421,7 +421,7 @@ ARCHITECTURES = {
         lambda a: a["layers"][1]["config"].update(initializer={"function": "ones"}),
         ["'ones'", "layers=[ones]"],
     ),
-    "unknown argument": (lambda a: a["layers"][1]["config"].update(bias=True), ["bias"]),
+    "unknown argument": (lambda a: a["layers"][1]["config"].update(axis=1), ["axis"]),
     "units": (lambda a: a["layers"][1]["config"].update(units=-1), ["units", "-1"]),
     "no layers": (lambda a: a.update(layers=[]), ["not in its architecture", "1.Dense"]),
     "misfit": (lambda a: a["layers"].pop(0), ["0.Dense", "Flatten()"]),

@@ -1033,7 +1033,7 @@ def test_a_right_network_passes_where_the_slope_bends_at_a_sample(seed):
     assert report.ok, report
 
 
-class Dropout(Layer):
+class DrawsAnew(Layer):
     """Right, but draws another mask each time."""
 
     rng = None
@@ -1048,9 +1048,9 @@ class Dropout(Layer):
 
 
 def test_a_layer_that_draws_anew_each_time_is_named_and_not_accused():
-    layers = [Dense(6), ReLU(), Dropout(), Dense(3), Softmax()]
+    layers = [Dense(6), ReLU(), DrawsAnew(), Dense(3), Softmax()]
     model = Sequential(layers, input_shape=(4,))
-    with pytest.raises(ValueError, match=r"2\.Dropout returns other numbers each time"):
+    with pytest.raises(ValueError, match=r"2\.DrawsAnew returns other numbers each time"):
         check_gradients(model, CrossEntropy(), np.ones((5, 4)), [0, 1, 2, 0, 1])
 
 

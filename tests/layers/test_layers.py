@@ -17,26 +17,6 @@ CLASSES = [
 ]
 
 
-class Dropout(Layer):
-    """A random layer, as one will be added: the contract tests have to hold for it, too."""
-
-    def __init__(self, rate):
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be at least 0 and below 1, got {rate}.")
-        self.rate = rate
-
-    def forward(self, x, training=True):
-        if not training:
-            return x.copy()
-        self.factor = ((self.stream().random(x.shape) >= self.rate) / (1 - self.rate)).astype(
-            x.dtype
-        )
-        return x * self.factor
-
-    def input_gradient(self, dout):
-        return dout * self.factor
-
-
 class Center(Layer):
     """A layer with a buffer: subtracts the batch's mean, and keeps a running one."""
 
@@ -93,7 +73,7 @@ class Conv2D(Layer):
 
 
 TINYNNS = list(CLASSES)
-CLASSES += [Dropout, Center, Conv2D]
+CLASSES += [Center, Conv2D]
 
 
 def build(layer, input_shape, dtype=np.float64):
@@ -107,9 +87,9 @@ SAMPLES = [(2, 3), (6,), (5, 6, 2)]  # of several dimensions, flat, images: whic
 
 
 def new(cls):
-    """Make a layer of any class: each required argument is 3 or, if it refuses 3, a half."""
+    """Make a layer of any class: each required argument is 3, a half, or a shape that fits."""
     required = [p.name for p in signature(cls).parameters.values() if p.default is p.empty]
-    for value in (3, 0.5):
+    for value in (3, 0.5, (3, 2)):
         try:
             return cls(**dict.fromkeys(required, value))
         except ValueError as error:
@@ -280,6 +260,37 @@ def test_dense_takes_numpy_integers_as_units():
     layer = build(Dense(np.int64(2)), (3,))
     assert layer.W.shape == (3, 2)
     assert repr(layer.output_shape((3,))) == "(2,)"  # shown to people in summary and in errors
+
+
+def test_dense_without_a_bias_by_hand():
+    layer = build(Dense(2, bias=False), (3,))
+    layer.W = [[1, 2], [3, 4], [5, 6]]
+    assert layer.forward(np.array([[1.0, 0, 2]])).tolist() == [[11, 14]]
+    assert layer.backward(np.array([[1.0, 2.0]])).tolist() == [[5, 11, 17]]
+    assert layer.dW.tolist() == [[1, 2], [0, 0], [2, 4]]
+    assert list(layer.parameters()) == ["W"]
+    for name in ("b", "db"):
+        with pytest.raises(AttributeError, match=rf"0\.Dense has no {name}"):
+            getattr(layer, name)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 5])
+def test_dense_without_a_bias_agrees_with_finite_differences(batch):
+    layer = build(Dense(3, bias=False), (4,))
+    assert layer.forward(np.zeros((batch, 4))).shape == (batch, 3)
+    if batch:
+        check_backward(layer, normal(batch, 4))
+
+
+@pytest.mark.parametrize("bias", [0, 1, None, "no", 0.5, zeros])
+def test_dense_refuses_another_bias(bias):
+    with pytest.raises(ValueError, match=r"bias of Dense must be True or False, got"):
+        Dense(3, bias=bias)
+
+
+def test_denses_equations_name_the_bias_only_if_there_is_one():
+    assert Dense(2).equations == ("out = x W + b", "dx = dout W.T", "dW = x.T dout, db = sum(dout)")
+    assert Dense(2, bias=False).equations == ("out = x W", "dx = dout W.T", "dW = x.T dout")
 
 
 # ReLU

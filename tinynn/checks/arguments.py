@@ -25,6 +25,33 @@ def check_positive(name: str, value: Any) -> float:
     return float(value)
 
 
+def check_finite(name: str, value: Any) -> float:
+    """A number, neither NaN nor infinite, as a Python float."""
+    if not np.isfinite(_number(value)):
+        raise InputError(f"{name} must be a finite number, got {value!r}.")
+    return float(value)
+
+
+def check_between(name: str, value: Any, low: float, high: float) -> float:
+    """A number between two limits, which it does not reach, as a Python float."""
+    if not low < _number(value) < high:
+        raise InputError(f"{name} must be above {low} and below {high}, got {value!r}.")
+    return float(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """True or False.
+
+    >>> check_flag("bias of Dense", 0.5)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: bias of Dense must be True or False, got 0.5.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
 def check_unit_interval(name: str, value: Any) -> float:
     """A decay rate, such as momentum or beta1: at least 0 and below 1, as a Python float."""
     if not 0 <= _number(value) < 1:
@@ -55,6 +82,7 @@ def rate(name: str, value: Any) -> Any:
     return not_negative(name, value)
 
 
+@short_traceback
 def not_negative(name: str, value: Any) -> float:
     """A number, 0 or more, as a Python float.
 
@@ -185,23 +213,49 @@ def instances(things: Any, kind: type, name: str) -> list[Any]:
 
 
 @short_traceback
-def dense(units: int, initializer: Any) -> None:
+def dense(units: int, initializer: Any, bias: Any) -> None:
     """The arguments of Dense."""
     check_integer("units of Dense", units)
+    check_flag("bias of Dense", bias)
+    if isinstance(initializer, type):
+        raise InputError(
+            f"Dense expects an initializer, got the class {initializer.__name__}. Write "
+            f"{initializer.__name__}(...)."
+        )
     if not callable(initializer):
         raise InputError(
             f"Dense expects an initializer such as tinynn.he_normal, got {initializer!r}."
         )
 
 
-def sample_shape(shape: Sequence[int]) -> Shape:
+@short_traceback
+def rescaling(scale: Any, offset: Any) -> None:
+    """The arguments of Rescale: finite numbers, or arrays of them."""
+    for name, value in (("scale", scale), ("offset", offset)):
+        try:
+            numbers = np.asarray(value)
+        except ValueError:  # a list of lists that differ in length
+            numbers = np.array(None)
+        if numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
+            raise InputError(
+                f"{name} of Rescale must be a finite number, or an array of such numbers, got "
+                f"{value!r:.100}."
+            )
+    if not np.any(scale):
+        raise InputError(
+            "scale of Rescale is 0, so all inputs would become equal. 1 // 255 is 0; 1 / 255 is "
+            "not."
+        )
+
+
+def sample_shape(shape: Sequence[int], name: str = "input_shape") -> Shape:
     """The shape of one sample: a tuple of whole numbers, each 1 or more."""
     if not isinstance(shape, Sequence) or not all(
         isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape
     ):
         hint = f" Write ({shape},)." if isinstance(shape, (int, np.integer)) else ""
         raise InputError(
-            "input_shape must be the shape of one sample, such as (28, 28) or (2,), got "
+            f"{name} must be the shape of one sample, such as (28, 28) or (2,), got "
             f"{shape!r}.{hint}"
         )
     return tuple(int(n) for n in shape)

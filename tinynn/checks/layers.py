@@ -221,6 +221,65 @@ def _smallest_batch(samples: int, size: int) -> int:
     return samples % size or min(samples, size)
 
 
+def images(input_shape: Shape, layer: str, least: int = 1) -> None:
+    """Samples that are images: (H, W), or (H, W, C) with channels; H and W at least `least`.
+
+    >>> images((784,), "0.RandomFlip")
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: 0.RandomFlip gets samples of shape (784,), but needs images: (H, W) or
+        (H, W, C). Put it before Flatten(), or put Reshape((28, 28)) before it.
+    """
+    if len(input_shape) not in (2, 3):
+        side = round(prod(input_shape) ** 0.5)
+        square = len(input_shape) == 1 and side * side == prod(input_shape)
+        raise InputError(
+            f"{layer} gets samples of shape {input_shape}, but needs images: (H, W) or (H, W, C). "
+            f"Put it before Flatten(), or put Reshape("
+            f"{(side, side) if square else '(H, W, C)'}) before it."
+        )
+    if min(input_shape[:2]) < least:
+        raise InputError(
+            f"{layer} gets images of {input_shape[0]} x {input_shape[1]} pixels: a shift by "
+            f"{least - 1} would leave nothing of them. Write at most "
+            f"{layer.rpartition('.')[2]}({min(input_shape[:2]) - 1})."
+        )
+
+
+def same_size(shape: Shape, input_shape: Shape, layer: str) -> None:
+    """The shape that Reshape gives to samples: it holds as many numbers as a sample has.
+
+    >>> same_size((28, 28, 1), (785,), "0.Reshape")
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: 0.Reshape makes samples of shape (28, 28, 1), which is 784 numbers,
+        but gets samples of shape (785,), which is 785.
+    """
+    if prod(shape) != prod(input_shape):
+        raise InputError(
+            f"{layer} makes samples of shape {shape}, which is {prod(shape):,} numbers, but gets "
+            f"samples of shape {input_shape}, which is {prod(input_shape):,}."
+        )
+
+
+def fits_a_sample(name: str, shape: Shape, input_shape: Shape, layer: str) -> None:
+    """An array that acts on each sample: a number, or of the shape of a sample's last axes.
+
+    >>> fits_a_sample("scale", (3,), (28, 28, 1), "0.Rescale")
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: 0.Rescale: scale has shape (3,), which does not fit samples of shape
+        (28, 28, 1). It must be a number, or have the shape of a sample or of its last axes.
+    """
+    aligned = zip(reversed(shape), reversed(input_shape), strict=False)
+    if len(shape) > len(input_shape) or any(ours not in (1, n) for ours, n in aligned):
+        raise InputError(
+            f"{layer}: {name} has shape {shape}, which does not fit samples of shape "
+            f"{input_shape}. It must be a number, or have the shape of a sample or of its last "
+            "axes."
+        )
+
+
 def shape_after(shape: Any, layer: Any) -> Shape:
     """What a layer's output_shape returned: the shape of a sample, a tuple of whole numbers.
 

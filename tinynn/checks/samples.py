@@ -85,6 +85,24 @@ def _samples(
     return x, y
 
 
+def first_with_parameters(model: Any) -> int:
+    """The position of the first layer that has parameters; 0 if there is none."""
+    return next((i for i, layer in enumerate(model.layers) if layer.parameters()), 0)
+
+
+def entering(model: Any, x: Array) -> Array:
+    """What the first layer with parameters gets for samples x: Rescale, for one, stands before it.
+
+    >>> from tinynn import Dense, Rescale, Sequential
+    >>> entering(Sequential([Rescale(0.5), Dense(1)], input_shape=(2,)), np.array([[2, 4]]))
+    array([[1., 2.]], dtype=float32)
+    """
+    given = x.astype(model.dtype)
+    for layer in model.layers[: first_with_parameters(model)]:
+        given = layer.forward(given, training=False)
+    return given
+
+
 def _finite(name: str, values: Array, dtype: np.dtype[Any]) -> None:
     """Numbers that are finite, also in the model's dtype (too large ones would become infinity)."""
     most = np.finfo(dtype).max

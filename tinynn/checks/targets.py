@@ -14,6 +14,7 @@ from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
 
 ORDER = "Are p and y swapped? The prediction comes first, then the answer."
+OF_A_LOSS = "End the model with Softmax(), or use SoftmaxCrossEntropy()."
 
 
 @short_traceback
@@ -198,16 +199,15 @@ def class_shares(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, 
     return p, ..., y.astype(dtype, copy=False)
 
 
-def probabilities(p: Array, loss: str) -> None:
+def probabilities(p: Array, caller: str, remedy: str = OF_A_LOSS) -> None:
     """Rows (B, C), each of numbers of 0 or more that sum to 1."""
     sums = p.sum(axis=-1)  # (B,)
     if not (np.abs(sums - 1).max() < 1e-3 and p.min() >= 0):  # so written, NaN is wrong too
         row = int((~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)).argmax())
-        remedy = "End the model with Softmax(), or use SoftmaxCrossEntropy()."
         if np.isnan(p).any():
             remedy = "Has training diverged? Then try a smaller learning rate."
         raise InputError(
-            f"{loss} expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
+            f"{caller} expects probabilities, but row {row} of p sums to {sums[row]:.4g} and "
             f"its smallest number is {p[row].min():.4g}. {remedy}"
         )
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tinynn.checks.arguments import loss_value
 from tinynn.checks.predictions import scored
-from tinynn.checks.samples import finite_samples
+from tinynn.checks.samples import entering, finite_samples
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.weights import sample_weights
 from tinynn.errors import InputError
@@ -31,13 +31,14 @@ def data(
     """The samples and targets to train on, as arrays that are not copied, and weights if given.
 
     The loss of one sample is computed as a trial. Weights get the model's dtype. Warns if x holds
-    unscaled bytes.
+    bytes, and no layer before the first with parameters scales them.
     """
     x, y = finite_samples(model, loss, x, y, "fit", kind)
     y_and_weights = (y, *sample_weights(model, loss, sample_weight, len(x), kind))
     if np.isfinite(model.params).all():  # otherwise a checkpoint may replace them
         _trial_loss(model, loss, x[:1], *(each[:1] for each in y_and_weights))
-    if not kind and _are_bytes(x):  # for validation data, `held_out` compares the scale
+    # for validation data, `held_out` compares the scale
+    if not kind and _are_bytes(x) and _stay_as_large(model, _some_rows(x)):
         few = [each[:32] for each in y_and_weights]
         now, scaled = (_trial_loss(model, loss, some, *few) for some in (x[:32], x[:32] / 255))
         remedy = "tinynn.scale_pixels(x)" if x.dtype == np.uint8 else "x / 255"
@@ -60,6 +61,11 @@ def _are_bytes(x: Array) -> bool:
     few = _some_rows(x)
     whole = few.size and few.min() >= 0 and 127 < few.max() <= 255 and (few == np.rint(few)).all()
     return bool(whole and np.mean(few[few > 0] > 1) > 0.5)
+
+
+def _stay_as_large(model: Any, few: Array) -> bool:
+    """Whether the first layer with parameters gets numbers as large as x: no layer scales them."""
+    return bool(np.abs(entering(model, few)).max() >= np.abs(few).max())
 
 
 def _some_rows(x: Array) -> Array:

@@ -29,6 +29,10 @@ class TrainingRecord:
     training, with the mean and the standard deviation of the validation targets if they are
     numbers.
 
+    random_layers: the layers that draw random numbers. losses_by_mode: if there are any, the loss
+    of up to 1,000 training samples in training mode, and in prediction. dropout: the rate of each
+    Dropout.
+
     learning_rate: the optimizer's, the highest of a Schedule, or None for a function.
     steps_per_epoch: 0 before an epoch has ended. constant_columns: whether x is a table with
     constant columns. from_training: False if `diagnose` recorded a single step. diverged_at: the
@@ -45,6 +49,9 @@ class TrainingRecord:
     validation_counts: tuple[list[int], list[int]] | None = None
     validation_input_std: float | None = None
     validation_baseline: Baseline = field(default_factory=Baseline)
+    random_layers: list[str] = field(default_factory=list)
+    losses_by_mode: tuple[float, float] | None = None
+    dropout: dict[str, float] = field(default_factory=dict)
     learning_rate: float | None = None
     steps_per_epoch: int = 0
     constant_columns: bool = False

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinynn import checks
 from tinynn.layers import Dense, Layer
 from tinynn.layers.kinks import active_units
 from tinynn.losses import Loss
@@ -81,7 +82,7 @@ def statistics_of_step(
     loss = copy.deepcopy(loss)
     with np.errstate(all="ignore"):  # an overflow is just what the doctor looks for
         layers, outs = _forward_of_copies(model, x)
-        p, inputs = outs[-1], outs[first_with_parameters(model)]
+        p, inputs = outs[-1], outs[checks.first_with_parameters(model)]
         step = StepStatistics(
             number,
             loss.forward(p, y, *weights),
@@ -144,11 +145,6 @@ def _light_copy(layer: Layer) -> Layer:
     return copied
 
 
-def first_with_parameters(model: Sequential) -> int:
-    """Return the position of the first layer that has parameters; 0 if there is none."""
-    return next((i for i, layer in enumerate(model.layers) if layer.parameters()), 0)
-
-
 def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
     """Return how many units of a layer are dead (inactive for all x), and how many it has.
 
@@ -168,6 +164,26 @@ def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
         if units is not None:
             found[layer.name] = (int(np.sum(~units.any(axis=0))), units[0].size)
     return found
+
+
+def random_layers(model: Sequential, x: Array) -> list[str]:
+    """Return the names of the layers that draw numbers from their stream in training.
+
+    >>> from tinynn import Dense, Dropout
+    >>> model = Sequential([Dense(2), Dropout(0.5)], input_shape=(1,))
+    >>> random_layers(model, np.array([[1.0]]))
+    ['1.Dropout']
+    """
+    model, drawn = copy.deepcopy(model), list[int]()
+    draw = model.streams.of
+
+    def noted(position: int) -> "np.random.Generator":
+        drawn.append(position)
+        return draw(position)
+
+    vars(model.streams)["of"] = noted
+    model.forward(x)
+    return [model.layers[i].name for i in dict.fromkeys(drawn)]
 
 
 def trained_weights(model: Sequential) -> dict[str, Array]:

@@ -18,11 +18,12 @@ from tinynn.doctor.record import FEW_SAMPLES, TrainingRecord
 from tinynn.doctor.report import HealthReport, apply_rules
 from tinynn.doctor.statistics import (
     dead_units,
-    first_with_parameters,
+    random_layers,
     statistics_of_step,
     trained_weights,
 )
 from tinynn.errors import InputError
+from tinynn.layers import Dropout
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
@@ -52,6 +53,13 @@ def _counts(model: Sequential, x: Array, y: Array) -> tuple[list[int], list[int]
     p = model.predict(x)
     labels, predicted = (np.bincount(classes_of(a), minlength=p.shape[1]).tolist() for a in (y, p))
     return labels, predicted
+
+
+def _losses_by_mode(trainer: Run, x: Array, y: Array) -> tuple[float, float]:
+    """Return the loss of samples in training mode, with one draw on a copy, and in prediction."""
+    model, loss = copy.deepcopy((trainer.model, trainer.loss))
+    prediction = loss.forward(model.predict(x), y)
+    return loss.forward(model.forward(x), y), prediction
 
 
 def diagnose(
@@ -135,6 +143,9 @@ class Doctor(Callback):
         else:
             some = _some(trainer.x)
             record.dead = dead_units(trainer.model, some)
+            record.random_layers = random_layers(trainer.model, some[:2])
+            if record.random_layers:
+                record.losses_by_mode = _losses_by_mode(trainer, some, _some(trainer.y))
             if record.classes:
                 record.training_counts = _counts(trainer.model, some, _some(trainer.y))
             if record.epochs and trainer.validation is not None:
@@ -145,9 +156,7 @@ class Doctor(Callback):
         self, trainer: Run, x: Array, y: Array, weights: Array | None = None
     ) -> None:
         """Record the scale of validation data, the loss of guessing there, and the predictions."""
-        model, record, given = trainer.model, self.record, x
-        for layer in model.layers[: first_with_parameters(model)]:
-            given = layer.forward(given, training=False)
+        model, record, given = trainer.model, self.record, checks.entering(trainer.model, x)
         std, distance = float(given.std(dtype=float)), np.abs(given - np.median(given))
         usual = float(given[distance <= np.quantile(distance, 0.95)].std(dtype=float))
         record.validation_input_std = usual if std > 5 * usual > 0 else std  # usual: no outliers
@@ -176,6 +185,8 @@ class Doctor(Callback):
         if isinstance(rate, Schedule):
             rate = rate.learning_rate  # the highest
         self.record.learning_rate = None if callable(rate) else rate
+        layers = trainer.model.layers
+        self.record.dropout = {one.name: one.rate for one in layers if isinstance(one, Dropout)}
         self.record.epochs, self.record.baseline = trainer.history.epochs, trainer.baseline
         if trainer.loss.classifies:
             self.record.classes = trainer.model.output_shapes[-1][-1]

@@ -10,7 +10,6 @@ Dimensions: B samples in the batch, F features of each, U units of a Dense, C cl
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration import Configured, arguments
 from tinynn.functions import softmax
-from tinynn.initializers import he_normal
+from tinynn.initializers import Initializer, he_normal
 from tinynn.layers.caches import Portable
 from tinynn.parameters import Array, Generator, ParameterViews, Shape
 from tinynn.streams import Streams
@@ -47,10 +46,11 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     can be saved, without any further method.
 
     A layer may also define: `kink_mask(x)`; `least_samples()`; `takes` and `gives`, each "logits"
-    (any numbers), "probabilities" (rows that sum to 1), or "" where it does not matter; and
-    `equations`, which explain_step prints: one text each for forward, input_gradient and
-    parameter_gradients. A subclass that overrides one of these methods loses that method's
-    equation, until it defines `equations` itself.
+    (any numbers), "probabilities" (rows that sum to 1), "independent probabilities" (each number in
+    [0, 1], of its own class), or "" where it does not matter; and `equations`, which explain_step
+    prints: one text each for forward, input_gradient and parameter_gradients. A subclass that
+    overrides one of these methods loses that method's equation, until it defines `equations`
+    itself.
 
     >>> class Double(Layer):
     ...     def forward(self, x, training=True):
@@ -164,8 +164,9 @@ class Dense(Layer):
         dx[n, i] = sum_j dout[n, j] W[i, j]         dx = dout @ W.T
 
     units: how many outputs, 1 or more. initializer: a function of shape and Generator that draws
-    W (F, U); he_normal by default; b (U,) starts at zero. Raises InputError for units that are not
-    a whole number, 1 or more.
+    W (F, U); he_normal by default. bias: True by default; b (U,) starts at zero. With bias=False
+    there is no b and no db: before a normalisation, which subtracts any b again. Raises InputError
+    for units that are not a whole number, 1 or more, and for a bias that is not True or False.
 
     >>> from tinynn import Sequential
     >>> layer = Dense(2)
@@ -175,25 +176,29 @@ class Dense(Layer):
     array([[4., 5.]])
     """
 
-    equations = "out = x W + b", "dx = dout W.T", "dW = x.T dout, db = sum(dout)"
     W: Array  # these four are views of the model's two vectors: see parameters.py
     b: Array
     dW: Array
     db: Array
 
-    def __init__(
-        self, units: int, initializer: "Callable[[Shape, np.random.Generator], Array]" = he_normal
-    ) -> None:
-        checks.dense(units, initializer)
+    def __init__(self, units: int, initializer: Initializer = he_normal, bias: bool = True) -> None:
+        checks.dense(units, initializer, bias)
         self.units = units
         self.initializer = initializer
+        self.bias = bias
+
+    @property
+    def equations(self) -> tuple[str, ...]:  # type: ignore[override]
+        b, db = (" + b", ", db = sum(dout)") if self.bias else ("", "")
+        return f"out = x W{b}", "dx = dout W.T", f"dW = x.T dout{db}"
 
     def output_shape(self, input_shape: Shape) -> Shape:
         checks.check_flat_samples(input_shape, self.name)
         return (int(self.units),)
 
     def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
-        return {"W": (*input_shape, self.units), "b": (self.units,)}
+        b = {"b": (self.units,)} if self.bias else {}
+        return {"W": (*input_shape, self.units), **b}
 
     def initialize(self, rng: Generator) -> None:
         W = self.initializer(self.W.shape, rng)
@@ -203,11 +208,14 @@ class Dense(Layer):
         if training:
             self.x = x
         out = x @ self.W  # (B, U)
-        return np.add(out, self.b, out=out)  # in place: a second new array would cost time
+        if self.bias:
+            out += self.b  # in place: a second new array would cost time
+        return out
 
     def parameter_gradients(self, dout: Array) -> None:
         np.dot(self.x.T, dout, out=self.dW)  # (F, U); matmul is slow for one sample
-        np.sum(dout, axis=0, out=self.db)  # (U,)
+        if self.bias:
+            np.sum(dout, axis=0, out=self.db)  # (U,)
 
     def input_gradient(self, dout: Array) -> Array:
         return dout @ self.W.T  # (B, F)

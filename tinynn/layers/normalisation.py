@@ -100,6 +100,7 @@ class BatchNorm(Layer):
         flat = self._input_shape is not None and prod(self._input_shape[:-1]) == 1
         return 2 if flat and self.trainable else 1
 
+    @checks.short_traceback
     def forward(self, x: Array, training: bool = True) -> Array:
         rows = as_rows(x)  # (B, P C)
         of_batch = training and self.trainable and len(x) > 0

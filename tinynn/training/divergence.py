@@ -59,7 +59,7 @@ def _remedies(run: Run) -> list[str]:
     x, y = run.batch[:2]  # a third array would be the samples' weights
     rate = run.optimizer.rate(max(run.optimizer.t, 1))
     largest, unscaled = float(np.abs(x).max()), []
-    if largest > 10:
+    if float(np.abs(checks.entering(run.model, x)).max()) > 10:
         unscaled.append(f"scaling x to about 0 to 1 (in this batch {x.min():g} to {x.max():g})")
     if run.baseline.unscaled:
         unscaled.append(

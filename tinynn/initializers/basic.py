@@ -52,6 +52,3 @@ def he_normal(shape: Shape, rng: Generator) -> Array:
     0.1
     """
     return rng.normal(0.0, sqrt(2 / prod(shape[:-1])), shape)
-
-
-INITIALIZERS = {f.__name__: f for f in (zeros, glorot_uniform, he_normal)}

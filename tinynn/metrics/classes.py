@@ -1,4 +1,4 @@
-"""Metrics of a classifier: how often is it right, and which classes does it mix up?
+"""Metrics of predicted classes: how often are they right, and which classes are mixed up?
 
 The order of arguments is that of the losses: p, then y (scikit-learn and Keras have y first). p are
 predictions: probabilities or logits (N, C), or classes (N,). y are the answers: classes (N,), or

@@ -1,0 +1,64 @@
+"""Protects the answers to mistakes in a Dropout of one's own: each is planted, and named."""
+
+import numpy as np
+import pytest
+
+from tinynn import CrossEntropy, Dense, Dropout, ReLU, Sequential, Softmax, check_gradients
+
+RATE = 0.4
+
+
+class Unmasked(Dropout):
+    def input_gradient(self, dout):
+        return dout.copy()
+
+
+class OnlyScaled(Dropout):
+    def input_gradient(self, dout):
+        return dout / (1 - self.rate)
+
+
+class Unscaled(Dropout):
+    def input_gradient(self, dout):
+        return dout * (self.factor > 0)
+
+
+class DrawnAgain(Dropout):
+    def forward(self, x, training=True):
+        self.rng = self.stream()
+        self.factor = (self.rng.random(x.shape) >= self.rate) / (1 - self.rate)
+        return x * self.factor
+
+    def input_gradient(self, dout):
+        return dout * (self.rng.random(dout.shape) >= self.rate) / (1 - self.rate)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pattern"),
+    [
+        (Unmasked, "PATTERN  The mask is not applied: forward keeps"),
+        (OnlyScaled, "PATTERN  The mask is not applied: forward keeps"),
+        (Unscaled, "PATTERN  The factor 1 / (1 - rate) is missing: forward keeps"),
+        (DrawnAgain, "PATTERN  The mask is another one: forward keeps"),
+    ],
+)
+@pytest.mark.parametrize("before", [[], [ReLU]], ids=["alone", "after ReLU"])
+@pytest.mark.parametrize("units", [8, 150], ids=["entries", "directions"])
+def test_the_mistake_is_named(wrong, pattern, before, units):
+    layers = [Dense(units), *[one() for one in before], wrong(RATE), Dense(80), Dense(3), Softmax()]
+    model = Sequential(layers, input_shape=(4,))
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    report = check_gradients(model, CrossEntropy(), x, np.arange(6) % 3)
+    assert report.culprit.name == f"{1 + len(before)}.{wrong.__name__}.x"
+    assert pattern in report.diagnosis, report
+
+
+def test_a_wrong_relu_is_not_taken_for_a_wrong_dropout():
+    class Open(ReLU):
+        def input_gradient(self, dout):
+            return dout.copy()
+
+    model = Sequential([Dense(8), Open(), Dense(3), Softmax()], input_shape=(4,))
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    report = check_gradients(model, CrossEntropy(), x, np.arange(6) % 3)
+    assert "Wrong only where x is 0 or less" in report.diagnosis

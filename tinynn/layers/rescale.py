@@ -1,0 +1,50 @@
+"""Rescale: a model that takes data as they are, such as images in bytes, and scales them itself."""
+
+import numpy as np
+
+from tinynn import checks
+from tinynn.layers.basic import Layer
+from tinynn.parameters import Array, Shape
+
+Numbers = float | Array  # or lists of numbers
+
+
+class Rescale(Layer):
+    """out = x * scale + offset, with fixed numbers, which the model's file holds.
+
+        dx = dout * scale
+
+    As the first layer it makes the scale of the data a part of the model: Rescale(1 / 255) takes
+    images in bytes; Rescale(1 / std, -mean / std), with the mean and the standard deviation of the
+    training data, gives each column mean 0 and standard deviation 1. So nobody who loads the model
+    has to know how its data were scaled.
+
+    scale, offset (default 0.0): each a number, or an array of the shape of a sample, or of its last
+    axes: (F,) for each feature of rows, (C,) for each channel of images (H, W, C). x, out: any
+    shape (B, ...). Raises InputError for numbers that are not finite, for a scale that is 0
+    everywhere, and, when the model is built, for an array that does not fit a sample.
+
+    >>> from tinynn import Sequential
+    >>> model = Sequential([Rescale(2 / 255, -1)], input_shape=(3,))
+    >>> model.predict(np.array([[0, 51, 255]], np.uint8)).round(3)
+    array([[-1. , -0.6,  1. ]], dtype=float32)
+    """
+
+    equations = "out = x scale + offset", "dx = dout scale"
+
+    def __init__(self, scale: Numbers, offset: Numbers = 0.0) -> None:
+        checks.rescaling(scale, offset)
+        self.scale = scale
+        self.offset = offset
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        for name in ("scale", "offset"):
+            checks.fits_a_sample(name, np.shape(getattr(self, name)), input_shape, self.name)
+        return input_shape
+
+    def forward(self, x: Array, training: bool = True) -> Array:
+        out = x * np.asarray(self.scale, x.dtype)  # (B, ...)
+        return np.add(out, np.asarray(self.offset, x.dtype), out=out)
+
+    def input_gradient(self, dout: Array) -> Array:
+        return dout * np.asarray(self.scale, dout.dtype)
