@@ -81,6 +81,13 @@ from tinynn.metrics import (
 from tinynn.model import Sequential
 from tinynn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from tinynn.scaling import standardise
+from tinynn.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    LinearDecay,
+    PiecewiseConstant,
+    Schedule,
+)
 from tinynn.splits import k_fold, train_validation_split
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.clipping import ClipGradientNorm, ClipGradientValue
@@ -92,6 +99,7 @@ from tinynn.training.live_curves import LiveCurves
 from tinynn.training.moving_average import ExponentialMovingAverage
 from tinynn.training.print_log import PrintLog
 from tinynn.training.progress import ProgressBar
+from tinynn.training.reduce_on_plateau import ReduceOnPlateau
 from tinynn.training.run import Callback, History
 from tinynn.training.trainer import Trainer
 
@@ -110,11 +118,13 @@ __all__ = [
     "Checkpoint",
     "ClipGradientNorm",
     "ClipGradientValue",
+    "CosineDecay",
     "CrossEntropy",
     "Dense",
     "Doctor",
     "Dropout",
     "EarlyStopping",
+    "ExponentialDecay",
     "ExponentialMovingAverage",
     "Flatten",
     "FunctionCallback",
@@ -127,6 +137,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LinearDecay",
     "LiveCurves",
     "Loss",
     "MeanAbsoluteError",
@@ -134,15 +145,18 @@ __all__ = [
     "ModelComparison",
     "ModelFormatError",
     "Optimizer",
+    "PiecewiseConstant",
     "PrintLog",
     "ProgressBar",
     "RMSProp",
     "RandomFlip",
     "RandomShift",
     "ReLU",
+    "ReduceOnPlateau",
     "ReliabilityCurve",
     "Rescale",
     "Reshape",
+    "Schedule",
     "Sequential",
     "Sigmoid",
     "SigmoidCrossEntropy",

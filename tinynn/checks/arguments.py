@@ -101,6 +101,8 @@ def scheduled_rate(schedule: Callable[[int], Any], t: int) -> float:
     """The learning rate that a schedule, a function of t, returns for step t: 0 or more."""
     try:
         value = schedule(t)
+    except InputError:  # tinynn's own schedules say what to write
+        raise
     except Exception as error:
         raise InputError(
             f"learning_rate is a function that must return a number for each step t, counted from "

@@ -33,10 +33,10 @@ class TrainingRecord:
     of up to 1,000 training samples in training mode, and in prediction. dropout: the rate of each
     Dropout.
 
-    learning_rate: the optimizer's, or None for a schedule. steps_per_epoch: 0 before an epoch has
-    ended. constant_columns: whether x is a table with constant columns. from_training: False if
-    `diagnose` recorded a single step. diverged_at: the step at which a number was NaN or infinite,
-    or 0.
+    learning_rate: the optimizer's, the highest of a Schedule, or None for a function.
+    steps_per_epoch: 0 before an epoch has ended. constant_columns: whether x is a table with
+    constant columns. from_training: False if `diagnose` recorded a single step. diverged_at: the
+    step at which a number was NaN or infinite, or 0.
     """
 
     steps: list[StepStatistics] = field(default_factory=list)

@@ -28,6 +28,7 @@ from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
 from tinynn.parameters import Array
+from tinynn.schedules import Schedule
 from tinynn.training.baseline import Baseline, constant_baseline, cost
 from tinynn.training.divergence import all_finite
 from tinynn.training.run import Callback, Run
@@ -180,6 +181,8 @@ class Doctor(Callback):
             self._reset()
         self.trainer = trainer
         rate = trainer.optimizer.learning_rate
+        if isinstance(rate, Schedule):
+            rate = rate.learning_rate  # the highest
         self.record.learning_rate = None if callable(rate) else rate
         layers = trainer.model.layers
         self.record.dropout = {one.name: one.rate for one in layers if isinstance(one, Dropout)}

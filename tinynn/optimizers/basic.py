@@ -25,10 +25,11 @@ Rate: TypeAlias = float | Callable[[int], float]
 class Optimizer(Slots, ABC):
     """The contract: `update(params, grads, rate)`, and `state_names`, the vectors that it keeps.
 
-    learning_rate: a positive number, or a schedule: a function of the step count t that returns a
-    number of 0 or more. Raises InputError for anything else. Hyper-parameters may be set at any
-    time, a learning rate then also to 0, and are checked each time. An optimizer belongs to the
-    first model that it steps: its vectors, t and its schedule would be wrong for another model.
+    learning_rate: a positive number, or a schedule: one of schedules.py, such as CosineDecay(1e-3),
+    or a function of the step count t that returns a number of 0 or more. Raises InputError for
+    anything else. Hyper-parameters may be set at any time, a learning rate then also to 0, and are
+    checked each time. An optimizer belongs to the first model that it steps: its vectors, t and its
+    schedule would be wrong for another model.
 
     >>> def halve_every_1000(t):
     ...     return 0.1 * 0.5 ** (t // 1000)
@@ -55,11 +56,10 @@ class Optimizer(Slots, ABC):
         """Return the learning rate of step t. A schedule is asked once for each step."""
         if not callable(self.learning_rate):
             return self.learning_rate
-        schedule, asked, answer = self._asked
+        schedule, asked, _ = self._asked
         if schedule is not self.learning_rate or asked != t:
-            answer = checks.scheduled_rate(self.learning_rate, t)
-            self._asked = self.learning_rate, t, answer
-        return answer
+            self._asked = self.learning_rate, t, checks.scheduled_rate(self.learning_rate, t)
+        return self._asked[2]
 
     def step(self, params: Array, grads: Array) -> None:
         """Change `params` in place by one step. Both are flat vectors (P,) of one dtype.

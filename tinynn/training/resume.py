@@ -26,11 +26,10 @@ from tinynn.model import Sequential
 from tinynn.parameters import Array
 from tinynn.streams import Streams
 from tinynn.training.run import Run, RunningTotals
-from tinynn.training.run_state import STATE, WITH_ARRAYS, check_run_state, history_of
+from tinynn.training.run_state import STATE, WITH_ARRAYS, check_run_state, history_of, schedule_of
 from tinynn.training.settings import (
     affecting_callbacks,
     environment,
-    schedule_of,
     settings_as_now,
     settings_differences,
     with_marked_classes,

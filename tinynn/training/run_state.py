@@ -13,22 +13,24 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.configuration import Configured
 from tinynn.configuration_json import unequal
 from tinynn.errors import InputError
 from tinynn.files.checkpoints import structure
 from tinynn.files.nested import are_numbers, is_count, round_trip
 from tinynn.parameters import Array
+from tinynn.schedules import Schedule
 from tinynn.training.run import History, Run, RunningTotals
 from tinynn.training.schedule_table import ScheduleTable
 from tinynn.training.settings import (
     SCHEDULE,
     affecting_callbacks,
     changed_settings,
+    describe,
     environment,
     functions_of,
     numbers_of,
     run_settings,
-    schedule_of,
     unsaved_numbers,
 )
 
@@ -51,6 +53,31 @@ def note_optimizer(run: Run) -> None:
     """Record the optimizer's functions and unsaved numbers, once on_train_begin has set them."""
     run.functions = functions_of(run.optimizer)
     run.unsaved = unsaved_numbers(run.optimizer)
+
+
+def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> ScheduleTable | None:
+    """Return the table of a run's schedule, or None. theirs: the record of the run it resumes."""
+    function = run.optimizer.learning_rate
+    if not callable(function):
+        return None
+    first, last = tell_schedule(run, theirs)
+    described = describe(function) if isinstance(function, Configured) else None
+    return ScheduleTable(function, first, last, run.epochs, described)
+
+
+def tell_schedule(run: Run, theirs: Mapping[str, Any] | None = None) -> tuple[int, int]:
+    """Return the first and the last step of a run; tell them to its schedule, if it is tinynn's."""
+    per_epoch = -(-run.n_samples // run.batch_size)
+    if theirs is None:
+        first = run.optimizer.t + 1
+        last = first - 1 + (run.epochs - run.epoch) * per_epoch
+    else:
+        first = theirs["first"]
+        last = theirs["last"] + (run.epochs - theirs["epochs"]) * per_epoch
+    if isinstance(run.optimizer.learning_rate, Schedule):
+        run.optimizer.learning_rate.begin(first, last)
+        vars(run.optimizer).pop("_asked", None)  # its answer from before it was told
+    return first, last
 
 
 def training_state(run: Run) -> dict[str, Any]:

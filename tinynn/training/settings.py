@@ -24,7 +24,6 @@ from tinynn.training.fingerprints import (
     function_fingerprint,
 )
 from tinynn.training.run import Run
-from tinynn.training.schedule_table import ScheduleTable
 
 SCHEDULE = "a function of t"
 # tinynn's classes in checkpoints of formats 1 and 2, which did not mark the user's own classes
@@ -132,17 +131,26 @@ def affecting_callbacks(run: Run) -> list[Any]:
 
 
 def _descriptions(run: Run) -> dict[str, Any]:
-    optimizer = _description(run.optimizer)
+    optimizer = describe(run.optimizer)
     if callable(run.optimizer.learning_rate):
         optimizer["learning_rate"] = SCHEDULE  # compared by its rates, in a ScheduleTable
     return {
-        "loss": _description(run.loss),
+        "loss": describe(run.loss),
         "optimizer": optimizer,
         "seed": run.seed,
         "batch_size": run.batch_size,
-        "callbacks": [_description(callback) for callback in affecting_callbacks(run)],
+        "callbacks": [describe(callback) for callback in affecting_callbacks(run)],
         "frozen": [layer.name for layer in run.model.layers if not layer.trainable],
     }
+
+
+def describe(thing: Configured) -> dict[str, Any]:
+    """Return the class of a loss, an optimizer, a callback or a schedule, and its arguments."""
+    kind = type(thing).__name__
+    config = {
+        name: _argument(value, kind) for name, value in thing.config().items() if name != "path"
+    }
+    return {"class": marked_name(type(thing)), **config}
 
 
 def settings_as_now(settings: dict[str, Any], run: Run) -> dict[str, Any]:
@@ -209,14 +217,6 @@ def _with_gained(description: Any, thing: Configured) -> Any:
     return {k: v if k in description else _argument(v, kind.__name__) for k, v in now.items()}
 
 
-def _description(thing: Configured) -> dict[str, Any]:
-    kind = type(thing).__name__
-    config = {
-        name: _argument(value, kind) for name, value in thing.config().items() if name != "path"
-    }
-    return {"class": marked_name(type(thing)), **config}
-
-
 def _argument(value: Any, kind: str) -> Any:
     """Describe an argument: an array by a checksum, an object by its class."""
     if isinstance(value, np.ndarray) and value.ndim:
@@ -235,21 +235,6 @@ def _argument(value: Any, kind: str) -> Any:
 
 def _without_data(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name != "data"}
-
-
-def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> ScheduleTable | None:
-    """Return the table of a run's schedule, or None. theirs: the record of the run it resumes."""
-    function = run.optimizer.learning_rate
-    if not callable(function):
-        return None
-    per_epoch = -(-run.n_samples // run.batch_size)
-    if theirs is None:
-        first = run.optimizer.t + 1
-        last = first - 1 + (run.epochs - run.epoch) * per_epoch
-    else:
-        first = theirs["first"]
-        last = theirs["last"] + (run.epochs - theirs["epochs"]) * per_epoch
-    return ScheduleTable(function, first, last, run.epochs)
 
 
 def _without_code(value: Any) -> Any:

@@ -20,7 +20,7 @@ from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.divergence import all_finite, diverged
 from tinynn.training.resume import Restored, restore
 from tinynn.training.run import Callback, History, Run, RunningTotals
-from tinynn.training.run_state import note_optimizer, note_settings
+from tinynn.training.run_state import note_optimizer, note_settings, tell_schedule
 
 
 class Trainer(Run):
@@ -127,6 +127,7 @@ class Trainer(Run):
         if resume_from is not None:
             return restore(self, resume_from)
         self.optimizer.refuse_another_model(self.model.params)
+        tell_schedule(self)
         if any(isinstance(callback, Checkpoint) for callback in self.callbacks):
             note_settings(self)
         return None
