@@ -267,7 +267,7 @@ REFUSED = [
     (lambda: Adam(), "eps", "Did you mean epsilon?"),
     (lambda: Adam(), "beta_1", "Did you mean beta1?"),
     (lambda: SGD(), "weight_decay", "trainer.model.grads += decay * trainer.model.params."),
-    (CrossEntropy, "label_smoothing", "Smooth the targets"),
+    (MeanSquaredError, "label_smoothing", "Write CrossEntropy(label_smoothing=0.1)"),
     (SoftmaxCrossEntropy, "from_logits", "SoftmaxCrossEntropy()"),
     (MeanSquaredError, "reduction", "Every loss is a mean over the batch."),
     (EarlyStopping, "patience_", "Did you mean patience?"),
