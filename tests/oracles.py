@@ -98,7 +98,7 @@ class Scale(Layer):
         return dout * self.factor
 
 
-class MeanAbsoluteError(Loss):
+class OwnAbsoluteError(Loss):
     """Takes no weights."""
 
     def forward(self, p, y):

@@ -1426,7 +1426,8 @@ def test_a_loss_that_has_gained_an_argument_goes_on_and_is_kept_again(tmp_path):
     straight = run(Own(), [])
     run(Own(), [Checkpoint(path), Once()])
 
-    def init(self, smooth=0.0):
+    def init(self, label_smoothing=0.0, class_weights=None, smooth=0.0):
+        CrossEntropy.__init__(self, label_smoothing, class_weights)
         self.smooth = smooth
 
     later = type("Own", (CrossEntropy,), {"__init__": init, "__module__": __name__})
@@ -1467,3 +1468,51 @@ def test_mean_squared_error_and_buffers_go_together():
     x, _ = data()
     Trainer(model, MeanSquaredError(), SGD(0.01)).fit(x, x[:, :1], 2)
     assert model.buffers.any()
+
+
+@pytest.mark.parametrize("file_format", [2, 3])
+def test_a_checkpoint_from_before_label_smoothing_goes_on(tmp_path, file_format):
+    x, y = data()
+    path = tmp_path / "run.npz"
+
+    def model():
+        return Sequential([Dense(5), ReLU(), Dense(3), Softmax()], input_shape=(4,))
+
+    straight, resumed = model(), model()
+    Trainer(straight, CrossEntropy(), Adam(0.01)).fit(x, y, 4)
+    Trainer(model(), CrossEntropy(), Adam(0.01)).fit(x, y, 2, callbacks=[Checkpoint(path)])
+    with np.load(path) as file:
+        arrays = dict(file)
+    training = json.loads(str(arrays["training"]))
+    for gained in ("label_smoothing", "class_weights"):
+        del training["settings"]["loss"][gained]
+    arrays |= {"training": np.array(json.dumps(training)), "format": np.array(file_format)}
+    np.savez(path, **arrays)
+    Trainer(resumed, CrossEntropy(), Adam(0.01)).fit(x, y, 4, resume_from=path)
+    assert resumed.params.tobytes() == straight.params.tobytes()
+    with pytest.raises(ValueError, match=r"loss\.label_smoothing: 0\.0 against 0\.1"):
+        Trainer(model(), CrossEntropy(0.1), Adam(0.01)).fit(x, y, 4, resume_from=path)
+
+
+@pytest.mark.parametrize(
+    ("loss", "name", "value"),
+    [
+        (CrossEntropy(0.1), "label_smoothing", 0.2),
+        (CrossEntropy(0, [1, 2, 3]), "class_weights", [1, 2, 4]),
+    ],
+)
+def test_an_argument_of_a_loss_that_changes_in_training_is_not_lost_silently(
+    tmp_path, loss, name, value
+):
+    class Change(Callback):
+        affects_training = False
+
+        def on_epoch_begin(self, trainer):
+            setattr(trainer.loss, name, value)
+
+    x, y = data()
+    model = Sequential([Dense(3), Softmax()], input_shape=(4,))
+    with pytest.raises(ValueError, match=name):
+        Trainer(model, loss, SGD(0.1)).fit(
+            x, y, 2, callbacks=[Change(), Checkpoint(tmp_path / "run.npz")]
+        )

@@ -270,7 +270,7 @@ REFUSED = [
     (lambda: SGD(), "clipvalue", "callbacks=[ClipGradientValue(limit)]"),
     (lambda: SGD(), "clipnorm", "norm of all gradients, not of each array"),
     (lambda: SGD(), "global_clipnorm", "callbacks=[ClipGradientNorm(limit)]"),
-    (CrossEntropy, "label_smoothing", "Smooth the targets"),
+    (MeanSquaredError, "label_smoothing", "Write CrossEntropy(label_smoothing=0.1)"),
     (SoftmaxCrossEntropy, "from_logits", "SoftmaxCrossEntropy()"),
     (MeanSquaredError, "reduction", "Every loss is a mean over the batch."),
     (EarlyStopping, "patience_", "Did you mean patience?"),

@@ -13,13 +13,16 @@ from tinynn import (
     Dense,
     Flatten,
     GradientReport,
+    Huber,
     Layer,
     MeanSquaredError,
     ReLU,
     Sequential,
+    SigmoidCrossEntropy,
     Softmax,
     SoftmaxCrossEntropy,
     check_gradients,
+    softmax,
 )
 from tinynn.gradcheck.finite_differences import Probe, finite_difference
 
@@ -1160,3 +1163,57 @@ def test_what_does_not_fit_raises_as_forward_does():
         check_gradients(network(), CrossEntropy(), np.zeros((4, 7)), [0, 1, 2, 3])
     with pytest.raises(ValueError, match="CrossEntropy expects probabilities"):
         check_gradients(Sequential([Dense(4)], input_shape=(FEATURES,)), CrossEntropy(), *data())
+
+
+# Mistakes of losses
+
+
+class HuberWithoutClip(Huber):
+    def backward(self, p, y):
+        return (p - y) / p.size
+
+
+class WithoutClassWeights(SoftmaxCrossEntropy):
+    def backward(self, p, y):
+        return (softmax(p) - np.eye(p.shape[1])[y]) / len(p)
+
+
+class WithoutSmoothing(SoftmaxCrossEntropy):
+    def backward(self, p, y):
+        return (softmax(p) - np.eye(p.shape[1])[y]) / len(p)
+
+
+class WithoutSampleWeights(MeanSquaredError):
+    def backward(self, p, y, weights=None):
+        return super().backward(p, y)
+
+
+class MeanOverSamplesOnly(SigmoidCrossEntropy):
+    def backward(self, p, y):
+        return super().backward(p, y) * p.shape[1]
+
+
+class SumOfLabels(SigmoidCrossEntropy):
+    def backward(self, p, y):
+        return super().backward(p, y) * p.size
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "weights", "said"),
+    [
+        (HuberWithoutClip(0.1), data(5)[0][:, :3], None, "Is delta missing there"),
+        (WithoutClassWeights(0, [1, 3, 5]), [0, 1, 2, 1, 0], None, "Is class_weights missing"),
+        (WithoutSmoothing(0.2), [0, 1, 2, 1, 0], None, "Is label_smoothing missing"),
+        (WithoutSampleWeights(), data(5)[0][:, :3], [1, 2, 3, 4, 5], "without the weights of sam"),
+        (MeanOverSamplesOnly(), np.eye(5, 3), None, "factor 3, the numbers of a sample, C"),
+        (SumOfLabels(), np.eye(5, 3), None, "factor 15, the number of entries, B x C = 5 x 3"),
+    ],
+)
+def test_the_usual_mistakes_of_losses_are_named(loss, y, weights, said):
+    model = Sequential([Dense(3)], input_shape=(FEATURES,), seed=1)
+    report = check_gradients(model, loss, data(5)[0], y, sample_weight=weights)
+    assert report.culprit.name == "loss.p"
+    assert said in report.diagnosis
+    right = next(kind for kind in type(loss).__mro__ if kind.__module__.startswith("tinynn"))
+    right = right(**loss.config())
+    assert check_gradients(model, right, data(5)[0], y, sample_weight=weights).ok

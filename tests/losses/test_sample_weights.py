@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from oracles import MeanAbsoluteError, numeric_gradient
+from oracles import OwnAbsoluteError, numeric_gradient
 from tinynn import (
     SGD,
     Adam,
@@ -225,7 +225,7 @@ def test_weights_may_be_a_list_or_of_any_numbers(form):
 # A loss of one's own
 
 
-class Weighted(MeanAbsoluteError):
+class Weighted(OwnAbsoluteError):
     """Takes them, and notes how it was called."""
 
     def forward(self, p, y, weights=None):
@@ -236,7 +236,7 @@ class Weighted(MeanAbsoluteError):
         return np.sign(p - y) * weights[:, None] / p.size
 
 
-class Reducing(MeanAbsoluteError):
+class Reducing(OwnAbsoluteError):
     """Has a third argument that is something else."""
 
     def forward(self, p, y, reduction="mean"):
@@ -255,7 +255,7 @@ class Any(Weighted):
 
 @pytest.mark.parametrize(
     ("loss", "method"),
-    [(MeanAbsoluteError(), "forward"), (Half(), "backward"), (Reducing(), "forward")],
+    [(OwnAbsoluteError(), "forward"), (Half(), "backward"), (Reducing(), "forward")],
 )
 def test_a_loss_that_takes_no_weights_is_refused_with_the_line_to_write(loss, method):
     model = network([Dense(2)])
@@ -285,7 +285,7 @@ def test_a_loss_of_ones_own_that_takes_weights_gets_them(loss):
 def test_without_weights_a_loss_is_called_with_two_arguments():
     calls = []
 
-    class Counting(MeanAbsoluteError):
+    class Counting(OwnAbsoluteError):
         def forward(self, *args, **named):
             calls.append((len(args), named))
             return super().forward(*args)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from oracles import MeanAbsoluteError
+from oracles import OwnAbsoluteError
 from tinynn import (
     SGD,
     Adam,
@@ -46,7 +46,7 @@ class Weighted(Loss):
         return -(np.eye(2)[y] * np.where(y == 1, 50, 1)[:, None]) / p / len(p)
 
 
-class Picky(MeanAbsoluteError):
+class Picky(OwnAbsoluteError):
     """Refuses a prediction that is the same for all samples."""
 
     def forward(self, p, y):
@@ -139,7 +139,7 @@ def test_a_class_that_does_not_occur_changes_nothing():
 
 def test_a_loss_of_ones_own_says_itself_what_guessing_costs():
     y = np.array([[0.0], [0.0], [3.0]])  # mean 1
-    assert constant_baseline(model(), MeanAbsoluteError(), y).loss == pytest.approx(4 / 3)
+    assert constant_baseline(model(), OwnAbsoluteError(), y).loss == pytest.approx(4 / 3)
     labels = np.array([0, 0, 0, 1])
     expected = -0.75 * np.log(0.75) - 50 * 0.25 * np.log(0.25)
     assert constant_baseline(model(2, Softmax()), Weighted(), labels).loss == pytest.approx(
@@ -152,7 +152,7 @@ def test_a_loss_of_ones_own_says_itself_what_guessing_costs():
     [
         (MeanSquaredError(), np.full((9, 1), 0.1)),  # nothing to tell apart
         (MeanSquaredError(), np.full((9, 1), 3, np.float32)),
-        (MeanAbsoluteError(), np.zeros((9, 5))),  # another shape than the model's
+        (OwnAbsoluteError(), np.zeros((9, 5))),  # another shape than the model's
         (Picky(), RNG.normal(size=(9, 1))),
     ],
 )

@@ -115,6 +115,7 @@ from tinynn.checks.splits import answers, features, share_or_number
 from tinynn.checks.targets import (
     class_shares,
     class_targets,
+    independent_probabilities,
     labels,
     logits,
     not_saturated,
@@ -124,10 +125,11 @@ from tinynn.checks.targets import (
     same_shape,
     targets,
     vector,
+    yes_or_no,
 )
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.training import data, held_out, warn_if_worse_than_baseline
-from tinynn.checks.weights import weights
+from tinynn.checks.weights import class_weights, weights
 
 __all__ = [
     "NoNumbers",
@@ -158,6 +160,7 @@ __all__ = [
     "class_rows",
     "class_shares",
     "class_targets",
+    "class_weights",
     "compared",
     "counts",
     "data",
@@ -178,6 +181,7 @@ __all__ = [
     "hyperparameters",
     "images",
     "in_no_model",
+    "independent_probabilities",
     "initial_rate",
     "instance",
     "instances",
@@ -240,4 +244,5 @@ __all__ = [
     "vector",
     "warn_if_worse_than_baseline",
     "weights",
+    "yes_or_no",
 ]

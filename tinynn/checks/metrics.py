@@ -79,10 +79,10 @@ def check_metric(name: str, value: Any) -> float:
     return float(value)
 
 
-def named_metrics(metrics: Any, classifies: bool) -> dict[str, Callable[..., Any]]:
+def named_metrics(metrics: Any, has_accuracy: bool) -> dict[str, Callable[..., Any]]:
     """Functions (p, y) -> number by their names, which are all different.
 
-    classifies: whether the accuracy is measured anyway.
+    has_accuracy: whether the accuracy is measured anyway.
 
     >>> from functools import partial
     >>> def top(p, y, k): ...
@@ -106,7 +106,7 @@ def named_metrics(metrics: Any, classifies: bool) -> dict[str, Callable[..., Any
                 f"metrics: {metric!r:.100} has no name for its column. Write def my_metric(p, y): "
                 "..., or give the object an attribute name = 'my_metric'."
             )
-        if name == "loss" or (name == "accuracy" and classifies):
+        if name == "loss" or (name == "accuracy" and has_accuracy):
             raise InputError(
                 f"metrics: the {name} is measured anyway. Leave it out, or give the function "
                 "another name."

@@ -42,7 +42,7 @@ ELSEWHERE: dict[str, dict[str, str]] = {
     },
     "Loss": {
         "reduction": "Every loss is a mean over the batch.",
-        "label_smoothing": "Smooth the targets: y = 0.9 * one_hot(y, C) + 0.1 / C.",
+        "label_smoothing": "Write CrossEntropy(label_smoothing=0.1), or SoftmaxCrossEntropy.",
         "from_logits": "For logits, use SoftmaxCrossEntropy().",
     },
     "Optimizer": {

@@ -36,7 +36,7 @@ def paired(
 def softmax_once(model: Any, loss: Any) -> None:
     """A model and its loss in which softmax is applied only once, and to two classes or more."""
     last, before = model.layers[-1], model.layers[-2:-1]
-    if last.takes == "logits" and any(layer.gives == "probabilities" for layer in before):
+    if last.takes == "logits" and any("probabilities" in layer.gives for layer in before):
         raise InputError(
             f"{before[0].name} and {last.name}: the second one gets probabilities instead of "
             "logits, and makes them nearly equal. Remove one of the two."
@@ -47,6 +47,7 @@ def softmax_once(model: Any, loss: Any) -> None:
             f"classes, end the model with Dense(2), {type(last).__name__}(). To predict a number, "
             f"remove {type(last).__name__}()."
         )
+    _refuse_other_probabilities(last, loss)
     if last.gives == "probabilities" and loss.takes == "logits":
         classes = model.output_shapes[-1][-1]
         least = np.log(1 + (classes - 1) / np.e)  # for probability 1 of the right class
@@ -55,6 +56,25 @@ def softmax_once(model: Any, loss: Any) -> None:
             f"{classes} classes the loss could never fall below {least:.3f}. Remove "
             f"{type(last).__name__}() or use CrossEntropy()."
         )
+
+
+def _refuse_other_probabilities(last: Any, loss: Any) -> None:
+    """A last layer and a loss that mean the same by p: rows that sum to 1, or independent ones."""
+    of_labels = "for labels of which a sample may have several"
+    remedies = {
+        ("probabilities", "independent probabilities"): "p are rows that sum to 1. Use "
+        f"CrossEntropy(), or, {of_labels}, Sigmoid() instead of {type(last).__name__}().",
+        ("probabilities", "logits"): f"it takes logits. Remove {type(last).__name__}() {of_labels}"
+        "; use CrossEntropy() for one class of several.",
+        ("independent probabilities", "logits"): f"it takes logits. Remove {type(last).__name__}()"
+        + (" or use BinaryCrossEntropy()." if not loss.classifies else "."),
+        ("independent probabilities", "probabilities"): "its rows must sum to 1. Use Softmax() "
+        f"instead of {type(last).__name__}(), or, {of_labels}, BinaryCrossEntropy().",
+    }
+    remedy = remedies.get((last.gives, loss.takes))
+    softmax_twice = last.gives == "probabilities" and loss.boundary is None
+    if remedy and not softmax_twice:  # that has an error of its own
+        raise InputError(f"{last.name} does not fit {type(loss).__name__}: {remedy}")
 
 
 def fitting_samples(

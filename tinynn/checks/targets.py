@@ -212,6 +212,35 @@ def probabilities(p: Array, caller: str, remedy: str = OF_A_LOSS) -> None:
         )
 
 
+def independent_probabilities(p: Array, loss: str) -> None:
+    """Numbers from 0 to 1, each of its own label."""
+    if not (p.min() >= 0 and p.max() <= 1):  # so written, NaN is wrong too
+        at = tuple(map(int, np.argwhere(~((p >= 0) & (p <= 1)))[0]))
+        remedy = "End the model with Sigmoid(), or use SigmoidCrossEntropy()."
+        if np.isnan(p[at]):
+            remedy = "Has training diverged? Then try a smaller learning rate."
+        raise InputError(
+            f"{loss} expects probabilities, from 0 to 1, but p{list(at)} is {p[at]:.4g}. {remedy}"
+        )
+
+
+def yes_or_no(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
+    """Answers in the shape of p, each a number from 0 (no) to 1 (yes)."""
+    y = same_shape(p_shape, y, loss)
+    if not (y.min() >= 0 and y.max() <= 1):  # so written, NaN is wrong too
+        at = tuple(map(int, np.argwhere(~((y >= 0) & (y <= 1)))[0]))
+        remedy = "Each number of y is the answer to a question of its own: 1 for yes, 0 for no."
+        if set(np.unique(y)) == {-1, 1}:
+            remedy = "Use (y + 1) / 2."
+        elif p_shape[-1] == 1 and y.dtype.kind in "iu" and y.min() >= 0:
+            remedy = f"For {y.max() + 1} classes end the model with Dense({y.max() + 1}), Softmax()"
+            remedy += ", and use CrossEntropy() with classes (N,)."
+        raise InputError(
+            f"{loss}: y must be numbers from 0 to 1, but y{list(at)} is {y[at]:.4g}. {remedy}"
+        )
+    return y
+
+
 def repeats(layer: Any, x: Array, out: Array) -> None:
     """A layer that returns the same for the same x; otherwise finite differences mean nothing."""
     if not np.allclose(layer.forward(x.copy()), out, equal_nan=True):
@@ -224,8 +253,14 @@ def repeats(layer: Any, x: Array, out: Array) -> None:
 
 def not_saturated(p: Array, loss: Any) -> None:
     """Predictions at which finite differences work: above the floor of the loss, if it has one."""
-    has_floor = loss.takes == "probabilities" and loss.floor
+    has_floor = "probabilities" in loss.takes and loss.floor
     low = p <= 10 * loss.floor if has_floor else np.zeros(1, bool)
+    if loss.takes == "independent probabilities" and (p > 1 - 1e-8).any():
+        raise InputError(
+            f"check_gradients: row {int(np.argwhere(p > 1 - 1e-8)[0, 0])} of p has a probability "
+            "too near to 1 for finite differences. Scale x to about 0 to 1, or check logits with "
+            "SigmoidCrossEntropy()."
+        )
     if low.any():
         raise InputError(
             f"check_gradients: row {int(np.argwhere(low)[0, 0])} of p has a probability below "

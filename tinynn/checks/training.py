@@ -178,7 +178,7 @@ def warn_if_worse_than_baseline(
                 f"on {baseline.scaling}, and undo this on the model's predictions. "
             )
         warnings.warn(  # the same words after each epoch, so that Python shows them once
-            "The loss is over twice the loss of always predicting the mean of y, "
+            f"The loss is over twice the loss of always predicting {baseline.guess}, "
             f"{baseline.loss:.3g}, and falls slowly or not at all. {cause}callbacks=[Doctor()] "
             "tells more.",
             stacklevel=5,

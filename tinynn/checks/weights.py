@@ -1,4 +1,4 @@
-"""Weights of samples: how much each sample counts in the loss; and whether a loss accepts them."""
+"""Weights of samples and of classes: how much each counts; whether a loss accepts weights."""
 
 from inspect import Parameter, signature
 from typing import Any
@@ -66,6 +66,33 @@ def sample_weights(
                 "numbers of sample n by weights[n]; still divide by B, the number of samples."
             )
     return (made,)
+
+
+def class_weights(values: Any, loss: str, classes: int | None = None) -> Array:
+    """Weights of classes (C,), as float64: numbers of 0 or more, not all 0.
+
+    classes: C, or None if it is not known yet.
+    """
+    expects = f"{loss}: class_weights must be one number for each class, in their order"
+    if isinstance(values, dict):
+        raise InputError(
+            f"{expects}, got a dictionary. Write [weights[c] for c in range({len(values)})]."
+        )
+    given = numbers(array(values, "class_weights"), expects)
+    if given.ndim != 1 or len(given) != (classes or len(given)):
+        known = f"({classes},)" if classes else "(C,)"
+        raise InputError(f"{expects}, shape {known}, got {given.shape}.")
+    made = given.astype(np.float64)
+    wrong = ~((made >= 0) & (made < np.inf))  # so written, NaN is wrong too
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise InputError(
+            f"{loss}: class_weights must be finite numbers of 0 or more; that of class {at} is "
+            f"{given[at]}."
+        )
+    if not made.any():
+        raise InputError(f"{loss}: class_weights are all 0, so no sample counts in the loss.")
+    return made
 
 
 def _takes_weights(method: Any) -> bool:

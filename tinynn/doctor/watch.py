@@ -157,21 +157,20 @@ class Doctor(Callback):
     ) -> None:
         """Record the scale of validation data, the loss of guessing there, and the predictions."""
         model, record, given = trainer.model, self.record, checks.entering(trainer.model, x)
+        loss = trainer.loss.for_evaluation()
         std, distance = float(given.std(dtype=float)), np.abs(given - np.median(given))
         usual = float(given[distance <= np.quantile(distance, 0.95)].std(dtype=float))
         record.validation_input_std = usual if std > 5 * usual > 0 else std  # usual: no outliers
         if record.baseline.answer is not None:
             own = (
-                constant_baseline(model, trainer.loss, y, weights)
-                if len(y) >= FEW_SAMPLES
-                else Baseline()
+                constant_baseline(model, loss, y, weights) if len(y) >= FEW_SAMPLES else Baseline()
             )
-            own = replace(own, loss=cost(trainer.loss, record.baseline.answer, y, weights))
+            own = replace(own, loss=cost(loss, record.baseline.answer, y, weights))
             if own.std > 0:  # targets are numbers, and a few outliers may decide their std
                 distance = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1)
                 inliers = y[(distance <= np.quantile(distance, 0.95, axis=0)).all(axis=1)]
                 enough = len(inliers) >= FEW_SAMPLES
-                without = constant_baseline(model, trainer.loss, inliers) if enough else own
+                without = constant_baseline(model, loss, inliers) if enough else own
                 own = replace(without, loss=np.inf) if own.std > 5 * without.std else own
             record.validation_baseline = own
         if record.classes:

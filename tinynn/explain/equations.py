@@ -11,6 +11,7 @@ from typing import Any
 from tinynn import checks
 from tinynn.layers import Layer
 from tinynn.losses import Loss
+from tinynn.losses.shares import ClassShares
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 
@@ -27,7 +28,13 @@ def layer_equations(layer: Layer) -> list[str]:
 
 
 def loss_equations(loss: Loss, y: Array) -> list[str]:
-    """Return the equations of the loss and of dp; for classes y (B,), those of classes if given."""
+    """Return the equations of the loss and of dp; for classes y (B,), those of classes if given.
+
+    With label smoothing or class weights they are those of rows, in the shares of the classes.
+    """
+    if isinstance(loss, ClassShares) and loss.changes_shares:
+        texts = _where_they_hold(loss, loss.equations, LOSS)
+        return [text if text == UNKNOWN else loss.in_shares(text, y) for text in texts]
     by = "equations_of_classes"
     if y.ndim == 1 and getattr(loss, by) and _depth(loss, by) <= _depth(loss, "equations"):
         return _where_they_hold(loss, loss.equations_of_classes, LOSS, by)

@@ -217,7 +217,7 @@ def _case(
 
 def _compare(case: Case, name: str, rng: Generator) -> Comparison:
     """Compare what backward returned; if that is right, also what input_gradient alone returned."""
-    scale = _scale(name, case.array(name))
+    scale = _scale(case, name)
     probes = entries(scale) if case.small else directions(scale, DIRECTIONS, rng)
     gradient = case.walk.gradients[name]
     other = case.walk.others.get(name, gradient)
@@ -234,7 +234,7 @@ def _suspect(evidence: Evidence, rng: Generator) -> str:
     if not evidence.half and case.compare(name, found.probes, case.alone[name]).row.ok:
         return suspect_in_place(case.model, case.walk, name)
     if not case.small:
-        sample = entries(_scale(name, case.array(name)), SAMPLE, rng)
+        sample = entries(_scale(case, name), SAMPLE, rng)
         of_entries = case.compare(name, sample, found.gradient)
         if not of_entries.row.ok:  # else the wrong entries are others: only the directions show it
             evidence = replace(evidence, found=of_entries)
@@ -250,10 +250,14 @@ def _another_batch(x: Array, rng: Generator) -> Array:
     return rng.permutation(x) * rng.uniform(0.9, 1, x.shape)
 
 
-def _scale(name: str, array: Array) -> Array:
+def _scale(case: Case, name: str) -> Array:
     """Return the scale of the step for each number: 1; for probabilities, their own size.
 
-    The logarithm curves sharply near 0, so a probability of 1e-4 needs a shorter step.
+    The logarithm curves sharply near 0, so a probability of 1e-4 needs a shorter step; independent
+    ones of nearly 1 do, too.
     """
+    array = case.array(name)
+    if name == "loss.p" and case.loss.takes == "independent probabilities":
+        return np.minimum(array, 1 - array)
     rows = name == "loss.p" and (array > 0).all() and np.allclose(array.sum(axis=-1), 1)
     return array.copy() if rows else np.ones(array.shape)

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinynn.gradcheck.activations import activation
+from tinynn.gradcheck.dropping import dropped
 from tinynn.gradcheck.evidence import CLOSE, Evidence, close
+from tinynn.gradcheck.losses import ignored
 from tinynn.gradcheck.normalising import normalising
 from tinynn.layers import Layer
 from tinynn.losses import Loss
@@ -88,32 +90,6 @@ def _unused(evidence: Evidence) -> str:
     return f"The loss does not depend on {evidence.key} at all. Is it forgotten in forward?"
 
 
-def _dropped(evidence: Evidence) -> str:
-    """Of a layer such as Dropout, whose out is 0 or x times one number, which is not 1."""
-    x, out, dout = evidence.x, evidence.out, evidence.dout
-    if evidence.key != "x" or x.shape != out.shape:
-        return ""
-    factor = np.divide(out, x, out=np.full(x.shape, np.nan), where=x != 0)  # nan: not known
-    scale = float(factor[factor > 0].max(initial=0))
-    mask = np.where(np.isnan(factor), np.nan, factor != 0)
-    if scale <= 1.001 or not close(scale * mask, factor) or not (mask == 0).any():
-        return ""
-    if not evidence.is_right(dout * factor):
-        return ""
-    known = f"forward keeps {np.nanmean(mask):.0%} of x, times {scale:.3g}, and sets the rest to 0"
-    if evidence.is_computed(dout * mask):
-        return f"The factor 1 / (1 - rate) is missing: {known}; backward must do the same to dout."
-    if evidence.is_computed(dout) or evidence.is_computed(dout * scale):
-        return f"The mask is not applied: {known}; backward must do the same to dout."
-    drawn = np.isclose(evidence.gradient, 0) | np.isclose(evidence.gradient, dout * scale)
-    if drawn.all():
-        return (
-            f"The mask is another one: {known}. backward must use the mask that forward drew: keep "
-            "it as self.mask, and do not draw again."
-        )
-    return ""
-
-
 def _factor(evidence: Evidence) -> str:
     found, truth = evidence.at_probes(evidence.gradient), evidence.truth
     if not evidence.gradient.any():
@@ -138,6 +114,12 @@ def _factor(evidence: Evidence) -> str:
         return (
             f"Too large by the factor {count}, the number of entries, B x C = {size} x "
             f"{count // size}. Is the 1/(B C) of the mean missing?"
+        )
+    columns = count // max(size, 1)
+    if not evidence.parameter and evidence.key == "p" and columns > 2 and np.isclose(k, columns):
+        return (
+            f"Too large by the factor {columns}, the numbers of a sample, C. The mean is over all "
+            "B x C numbers: is the 1/C missing?"
         )
     if np.isclose(k, round(k)):
         return f"It is {round(k)} times the right gradient."
@@ -287,8 +269,9 @@ def _left_out(found: Array, truth: Array, wrong: Array, axis: int, end: int) -> 
 
 PATTERNS = {  # tried in this order; with the method to name, "" for the one that computes the array
     _unused: "forward",
-    _dropped: "",
+    dropped: "",
     normalising: "",
+    ignored: "",
     _factor: "",
     _batches: "",
     _stale: "forward",

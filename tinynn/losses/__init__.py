@@ -1,5 +1,19 @@
-"""The losses. Read basic.py: the contract, and the three most used losses."""
+"""The losses. Read basic.py: the contract, and the three most used losses.
+
+Each further family has a file: regression.py (numbers), binary.py (yes or no).
+"""
 
 from tinynn.losses.basic import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from tinynn.losses.binary import BinaryCrossEntropy, SigmoidCrossEntropy
+from tinynn.losses.regression import Huber, MeanAbsoluteError
 
-__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "SoftmaxCrossEntropy"]
+__all__ = [
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Huber",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "SigmoidCrossEntropy",
+    "SoftmaxCrossEntropy",
+]

@@ -33,6 +33,28 @@ def accuracy(p: npt.ArrayLike, y: npt.ArrayLike) -> float:
     return int(np.count_nonzero(classes_of(p) == classes_of(y))) / len(y)
 
 
+@checks.short_traceback
+def binary_accuracy(p: npt.ArrayLike, y: npt.ArrayLike, boundary: float = 0.5) -> float:
+    """Return the share of numbers, 0 to 1, in which p and y are both yes or both no.
+
+    p: probabilities of any shape, each of its own question; above the boundary they are a yes. y:
+    the answers in the same shape, 1 for yes, 0 for no. boundary: default 0.5; for logits it is 0.
+    Keras has the same. Raises InputError if the shapes differ, or if y is not from 0 to 1.
+
+    >>> binary_accuracy([[0.9, 0.2], [0.6, 0.4]], [[1, 0], [0, 0]])
+    0.75
+    """
+    p, _ = checks.targets(p, y, "binary_accuracy")
+    y = checks.yes_or_no(p.shape, y, "binary_accuracy")
+    return int(np.count_nonzero(on_right_side(p, y, boundary))) / p.size
+
+
+def on_right_side(p: Array, y: Array, boundary: float) -> Array:
+    """Return, in p's shape, where p is above the boundary exactly if y is above 1/2."""
+    right: Array = (p > boundary) == (y > 0.5)
+    return right
+
+
 def classes_of(rows: Array) -> Array:
     """Return classes (N,): of rows (N, C) the most probable ones; classes are returned unchanged.
 

@@ -1,8 +1,9 @@
 """The baseline: the loss of the best constant prediction, which a network has to beat.
 
-    classes: always predict each class's share    numbers: always predict the mean
+    classes: always predict each class's share    numbers: always predict the mean, for instance
 
-The loss object itself computes this loss, so no loss needs a formula here. C classes.
+The loss object says which constant is the best, and computes its loss, so no loss needs a formula
+here. C classes.
 """
 
 import copy
@@ -10,7 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tinynn.functions import one_hot
 from tinynn.losses import Loss
+from tinynn.losses.shares import ClassShares
 from tinynn.model import Sequential
 from tinynn.parameters import Array
 
@@ -23,12 +26,14 @@ class Baseline:
 
     loss: infinite if it is not known, or if all targets are equal and there is nothing to beat.
     answer: the constant prediction, as the model would return it for one sample: probabilities or
-    logits (C,), or the mean of the targets; None if it is not known.
+    logits (C,), or for instance the mean of the targets; None if it is not known. guess: its name.
     classes: C, or 0 if targets are numbers.
-    stds: if targets are numbers, the standard deviation of each column of y; otherwise empty.
-    floor: the loss if each prediction is the target itself; above 0 if the targets are soft.
-    weight: the mean of the samples' weights; 1 if they have none. Weights count in loss, answer and
-    stds.
+    means, stds: if targets are numbers, the mean and the standard deviation of each column of y;
+    otherwise empty, as for targets that are yes or no (yes_or_no).
+    floor: the loss if each prediction is the best for its target; above 0 if the targets are soft,
+    or labels are smoothed.
+    weight: the mean of the samples' weights, with those of their classes; 1 if they have none.
+    Weights count in loss, answer, means and stds.
     """
 
     loss: float = np.inf
@@ -37,6 +42,9 @@ class Baseline:
     stds: Array = field(default_factory=lambda: np.empty(0))
     floor: float = 0.0
     weight: float = 1.0
+    guess: str = "the mean of y"
+    means: Array = field(default_factory=lambda: np.empty(0))
+    yes_or_no: bool = False
 
     @property
     def std(self) -> float:
@@ -46,10 +54,11 @@ class Baseline:
     @property
     def mean(self) -> float:
         """The mean of targets that are numbers; the root mean square of the means of columns."""
-        if self.answer is None or self.classes:
+        means = self.means if self.means.size else self.answer
+        if means is None or self.classes or self.yes_or_no:
             return np.nan
-        several = float(np.sqrt(np.mean(np.square(self.answer))))
-        return several if self.answer.size > 1 else float(self.answer.sum())
+        several = float(np.sqrt(np.mean(np.square(means))))
+        return several if means.size > 1 else float(means.sum())
 
     @property
     def unscaled(self) -> bool:
@@ -120,27 +129,49 @@ def constant_baseline(
     def mean_cost(answer: Array, each: bool = False) -> float:
         return weighted_share * cost(loss, answer, few, few_weights, each)
 
-    if loss.classifies:
-        if y.ndim == 1:
-            shares = np.bincount(y, weights, shape[-1])
-            shares = shares / (len(y) if weights is None else shares.sum())
-        else:
-            shares = _mean(few, few_weights)
-        probabilities = "probabilities" in (loss.takes, model.layers[-1].gives)
-        answer = shares if probabilities else np.log(np.maximum(shares, 1e-30))  # (C,)
-        constant, floor = mean_cost(answer), 0.0
-        if y.ndim > 1:
-            perfect = few.astype(float)
-            perfect = perfect if probabilities else np.log(np.maximum(perfect, 1e-30))
-            least = mean_cost(perfect, each=True)
-            floor = least if least < np.inf else 0.0
-        if constant - floor < 1e-6 * constant:  # all rows are equal: there is nothing to beat
-            constant = np.inf
-        return Baseline(constant, answer, shape[-1], floor=floor, weight=weight)
-    shifted = few - few[0].astype(float)  # precise if all lie far from 0; 0 if all are equal
-    mean = _mean(shifted, few_weights)
-    stds = np.sqrt(_mean(np.square(shifted - mean), few_weights))
-    return Baseline(mean_cost(few[0] + mean), few[0] + mean, 0, stds, weight=weight)
+    if not loss.classifies and loss.boundary is None:
+        shifted = few - few[0].astype(float)  # precise if all lie far from 0; 0 if all are equal
+        mean = _mean(shifted, few_weights)
+        stds = np.sqrt(_mean(np.square(shifted - mean), few_weights))
+        answer = loss.best_constant(few, few_weights)
+        return Baseline(mean_cost(answer), answer, 0, stds, 0.0, weight, loss.guess, few[0] + mean)
+    if loss.boundary is not None:
+        shares = loss.best_constant(few, few_weights)  # (K,)
+    else:
+        mean = _class_shares(y, weights, shape[-1]) if y.ndim == 1 else _mean(few, few_weights)
+        shares = loss.best_constant(mean[None])  # (C,); the loss is linear in y
+        weight *= loss.mean_weight(mean) if isinstance(loss, ClassShares) else 1.0
+    answer = _predicted(shares, model, loss)
+    constant, floor = mean_cost(answer), 0.0
+    smoothed = isinstance(loss, ClassShares) and loss.label_smoothing > 0
+    if y.ndim > 1 or smoothed:
+        rows = one_hot(few, shape[-1]) if y.ndim == 1 and loss.classifies else few
+        perfect = loss.best_constant(rows[None].astype(float))  # for each sample alone
+        least = mean_cost(_predicted(perfect, model, loss), each=True)
+        floor = least if least < np.inf else 0.0
+    if constant - floor < 1e-6 * constant:  # all rows are equal: there is nothing to beat
+        constant = np.inf
+    classes = shape[-1] if loss.classifies else 0
+    yes_or_no = not loss.classifies
+    return Baseline(
+        constant, answer, classes, floor=floor, weight=weight, guess=loss.guess, yes_or_no=yes_or_no
+    )
+
+
+def _class_shares(y: Array, weights: Array | None, classes: int) -> Array:
+    """Return the share of each class (C,) in the labels y (N,)."""
+    counts = np.bincount(y, weights, classes)
+    shares: Array = counts / (len(y) if weights is None else counts.sum())
+    return shares
+
+
+def _predicted(shares: Array, model: Sequential, loss: Loss) -> Array:
+    """Return shares of classes, or of yes, as the model would predict them: also as logits."""
+    if loss.boundary is not None:
+        inside = np.clip(shares, 1e-30, 1 - 1e-16)
+        return np.log(inside / (1 - inside)) if loss.takes == "logits" else shares
+    probabilities = "probabilities" in (loss.takes, model.layers[-1].gives)
+    return shares if probabilities else np.log(np.maximum(shares, 1e-30))
 
 
 def _mean(rows: Array, weights: Array | None) -> Array:

@@ -14,7 +14,7 @@ from tinynn.configuration import Configured, Guarded
 from tinynn.errors import InputError, escape_control
 from tinynn.files.nested import are_numbers, is_count
 from tinynn.losses import Loss
-from tinynn.metrics import classes_of
+from tinynn.metrics import classes_of, on_right_side
 from tinynn.model import Sequential
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array, Generator
@@ -99,20 +99,25 @@ class RunningTotals:
     """Sums over the batches so far. Divided by n_samples, they give the means."""
 
     loss: float = 0.0  # the sum of the samples' losses
-    n_correct: int | None = None  # samples whose class was predicted right; None without classes
+    # samples whose class was predicted right; of yes or no, each counts by its share of right
+    # numbers; None if answers are neither
+    n_correct: float | None = None
     n_samples: int = 0
     seconds: float = 0.0
 
-    def add(self, loss: float, p: Array, y: Array, classes: bool) -> None:
-        """Add a batch: its mean loss, and, for classes, how many predictions were right."""
-        self.loss += loss * len(p)
+    def add(self, value: float, p: Array, y: Array, loss: Loss) -> None:
+        """Add a batch: its mean loss, and how many predictions were right if the loss tells."""
+        self.loss += value * len(p)
         self.n_samples += len(p)
-        if classes:
+        if loss.classifies:
             right = np.count_nonzero(classes_of(p) == classes_of(y))
             self.n_correct = (self.n_correct or 0) + int(right)
+        elif loss.boundary is not None:
+            right = np.count_nonzero(on_right_side(p, y, loss.boundary))
+            self.n_correct = (self.n_correct or 0.0) + int(right) * len(p) / p.size
 
     def means(self) -> dict[str, float]:
-        """Return the mean loss and, for classes, the accuracy."""
+        """Return the mean loss and, for classes and yes or no, the accuracy."""
         means = {"loss": self.loss / self.n_samples}
         if self.n_correct is not None:
             means["accuracy"] = self.n_correct / self.n_samples
@@ -131,8 +136,10 @@ class RunningTotals:
             raise InputError(f"the totals have {', '.join(state)}")
         return cls(**state)
 
-    def check(self, samples: int, batch_size: int) -> None:
+    def check(self, samples: int, batch_size: int, whole: bool = True) -> None:
         """Raise InputError unless an epoch of so many samples could have come to these totals.
+
+        whole: whether n_correct must be a whole number, as it is for classes.
 
         >>> RunningTotals(loss=1.5, n_samples=2, seconds=0.1).check(samples=3, batch_size=2)
         >>> RunningTotals(loss=1.5, n_samples=4, seconds=0.1).check(samples=3, batch_size=2)
@@ -148,7 +155,9 @@ class RunningTotals:
             raise InputError(f"the totals are {asdict(self)}")
         if not self.n_samples and self != RunningTotals():
             raise InputError(f"the totals of 0 samples should be 0, but are {asdict(self)}")
-        if self.n_correct is not None and not is_count(self.n_correct, most=self.n_samples):
+        known = self.n_correct is None or is_count(self.n_correct, most=self.n_samples)
+        share = not whole and are_numbers(self.n_correct)
+        if not (known or (share and 0 <= (self.n_correct or 0) <= self.n_samples)):
             raise InputError(f"{self.n_correct} of {self.n_samples} predictions were right")
         if self.n_samples % batch_size and self.n_samples != samples:
             raise InputError(f"{self.n_samples} samples do not fill batches of {batch_size}")
@@ -171,7 +180,7 @@ class Run(Guarded):
         checks.softmax_once(model, loss)
         self.optimizer: Optimizer = checks.instance(optimizer, Optimizer, "optimizer")
         self.seed = checks.check_integer("seed", seed, least=0)
-        self.metrics = checks.named_metrics(metrics, self.loss.classifies)
+        self.metrics = checks.named_metrics(metrics, self.has_accuracy)
         self.history, self.totals, self.baseline = History(), RunningTotals(), Baseline()
         self.epoch = self.epochs = self.step = 0
         self.weights = list[Array]()  # the samples' weights: one array, or an empty list
@@ -212,9 +221,14 @@ class Run(Guarded):
         return self.epoch >= self.epochs and not self.totals.n_samples
 
     @property
+    def has_accuracy(self) -> bool:
+        """Whether the accuracy is measured: for a loss of classes, or of yes or no."""
+        return self.loss.classifies or self.loss.boundary is not None
+
+    @property
     def columns(self) -> list[str]:
         """The names of the metrics in a row of the history."""
-        scores = ["loss", "accuracy"] if self.loss.classifies else ["loss"]
+        scores = ["loss", "accuracy"] if self.has_accuracy else ["loss"]
         names = [*scores, *self.metrics] if self.validation is not None else []
         held_out = [f"val_{name}" for name in names]
         return ["epoch", *scores, *held_out, "learning_rate", "seconds"]

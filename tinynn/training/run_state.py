@@ -165,7 +165,7 @@ def check_run_state(run: Run, state: Mapping[str, Any], params: Array) -> None:
     """
     run.optimizer.check_state(state["optimizer"], state["hyperparameters"], params)
     totals = RunningTotals.from_state(state["totals"])
-    totals.check(run.n_samples, run.batch_size)
+    totals.check(run.n_samples, run.batch_size, whole=run.loss.boundary is None)
     _check_place(state, params)
     history_of(state).check(epochs=state["epoch"] - bool(totals.n_samples))
     if len(state["callbacks"]) != len(affecting_callbacks(run)):

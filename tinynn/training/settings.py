@@ -14,7 +14,7 @@ import numpy as np
 from tinynn.configuration import Configured, with_defaults
 from tinynn.configuration_json import to_json, unequal
 from tinynn.optimizers import Optimizer
-from tinynn.origin import OWN, marked_name
+from tinynn.origin import OWN, is_own, marked_name
 from tinynn.parameters import Array
 from tinynn.threads import blas_pools
 from tinynn.training.fingerprints import (
@@ -80,7 +80,7 @@ def changed_settings(run: Run, settings: dict[str, Any]) -> list[str]:
     for one in (then, now):
         one["frozen"] = []  # may change: checkpoints keep which layers are frozen
         one["optimizer"] = one["optimizer"]["class"]
-        one["loss"] = _numbers_and_texts(one["loss"])
+        one["loss"] = _numbers_and_texts(one["loss"]) if is_own(type(run.loss)) else one["loss"]
         one["callbacks"] = [
             description["class"] if callback.state() else _numbers_and_texts(description)
             for callback, description in zip(callbacks, one["callbacks"], strict=False)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tinynn import checks
 from tinynn.batches import minibatches
 from tinynn.files.atomic import PathLike
+from tinynn.losses import Loss
 from tinynn.parameters import Array
 from tinynn.training.baseline import constant_baseline
 from tinynn.training.checkpoint import Checkpoint
@@ -136,8 +137,9 @@ class Trainer(Run):
     def evaluate(
         self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> dict[str, float]:
-        """Return the mean loss on (x, y), for a loss of classes the accuracy, and each metric.
+        """Return the mean loss on (x, y); the accuracy, for classes and yes or no; and each metric.
 
+        Label smoothing belongs to training: the loss is scored without it, also in validation.
         x, y: as in `fit`. sample_weight: the weight of each sample in the loss (N,); default None.
         The metrics of the Trainer get the predictions and y of all samples at once, and no weights.
         Raises InputError if data do not fit, if the model returns NaN, if the loss is infinite, or
@@ -148,10 +150,10 @@ class Trainer(Run):
         for start in range(0, len(x), 1024):  # in batches: the data may be large
             p = self.model.predict(x[start : start + 1024])
             batch_y, *weights = (each[start : start + 1024] for each in targets)
-            loss = self._loss_of(p, batch_y, *weights)
+            loss = self._loss_of(self.loss.for_evaluation(), p, batch_y, *weights)
             if not np.isfinite(loss):
                 checks.refuse_no_loss(self.model, self.loss, x, targets[0], "evaluate")
-            totals.add(loss, p, batch_y, self.loss.classifies)
+            totals.add(loss, p, batch_y, self.loss)
             outputs += [p] if self.metrics else []
         return {**totals.means(), **checks.measured(self.metrics, outputs, targets[0])}
 
@@ -196,20 +198,20 @@ class Trainer(Run):
         self.batch = x, y, *weights
         self.step += 1
         p = self.model.forward(x)  # (B, ...)
-        self.batch_loss = self._loss_of(p, y, *weights)
+        self.batch_loss = self._loss_of(self.loss, p, y, *weights)
         if not np.isfinite(self.batch_loss):
             raise diverged(self)
         self.recent_losses = [*self.recent_losses[-4:], self.batch_loss]
         self.model.backward(self.loss.backward(p, y, *weights))
         self.tell("on_gradients")
         self.optimizer.step(self.model.params, self.model.grads)
-        self.totals.add(self.batch_loss, p, y, self.loss.classifies)
+        self.totals.add(self.batch_loss, p, y, self.loss)
 
-    def _loss_of(self, p: Array, *y: Array) -> float:
+    def _loss_of(self, loss: Loss, p: Array, *y: Array) -> float:
         """Return the loss of a batch as a Python float, or NaN if p cannot be scored.
 
         y: the targets, then the weights if there are any.
         """
-        if not checks.scored(p, self.loss.classifies):
+        if not checks.scored(p, loss.classifies):
             return np.nan
-        return checks.loss_value(self.loss.forward(p, *y), self.loss)
+        return checks.loss_value(loss.forward(p, *y), loss)

@@ -81,7 +81,7 @@ def _why_unknown(record: TrainingRecord) -> str:
 def _compared(record: TrainingRecord) -> str:
     """Compare the loss with that of guessing; if it is higher, give the accuracy too."""
     loss = record.epochs[-1]["loss"]
-    guess = "guessing by the classes' shares" if record.classes else "the mean of y"
+    guess = "guessing by the classes' shares" if record.classes else record.baseline.guess
     accuracy = ""
     if record.classes and loss > record.guessing_loss:
         accuracy = f"; accuracy {record.epochs[-1]['accuracy']:.1%}"
@@ -132,7 +132,8 @@ def _mean_only(record: TrainingRecord, seen: str) -> Finding:
     return Finding(
         "at_chance",
         PROBLEM if worse else NOTE,
-        f"The network predicts {'worse than' if worse else 'hardly better than'} the mean of y.",
+        f"The network predicts {'worse than' if worse else 'hardly better than'} "
+        f"{record.baseline.guess}.",
         seen=seen,
         cause=f"{begins}it is early; or x says little about y, which is not the network's fault; "
         "or the targets do not belong to the inputs: one of the two was shuffled without the "

@@ -98,7 +98,7 @@ def _of_numbers(record: TrainingRecord) -> tuple[bool, bool, bool, str]:
     guess = record.validation_baseline.loss
     beats = record.epochs[-1]["val_loss"] < guess < np.inf
     fails = record.relative_loss < 0.25 and guess < np.inf and not beats
-    return guess < np.inf, beats, fails, f"the mean of y gives {guess:.3g}"
+    return guess < np.inf, beats, fails, f"{record.baseline.guess} gives {guess:.3g}"
 
 
 def _scaled_differently(record: TrainingRecord) -> tuple[str, str]:

@@ -16,6 +16,8 @@ def targets(record: TrainingRecord) -> Finding:
     baseline = record.baseline
     if record.classes:
         return Finding("targets", FINE, f"targets are {record.classes} classes")
+    if baseline.yes_or_no:
+        return Finding("targets", FINE, "targets are yes or no, numbers from 0 to 1")
     if baseline.std == 0 and baseline.unscaled and not _constant_is_learnt(record):
         return _constant(record)
     if not baseline.std > 0 or baseline.loss == float("inf"):
@@ -68,7 +70,7 @@ def _small(record: TrainingRecord) -> Finding | None:
     if not baseline.narrow or not record.has_enough_steps or not (ratio > 2 or fails):
         return None
     if fails:
-        seen += f"; the validation loss is {row['val_loss']:.3g}, the mean of y gives "
+        seen += f"; the validation loss is {row['val_loss']:.3g}, {baseline.guess} gives "
         seen += f"{held_out:.3g} there"
     return Finding(
         "targets",
@@ -105,7 +107,7 @@ def _seen(record: TrainingRecord) -> str:
     if record.epochs:
         so_far = f"the loss is {record.epochs[-1]['loss']:.3g}"
     baseline = record.baseline
-    return f"y has {_size(baseline)}; {so_far}, the mean of y gives {baseline.loss:.3g}"
+    return f"y has {_size(baseline)}; {so_far}, {baseline.guess} gives {baseline.loss:.3g}"
 
 
 def _scale_targets(baseline: Baseline) -> str:
