@@ -30,12 +30,16 @@ import numpy as np
 
 from tinynn import (
     Adam,
+    AdamW,
     CosineDecay,
     CrossEntropy,
     Dense,
+    Dropout,
     Flatten,
     Layer,
     ProgressBar,
+    RandomFlip,
+    RandomShift,
     ReLU,
     Sequential,
     Softmax,
@@ -60,19 +64,28 @@ class Recipe:
     batch_size: int = 32
     learning_rate: float = 1e-3
     cosine: bool = False  # a warm-up of one epoch, then half a cosine down to 0
+    smoothing: float = 0.0  # of the labels
+    flip: bool = False
+    shift: int = 0  # pixels
+    dropout: float = 0.0  # after each hidden layer
+    decay: float = 0.0  # of the weights
 
     def model(self, seed: int) -> Sequential:
-        hidden: list[Layer] = [layer for n in self.units for layer in (Dense(n), ReLU())]
-        layers = [Flatten(), *hidden, Dense(10), Softmax()]
-        return Sequential(layers, input_shape=(28, 28), seed=seed)
+        layers: list[Layer] = [RandomFlip()] if self.flip else []
+        layers += [RandomShift(self.shift)] if self.shift else []
+        layers += [Flatten()]
+        for n in self.units:
+            layers += [Dense(n), ReLU(), *([Dropout(self.dropout)] if self.dropout else [])]
+        return Sequential([*layers, Dense(10), Softmax()], input_shape=(28, 28), seed=seed)
 
     def loss(self) -> CrossEntropy:
-        return CrossEntropy()
+        return CrossEntropy(label_smoothing=self.smoothing)
 
     def optimizer(self, samples: int) -> Adam:
-        if not self.cosine:
-            return Adam(self.learning_rate)
-        return Adam(CosineDecay(self.learning_rate, warmup=-(-samples // self.batch_size)))
+        rate: float | CosineDecay = self.learning_rate
+        if self.cosine:
+            rate = CosineDecay(self.learning_rate, warmup=-(-samples // self.batch_size))
+        return AdamW(rate, weight_decay=self.decay) if self.decay else Adam(rate)
 
 
 PLAIN = Recipe()
@@ -80,6 +93,18 @@ COSINE = replace(PLAIN, cosine=True)
 RECIPES = {
     "plain": PLAIN,  # examples/fashion_mlp.py --schedule constant
     "cosine": COSINE,  # examples/fashion_mlp.py
+    "smoothing": replace(COSINE, smoothing=0.1),  # examples/fashion_mlp.py --label-smoothing 0.1
+    "best": replace(
+        COSINE,
+        units=(1024, 512),
+        epochs=40,
+        batch_size=128,
+        learning_rate=2e-3,
+        smoothing=0.1,
+        flip=True,
+        dropout=0.3,
+        decay=0.02,
+    ),
 }
 
 
@@ -192,8 +217,8 @@ def arguments() -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description="Compare recipes of the main job over seeds.")
     add = parser.add_argument
-    add("--recipes", nargs="+", choices=[*RECIPES], default=[*RECIPES], help="each is compared with"
-        " the first (default: %(default)s)")  # fmt: skip
+    add("--recipes", nargs="+", choices=[*RECIPES], default=["plain", "cosine", "smoothing"],
+        help="each is compared with the first (default: %(default)s)")  # fmt: skip
     add("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], help="default: 0 to 4")
     add("--epochs", type=int, help="for a trial (default: each recipe's own)")
     add("--sample", action="store_true", help="for a trial: the 6,000 images of the sample")
