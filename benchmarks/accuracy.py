@@ -59,6 +59,7 @@ class Recipe:
     epochs: int = 15
     batch_size: int = 32
     learning_rate: float = 1e-3
+    label_smoothing: float = 0.0
     cosine: bool = False  # a warm-up of one epoch, then half a cosine down to 0
 
     def model(self, seed: int) -> Sequential:
@@ -67,7 +68,7 @@ class Recipe:
         return Sequential(layers, input_shape=(28, 28), seed=seed)
 
     def loss(self) -> CrossEntropy:
-        return CrossEntropy()
+        return CrossEntropy(self.label_smoothing)
 
     def optimizer(self, samples: int) -> Adam:
         if not self.cosine:
@@ -80,6 +81,7 @@ COSINE = replace(PLAIN, cosine=True)
 RECIPES = {
     "plain": PLAIN,  # examples/fashion_mlp.py --schedule constant
     "cosine": COSINE,  # examples/fashion_mlp.py
+    "smoothing": replace(COSINE, label_smoothing=0.1),  # ... --label-smoothing 0.1
 }
 
 
