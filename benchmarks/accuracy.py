@@ -63,8 +63,8 @@ class Recipe:
     epochs: int = 15
     batch_size: int = 32
     learning_rate: float = 1e-3
+    label_smoothing: float = 0.0
     cosine: bool = False  # a warm-up of one epoch, then half a cosine down to 0
-    smoothing: float = 0.0  # of the labels
     flip: bool = False
     shift: int = 0  # pixels
     dropout: float = 0.0  # after each hidden layer
@@ -79,7 +79,7 @@ class Recipe:
         return Sequential([*layers, Dense(10), Softmax()], input_shape=(28, 28), seed=seed)
 
     def loss(self) -> CrossEntropy:
-        return CrossEntropy(label_smoothing=self.smoothing)
+        return CrossEntropy(label_smoothing=self.label_smoothing)
 
     def optimizer(self, samples: int) -> Adam:
         rate: float | CosineDecay = self.learning_rate
@@ -93,14 +93,14 @@ COSINE = replace(PLAIN, cosine=True)
 RECIPES = {
     "plain": PLAIN,  # examples/fashion_mlp.py --schedule constant
     "cosine": COSINE,  # examples/fashion_mlp.py
-    "smoothing": replace(COSINE, smoothing=0.1),  # examples/fashion_mlp.py --label-smoothing 0.1
-    "best": replace(
+    "smoothing": replace(COSINE, label_smoothing=0.1),  # examples/fashion_mlp.py --label-smoothing 0.1
+    "best": replace(  # for as long as it takes
         COSINE,
         units=(1024, 512),
         epochs=40,
         batch_size=128,
         learning_rate=2e-3,
-        smoothing=0.1,
+        label_smoothing=0.1,
         flip=True,
         dropout=0.3,
         decay=0.02,

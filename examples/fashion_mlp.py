@@ -97,7 +97,7 @@ def main() -> None:
 
     with phase("train", seconds):
         rate = learning_rate(args, steps_per_epoch=-(-len(x) // args.batch_size))
-        trainer = Trainer(model, CrossEntropy(), Adam(rate), seed=args.seed)
+        trainer = Trainer(model, CrossEntropy(args.label_smoothing), Adam(rate), seed=args.seed)
         doctor = tinynn.Doctor()
         interruption = StopOnSignal()
         callbacks = [
@@ -177,6 +177,7 @@ def main() -> None:
         "batch_size": args.batch_size,
         "learning_rate": args.learning_rate,
         "schedule": args.schedule,
+        "label_smoothing": args.label_smoothing,
         "parameters": model.params.size,
         "versions": {
             "tinynn": tinynn.__version__,
@@ -232,6 +233,14 @@ def arguments() -> argparse.Namespace:
         "as half a cosine; constant, it stays (default: %(default)s)",
     )
     add(
+        "--label-smoothing",
+        type=share,
+        default=0.0,
+        metavar="S",
+        help="the share of each training label that is given to all classes alike, below 1; "
+        "figures on other images are without it (default: %(default)s)",
+    )
+    add(
         "--seed",
         type=whole(0),
         default=0,
@@ -284,6 +293,16 @@ def whole(least: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 1.0
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, got {text!r}")
+    return number
 
 
 def positive(text: str) -> float:

@@ -112,6 +112,21 @@ def test_metrics_are_those_of_the_saved_model(sample_run):
 
 
 @pytest.mark.slow
+def test_label_smoothing_counts_in_training_alone(run_example, tmp_path):
+    short = ("--sample", "--epochs", 2, "--batch-size", 100, "--label-smoothing", 0.1)
+    process = run_example(tmp_path, "fashion_mlp.py", *short)
+    assert process.returncode == 0, process.stderr
+    run = SimpleNamespace(out=tmp_path / "runs/fashion_mlp")
+    found = metrics(run)
+    assert found["label_smoothing"] == 0.1
+    assert found["train"]["loss"] > found["val"]["loss"]  # smoothed targets have an entropy of 0.5
+    _, (images, labels) = datasets.load_sample()
+    p = tinynn.load_model(run.out / "model.npz").predict(images / np.float32(255))
+    surprise = -np.log(p[np.arange(1000), labels].astype(float)).mean()
+    assert found["test_loss"] == pytest.approx(surprise, rel=1e-6)
+
+
+@pytest.mark.slow
 def test_same_seed_gives_the_same_file_and_an_earlier_run_is_renamed(run_example, tmp_path):
     arguments = ("--sample", "--epochs", 1, "--batch-size", 100, "--out", tmp_path / "run")
     for seed in (5, 5):
@@ -188,6 +203,10 @@ def test_a_notebooks_display_and_a_path_that_cannot_be_printed_cost_nothing(run_
             *(("--learning-rate", "-1"), "expected a positive number, got '-1'"),
             marks=pytest.mark.slow,
         ),
+        pytest.param(
+            *(("--label-smoothing", "1"), "expected a number from 0 to below 1, got '1'"),
+            marks=pytest.mark.slow,
+        ),
         (
             ("--validation-size", "6000", "--sample"),
             "6,000 of 6,000 images cannot be held out of training",
@@ -231,6 +250,7 @@ def test_help_states_defaults(run_here, tmp_path):
         ("--batch-size", "32"),
         ("--learning-rate", "0.001"),
         ("--schedule", "cosine"),
+        ("--label-smoothing", "0.0"),
         ("--seed", "0"),
         ("--validation-size", "a twelfth"),
         ("--data-dir", "the usual places"),

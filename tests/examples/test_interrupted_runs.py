@@ -248,11 +248,11 @@ def test_resuming_trains_more_epochs_and_refuses_other_settings(tmp_path, consta
 @pytest.mark.slow
 def test_a_rate_that_falls_to_0_by_the_last_epoch_needs_as_many_epochs(tmp_path):
     few_steps = ("--batch-size", "500")
-    start(tmp_path, "--epochs", "1", *few_steps).communicate()
+    start(tmp_path, *few_steps).communicate()
     process = start(tmp_path, "--resume", "--epochs", "3", *few_steps)
     _, errors = process.communicate()
     assert process.returncode == 1
-    told = "its number of steps, which follows from epochs, 1 against 3. Write epochs=1"
+    told = "its number of steps, which follows from epochs, 2 against 3. Write epochs=2"
     assert told in errors
     assert "Traceback" not in errors
 
