@@ -93,7 +93,7 @@ COSINE = replace(PLAIN, cosine=True)
 RECIPES = {
     "plain": PLAIN,  # examples/fashion_mlp.py --schedule constant
     "cosine": COSINE,  # examples/fashion_mlp.py
-    "smoothing": replace(COSINE, label_smoothing=0.1),  # examples/fashion_mlp.py --label-smoothing 0.1
+    "smoothing": replace(COSINE, label_smoothing=0.1),  # --label-smoothing 0.1
     "best": replace(  # for as long as it takes
         COSINE,
         units=(1024, 512),

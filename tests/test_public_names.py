@@ -110,6 +110,7 @@ PARAMETERS = {
     "plots.confusion": "matrix names",
     "plots.first_layer": "model",
     "plots.schedule": "schedules",
+    "plots.calibration": "curve path",
 }
 DEFAULTS = {
     "Sequential": {"seed": 0, "dtype": tinynn.Sequential([tinynn.ReLU()], (1,)).dtype},
@@ -156,7 +157,7 @@ IN_DATASETS = [
     "read_idx",
     "write_idx",
 ]
-IN_PLOTS = ["learning_curves", "prediction_grid", "confusion", "first_layer"]
+IN_PLOTS = [path.removeprefix("plots.") for path in PARAMETERS if path.startswith("plots.")]
 
 
 def look_up(path):

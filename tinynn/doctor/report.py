@@ -8,7 +8,7 @@ import numpy as np
 from tinynn.doctor.record import TrainingRecord
 from tinynn.doctor.rules import EXPLAINS, FINE, NOTE, PROBLEM, RULES, UNKNOWN, Finding
 from tinynn.files.atomic import PathLike
-from tinynn.plots import COLOURS, blank, literal, saved
+from tinynn.plots.drawing import COLOURS, blank, literal, saved
 from tinynn.reports import Report
 
 if TYPE_CHECKING:  # matplotlib takes a second to import

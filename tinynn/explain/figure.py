@@ -7,7 +7,7 @@ import numpy as np
 from tinynn.explain.record import StepRecord
 from tinynn.files.atomic import PathLike
 from tinynn.parameters import Array
-from tinynn.plots import blank, literal, saved
+from tinynn.plots.drawing import blank, literal, saved
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.figure import Figure

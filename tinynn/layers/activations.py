@@ -183,9 +183,9 @@ class Tanh(Layer):
 
         dx = dout (1 - out^2)
 
-    x, out: any shape (B, ...). With glorot_uniform before it. (LeCun, Bottou, Orr and Müller,
-    Efficient BackProp, 1998, section 4.4: why its outputs, around 0, train better than a sigmoid's,
-    around 1/2.)
+    x, out: any shape (B, ...). The Dense before it should start from glorot_uniform. (LeCun,
+    Bottou, Orr and Müller, Efficient BackProp, 1998, section 4.4: why its outputs, around 0, train
+    better than a sigmoid's, around 1/2.)
 
     >>> tanh = Tanh()
     >>> tanh.forward(np.array([[0.0, 1000.0]]))

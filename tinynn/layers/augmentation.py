@@ -23,7 +23,7 @@ class RandomFlip(Layer):
         dx = dout, flipped where x was
 
     x, out: (B, H, W) or (B, H, W, C). Raises InputError for samples that are not images, when the
-    model is built, and for a forward in training without a model.
+    model is built, and for a forward in training while the layer is in no model.
 
     >>> from tinynn import Sequential
     >>> model = Sequential([RandomFlip()], input_shape=(1, 3), seed=1)
@@ -62,7 +62,8 @@ class RandomShift(Layer):
     0; what goes out is lost, and its gradient is 0. x, out: (B, H, W) or (B, H, W, C).
 
     pixels: a whole number, 0 or more, and below H and W. Raises InputError if it is not, or if
-    samples are not images, when the model is built, and for a forward in training without a model.
+    samples are not images, when the model is built, and for a forward in training while the layer
+    is in no model.
 
     >>> from tinynn import Sequential
     >>> model = Sequential([RandomShift(1)], input_shape=(2, 2), seed=1)
@@ -111,8 +112,8 @@ class GaussianNoise(Layer):
 
         dx = dout
 
-    x, out: any shape (B, ...). std: the standard deviation of noise, a number of 0 or more. If it
-    is not, raises InputError; also a forward in training without a model.
+    x, out: any shape (B, ...). std: the standard deviation of noise, a number of 0 or more. Raises
+    InputError for another one, and for a forward in training while the layer is in no model.
 
     >>> from tinynn import Sequential
     >>> model = Sequential([GaussianNoise(0.1)], input_shape=(1000,))

@@ -154,7 +154,7 @@ class Flatten(Layer):
 class Dense(Layer):
     """out = x @ W + b: every output is a weighted sum of all the inputs, plus a bias.
 
-    x (B, F), W (F, U), b (U,), out (B, U). In single numbers, out[n, j] = sum_i x[n, i] W[i, j] +
+    x (B, F), W (F, U), b (U,), out (B, U). Number by number, out[n, j] = sum_i x[n, i] W[i, j] +
     b[j]. W[i, j] and b[j] act on out[n, j] of every sample n, so their gradients are sums over n;
     x[n, i] acts on out[n, j] of every unit j, so its gradient is a sum over j. In matrix form
     (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.5.6):
@@ -165,7 +165,7 @@ class Dense(Layer):
 
     units: how many outputs, 1 or more. initializer: a function of shape and Generator that draws
     W (F, U); he_normal by default. bias: True by default; b (U,) starts at zero. With bias=False
-    there is no b and no db: before a normalisation, which subtracts any b again. Raises InputError
+    there is no b and no db: right before BatchNorm, which subtracts any b again. Raises InputError
     for units that are not a whole number, 1 or more, and for a bias that is not True or False.
 
     >>> from tinynn import Sequential

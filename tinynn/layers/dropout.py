@@ -18,13 +18,15 @@ class Dropout(Layer):
     Neural Networks from Overfitting, 2014, sections 4 and 10. There prediction multiplies instead.)
 
     rate: the share that is set to 0, at least 0 and below 1; 0.5 for hidden layers and 0.2 for
-    inputs are usual. If not, raises InputError; also a forward in training without a model.
+    inputs are usual. Raises InputError for another one, and for a forward in training while the
+    layer is in no model.
 
     The mask follows from the model's seed, the layer's position and `model.step`: one step always
     has the same mask, in float32 and in float64, also after a resume. It is drawn in float32, which
     takes less time than float64, for small batches about half. To draw other masks, assign
-    model.step: the standard deviation of several predictions then tells how sure the model is
-    ("Monte Carlo dropout", Gal and Ghahramani, Dropout as a Bayesian Approximation, 2016).
+    model.step: the standard deviation of several results of model.forward(x) then tells how sure
+    the model is ("Monte Carlo dropout", Gal and Ghahramani, Dropout as a Bayesian Approximation,
+    2016). model.predict(x) drops nothing.
 
     >>> from tinynn import Sequential
     >>> model = Sequential([Dropout(0.5)], input_shape=(6,), seed=1)

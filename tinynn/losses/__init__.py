@@ -1,6 +1,7 @@
 """The losses. Read basic.py: the contract, and the three most used losses.
 
-Each further family has a file: regression.py (numbers), binary.py (yes or no).
+Each further family has a file: regression.py (numbers), binary.py (yes or no, for two classes or
+for several labels).
 """
 
 from tinynn.losses.basic import CrossEntropy, Loss, MeanSquaredError, SoftmaxCrossEntropy

@@ -1,4 +1,4 @@
-"""Losses of yes or no: each number of p is about a question of its own.
+"""Binary losses: each number of p answers a question of its own, yes or no.
 
 For two classes K is 1. For several labels, of which a sample may have any number (multi-label), K
 is the number of labels. The loss is a mean over all B x K numbers, as in Keras and PyTorch. The

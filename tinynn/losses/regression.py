@@ -1,6 +1,7 @@
 """Losses of numbers that give single large errors less weight than MeanSquaredError does.
 
-    error e = p - y      MeanSquaredError e^2      MeanAbsoluteError |e|      Huber: both, in turn
+    error e = p - y      MeanSquaredError e^2      MeanAbsoluteError |e|      Huber e^2 / 2 near 0,
+                                                                              straight outside
 
 Dimensions: B samples, C numbers each, in any shape (B, ...).
 """
@@ -62,9 +63,9 @@ class Huber(Loss):
                delta (|e| - delta / 2)    otherwise
 
     dp = (p - y, limited to -delta .. delta) / (B C). delta: a positive number, default 1. p, y, dp:
-    (B, C), or any other shape. Near 0 it is half of MeanSquaredError. Raises InputError if p and y
-    have different shapes. (Huber, Robust Estimation of a Location Parameter, 1964, section 4;
-    PyTorch's HuberLoss is the same.)
+    (B, C), or any other shape. Near 0 it is half of MeanSquaredError. Raises InputError for another
+    delta, and if p and y have different shapes. (Huber, Robust Estimation of a Location Parameter,
+    1964, section 4; PyTorch's HuberLoss is the same.)
 
     >>> p, y = np.array([[3.0], [1.5]]), np.array([[1.0], [1.0]])
     >>> Huber().forward(p, y)  # (1.5 + 0.125) / 2

@@ -56,8 +56,8 @@ def reliability_curve(p: npt.ArrayLike, y: npt.ArrayLike, bins: int = 10) -> Rel
 
         ECE = sum_m (n_m / N) |accuracy_m - confidence_m|
 
-    It depends on the number of bins: compare values of equal M only. Raises InputError if p are no
-    probabilities, or if y does not fit p.
+    It depends on the number of bins: compare values of equal M only. plots.calibration draws the
+    curve. Raises InputError if p are no probabilities, or if y does not fit p.
 
     >>> reliability_curve([[0.8, 0.2], [0.3, 0.7], [0.1, 0.9]], [0, 0, 1], bins=4)
     bin             samples  confidence  accuracy

@@ -101,12 +101,12 @@ class SGD(Optimizer):
 
     w: params, g: grads, rate: the learning rate at t.
 
-    learning_rate: default 0.01, or a function of t. momentum: default 0 (none), below 1. nesterov:
-    default False; True needs a momentum above 0. Raises InputError outside of these. (Sutskever,
-    Martens, Dahl and Hinton, On the importance of initialization and momentum in deep learning,
-    2013, equations 1 and 2; with nesterov 3 and 4, where w is the point at which g is taken, their
-    theta + momentum velocity. Keras has the same form. PyTorch has it too, but its velocity is
-    without the rate: the steps differ if the rate changes.)
+    learning_rate: default 0.01, or a function of t. momentum: 0 or more, below 1; default 0 (none).
+    nesterov: default False; True needs a momentum above 0. Raises InputError outside of these.
+    (Sutskever, Martens, Dahl and Hinton, On the importance of initialization and momentum in deep
+    learning, 2013, equations 1 and 2; with nesterov 3 and 4, where w is the point at which g is
+    taken, their theta + momentum velocity. Keras has the same form. PyTorch has it too, but its
+    velocity is without the rate: the steps differ if the rate changes.)
 
     >>> params = np.array([1.0, 2.0])
     >>> SGD(learning_rate=0.1).step(params, grads=np.array([10.0, 0.0]))
@@ -160,7 +160,7 @@ class Adam(Optimizer):
     learning_rate: default 1e-3, or a function of t. beta1: default 0.9, beta2: default 0.999; each
     at least 0, below 1. epsilon: default 1e-8, positive. Raises InputError outside of these.
     (Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1, whose moments are
-    M (1 - beta1) and V (1 - beta2): kept as sums, they need two passes less over all parameters.)
+    M (1 - beta1) and V (1 - beta2): kept as sums, they need two passes fewer over all parameters.)
 
     >>> params = np.array([1.0, 2.0])
     >>> Adam(learning_rate=0.1).step(params, grads=np.array([10.0, -0.001]))

@@ -22,9 +22,9 @@ class RMSProp(Optimizer):
     learning_rate: default 1e-3, or a function of t. rho: default 0.9, at least 0, below 1. epsilon:
     default 1e-8, positive. Raises InputError outside of these. (Tieleman and Hinton, Neural
     Networks for Machine Learning, lecture 6.5, 2012, where v <- 0.9 v + 0.1 g^2. Kept as a sum, as
-    in Adam, it needs one pass less over all parameters.) The lecture has no epsilon. It is added to
-    the root here, as in PyTorch, whose rho, named alpha, is 0.99 by default and whose rate is 0.01.
-    Keras adds its epsilon, 1e-7, to v within the root.
+    in Adam, it needs one pass fewer over all parameters. The lecture has no epsilon. It is added to
+    the root here, as in PyTorch, whose rho, named alpha, is 0.99 by default and whose learning rate
+    is 0.01. Keras adds its epsilon, 1e-7, to v within the root.)
 
     >>> params = np.array([1.0, 2.0])
     >>> RMSProp(learning_rate=0.1, rho=0.75).step(params, grads=np.array([10.0, -0.001]))

@@ -2,8 +2,8 @@
 
     backward -> model.grads -> [what sums or changes gradients] -> clipping -> optimizer.step
 
-Gradients that are NaN or infinite are left as they are. No clipping makes a right step of them, and
-the message of TrainingDiverged can then still name the array in which they began.
+Gradients that are NaN or infinite are left as they are. Clipping cannot make a right step of them,
+and the message of TrainingDiverged can then still name the array in which they began.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ class _Clipping(Callback):
         self.limit = checks.check_positive("limit", limit)
 
     def order(self, trainer: Run) -> int:
-        """After callbacks of order 0: such as sum gradients over machines, or change them."""
+        """After those of order 0, which may sum gradients over machines, or change them."""
         return 1
 
 

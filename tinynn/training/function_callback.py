@@ -19,9 +19,9 @@ class FunctionCallback(Callback):
     same functions then: their code and the values that they hold are compared. With False they are
     not. events: for each event (`Callback` names them) a function of one argument, the Trainer.
 
-    Functions keep no state in a checkpoint: if they must, write a class. (Keras' LambdaCallback.)
-    Raises InputError if there is no such event, for what is no function of one argument, and if
-    there is none at all.
+    A checkpoint keeps no state of functions: if it must, write a class. (Keras has the same as
+    LambdaCallback.) Raises InputError if there is no such event, for anything but a function of one
+    argument, and if no function is given.
 
     >>> show = FunctionCallback(on_epoch_end=lambda trainer: print(trainer.epoch))
     >>> FunctionCallback(on_epoch_ends=print)

@@ -6,7 +6,8 @@ from io import BytesIO
 from tinynn import checks
 from tinynn.files.atomic import PathLike, refuse_no_place
 from tinynn.notebook import Output, in_notebook
-from tinynn.plots import draw_curves, saved
+from tinynn.plots.curves import draw_curves
+from tinynn.plots.drawing import saved
 from tinynn.training.run import Callback, Run
 
 

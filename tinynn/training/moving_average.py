@@ -13,7 +13,7 @@ from tinynn.training.run import Callback, Run
 
 
 class ExponentialMovingAverage(Callback):
-    """Average the weights over the steps: where they jump around a minimum, their mean is nearer.
+    """Average the weights over the steps: they jump around a minimum, and the mean is nearer to it.
 
         A <- decay A + (1 - decay) w         after each step, from A = 0
         average = A / (1 - decay^t)          the weights in A add up to 1 - decay^t

@@ -27,8 +27,10 @@ from tinynn import (
     Trainer,
     explain_step,
     plots,
+    reliability_curve,
 )
-from tinynn.plots import COLOURS, RIGHT, WRONG
+from tinynn.plots.drawing import COLOURS
+from tinynn.plots.predictions import RIGHT, WRONG
 
 FULL = History([
     {"epoch": 1, "loss": 0.9, "accuracy": 0.5, "val_loss": 0.8, "val_accuracy": 0.6},
@@ -51,6 +53,7 @@ DRAWINGS = {
     ),
     "confusion": lambda path=None: plots.confusion(MATRIX, NAMES, path=path),
     "first_layer": lambda path=None: plots.first_layer(image_model(), path=path),
+    "calibration": lambda path=None: plots.calibration(reliability_curve(P, [0, 2, 2]), path=path),
 }
 each_drawing = pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
 
@@ -99,6 +102,8 @@ plots.learning_curves(tinynn.History([{"epoch": 1, "loss": 1.0}]), path="a.png")
 plots.prediction_grid(np.zeros((1, 4, 4)), np.eye(2)[:1], "ab", path="b.png")
 plots.confusion(np.eye(2, dtype=int), "ab", path="c.png")
 plots.first_layer(model, path="d.png")
+plots.calibration(tinynn.reliability_curve(np.eye(2), [0, 1]), path="e.png")
+plots.schedule(tinynn.CosineDecay(0.1), steps=9, path="f.png")
 assert "matplotlib.pyplot" not in sys.modules
 assert os.environ.get("MPLBACKEND") == display  # for programs that are started from here
 """
@@ -109,7 +114,7 @@ assert os.environ.get("MPLBACKEND") == display  # for programs that are started 
     subprocess.run(
         [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, check=True, env=environment
     )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "c.png", "d.png"]
+    assert sorted(path.stem for path in tmp_path.iterdir()) == [*"abcdef"]
 
 
 @pytest.mark.slow
