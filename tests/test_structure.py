@@ -150,6 +150,7 @@ LAYERING = [
     "doctor.rules.data",
     "doctor.rules.targets",
     "doctor.rules.initial_weights",
+    "doctor.rules.normalisation",
     "doctor.rules.random_layers",
     "doctor.rules.steps",
     "doctor.rules.hidden_layers",
