@@ -156,6 +156,7 @@ LAYERING = [
     "doctor.rules.data",
     "doctor.rules.targets",
     "doctor.rules.initial_weights",
+    "doctor.rules.normalisation",
     "doctor.rules.random_layers",
     "doctor.rules.steps",
     "doctor.rules.hidden_layers",

@@ -206,6 +206,14 @@ def by_mode(training, prediction, in_validation=0.5):
     )
 
 
+def by_statistics(batch, running, share=0.0):
+    """Return a change of a record: the losses by the batch's and by the running statistics."""
+    return record_of(
+        batch_norm={"1.BatchNorm": share / 2, "4.BatchNorm": share},
+        losses_by_statistics=(batch, running),
+    )
+
+
 LIMITS = {  # what is changed: which rule, its level, how: just within the limit, just beyond
     "the rate of dropout": ("dropout_rate", "problem", dropping(0.69), dropping(0.71)),
     "the loss with a high rate of dropout": (
@@ -216,6 +224,12 @@ LIMITS = {  # what is changed: which rule, its level, how: just within the limit
     ),
     "how far training loss is above validation loss": (
         "training_mode", "note", by_mode(0.8, 0.5, 0.77), by_mode(0.8, 0.5, 0.75),
+    ),
+    "what running statistics add to the loss": (
+        "running_statistics", "problem", by_statistics(0.5, 0.77), by_statistics(0.5, 0.78),
+    ),
+    "running statistics that have not converged": (
+        "running_statistics", "note", by_statistics(0.5, 0.9, 0.009), by_statistics(0.5, 0.9, 0.02),
     ),
     "the size of the inputs": (
         "inputs", "problem", every_step(input_std=9.9), every_step(input_std=10.1),
@@ -855,6 +869,7 @@ def test_the_rate_in_a_remedy_is_the_next_to_try():
 
 REMEDIES = {
     "dropout_rate": "Dropout(0.5) or less; 0.2 for inputs.",
+    "running_statistics": "BatchNorm(momentum=0.9), a batch_size of 16 or more",
     "training_mode": "score training samples by Trainer.evaluate",
     "inputs": "scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers",
     "targets": "With mean, std = y.mean(axis=0), y.std(axis=0) of the training data: train on "

@@ -9,6 +9,7 @@ Dimensions: B samples in the batch, C classes.
 """
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -41,7 +42,8 @@ class StepStatistics:
     clipping (callbacks such as ClipGradientNorm change the update, so update_ratio). inactive: from
     the first trainable layer on, for each layer whose `kink_mask` has its output's shape, as ReLU's
     has: the share of inactive numbers (False in the mask and 0 in the output); left out if the
-    layer's input is 0 everywhere.
+    layer's input is 0 everywhere. Where its input is 0 a unit does not count: that is a number
+    which Dropout has just dropped.
 
     symmetric_units: the Dense layers in which all units have equal weights, also to the next Dense.
     labels, predicted: counts (C,) in this batch; empty if there are no classes. update_ratio: for
@@ -98,9 +100,10 @@ def statistics_of_step(
             if layer.parameters()
         }
     for i in range(model.first_trainable, len(layers)):
-        units = active_units(layers[i], outs[i], outs[i + 1])
-        if units is not None and outs[i].any():
-            step.inactive[layers[i].name] = 1 - float(units.mean())
+        given, units = outs[i] != 0, active_units(layers[i], outs[i], outs[i + 1])
+        if units is not None and given.any():
+            counts = given if given.shape == units.shape else True
+            step.inactive[layers[i].name] = 1 - float(np.mean(units, where=counts))
     step.symmetric_units = _symmetric([layer for layer in layers if isinstance(layer, Dense)])
     if loss.classifies:
         classes = p.shape[1]
@@ -184,6 +187,29 @@ def random_layers(model: Sequential, x: Array) -> list[str]:
     vars(model.streams)["of"] = noted
     model.forward(x)
     return [model.layers[i].name for i in dict.fromkeys(drawn)]
+
+
+@np.errstate(all="ignore")
+def loss_in_mode(
+    model: Sequential, loss: Loss, x: Array, y: Array, *weights: Array, training: Collection[str]
+) -> float:
+    """Return the loss of samples where the layers of these names act as in training.
+
+    weights: of the samples, if they have any. Copies of the layers run, so the model stays as it
+    is. Label smoothing does not count. The loss is infinite where the output is NaN or infinite.
+
+    >>> from tinynn import Dropout, MeanAbsoluteError
+    >>> model, x = Sequential([Dropout(0.5)], input_shape=(1,)), np.ones((1024, 1))
+    >>> loss_in_mode(model, MeanAbsoluteError(), x, x, training=[])
+    0.0
+    >>> loss_in_mode(model, MeanAbsoluteError(), x, x, training=["0.Dropout"])  # 0 or 2
+    1.0
+    """
+    model, loss = copy.deepcopy((model, loss.for_evaluation()))
+    out = x.astype(model.dtype)
+    for layer in model.layers:
+        out = layer.forward(out.copy(), training=layer.name in training)  # it may work in place
+    return loss.forward(out, y, *weights) if checks.scored(out, loss.classifies) else np.inf
 
 
 def trained_weights(model: Sequential) -> dict[str, Array]:

@@ -18,12 +18,13 @@ from tinynn.doctor.record import FEW_SAMPLES, TrainingRecord
 from tinynn.doctor.report import HealthReport, apply_rules
 from tinynn.doctor.statistics import (
     dead_units,
+    loss_in_mode,
     random_layers,
     statistics_of_step,
     trained_weights,
 )
 from tinynn.errors import InputError
-from tinynn.layers import Dropout
+from tinynn.layers import BatchNorm, Dropout
 from tinynn.losses import Loss
 from tinynn.metrics import classes_of
 from tinynn.model import Sequential
@@ -53,13 +54,6 @@ def _counts(model: Sequential, x: Array, y: Array) -> tuple[list[int], list[int]
     p = model.predict(x)
     labels, predicted = (np.bincount(classes_of(a), minlength=p.shape[1]).tolist() for a in (y, p))
     return labels, predicted
-
-
-def _losses_by_mode(trainer: Run, x: Array, y: Array) -> tuple[float, float]:
-    """Return the loss of samples in training mode, with one draw on a copy, and in prediction."""
-    model, loss = copy.deepcopy((trainer.model, trainer.loss))
-    prediction = loss.forward(model.predict(x), y)
-    return loss.forward(model.forward(x), y), prediction
 
 
 def diagnose(
@@ -143,14 +137,30 @@ class Doctor(Callback):
         else:
             some = _some(trainer.x)
             record.dead = dead_units(trainer.model, some)
-            record.random_layers = random_layers(trainer.model, some[:2])
-            if record.random_layers:
-                record.losses_by_mode = _losses_by_mode(trainer, some, _some(trainer.y))
+            self._record_modes(trainer)
             if record.classes:
                 record.training_counts = _counts(trainer.model, some, _some(trainer.y))
             if record.epochs and trainer.validation is not None:
                 self._record_validation(trainer, *map(_some, trainer.validation))
         return apply_rules(record)
+
+    def _record_modes(self, trainer: Run) -> None:
+        """Record what layers that act differently in training and in prediction do to the loss."""
+        model, record = trainer.model, self.record
+        data = [_some(each) for each in (trainer.x, trainer.y, *trainer.weights)]
+        record.random_layers = random_layers(model, data[0][:2])
+        norms = [one for one in model.layers if isinstance(one, BatchNorm) and one.trainable]
+        record.batch_norm = {one.name: one.momentum**model.step for one in norms}
+        names = {layer.name for layer in model.layers}
+
+        def loss(training: set[str]) -> float:
+            return loss_in_mode(model, trainer.loss, *data, training=training)
+
+        if record.random_layers:
+            record.losses_by_mode = loss(names), loss(set())
+        if norms:
+            still = names - {*record.random_layers}
+            record.losses_by_statistics = loss(still), loss(set())
 
     def _record_validation(
         self, trainer: Run, x: Array, y: Array, weights: Array | None = None
