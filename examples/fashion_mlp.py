@@ -3,6 +3,9 @@
     python examples/fashion_mlp.py              15 epochs on the 60,000 images, a minute or two
     python examples/fashion_mlp.py --sample     on the 6,000 that come with tinynn, some seconds
 
+The learning rate rises in the first epoch, then falls to 0 as half a cosine; the weights after the
+last epoch are kept. With --schedule constant, the plain recipe, the rate stays as it is.
+
 All files of a run are written under --out. log.csv grows while the run trains: watch it with
 `tail -f`, or draw it with examples/compare_runs.py.
 
@@ -21,7 +24,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
@@ -34,6 +36,7 @@ from run_folder import CHECKPOINT, open_run_folder
 
 from tinynn import (
     Adam,
+    CosineDecay,
     CrossEntropy,
     Dense,
     Flatten,
@@ -49,8 +52,6 @@ from tinynn.files.atomic import whole_file, without_tilde
 from tinynn.metrics import format_confusion, most_confused
 from tinynn.parameters import Array
 from tinynn.training.run import Run
-
-PATIENCE = 15  # epochs
 
 
 def main() -> None:
@@ -95,15 +96,14 @@ def main() -> None:
         model.summary()
 
     with phase("train", seconds):
-        trainer = Trainer(model, CrossEntropy(), Adam(args.learning_rate), seed=args.seed)
-        best = tinynn.EarlyStopping("val_accuracy", PATIENCE)
+        rate = learning_rate(args, steps_per_epoch=-(-len(x) // args.batch_size))
+        trainer = Trainer(model, CrossEntropy(args.label_smoothing), Adam(rate), seed=args.seed)
         doctor = tinynn.Doctor()
         interruption = StopOnSignal()
         callbacks = [
             tinynn.CSVLogger(out / "log.csv"),
             tinynn.ProgressBar(),
             tinynn.PrintLog(),
-            best,
             doctor,
             interruption,
             tinynn.Checkpoint(out / CHECKPOINT, every_steps=args.checkpoint_steps),
@@ -119,7 +119,7 @@ def main() -> None:
         if interruption.signal:
             say_how_to_go_on(trainer)
             sys.exit(128 + interruption.signal)
-        print(f"Kept: the weights after epoch {best.best_epoch}, the best on the images held out.")
+        print(f"Kept: the weights after epoch {trainer.epoch}, the last.")
 
     with phase("save", seconds):  # before all else: if a later phase fails, the model is saved
         tinynn.save_model(model, out / "model.npz")
@@ -142,8 +142,7 @@ def main() -> None:
         pictures.draw(out / "confusion.png", plots.confusion, matrix, CLASS_NAMES)
 
     with phase("plot", seconds):
-        curves = partial(plots.learning_curves, kept=best.best_epoch)
-        pictures.draw(out / "accuracy.png", curves, history)
+        pictures.draw(out / "accuracy.png", plots.learning_curves, history)
         pictures.draw(out / "weights.png", plots.first_layer, model)
         health = doctor.report() if doctor.record.steps else None  # None: resumed after its end
         if health is not None:
@@ -166,8 +165,8 @@ def main() -> None:
     metrics = {
         "test_accuracy": test["accuracy"],
         "test_loss": test["loss"],
-        "train": {"samples": len(x), **of_epoch(best.best_epoch, history, "")},
-        "val": {"samples": len(x_val), **of_epoch(best.best_epoch, history, "val_")},
+        "train": {"samples": len(x), **of_last_epoch(history, "")},
+        "val": {"samples": len(x_val), **of_last_epoch(history, "val_")},
         "test": {"samples": len(x_test), **test},
         "problems": None if health is None else [found.title for found in health.problems],
         "notes": None if health is None else [found.title for found in health.notes],
@@ -175,9 +174,10 @@ def main() -> None:
         "resumed": args.resume and checkpoint is not None,
         "seed": args.seed,
         "epochs": len(history.epochs),
-        "best_epoch": best.best_epoch,
         "batch_size": args.batch_size,
         "learning_rate": args.learning_rate,
+        "schedule": args.schedule,
+        "label_smoothing": args.label_smoothing,
         "parameters": model.params.size,
         "versions": {
             "tinynn": tinynn.__version__,
@@ -207,8 +207,7 @@ def arguments() -> argparse.Namespace:
         type=whole(1),
         default=15,
         metavar="N",
-        help="passes over the training images; the weights of the epoch with the best validation "
-        f"accuracy are kept, and {PATIENCE} epochs without a better one end the training "
+        help="passes over the training images; the weights of the last are kept "
         "(default: %(default)s)",
     )
     add(
@@ -223,7 +222,23 @@ def arguments() -> argparse.Namespace:
         type=positive,
         default=1e-3,
         metavar="R",
-        help="of Adam: about how far a weight moves in a step (default: %(default)s)",
+        help="of Adam: about how far a weight moves in a step; the highest, if it changes "
+        "(default: %(default)s)",
+    )
+    add(
+        "--schedule",
+        choices=("cosine", "constant"),
+        default="cosine",
+        help="how the learning rate changes: cosine, it rises in the first epoch, then falls to 0 "
+        "as half a cosine; constant, it stays (default: %(default)s)",
+    )
+    add(
+        "--label-smoothing",
+        type=share,
+        default=0.0,
+        metavar="S",
+        help="the share of each training label that is given to all classes alike, below 1; "
+        "figures on other images are without it (default: %(default)s)",
     )
     add(
         "--seed",
@@ -260,7 +275,8 @@ def arguments() -> argparse.Namespace:
     add(
         "--resume",
         action="store_true",
-        help="go on with the run in --out until it has --epochs epochs (default: a new run)",
+        help="go on with the run in --out until it has --epochs epochs; with --schedule cosine "
+        "these must be as many as before (default: a new run)",
     )
     add("--checkpoint-steps", type=whole(1), default=500, metavar="N",
         help="steps between checkpoints; there is one after each epoch too (default: %(default)s)"
@@ -277,6 +293,16 @@ def whole(least: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 1.0
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to below 1, got {text!r}")
+    return number
 
 
 def positive(text: str) -> float:
@@ -309,6 +335,20 @@ def load(args: argparse.Namespace) -> datasets.Dataset:
         return datasets.load_sample()
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
+
+
+def learning_rate(args: argparse.Namespace, steps_per_epoch: int) -> float | CosineDecay:
+    """Return what the options ask for, and announce it."""
+    peak = args.learning_rate
+    if args.schedule == "constant":
+        print(f"Learning rate: {peak:g} in all steps.")
+        return peak
+    falls = f", then falls to 0 as half a cosine, by the end of epoch {args.epochs}"
+    print(
+        f"Learning rate: rises to {peak:g} in the {steps_per_epoch:,} steps of epoch 1"
+        f"{falls if args.epochs > 1 else ''}."
+    )
+    return CosineDecay(peak, warmup=steps_per_epoch)
 
 
 class StopOnSignal(tinynn.Callback):
@@ -384,8 +424,8 @@ def verify(model: Sequential, path: Path, x_test: Array) -> Array:
     return p_test
 
 
-def of_epoch(epoch: int, history: tinynn.History, prefix: str) -> dict[str, float]:
-    return {name: history[prefix + name][epoch - 1] for name in ("loss", "accuracy")}
+def of_last_epoch(history: tinynn.History, prefix: str) -> dict[str, float]:
+    return {name: history[prefix + name][-1] for name in ("loss", "accuracy")}
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from tinynn import Sequential, checks
 
+collect_ignore = ["references"]  # programs for frameworks that the tests do not need
+
 ROUNDING = Path(__file__).parent / "rounding"
 TEXTS = Path(__file__).parent / "texts"
 

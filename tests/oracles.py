@@ -61,19 +61,6 @@ class InPlaceReLU(Layer):
         return dout
 
 
-class Tanh(Layer):
-    """Keeps its own output."""
-
-    def forward(self, x, training=True):
-        out = np.tanh(x)
-        if training:
-            self.out = out
-        return out
-
-    def input_gradient(self, dout):
-        return dout * (1 - self.out**2)
-
-
 class Scale(Layer):
     """Has one factor for each number of a sample, and an argument."""
 

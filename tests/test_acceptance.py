@@ -1,4 +1,4 @@
-"""The main job on the real Fashion-MNIST with three seeds: the numbers that the README quotes."""
+"""The main job on the real Fashion-MNIST with five seeds: the numbers that the README quotes."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 from tinynn import compare_models, load_model
 
 EXAMPLE = Path(__file__).parents[1] / "examples/fashion_mlp.py"
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 
 pytestmark = pytest.mark.acceptance
 
@@ -38,7 +38,7 @@ def metrics(run):
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=[f"seed{seed}" for seed in SEEDS])
-def test_each_seed_reaches_0_875_on_the_real_test_images(run_of_seed, seed):
+def test_each_seed_reaches_0_895_on_the_real_test_images(run_of_seed, seed):
     found = metrics(run_of_seed(seed))
     assert found["seed"] == seed
     assert found["epochs"] == 15
@@ -46,18 +46,20 @@ def test_each_seed_reaches_0_875_on_the_real_test_images(run_of_seed, seed):
     assert "verified by SHA-256" in found["data_source"]
     samples = {part: found[part]["samples"] for part in ("train", "val", "test")}
     assert samples == {"train": 55_000, "val": 5_000, "test": 10_000}
-    assert found["test_accuracy"] >= 0.875
+    assert found["schedule"] == "cosine"
+    assert found["test_accuracy"] >= 0.895
     assert found["test_loss"] < 1
     assert found["problems"] == []
-    assert re.fullmatch(r"It overfits from about epoch ([5-9]|1[0-2])\.", *found["notes"])
+    overfits = r"It overfits from about epoch ([5-9]|1[0-5])\."
+    assert all(re.fullmatch(overfits, note) for note in found["notes"])
 
 
-def test_the_seeds_reach_0_880_on_average(run_of_seed, capsys):
+def test_the_seeds_reach_0_900_on_average(run_of_seed, capsys):
     scores = [metrics(run_of_seed(seed))["test_accuracy"] for seed in SEEDS]
     mean = sum(scores) / len(scores)
     with capsys.disabled():
         print(f"\ntest accuracy: mean {mean:.4f}, from {min(scores):.4f} to {max(scores):.4f}")
-    assert mean >= 0.880
+    assert mean >= 0.900
 
 
 def test_saved_model_is_the_real_network(run_of_seed):

@@ -1,7 +1,7 @@
 """Protects what a layer keeps beside its parameters: buffers, random numbers, what is frozen.
 
-BatchNorm is written as a user would write it. What it and Dropout compute is known from elsewhere:
-from NumPy's mean and variance, and from the numbers that a seed, a position and a step draw.
+What BatchNorm and Dropout compute is known from elsewhere: from NumPy's mean and variance, and from
+the numbers that a seed, a position and a step draw.
 """
 
 import collections
@@ -19,6 +19,7 @@ from tinynn import (
     SGD,
     Adam,
     AdamW,
+    BatchNorm,
     Callback,
     Checkpoint,
     CrossEntropy,
@@ -47,50 +48,6 @@ from tinynn import (
     save_model,
 )
 from tinynn.doctor.statistics import dead_units
-
-
-class BatchNorm(Layer):
-    """Subtract the batch's mean, divide by its standard deviation; keep a running mean of both."""
-
-    def __init__(self, momentum=0.9, epsilon=1e-5):
-        self.momentum = momentum
-        self.epsilon = epsilon
-
-    def parameter_shapes(self, input_shape):
-        return {"gamma": input_shape, "beta": input_shape}
-
-    def buffer_shapes(self, input_shape):
-        return {"running_mean": input_shape, "running_variance": input_shape}
-
-    def initialize(self, rng):
-        self.gamma[:] = 1
-        self.running_variance = np.ones_like(self.running_variance)
-
-    def forward(self, x, training=True):
-        mean, variance = self.running_mean, self.running_variance
-        if training and self.trainable:
-            mean, variance = x.mean(axis=0), x.var(axis=0)
-            self.running_mean += (1 - self.momentum) * (mean - self.running_mean)
-            self.running_variance += (1 - self.momentum) * (variance - self.running_variance)
-        deviation = np.sqrt(variance + self.epsilon)
-        scaled = (x - mean) / deviation
-        if training:
-            self.scaled, self.deviation, self.moving = scaled, deviation, self.trainable
-        return self.gamma * scaled + self.beta
-
-    def parameter_gradients(self, dout):
-        self.dgamma = np.sum(dout * self.scaled, axis=0)
-        self.dbeta = dout.sum(axis=0)
-
-    def input_gradient(self, dout):
-        dout = dout * self.gamma
-        if self.moving:
-            along = np.mean(dout * self.scaled, axis=0)
-            dout = dout - dout.mean(axis=0) - self.scaled * along
-        return dout / self.deviation
-
-
-OWN = [BatchNorm]
 
 
 def network(seed=0, dtype=np.float32):
@@ -125,13 +82,13 @@ def test_buffers_are_one_vector_and_the_layers_views_of_it():
     assert model.buffers.tolist() == [0] * 6 + [1] * 6
     model.buffers = np.arange(12)
     assert layer.running_mean.tolist() == [0, 1, 2, 3, 4, 5]
-    layer.running_variance = np.full(6, 9)
+    layer.running_var = np.full(6, 9)
     assert model.buffers[6:].tolist() == [9] * 6
     assert list(model.named_buffers()) == [
         "1.BatchNorm.running_mean",
-        "1.BatchNorm.running_variance",
+        "1.BatchNorm.running_var",
     ]
-    assert [*layer.buffers()] == ["running_mean", "running_variance"]
+    assert [*layer.buffers()] == ["running_mean", "running_var"]
     assert model.buffers.dtype == np.float32
     with pytest.raises(ValueError, match=r"1\.BatchNorm\.running_mean has shape \(6,\), .* \(5,\)"):
         layer.running_mean = np.zeros(5)
@@ -210,7 +167,7 @@ def test_another_precision_keeps_them():
 def test_a_file_keeps_them_and_their_difference_is_one(tmp_path):
     model = trained()
     save_model(model, tmp_path / "model.npz")
-    twin = load_model(tmp_path / "model.npz", OWN)
+    twin = load_model(tmp_path / "model.npz")
     assert twin.buffers.tobytes() == model.buffers.tobytes()
     assert (twin.step, model.step) == (0, 17)  # 3 epochs of 6 steps, counted from 0
     x, _ = data()
@@ -218,8 +175,8 @@ def test_a_file_keeps_them_and_their_difference_is_one(tmp_path):
     comparison = compare_models(model, twin)
     assert comparison.identical
     assert (comparison.arrays, comparison.values) == (8, model.params.size + 12)
-    twin.layers[1].running_variance[2] += 1
-    assert "1.BatchNorm.running_variance: 1 of 6 values, first at (2,)" in str(
+    twin.layers[1].running_var[2] += 1
+    assert "1.BatchNorm.running_var: 1 of 6 values, first at (2,)" in str(
         compare_models(model, twin)
     )
     with np.load(tmp_path / "model.npz") as arrays:
@@ -235,10 +192,10 @@ def test_a_file_with_other_buffers_is_refused(tmp_path):
     without = {k: v for k, v in arrays.items() if k != "1.BatchNorm.running_mean"}
     np.savez(path, **without)
     with pytest.raises(ValueError, match=r"lacks the array 1\.BatchNorm\.running_mean"):
-        load_model(path, OWN)
+        load_model(path)
     np.savez(path, **{**arrays, "1.BatchNorm.running_mean": np.full(6, np.nan, np.float32)})
     with pytest.raises(ValueError, match=r"NaN or infinity in 1\.BatchNorm\.running_mean"):
-        load_model(path, OWN)
+        load_model(path)
 
 
 def test_what_is_not_finite_is_not_saved(tmp_path):
@@ -583,7 +540,7 @@ def test_dead_units_are_those_of_predictions_and_do_not_depend_on_the_mask(norm)
     scores = z @ one.W + one.b
     if norm:
         layer = model.layers[4]
-        scores = (scores - layer.running_mean) / np.sqrt(layer.running_variance + layer.epsilon)
+        scores = (scores - layer.running_mean) / np.sqrt(layer.running_var + layer.epsilon)
         scores = layer.gamma * scores + layer.beta
     expected = {"1.ReLU": (int(np.sum((z == 0).all(axis=0))), 30)}
     expected[top] = (int(np.sum((scores <= 0).all(axis=0))), 40)
@@ -897,14 +854,12 @@ def test_files_and_copies_say_what_is_frozen(tmp_path):
     model = network()
     model.layers[1].trainable = False
     save_model(model, tmp_path / "model.npz")
-    twin = load_model(tmp_path / "model.npz", OWN)
+    twin = load_model(tmp_path / "model.npz")
     for one in (twin, copy.deepcopy(model), pickle.loads(pickle.dumps(model)), model.astype(float)):
         assert [layer.trainable for layer in one.layers] == [True, False, True, True, True, True]
     twin.layers[1].trainable = True
     assert "layers[1].trainable: False against None" in str(compare_models(model, twin))
-    assert [layer.trainable for layer in Sequential.from_config(model.config(), OWN).layers][
-        1
-    ] is False
+    assert [layer.trainable for layer in Sequential.from_config(model.config()).layers][1] is False
 
 
 class Thaw(Callback):

@@ -56,6 +56,7 @@ LAYERING = [
     "configuration_json",
     "configuration",
     "functions",
+    "logistic",
     "initializers.basic",
     "initializers.fixed",
     "initializers.scaled",

@@ -13,7 +13,7 @@ import pytest
 
 import tinynn.doctor.statistics
 import tinynn.training.trainer
-from oracles import Scale, Tanh
+from oracles import Scale
 from tinynn import (
     SGD,
     Adam,
@@ -27,6 +27,7 @@ from tinynn import (
     ReLU,
     Sequential,
     Softmax,
+    Tanh,
     Trainer,
     TrainingDiverged,
     datasets,

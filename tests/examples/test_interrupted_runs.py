@@ -19,6 +19,7 @@ import pytest
 from tinynn import load_model
 
 EXAMPLE = Path(__file__).parents[2] / "examples/fashion_mlp.py"
+CONSTANT = ("--schedule", "constant")  # such a run may be resumed with more epochs
 SHORT = ["--sample", "--epochs", "2", "--checkpoint-steps", "20", "--out", "run"]
 
 KILL_WITHIN_A_WRITE = """
@@ -119,6 +120,15 @@ def straight(uninterrupted):
 
 
 @pytest.fixture(scope="module")
+def constant_rate(tmp_path_factory):
+    """Return the results of a run with a constant rate, which nobody interrupts."""
+    folder = tmp_path_factory.mktemp("constant")
+    _, errors = (process := start(folder, *CONSTANT)).communicate()
+    assert process.returncode == BUT_FOR_PICTURES, errors
+    return outcome(folder)
+
+
+@pytest.fixture(scope="module")
 def training_seconds(uninterrupted):
     return json.loads((uninterrupted / "run/metrics.json").read_text())["seconds"]["train"]
 
@@ -212,8 +222,8 @@ def test_without_a_checkpoint_resuming_says_so_and_starts_a_new_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_resuming_trains_more_epochs_and_refuses_other_settings(tmp_path, straight):
-    process = start(tmp_path, "--epochs", "1")
+def test_resuming_trains_more_epochs_and_refuses_other_settings(tmp_path, constant_rate):
+    process = start(tmp_path, "--epochs", "1", *CONSTANT)
     process.communicate()
     assert process.returncode == BUT_FOR_PICTURES
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
@@ -222,16 +232,29 @@ def test_resuming_trains_more_epochs_and_refuses_other_settings(tmp_path, straig
         (("--batch-size", "50"), "batch_size: 32 against 50"),
         (("--learning-rate", "0.01"), "optimizer.learning_rate: 0.001 against 0.01"),
         (("--validation-size", "400"), "data: "),
+        (("--schedule", "cosine"), "optimizer.learning_rate: 0.001 against a function of t"),
     ):
-        process = start(tmp_path, "--resume", *arguments)
+        process = start(tmp_path, "--resume", *CONSTANT, *arguments)
         _, errors = process.communicate()
         assert process.returncode == 1
         assert difference in errors
         assert "Traceback" not in errors
     after = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     assert {**before, "lock": b""} == {**after, "lock": b""}
-    resume_to_the_end(tmp_path)
-    assert outcome(tmp_path) == straight
+    resume_to_the_end(tmp_path, *CONSTANT)
+    assert outcome(tmp_path) == constant_rate
+
+
+@pytest.mark.slow
+def test_a_rate_that_falls_to_0_by_the_last_epoch_needs_as_many_epochs(tmp_path):
+    few_steps = ("--batch-size", "500")
+    start(tmp_path, *few_steps).communicate()
+    process = start(tmp_path, "--resume", "--epochs", "3", *few_steps)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    told = "its number of steps, which follows from epochs, 2 against 3. Write epochs=2"
+    assert told in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.slow
@@ -252,13 +275,14 @@ def test_a_second_run_in_the_same_folder_is_refused_and_names_the_first(tmp_path
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_the_old_checkpoint_and_is_reported(tmp_path, straight):
-    process = start(tmp_path, "--epochs", "1")
+def test_a_full_disk_keeps_the_old_checkpoint_and_is_reported(tmp_path, constant_rate):
+    process = start(tmp_path, "--epochs", "1", *CONSTANT)
     process.communicate()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
     process = start(
         tmp_path,
         "--resume",
+        *CONSTANT,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)),
     )
     _, errors = process.communicate()
@@ -267,19 +291,20 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_is_reported(tmp_path, straight
     assert "kept is run/checkpoint.npz, of epoch 1, step 172" in errors
     assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
     assert not list((tmp_path / "run").glob(".*"))
-    resume_to_the_end(tmp_path)
-    assert outcome(tmp_path) == straight
+    resume_to_the_end(tmp_path, *CONSTANT)
+    assert outcome(tmp_path) == constant_rate
 
 
 @pytest.mark.slow
-def test_a_log_row_that_finds_the_disk_full_is_reported_and_no_row_is_lost(tmp_path, straight):
-    process = start(tmp_path, "--epochs", "1")
+def test_a_log_row_that_finds_the_disk_full_is_reported_and_no_row_is_lost(tmp_path, constant_rate):
+    process = start(tmp_path, "--epochs", "1", *CONSTANT)
     process.communicate()
     before = (tmp_path / "run/checkpoint.npz").read_bytes()
     log = (tmp_path / "run/log.csv").read_bytes()
     process = start(
         tmp_path,
         "--resume",
+        *CONSTANT,
         *("--checkpoint-steps", "10000"),  # none before the row
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (len(log) + 9, len(log) + 9)),
     )
@@ -288,8 +313,8 @@ def test_a_log_row_that_finds_the_disk_full_is_reported_and_no_row_is_lost(tmp_p
     assert "a row could not be written to run/log.csv; those before it are kept" in errors
     assert (tmp_path / "run/checkpoint.npz").read_bytes() == before
     assert (tmp_path / "run/log.csv").read_bytes() == log
-    resume_to_the_end(tmp_path)
-    assert outcome(tmp_path) == straight
+    resume_to_the_end(tmp_path, *CONSTANT)
+    assert outcome(tmp_path) == constant_rate
 
 
 @pytest.mark.slow

@@ -25,11 +25,11 @@ from tinynn import (
     Doctor,
     EarlyStopping,
     Huber,
-    Layer,
     MeanAbsoluteError,
     MeanSquaredError,
     ReLU,
     Sequential,
+    Sigmoid,
     SigmoidCrossEntropy,
     Softmax,
     SoftmaxCrossEntropy,
@@ -48,22 +48,6 @@ X = RNG.normal(size=(300, 3))
 LABELS = (X[:, 0] > 0) + (X[:, 1] > 0).astype(int)  # of three classes
 YES = np.stack([X[:, 0] > 0, X[:, 1] > 0.5], axis=1).astype(float)
 W = RNG.uniform(0, 3, 300)
-
-
-class LogisticOutput(Layer):
-    """The sigmoid of the last Dense, as a user writes it."""
-
-    gives = "independent probabilities"
-    equations = "out = 1 / (1 + e^-x)", "dx = dout out (1 - out)"
-
-    def forward(self, x, training=True):
-        out = 1 / (1 + np.exp(-x))
-        if training:
-            self.out = out
-        return out
-
-    def input_gradient(self, dout):
-        return dout * self.out * (1 - self.out)
 
 
 def network(units, *last, dtype=np.float32):
@@ -144,7 +128,7 @@ def test_the_gradient_is_that_of_finite_differences_and_carries_the_weights(loss
         (MeanAbsoluteError(), [], X[:, :2]),
         (Huber(0.5), [], X[:, :2]),
         (SigmoidCrossEntropy(), [], YES),
-        (BinaryCrossEntropy(), [LogisticOutput()], YES),
+        (BinaryCrossEntropy(), [Sigmoid()], YES),
         (SoftmaxCrossEntropy(0.1, [1, 4]), [], LABELS // 2),
         (CrossEntropy(0.1, [1, 4]), [Softmax()], LABELS // 2),
     ],
@@ -217,7 +201,7 @@ def test_probabilities_of_exactly_0_and_1_cost_69_at_most_and_dp_is_not_0(dtype)
 
 def test_through_a_sigmoid_the_gradient_is_p_minus_y_down_to_the_floor():
     z = np.linspace(-60, 15, 76)[:, None].astype(np.float32)
-    sigmoid = LogisticOutput()
+    sigmoid = Sigmoid()
     p = sigmoid.forward(z)
     for y in (np.zeros_like(p), np.ones_like(p), np.full_like(p, 0.25)):
         dz = sigmoid.input_gradient(BinaryCrossEntropy().backward(p, y))
@@ -349,14 +333,23 @@ def test_rare_labels_are_not_called_small_targets():
     [
         (Softmax(), BinaryCrossEntropy(), r"rows that sum to 1\. Use CrossEntropy\(\), or"),
         (Softmax(), SigmoidCrossEntropy(), r"it takes logits\. Remove Softmax\(\) for labels"),
-        (LogisticOutput(), SigmoidCrossEntropy(), r"or use BinaryCrossEntropy\(\)\."),
-        (LogisticOutput(), SoftmaxCrossEntropy(), r"takes logits\. Remove LogisticOutput\(\)\.$"),
-        (LogisticOutput(), CrossEntropy(), r"Use Softmax\(\) instead of LogisticOutput\(\)"),
+        (Sigmoid(), SigmoidCrossEntropy(), r"or use BinaryCrossEntropy\(\)\."),
+        (Sigmoid(), SoftmaxCrossEntropy(), r"takes logits\. Remove Sigmoid\(\)\.$"),
+        (Sigmoid(), CrossEntropy(), r"Use Softmax\(\) instead of Sigmoid\(\)"),
     ],
 )
 def test_a_last_layer_that_does_not_fit_the_loss_is_refused(last, loss, said):
     with pytest.raises(ValueError, match=said):
         Trainer(network(2, last), loss, SGD())
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(Sigmoid, Softmax), (Softmax, Sigmoid), (Sigmoid, Sigmoid)]
+)
+def test_a_sigmoid_or_softmax_of_probabilities_is_refused(first, second):
+    loss = CrossEntropy() if second is Softmax else BinaryCrossEntropy()
+    with pytest.raises(ValueError, match=r"gets probabilities instead of logits.* Remove one"):
+        Trainer(network(2, first(), second()), loss, SGD())
 
 
 @pytest.mark.parametrize("loss", [BinaryCrossEntropy(), SigmoidCrossEntropy()])

@@ -269,6 +269,9 @@ def test_a_prediction_of_exactly_0_and_1_is_compared_with_shares(dtype):
 def test_scores_are_not_taken_for_targets_and_other_widths_are_not_compared():
     with pytest.raises(ValueError, match="rows of y must not be negative and must sum to 1"):
         accuracy(REAL, 2 * REAL)
+    for several in ([[1, 1, 0], [0, 1, 0]], [[False, False, False], [True, False, False]]):
+        with pytest.raises(ValueError, match=r"several labels .* binary_accuracy\(p, y\)"):
+            accuracy([[0.9, 0.8, 0.1], [0.2, 0.6, 0.3]], several)
     with pytest.raises(ValueError, match="p is for 4 classes, y for 5"):
         accuracy(REAL, one_hot(Y, 5))
 

@@ -89,15 +89,15 @@ class Stop(Callback):
         trainer.stop = trainer.step == self.at
 
 
-@pytest.mark.parametrize("at", [7, 25, 33])
+@pytest.mark.parametrize("at", [7, 23, 28])
 def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(tmp_path, at):
-    """Five steps an epoch. The rate has been lowered, or some epochs have been waited."""
+    """Five steps an epoch: before any plateau; after one epoch of waiting; with a lower rate."""
 
     def run(name, stop_at=None, resume=False):
         one, stop, path = trainer(0.3), Stop(), tmp_path / name
         stop.at = stop_at
         callbacks = [
-            ReduceOnPlateau(patience=1),
+            ReduceOnPlateau(),
             stop,
             EarlyStopping(patience=99),
             Checkpoint(path),

@@ -167,6 +167,11 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
     if not (np.abs(sums - 1).max() < 1e-3 and y.min() >= 0):  # so written, NaN is wrong too
         row = int((~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)).argmax())
         remedy = "Pass classes as they are, shape (B,), or through one_hot."
+        if np.isin(y, (0, 1)).all():
+            remedy = (
+                "For several labels in a sample, use SigmoidCrossEntropy() and "
+                "binary_accuracy(p, y). For one class, pass it as it is, shape (B,), or one_hot."
+            )
         raise InputError(
             f"{loss}: rows of y must not be negative and must sum to 1, but row {row} sums to "
             f"{sums[row]:.4g} and its smallest number is {y[row].min():.4g}. "

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.layers.basic import Layer
+from tinynn.logistic import sigmoid
 from tinynn.parameters import Array
 
 
@@ -155,8 +156,7 @@ class Sigmoid(Layer):
     x, out: any shape (B, ...). Unlike Softmax's, the probabilities of a sample need not sum to 1:
     each says yes or no to one question. Between hidden layers prefer Tanh or ReLU: the derivative
     is 1/4 at most, so gradients vanish. (Goodfellow, Bengio and Courville, Deep Learning, 2016,
-    section 3.10 and equation 3.30.) Where x is below 0, exp(x) / (1 + exp(x)) is computed, which is
-    equal: exp(-x) could overflow.
+    section 3.10 and equation 3.30.)
 
     >>> sigmoid = Sigmoid()
     >>> sigmoid.forward(np.array([[0.0, -1000.0, 1000.0]]))
@@ -169,8 +169,7 @@ class Sigmoid(Layer):
     equations = "out = 1 / (1 + exp(-x))", "dx = dout out (1 - out)"
 
     def forward(self, x: Array, training: bool = True) -> Array:
-        e = np.exp(-np.abs(x))  # 1 or less
-        out = np.where(x < 0, e, 1) / (1 + e)
+        out = sigmoid(x)
         if training:
             self.out = out.copy()  # a copy, because the caller may change out
         return out

@@ -22,10 +22,11 @@ class Dropout(Layer):
     layer is in no model.
 
     The mask follows from the model's seed, the layer's position and `model.step`: one step always
-    has the same mask, in float32 and in float64, also after a resume. It is drawn in float32, in
-    about half the time of float64. To draw other masks, assign model.step: the standard deviation
-    of several results of model.forward(x) then tells how sure the model is ("Monte Carlo dropout",
-    Gal and Ghahramani, Dropout as a Bayesian Approximation, 2016). model.predict(x) drops nothing.
+    has the same mask, in float32 and in float64, also after a resume. It is drawn in float32, which
+    takes less time than float64, for small batches about half. To draw other masks, assign
+    model.step: the standard deviation of several results of model.forward(x) then tells how sure
+    the model is ("Monte Carlo dropout", Gal and Ghahramani, Dropout as a Bayesian Approximation,
+    2016). model.predict(x) drops nothing.
 
     >>> from tinynn import Sequential
     >>> model = Sequential([Dropout(0.5)], input_shape=(6,), seed=1)

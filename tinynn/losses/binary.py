@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.logistic import sigmoid
 from tinynn.losses.basic import Loss
 from tinynn.losses.weights import Weights, weighted
 from tinynn.parameters import Array, Shape
@@ -92,9 +93,7 @@ class SigmoidCrossEntropy(Loss):
 
     def backward(self, p: npt.ArrayLike, y: npt.ArrayLike, weights: Weights = None) -> Array:
         p, y = _checked(p, y, type(self).__name__)
-        small = np.exp(-np.abs(p))  # never overflows
-        sigmoid = np.where(p > 0, 1, small) / (1 + small)
-        return weighted((sigmoid - y) / p.size, weights)  # (B, K)
+        return weighted((sigmoid(p) - y) / p.size, weights)  # (B, K)
 
     def check_targets(self, y: Array, output_shape: Shape) -> None:
         checks.yes_or_no((len(y), *output_shape), y, type(self).__name__)
