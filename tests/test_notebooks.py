@@ -227,6 +227,7 @@ def test_each_report_shows_at_a_prompt_what_print_shows():
         History([{"epoch": 1, "loss": 0.5}]),
         tinynn.check_gradients(model, CrossEntropy(), X, Y),
         tinynn.per_class_report([0, 1], [0, 1], ["cat", "dog"]),
+        tinynn.reliability_curve([0.2, 0.9], [0, 1]),
         tinynn.compare_models(model, model),
         tinynn.diagnose(model, CrossEntropy(), X, Y),
         tinynn.explain_step(model, CrossEntropy(), Adam(), X[:2], Y[:2]),

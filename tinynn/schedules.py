@@ -19,12 +19,12 @@ from tinynn.configuration import Configured
 
 
 class Schedule(Configured, ABC):
-    """The contract: `after_warmup(s)`, the rate when s steps have been taken since the warm-up.
+    """The contract: `after_warmup(s)`, the learning rate s steps after the end of the warm-up.
 
         rate(t) = learning_rate t / w     in the w steps of the warm-up, t = 1, ..., w
         rate(t) = after_warmup(t - 1 - w) from then on
 
-    learning_rate: the highest rate, positive; the warm-up ends with it.
+    learning_rate: the highest learning rate, positive; the warm-up ends with it.
     steps: the number of all steps, with the warm-up. Default None: `Trainer.fit` tells it. Each fit
     then begins the schedule anew, and a resumed run must have as many epochs in all. If steps are
     given, they are counted over the life of the optimizer; a second fit goes on where the first
@@ -104,7 +104,7 @@ class Schedule(Configured, ABC):
 
 
 class LinearDecay(Schedule):
-    """After the warm-up the rate falls to `final` in equal steps.
+    """After the warm-up the learning rate falls to `final` in equal steps.
 
         rate = final + (learning_rate - final) (1 - s / n)
 
@@ -112,8 +112,7 @@ class LinearDecay(Schedule):
     step the rate is `final`.
 
     learning_rate, steps, warmup: as for `Schedule`. final: from 0 to learning_rate, default 0.
-    (Goyal et al., Accurate, Large Minibatch SGD, 2017, for the warm-up. Li, Yumer and Ramanan,
-    Budgeted Training, 2020, section 4, for the decay.)
+    (Li, Yumer and Ramanan, Budgeted Training, 2020, section 4.)
 
     >>> schedule = LinearDecay(0.1, steps=10)
     >>> [round(schedule(t), 3) for t in (1, 6, 10, 11)]
@@ -136,7 +135,7 @@ class LinearDecay(Schedule):
 
 
 class CosineDecay(Schedule):
-    """After the warm-up the rate falls to `final` as half a cosine: slowly at both ends.
+    """After the warm-up the learning rate falls to `final` as half a cosine: slowly at both ends.
 
         rate = final + 1/2 (learning_rate - final) (1 + cos(pi s / n))
 
@@ -169,7 +168,7 @@ class CosineDecay(Schedule):
 
 
 class ExponentialDecay(Schedule):
-    """After the warm-up the rate is multiplied by `factor` over each `every` steps, smoothly.
+    """After the warm-up the learning rate falls smoothly: `every` steps multiply it by `factor`.
 
         rate = learning_rate factor^(s / every)
 
@@ -203,7 +202,7 @@ class ExponentialDecay(Schedule):
 
 
 class PiecewiseConstant(Schedule):
-    """The rate stays for some steps, then takes another value.
+    """The learning rate stays the same for some steps, then takes another value.
 
         rate = learning_rate     in the first boundaries[0] steps, after the warm-up
         rate = rates[i]          after boundaries[i] steps, until boundaries[i + 1]

@@ -58,7 +58,7 @@ def k_fold(y: npt.ArrayLike, k: int, rng: Generator) -> list[tuple[Array, Array]
     order = rng.permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]  # class by class, each shuffled
     fold = np.empty(len(labels), int)  # (N,)
-    fold[order] = np.arange(len(labels)) % k  # dealt out like cards
+    fold[order] = np.arange(len(labels)) % k  # 0, 1, ..., k - 1, 0, 1, ... in that order
     return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(k)]
 
 

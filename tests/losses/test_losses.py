@@ -252,7 +252,8 @@ def test_labels_and_one_hot_rows_mean_the_same(loss):
         (np.ones((3, 4), complex), "the rows of y must be numbers, got complex128"),
         ([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]], "must sum to 1, but row 1 sums to 2 "),
         ([[1, 0, 0, 0], [0, 0, 0, 1], [np.nan, 0, 0, 1]], "row 2 sums to nan"),
-        (np.zeros((3, 4)), "Pass classes as they are, shape (B,), or through one_hot"),
+        (np.full((3, 4), 0.5), "Pass classes as they are, shape (B,), or through one_hot"),
+        (np.zeros((3, 4)), "use SigmoidCrossEntropy() and binary_accuracy(p, y). For one class"),
     ],
 )
 @pytest.mark.parametrize("loss", CLASSIFIERS)
