@@ -133,9 +133,7 @@ for panel, column in zip(panels, ("loss", "accuracy"), strict=True):
     panel.axhline(0, ls=":", c="black")
     panel.set(title=f"Change of test {column}", xticks=range(3), xlim=(-0.5, 2.5))
     panel.set_xticklabels(["dropout", "weight\ndecay", "both"])
-    panel.set_xlabel(
-        "dot: a seed's run, minus plain;\nsquare: mean, bar: standard error", fontsize=9
-    )
+    panel.set_xlabel("dots: the five seeds; square:\nmean; bar: standard error", fontsize=9)
 out = Path("runs/lessons/11_dropout_and_decay.png")
 out.parent.mkdir(parents=True, exist_ok=True)
 figure.savefig(out, dpi=100)
