@@ -152,7 +152,7 @@ print(f"The picture is in {out.resolve()}")
 #
 # ## Questions
 #
-# 1. Give every seed the same images, those of seed 0, and compare plain with both. How many
-#    standard errors is the accuracy's difference now? Does that prove that it helps on 200 images?
+# 1. Give every seed the same images, those of seed 0. What becomes of the standard deviation of the
+#    plain network's accuracy? Could five such runs tell what dropout does with 200 other images?
 # 2. Train with `Dropout(0.5)` on 3,200 images for 3 epochs, with validation and a `Doctor`. The
 #    training accuracy ends below that in validation. Is something wrong? What does the doctor note?
