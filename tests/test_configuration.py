@@ -68,9 +68,9 @@ def test_config_says_which_argument_was_not_kept():
         (Dense(3), "Dense(units=3, initializer=he_normal, bias=True)"),
         (Dense(3, normal(std=0.01)), "Dense(units=3, initializer=normal(std=0.01), bias=True)"),
         (constant(2), "constant(value=2)"),
-        (SGD(0.5), "SGD(learning_rate=0.5, momentum=0.0)"),
+        (SGD(0.5), "SGD(learning_rate=0.5, momentum=0.0, nesterov=False)"),
         (Adam(), "Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)"),
-        (CrossEntropy(), "CrossEntropy()"),
+        (CrossEntropy(), "CrossEntropy(label_smoothing=0.0, class_weights=None)"),
     ],
 )
 def test_repr_reads_like_the_call(thing, text):

@@ -762,7 +762,7 @@ ARCHITECTURES = {
     "a truth value for units": dense(units=True),
     "null for units": dense(units=None),
     "a list for units": dense(units=[3]),
-    "surplus argument": dense(bias=True),
+    "surplus argument": dense(axis=1),
     "missing units": edited(lambda a: a["layers"][1]["config"].pop("units")),
     "missing class": edited(lambda a: a["layers"][1].pop("layer")),
     "missing config": edited(lambda a: a["layers"][1].pop("config")),
