@@ -106,6 +106,12 @@ WRONG = {
     "k": (lambda: k_fold([0, 1, 1], 1, rng()), "k must be a whole number from 2 to 3, got 1"),
     "k of N": (lambda: k_fold([0, 1, 1], 4, rng()), "from 2 to 3, got 4"),
     "N": (lambda: k_fold(30, 3, rng()), "give np.zeros(N)"),
+    "k_fold of none": (lambda: k_fold([], 2, rng()), "of 2 samples or more, got shape (0,)"),
+    "k_fold of one": (lambda: k_fold([0], 2, rng()), "of 2 samples or more, got shape (1,)"),
+    "mixed": (
+        lambda: train_validation_split([1, 2], np.array(["a", 1], object), 1, rng()),
+        "The answers y must be classes, as numbers or texts",
+    ),
     "missing": (lambda: k_fold(np.array(["a", None], object), 2, rng()), "classes"),
 }
 

@@ -43,8 +43,9 @@ def k_fold(y: npt.ArrayLike, k: int, rng: Generator) -> list[tuple[Array, Array]
     sizes of the folds differ by 1 at most. y: the answers (N, ...); of classes, as in
     `train_validation_split`, each fold has its share, to less than one sample. If only N is known,
     give np.zeros(N). k: 2 to N; each class should have k samples or more. rng: decides which.
-    Indices are in ascending order. Raises InputError if k is out of range, or if rng is no
-    Generator. (Stone, Cross-Validatory Choice and Assessment of Statistical Predictions, 1974.)
+    Indices are in ascending order. Raises InputError if N is below 2, if k is out of range, or if
+    rng is no Generator. (Stone, Cross-Validatory Choice and Assessment of Statistical Predictions,
+    1974.)
 
     >>> y = np.array([0, 0, 0, 1, 1, 1])
     >>> for train, validation in k_fold(y, k=3, rng=np.random.default_rng(0)):
@@ -74,7 +75,7 @@ def _labels(y: Array, rng: Generator) -> Array:
     ):
         return np.zeros(len(y), int)
     if y.ndim == 1:
-        y = checks.vector(y, "expects classes")
+        y = checks.vector(y, "The answers y must be classes")
     _, number = np.unique(y, axis=None if y.ndim == 1 else 0, return_inverse=True)
     number = number.reshape(len(y))
     return rng.permutation(number.max(initial=-1) + 1)[number]

@@ -9,12 +9,14 @@
 # ## A valley seen through noise
 #
 # A batch has other images than the next one, so its gradient is that of all images plus noise. Take
-# the simplest loss, L(w) = w^2 / 2, whose gradient is w, and add noise of standard deviation 1:
+# the simplest loss, L(w) = w^2 / 2, whose gradient is w, and add noise with mean 0 and standard
+# deviation 1:
 #
 #     w <- w - rate * (w + noise)  =  (1 - rate) * w - rate * noise
 #
-# The noise of a step does not depend on w, so the variances add up. The *mean square* of w, its
-# squared distance from the bottom on average, follows exactly
+# The noise of a step does not depend on w, so the mean of w * noise is 0, and the mean squares of
+# the two terms add up. The *mean square* of w, its squared distance from the bottom on average,
+# follows exactly
 #
 #     E[w^2]  <-  (1 - rate)^2 E[w^2] + rate^2
 #

@@ -99,10 +99,18 @@ def both_classes(positive: int, negative: int, name: str, caller: str) -> None:
 def numbers_of_one_shape(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Array]:
     """Finite numbers p and y of one shape, as float64."""
     p = numbers(array(p, "p"), f"{caller} expects p as numbers")
+    if not p.ndim:
+        raise InputError(f"{caller} expects p (N, ...), got one number, {p}. Write [p] and [y].")
     y = same_shape(p.shape, y, caller)
     for name, each in (("p", p), ("y", y)):
         _refuse_not_finite(each, name, caller)
     return p.astype(np.float64), y.astype(np.float64)
+
+
+def no_nan(p: Array, caller: str) -> None:
+    """Numbers that are above a boundary or not: NaN is neither, infinity is one of them."""
+    if np.isnan(p).any():
+        _refuse_not_finite(p, "p", caller)
 
 
 def _refuse_not_finite(values: Array, name: str, caller: str) -> None:

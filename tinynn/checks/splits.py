@@ -35,13 +35,15 @@ def share_or_number(name: str, value: Any, samples: int) -> int:
 
 
 def answers(y: npt.ArrayLike, caller: str) -> Array:
-    """Answers (N, ...), of which there are some."""
+    """Answers (N, ...), of 2 samples or more."""
     made = array(y, "y")
     if not made.ndim:
         raise InputError(
             f"{caller} expects the answers y (N, ...), got {made!r:.60}. If only their number is "
             "known, give np.zeros(N)."
         )
+    if len(made) < 2:
+        raise InputError(f"{caller} expects y of 2 samples or more, got shape {made.shape}.")
     return made
 
 

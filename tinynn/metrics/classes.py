@@ -39,13 +39,16 @@ def binary_accuracy(p: npt.ArrayLike, y: npt.ArrayLike, boundary: float = 0.5) -
 
     p: probabilities of any shape, each of its own question; above the boundary they are a yes. y:
     the answers in the same shape, 1 for yes, 0 for no. boundary: default 0.5; for logits it is 0.
-    Keras has the same. Raises InputError if the shapes differ, or if y is not from 0 to 1.
+    Keras has the same. Raises InputError if the shapes differ, if p holds NaN, if y is not from 0
+    to 1, and if the boundary is no finite number.
 
     >>> binary_accuracy([[0.9, 0.2], [0.6, 0.4]], [[1, 0], [0, 0]])
     0.75
     """
     p, _ = checks.targets(p, y, "binary_accuracy")
     y = checks.yes_or_no(p.shape, y, "binary_accuracy")
+    checks.no_nan(p, "binary_accuracy")
+    boundary = checks.check_finite("boundary", boundary)
     return int(np.count_nonzero(on_right_side(p, y, boundary))) / p.size
 
 
