@@ -46,7 +46,7 @@ class LeakyReLU(Layer):
         return np.where(self.mask, dout, float(self.slope) * dout)
 
     def kink_mask(self, x: Array) -> Array:
-        return x > 0
+        return x >= 0  # not x > 0: at 0 out is 0, but the unit is not inactive
 
 
 class ELU(Layer):
@@ -87,7 +87,7 @@ class ELU(Layer):
         return np.where(self.x > 0, dout, dout * derivative)
 
     def kink_mask(self, x: Array) -> Array | None:
-        return None if self.alpha == 1 else x > 0
+        return None if self.alpha == 1 else x >= 0  # as LeakyReLU's
 
 
 class GELU(Layer):
