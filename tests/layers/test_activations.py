@@ -174,6 +174,14 @@ def test_elu_refuses_another_alpha(alpha):
         ELU(alpha)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+@pytest.mark.parametrize("exact", [False, True])
+def test_gelu_of_whole_numbers_is_that_of_floats(exact, dtype):
+    gelu, x = GELU(exact), np.array([[0, 1, 3]])
+    expected = gelu.forward(x.astype(np.float64))
+    assert gelu.forward(x.astype(dtype)).tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize("exact", [0, 1, "tanh", None])
 def test_gelu_refuses_another_form(exact):
     with pytest.raises(InputError, match="exact of GELU must be True or False, got"):

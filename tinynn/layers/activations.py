@@ -126,11 +126,11 @@ class GELU(Layer):
         return f"out = x s, {s}", "dx = dout (s + x s'), s' = 1.59577 s (1 - s) (1 + 0.134145 x^2)"
 
     def forward(self, x: Array, training: bool = True) -> Array:
-        z = np.clip(x, -40, 40)  # beyond, s is exactly 0 or 1, and x^3 could overflow
+        z = np.clip(x, -40.0, 40.0)  # beyond, s is exactly 0 or 1, and x^3 could overflow
         s = self._s(z)
         if training:
             self.z, self.s = z, s
-        return np.maximum(x, -40) * s  # -inf times 0 would be NaN
+        return np.maximum(x, -40.0) * s  # -inf times 0 would be NaN
 
     def _s(self, z: Array) -> Array:
         """Return the weight of each number."""
