@@ -10,6 +10,7 @@ from tinynn import (
     SGD,
     Adam,
     AdamW,
+    BatchNorm,
     CrossEntropy,
     Dense,
     Flatten,
@@ -171,6 +172,26 @@ def test_the_equations_of_two_kinds_of_layers_with_parameters_are_both_shown():
     assert (
         "Dense: dW = x.T dout, db = sum(dout);  Shift: ds = sum(dout);  each array: W <- W - 0.1 dW"
     ) in str(told(Shift()))
+
+
+def test_layers_of_one_class_with_other_equations_are_all_shown():
+    model = Sequential([Dense(2), Dense(2, bias=False)], input_shape=(2,))
+    text = str(explain_step(model, MeanSquaredError(), SGD(0.1), X, X))
+    assert "Dense: dW = x.T dout, db = sum(dout);  Dense: dW = x.T dout;  each array: W <-" in text
+
+
+def test_a_frozen_batch_norm_shows_what_it_does_by_running_statistics():
+    layer = BatchNorm()
+    forward, backward = of_layer(layer)
+    assert "running" not in forward
+    assert "mean(dout)" in backward
+    layer = BatchNorm()
+    model = Sequential([Dense(2), layer, Dense(2)], input_shape=(2,))
+    layer.trainable = False
+    step = explain_step(model, MeanSquaredError(), SGD(0.1), X, X)
+    assert step.forward[2].equation == "out = gamma (x - running_mean) / std + beta"
+    assert step.backward[2].equation == "dx = dout gamma / std"
+    assert step.rule == "dW = x.T dout, db = sum(dout),  W <- W - 0.1 dW"  # no dgamma
 
 
 def test_a_long_equation_pushes_no_other_column():

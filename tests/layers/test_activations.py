@@ -28,6 +28,7 @@ from tinynn import (
     glorot_uniform,
 )
 from tinynn.doctor.statistics import dead_units, statistics_of_step
+from tinynn.layers.kinks import active_units
 
 REFERENCES = Path(__file__).parent.parent / "references" / "activations.json"
 TORCHS = json.loads(REFERENCES.read_text(encoding="utf-8"))
@@ -173,6 +174,14 @@ def test_elu_refuses_another_alpha(alpha):
         ELU(alpha)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+@pytest.mark.parametrize("exact", [False, True])
+def test_gelu_of_whole_numbers_is_that_of_floats(exact, dtype):
+    gelu, x = GELU(exact), np.array([[0, 1, 3]])
+    expected = gelu.forward(x.astype(np.float64))
+    assert gelu.forward(x.astype(dtype)).tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize("exact", [0, 1, "tanh", None])
 def test_gelu_refuses_another_form(exact):
     with pytest.raises(InputError, match="exact of GELU must be True or False, got"):
@@ -185,6 +194,14 @@ def test_only_layers_whose_derivative_jumps_tell_of_a_kink():
         assert layer.kink_mask(x).tolist() == [[False, True]]
     for layer in (ELU(), GELU(), Sigmoid(), Tanh()):
         assert layer.kink_mask(x) is None
+
+
+@pytest.mark.parametrize("layer", [LeakyReLU(), ELU(0.5)], ids=repr)
+def test_a_number_of_0_is_not_inactive_because_it_has_a_gradient(layer):
+    x = np.zeros((1, 2))  # as Dropout before the layer makes them
+    assert layer.forward(x).tolist() == [[0, 0]]
+    assert layer.backward(np.ones((1, 2))).all()
+    assert active_units(layer, x, layer.forward(x)).all()
 
 
 @pytest.mark.parametrize("layer", ALL, ids=repr)

@@ -92,6 +92,12 @@ def test_noise_has_mean_0_and_its_standard_deviation(dtype):
 RANDOM = [RandomFlip(), RandomShift(2), GaussianNoise(0.5), Dropout(0.5)]
 
 
+def test_noise_on_whole_numbers_given_to_the_layer_itself_is_that_on_floats():
+    layer, x = GaussianNoise(0.5), np.ones((2, 3))
+    Sequential([layer], input_shape=(3,))
+    assert np.allclose(layer.forward(x.astype(int)), layer.forward(x), atol=1e-6)
+
+
 @pytest.mark.parametrize("layer", RANDOM, ids=repr)
 def test_numbers_follow_from_the_step_and_prediction_has_none(layer):
     x = normal(20, 6, 5)

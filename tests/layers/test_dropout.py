@@ -107,6 +107,12 @@ def test_what_is_no_rate_is_refused(rate):
         Dropout(rate)
 
 
+def test_whole_numbers_given_to_the_layer_itself_are_scaled_as_floats():
+    layer = Dropout(0.2)
+    Sequential([layer], input_shape=(50,))
+    assert set(np.unique(layer.forward(np.ones((1, 50), int)))) == {0.0, np.float32(1.25)}
+
+
 def test_a_numpy_number_as_a_rate_leaves_float32():
     model = alone(np.float64(0.5), (3,), dtype=np.float32)
     assert model.layers[0].forward(np.ones((2, 3), np.float32)).dtype == np.float32

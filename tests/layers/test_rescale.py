@@ -27,6 +27,7 @@ from tinynn import (
     load_model,
     save_model,
     scale_pixels,
+    standardise,
 )
 
 
@@ -41,6 +42,17 @@ def test_rescale_by_hand():
         [1.5, 2.5],
         [0.5, 0],
     ]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, np.float32, np.float64])
+def test_whole_numbers_that_no_model_has_converted_are_scaled_as_floats(dtype):
+    x = np.array([[0, 51, 127]], dtype)  # in uint8 1 / 255 would be 0
+    out = Rescale(1 / 255, 0.5).forward(x)
+    assert out.dtype.kind == "f"
+    np.testing.assert_allclose(out, [[0.5, 0.7, 0.5 + 127 / 255]], rtol=1e-6)
+    assert Rescale(0.5).backward(np.ones((1, 3), dtype)).tolist() == [[0.5] * 3]
+    ages = np.array([[20, 1], [40, 2]], dtype)
+    np.testing.assert_allclose(standardise(ages).forward(ages), [[-1, -1], [1, 1]], atol=1e-5)
 
 
 def test_one_number_a_feature():

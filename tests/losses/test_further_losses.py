@@ -385,6 +385,7 @@ def test_numbers_that_are_no_probabilities_are_refused(number):
         ({"class_weights": {0: 1, 1: 2}}, r"Write \[weights\[c\] for c in range\(2\)\]"),
         ({"class_weights": [1, -1]}, "that of class 1 is -1"),
         ({"class_weights": [0, 0]}, "are all 0"),
+        ({"class_weights": []}, r"in their order, shape \(C,\), got \(0,\)"),
         ({"class_weights": [[1, 2]]}, r"shape \(C,\), got \(1, 2\)"),
         ({"class_weights": ["a", "b"]}, "one number for each class"),
     ],

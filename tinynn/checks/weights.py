@@ -79,7 +79,7 @@ def class_weights(values: Any, loss: str, classes: int | None = None) -> Array:
             f"{expects}, got a dictionary. Write [weights[c] for c in range({len(values)})]."
         )
     given = numbers(array(values, "class_weights"), expects)
-    if given.ndim != 1 or len(given) != (classes or len(given)):
+    if given.ndim != 1 or len(given) != (classes or max(len(given), 1)):
         known = f"({classes},)" if classes else "(C,)"
         raise InputError(f"{expects}, shape {known}, got {given.shape}.")
     made = given.astype(np.float64)

@@ -53,12 +53,17 @@ def optimizer_equations(optimizer: Optimizer) -> list[str]:
 
 
 def update_rule(layers: Iterable[Layer], update: str) -> str:
-    """Return the equations of parameters' gradients, for each class of layer, and the update."""
-    with_parameters = [layer for layer in layers if layer.parameters()]
-    kinds = {type(layer): layer_equations(layer)[2] for layer in with_parameters}
-    if len({*kinds.values()}) == 1 and UNKNOWN not in kinds.values():
-        return f"{kinds.popitem()[1]},  {update}"
-    known = [f"{kind.__name__}: {text};  " for kind, text in kinds.items() if text != UNKNOWN]
+    """Return the equations of parameters' gradients, for each class of layer, and the update.
+
+    Frozen layers, whose parameters stay as they are, have none. Layers of one class may differ, as
+    Dense with and without a bias.
+    """
+    trained = [layer for layer in layers if layer.parameters() and layer.trainable]
+    kinds = {(type(layer).__name__, layer_equations(layer)[2]): None for layer in trained}
+    texts = {text for _, text in kinds}
+    if len(texts) == 1 and UNKNOWN not in texts:
+        return f"{texts.pop()},  {update}"
+    known = [f"{kind}: {text};  " for kind, text in kinds if text != UNKNOWN]
     return f"{''.join(known)}each array: {update}"
 
 

@@ -46,7 +46,7 @@ class LeakyReLU(Layer):
         return np.where(self.mask, dout, float(self.slope) * dout)
 
     def kink_mask(self, x: Array) -> Array:
-        return x > 0
+        return x >= 0  # not x > 0: at 0 out is 0, but the unit is not inactive
 
 
 class ELU(Layer):
@@ -87,7 +87,7 @@ class ELU(Layer):
         return np.where(self.x > 0, dout, dout * derivative)
 
     def kink_mask(self, x: Array) -> Array | None:
-        return None if self.alpha == 1 else x > 0
+        return None if self.alpha == 1 else x >= 0  # as LeakyReLU's
 
 
 class GELU(Layer):
@@ -126,11 +126,11 @@ class GELU(Layer):
         return f"out = x s, {s}", "dx = dout (s + x s'), s' = 1.59577 s (1 - s) (1 + 0.134145 x^2)"
 
     def forward(self, x: Array, training: bool = True) -> Array:
-        z = np.clip(x, -40, 40)  # beyond, s is exactly 0 or 1, and x^3 could overflow
+        z = np.clip(x, -40.0, 40.0)  # beyond, s is exactly 0 or 1, and x^3 could overflow
         s = self._s(z)
         if training:
             self.z, self.s = z, s
-        return np.maximum(x, -40) * s  # -inf times 0 would be NaN
+        return np.maximum(x, -40.0) * s  # -inf times 0 would be NaN
 
     def _s(self, z: Array) -> Array:
         """Return the weight of each number."""

@@ -132,7 +132,8 @@ class GaussianNoise(Layer):
         if not training:
             return x.copy()
         noise = self.stream().standard_normal(x.shape, dtype=np.float32)  # (B, ...)
-        return x + noise.astype(x.dtype, copy=False) * x.dtype.type(self.std)
+        dtype = np.result_type(x, np.float32)  # of whole numbers, too
+        return x + noise.astype(dtype, copy=False) * dtype.type(self.std)
 
     def input_gradient(self, dout: Array) -> Array:
         return dout.copy()  # a copy, because dout belongs to the caller

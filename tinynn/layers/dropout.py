@@ -50,7 +50,8 @@ class Dropout(Layer):
         if not training:
             return x.copy()  # a copy, because the caller may change out
         mask = self.stream().random(x.shape, dtype=np.float32) >= self.rate  # (B, ...)
-        self.factor = mask * x.dtype.type(1 / (1 - self.rate))
+        dtype = np.result_type(x, np.float32)  # of whole numbers, too
+        self.factor = mask * dtype.type(1 / (1 - self.rate))
         return x * self.factor
 
     def input_gradient(self, dout: Array) -> Array:

@@ -64,11 +64,6 @@ class BatchNorm(Layer):
     (array([0.2]), array([1.1]))
     """
 
-    equations = (
-        "out = gamma (x - mean) / std + beta",
-        "dx = gamma / std (dout - mean(dout) - normalised mean(dout normalised))",
-        "dgamma = sum(dout normalised), dbeta = sum(dout)",
-    )
     gamma: Array
     beta: Array
     dgamma: Array
@@ -81,6 +76,16 @@ class BatchNorm(Layer):
         checks.check_positive("epsilon", epsilon)
         self.momentum = momentum
         self.epsilon = epsilon
+
+    @property
+    def equations(self) -> tuple[str, ...]:  # type: ignore[override]
+        if not self.trainable:
+            return "out = gamma (x - running_mean) / std + beta", "dx = dout gamma / std"
+        return (
+            "out = gamma (x - mean) / std + beta",
+            "dx = gamma / std (dout - mean(dout) - normalised mean(dout normalised))",
+            "dgamma = sum(dout normalised), dbeta = sum(dout)",
+        )
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return checks.check_channels(input_shape, self.name)

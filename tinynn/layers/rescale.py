@@ -43,8 +43,9 @@ class Rescale(Layer):
         return input_shape
 
     def forward(self, x: Array, training: bool = True) -> Array:
-        out = x * np.asarray(self.scale, x.dtype)  # (B, ...)
-        return np.add(out, np.asarray(self.offset, x.dtype), out=out)
+        dtype = np.result_type(x, np.float32)  # x may be whole numbers if the layer is in no model
+        out = x * np.asarray(self.scale, dtype)  # (B, ...)
+        return np.add(out, np.asarray(self.offset, dtype), out=out)
 
     def input_gradient(self, dout: Array) -> Array:
-        return dout * np.asarray(self.scale, dout.dtype)
+        return dout * np.asarray(self.scale, np.result_type(dout, np.float32))

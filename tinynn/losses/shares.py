@@ -27,7 +27,8 @@ class ClassShares:
     label_smoothing: 0 or more and below 1, default 0. The network is then not driven to ever larger
     logits. (Szegedy et al., Rethinking the Inception Architecture for Computer Vision, 2016,
     section 7.) Only training uses it: evaluation and validation are scored with s = 0, so that
-    losses compare. A class that a logit of -inf masks gets no part of s: C counts only the others.
+    losses compare. In SoftmaxCrossEntropy a class that a logit of -inf masks gets no part of s: C
+    counts only the others. (CrossEntropy gets probabilities, so there that class adds 69 s / C.)
     class_weights: a number of 0 or more for each class, not all 0; default None, all 1. Evaluation
     uses them, too.
 
