@@ -125,13 +125,14 @@ for name, run in runs.items():
     falling.plot(run.history["epoch"], run.history["val_loss"], c=colours[name], label=name)
 falling.set(title="Seed 0", xlabel="epoch", ylabel="validation loss", ylim=(0.6, 1.2))
 falling.legend(fontsize=9)
-for panel, column in zip(panels, ("loss", "accuracy"), strict=True):
+limits = {"loss": (-0.3, 0.05), "accuracy": (-0.04, 0.06)}
+for panel, (column, limit) in zip(panels, limits.items(), strict=True):
     for place, name in enumerate(list(recipes)[1:]):
         differences, mean, error = compared(name, column)
         panel.plot([place - 0.15] * 5, differences, "o", ms=4, alpha=0.6, c=colours[name])
         panel.errorbar(place + 0.15, mean, error, fmt="s", capsize=4, c=colours[name])
     panel.axhline(0, ls=":", c="black")
-    panel.set(title=f"Change of test {column}", xticks=range(3), xlim=(-0.5, 2.5))
+    panel.set(title=f"Change of test {column}", xticks=range(3), xlim=(-0.5, 2.5), ylim=limit)
     panel.set_xticklabels(["dropout", "weight\ndecay", "both"])
     panel.set_xlabel("dots: the five seeds; square:\nmean; bar: standard error", fontsize=9)
 out = Path("runs/lessons/11_dropout_and_decay.png")
