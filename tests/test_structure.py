@@ -40,6 +40,7 @@ LAYERING = [
     "checks.other_libraries",
     "checks.attributes",
     "checks.layers",
+    "checks.sample_shapes",
     "checks.batches",
     "checks.optimizers",
     "checks.schedules",

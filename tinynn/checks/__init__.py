@@ -36,21 +36,14 @@ from tinynn.checks.batches import (
     output_gradient,
 )
 from tinynn.checks.layers import (
-    batch_size,
-    check_channels,
-    check_flat_samples,
     check_initial_values,
     equations,
-    fits_a_sample,
     fresh_layers,
-    images,
     in_no_model,
     own_classes,
     parameter_shapes,
-    same_size,
     shape_after,
     something_trainable,
-    two_numbers_a_channel,
 )
 from tinynn.checks.metrics import (
     check_metric,
@@ -79,6 +72,15 @@ from tinynn.checks.predictions import (
     refuse_unscored,
     refuse_unsound,
     scored,
+)
+from tinynn.checks.sample_shapes import (
+    batch_size,
+    check_channels,
+    check_flat_samples,
+    fits_a_sample,
+    images,
+    same_size,
+    two_numbers_a_channel,
 )
 from tinynn.checks.samples import (
     entering,
