@@ -103,7 +103,22 @@ class Schedule(Configured, ABC):
         return s / n if s < n else 1.0
 
 
-class LinearDecay(Schedule):
+class _Falling(Schedule):
+    """What LinearDecay and CosineDecay share: the learning rate falls to `final`."""
+
+    @checks.short_traceback
+    def __init__(
+        self,
+        learning_rate: float,
+        steps: int | None = None,
+        warmup: int | float = 0,
+        final: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, steps, warmup)
+        self.final = checks.final_rate(self.learning_rate, final)
+
+
+class LinearDecay(_Falling):
     """After the warm-up the learning rate falls to `final` in equal steps.
 
         rate = final + (learning_rate - final) (1 - s / n)
@@ -119,22 +134,11 @@ class LinearDecay(Schedule):
     [0.1, 0.05, 0.01, 0.0]
     """
 
-    @checks.short_traceback
-    def __init__(
-        self,
-        learning_rate: float,
-        steps: int | None = None,
-        warmup: int | float = 0,
-        final: float = 0.0,
-    ) -> None:
-        super().__init__(learning_rate, steps, warmup)
-        self.final = checks.final_rate(self.learning_rate, final)
-
     def after_warmup(self, s: int) -> float:
         return self.final + (self.learning_rate - self.final) * (1 - self.share_done(s))
 
 
-class CosineDecay(Schedule):
+class CosineDecay(_Falling):
     """After the warm-up the learning rate falls to `final` as half a cosine: slowly at both ends.
 
         rate = final + 1/2 (learning_rate - final) (1 + cos(pi s / n))
@@ -150,17 +154,6 @@ class CosineDecay(Schedule):
     >>> [round(schedule(t), 3) for t in (1, 2, 3, 8, 12, 13)]
     [0.05, 0.1, 0.1, 0.05, 0.002, 0.0]
     """
-
-    @checks.short_traceback
-    def __init__(
-        self,
-        learning_rate: float,
-        steps: int | None = None,
-        warmup: int | float = 0,
-        final: float = 0.0,
-    ) -> None:
-        super().__init__(learning_rate, steps, warmup)
-        self.final = checks.final_rate(self.learning_rate, final)
 
     def after_warmup(self, s: int) -> float:
         half_cosine = 0.5 * (1 + math.cos(math.pi * self.share_done(s)))
