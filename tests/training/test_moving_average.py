@@ -17,6 +17,7 @@ from tinynn import (
     Dense,
     EarlyStopping,
     ExponentialMovingAverage,
+    FunctionCallback,
     InputError,
     Layer,
     ReLU,
@@ -333,3 +334,20 @@ def test_two_threads_and_one_give_the_same_bits(monkeypatch):
             average.on_step_end(trainer)
         results.append(average.average[0].tobytes())
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("event", ["on_validation_begin", "on_validation_end"])
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_an_error_of_another_callback_in_validation_leaves_the_models_own_weights(event, first):
+    def fails(trainer):
+        raise RuntimeError("mine")
+
+    seen, average = Notes(), ExponentialMovingAverage(0.5)
+    failing = FunctionCallback(**{event: fails})
+    callbacks = [failing, average] if first else [average, failing]
+    model = Sequential([Dense(4), ReLU(), Dense(3), Softmax()], input_shape=X.shape[1:])
+    with pytest.raises(RuntimeError, match="mine"):
+        Trainer(model, CrossEntropy(), Adam(0.01)).fit(
+            X, Y, 1, BATCH, HELD_OUT, callbacks=[*callbacks, seen]
+        )
+    assert np.array_equal(model.params, seen.after_steps[-1][0])

@@ -3,7 +3,8 @@
 The history and the totals also check values that were read from a checkpoint.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -206,10 +207,23 @@ class Run(Guarded):
         self.resumed, self.checkpoint, self.settings = resumed, "", None
         self.epochs = epochs if resumed else self.epoch + epochs
 
-    def tell(self, event: str, direction: int = 1) -> None:
-        """Call all callbacks, in their order, or with direction -1 in the reverse order."""
-        for callback in self.callbacks[::direction]:
+    def tell(self, event: str) -> None:
+        """Call all callbacks, in their order."""
+        for callback in self.callbacks:
             getattr(callback, event)(self)
+
+    @contextmanager
+    def validating(self) -> Iterator[None]:
+        """Call on_validation_begin before, and on_validation_end after, in the reverse order.
+
+        After an error, too, each callback whose begin has been called gets its end: one of them may
+        have put other weights into the model.
+        """
+        with ExitStack() as ends:
+            for callback in self.callbacks:
+                callback.on_validation_begin(self)
+                ends.callback(callback.on_validation_end, self)
+            yield
 
     def order_of(self, epoch: int) -> Generator:
         """Return the Generator that shuffles the samples of an epoch, and does nothing else."""

@@ -185,13 +185,11 @@ class Trainer(Run):
         self.tell("on_epoch_end")
 
     def _validated(self, *data: Array) -> dict[str, float]:
-        self.tell("on_validation_begin")
-        try:
-            return {f"val_{name}": value for name, value in self.evaluate(*data).items()}
-        except checks.NoNumbers:
-            raise diverged(self) from None
-        finally:
-            self.tell("on_validation_end", -1)
+        with self.validating():
+            try:
+                return {f"val_{name}": value for name, value in self.evaluate(*data).items()}
+            except checks.NoNumbers:
+                raise diverged(self) from None
 
     def _run_step(self, x: Array, y: Array, *weights: Array) -> None:
         """Do one step, as examples/xor.py does, and stop if the loss is not finite."""
