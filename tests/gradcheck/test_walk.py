@@ -157,6 +157,26 @@ def test_a_layer_that_writes_into_what_another_keeps_is_found_and_both_are_named
     assert report.diagnosis in str(report)
 
 
+class SquaresInPlace(Layer):
+    """x * x; on the way back it writes into the x that it was given."""
+
+    def forward(self, x, training=True):
+        self.x = x
+        return x * x
+
+    def input_gradient(self, dout):
+        self.x *= 2
+        return dout * self.x
+
+
+def test_below_the_first_parameters_too_whoever_writes_is_named():
+    # A step of training ends at the first parameters: only model.input_gradient comes this far.
+    report = report_of([OwnTanh(), SquaresInPlace(), Dense(2)])
+    assert report.culprit.name == "0.OwnTanh.x"
+    assert "input_gradient of 1.SquaresInPlace" in report.diagnosis
+    assert "an array that 0.OwnTanh keeps as out" in report.diagnosis
+
+
 def test_the_line_that_is_advised_repairs_it():
     class Mended(Halve):
         def forward(self, x, training=True):
