@@ -146,6 +146,7 @@ LAYERING = [
     "gradcheck.activations",
     "gradcheck.dropping",
     "gradcheck.losses",
+    "gradcheck.moving",
     "gradcheck.normalising",
     "gradcheck.patterns",
     "gradcheck.check",
