@@ -111,7 +111,7 @@ class Case:
         return self.walk.x if self.walk.layers[name] == 0 else self.walk.input_of(name)
 
     def dropped_below(self, name: str) -> Array:
-        """Return where a row's array is 0, but the input of the layer below, without weights, is not.
+        """Return where a row's array is 0, and the input of the layer below, without W, is not.
 
         Only for the input of a layer with a kink; elsewhere nowhere.
         """
