@@ -487,6 +487,16 @@ def test_class_weights_of_another_number_of_classes_are_refused():
             Huber(delta)
 
 
+def test_class_weights_are_a_copy_and_may_be_a_part_of_an_array(tmp_path):
+    given = np.array([1.0, 9.0, 2.0])
+    loss = SoftmaxCrossEntropy(0, given[::2])
+    given[:] = 0
+    assert loss.class_weights.tolist() == [1, 2]
+    stops = [Checkpoint(tmp_path / "run.npz")]  # which a part with gaps in memory could not be
+    Trainer(network(2), loss, SGD(0.1)).fit(X[:32], LABELS[:32] // 2, 1, callbacks=stops)
+    assert (tmp_path / "run.npz").exists()
+
+
 # Resume, and equations
 
 

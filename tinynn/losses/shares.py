@@ -56,7 +56,7 @@ class ClassShares:
         if class_weights is not None:
             checks.class_weights(class_weights, type(self).__name__, of=self._weighs)
         self.label_smoothing = checks.check_unit_interval("label_smoothing", label_smoothing)
-        self.class_weights = class_weights
+        self.class_weights = checks.own_numbers(class_weights)
 
     @property
     def changes_shares(self) -> bool:
