@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from hypothesis.extra.numpy import array_shapes, arrays
 
 import tinynn
 from oracles import numeric_gradient, worst_error
@@ -207,6 +207,56 @@ def test_sigmoid_cross_entropy_is_right_at_any_logits(z, y):
         linear = abs(one) * abs(away) if away else 0.0
         exact += (linear + math.log1p(math.exp(-abs(one)))) / 6
     assert loss == pytest.approx(exact, rel=1e-6)
+
+
+PAIRS = st.tuples(array_shapes(max_dims=3, max_side=4), st.sampled_from([np.float32, np.float64]))
+
+
+@st.composite
+def predictions_and_numbers(draw):
+    """Draw p and y of one shape, whose difference is a float."""
+    shape, dtype = draw(PAIRS)
+    largest = float(np.finfo(dtype).max) / 4
+    width = np.dtype(dtype).itemsize * 8
+    return [
+        draw(arrays(dtype, shape, elements=st.floats(-largest, largest, width=width)))
+        for _ in range(2)
+    ]
+
+
+@given(predictions_and_numbers(), st.sampled_from([1e-3, 1.0, 1e6]))
+def test_losses_of_numbers_are_right_at_any_size(pair, delta):
+    p, y = pair
+    error = [float(a) - float(b) for a, b in zip(p.ravel(), y.ravel(), strict=True)]
+    each = [e * e / 2 if abs(e) <= delta else delta * (abs(e) - delta / 2) for e in error]
+    for loss, numbers, limit in (
+        (MeanAbsoluteError(), [abs(e) for e in error], 1.0),
+        (Huber(delta), each, delta),
+    ):
+        exact = math.fsum(one / p.size for one in numbers)
+        assert loss.forward(p, y) == pytest.approx(exact, rel=1e-6, abs=1e-300)
+        dp = loss.backward(p, y)
+        assert (dp.dtype, dp.shape) == (p.dtype, p.shape)
+        assert (np.abs(dp) <= limit / p.size * (1 + 1e-6)).all()
+        assert (np.sign(dp) * np.sign(p - y) >= 0).all()
+
+
+@given(PAIRS, st.data())
+def test_binary_cross_entropy_is_right_at_any_probabilities(pair, data):
+    shape, dtype = pair
+    width = np.dtype(dtype).itemsize * 8
+    p, y = (data.draw(arrays(dtype, shape, elements=st.floats(0, 1, width=width))) for _ in "py")
+    exact, least = 0.0, math.log(1e-30)
+    for one, answer in zip(p.ravel().tolist(), y.ravel().tolist(), strict=True):
+        yes = max(math.log(one), least) if one else least
+        no = max(math.log1p(-one), least) if one < 1 else least
+        exact -= (answer * yes + (1 - answer) * no) / p.size
+    assert BinaryCrossEntropy().forward(p, y) == pytest.approx(exact, rel=1e-5, abs=1e-7)
+    dp = BinaryCrossEntropy().backward(p, y)
+    assert (dp.dtype, dp.shape) == (p.dtype, p.shape)
+    assert np.isfinite(dp).all()
+    away = np.abs(p - y) > 1e-6  # where rounding does not decide
+    assert (np.sign(dp[away]) == np.sign(p - y)[away]).all()
 
 
 def test_logits_of_1e300_and_infinite_ones_are_exact():
