@@ -214,9 +214,9 @@ PAIRS = st.tuples(array_shapes(max_dims=3, max_side=4), st.sampled_from([np.floa
 
 @st.composite
 def predictions_and_numbers(draw):
-    """Draw p and y of one shape, whose difference is a float."""
+    """Draw p and y of one shape, whose difference, times a million, is a float."""
     shape, dtype = draw(PAIRS)
-    largest = float(np.finfo(dtype).max) / 4
+    largest = float(np.finfo(dtype).max) * 2.0**-24
     width = np.dtype(dtype).itemsize * 8
     return [
         draw(arrays(dtype, shape, elements=st.floats(-largest, largest, width=width)))
