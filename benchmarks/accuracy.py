@@ -10,14 +10,16 @@ and its standard error is that of the mean of these differences.
 
 For a choice between recipes read the column of validation. The test images are scored once for each
 recipe and seed, after training. Each row is written to --csv when its run ends; a run that is in
-the file already is skipped, so an interrupted benchmark goes on where it was.
+the file already is skipped, so an interrupted benchmark goes on where it was. A row says in its
+column `settings` what the recipe was, so a recipe that has been changed is run again.
 """
 
 import argparse
 import csv
 import math
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
@@ -51,7 +53,7 @@ from tinynn.threads import blas_pools
 
 COLUMNS = (
     "recipe", "epochs", "sample", "seed", "validation_accuracy", "test_accuracy", "test_loss",
-    "minutes", "threads",
+    "minutes", "threads", "settings",
 )  # fmt: skip
 
 
@@ -69,6 +71,10 @@ class Recipe:
     shift: int = 0  # pixels
     dropout: float = 0.0  # after each hidden layer
     decay: float = 0.0  # of the weights
+
+    def settings(self) -> str:
+        """Return all that the recipe says, for the file: "units=(512, 256, 128), epochs=15"..."""
+        return ", ".join(f"{name}={value}" for name, value in asdict(self).items())
 
     def model(self, seed: int) -> Sequential:
         layers: list[Layer] = [RandomFlip()] if self.flip else []
@@ -121,11 +127,12 @@ def main() -> None:
         for name in args.recipes:
             recipe = RECIPES[name]
             recipe = replace(recipe, epochs=args.epochs or recipe.epochs)
-            key = {"recipe": name, "epochs": recipe.epochs, "sample": args.sample, "seed": seed}
+            key = {"recipe": name, "sample": args.sample, "seed": seed}
+            key["settings"] = recipe.settings()
             done = [row for row in rows if key.items() <= row.items()]
             if not done:
                 print(f"{name}, seed {seed}, {recipe.epochs} epochs", flush=True)
-                done = [{**key, **run(recipe, seed, data)}]
+                done = [{**key, "epochs": recipe.epochs, **run(recipe, seed, data)}]
                 rows += done
                 write(args.csv, rows)
             asked += done
@@ -191,7 +198,10 @@ def read(path: Path) -> list[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
-            sys.exit(f"error: {path} has other columns than {', '.join(COLUMNS)}")
+            sys.exit(
+                f"error: {path} has other columns than {', '.join(COLUMNS)}. Move it away, or "
+                "write to another file: --csv."
+            )
         return [typed(row) for row in reader]
 
 
@@ -199,7 +209,7 @@ def typed(row: dict[str, str]) -> dict[str, Any]:
     """Return a row of the file with numbers as numbers."""
     whole = {name: int(row[name]) for name in ("epochs", "seed", "threads")}
     fractions = {name: float(row[name]) for name in COLUMNS[4:8]}
-    return {"recipe": row["recipe"], "sample": row["sample"] == "True", **whole, **fractions}
+    return {**row, "sample": row["sample"] == "True", **whole, **fractions}
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -213,14 +223,25 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
     new.replace(path)
 
 
+def from_least(least: int) -> Callable[[str], int]:
+    """Return the type of an option that is a whole number, `least` or more."""
+
+    def whole(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number, {least} or more: {text!r}")
+        return int(text)
+
+    return whole
+
+
 def arguments() -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description="Compare recipes of the main job over seeds.")
     add = parser.add_argument
     add("--recipes", nargs="+", choices=[*RECIPES], default=["plain", "cosine", "smoothing"],
         help="each is compared with the first (default: %(default)s)")  # fmt: skip
-    add("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], help="default: 0 to 4")
-    add("--epochs", type=int, help="for a trial (default: each recipe's own)")
+    add("--seeds", nargs="+", type=from_least(0), default=[0, 1, 2, 3, 4], help="default: 0 to 4")
+    add("--epochs", type=from_least(1), help="for a trial (default: each recipe's own)")
     add("--sample", action="store_true", help="for a trial: the 6,000 images of the sample")
     add("--data-dir", type=Path, help="folder with the four IDX files")
     add("--csv", type=Path, default=Path("runs/accuracy.csv"), help="default: %(default)s")

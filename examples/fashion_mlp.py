@@ -53,6 +53,15 @@ from tinynn.metrics import format_confusion, most_confused
 from tinynn.parameters import Array
 from tinynn.training.run import Run
 
+DECIDED_BY = {  # what a run that is resumed must have as before, and the option that decides it
+    "optimizer.learning_rate:": "--schedule and --learning-rate",
+    "optimizer.learning_rate.": "--learning-rate",
+    "optimizer.learning_rate at": "--epochs",
+    "loss.label_smoothing": "--label-smoothing",
+    "batch_size": "--batch-size",
+    "seed": "--seed",
+}
+
 
 def main() -> None:
     args = arguments()
@@ -115,7 +124,8 @@ def main() -> None:
         except BrokenPipeError:  # handled below, with those of other phases
             raise
         except (ArithmeticError, OSError, ValueError) as error:
-            sys.exit(f"error: {error}")
+            options = [option for name, option in DECIDED_BY.items() if f"\n  {name}" in str(error)]
+            sys.exit(f"error: {error}" + "".join(f"\nGive {each} as before." for each in options))
         if interruption.signal:
             say_how_to_go_on(trainer)
             sys.exit(128 + interruption.signal)

@@ -11,7 +11,24 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from tinynn import SGD, Adam, CrossEntropy, Dense, constant, he_normal, normal, zeros
+from tinynn import (
+    SGD,
+    Adam,
+    BatchNorm,
+    ClipGradientNorm,
+    CosineDecay,
+    CrossEntropy,
+    Dense,
+    Dropout,
+    EarlyStopping,
+    ExponentialDecay,
+    Huber,
+    Sequential,
+    constant,
+    he_normal,
+    normal,
+    zeros,
+)
 from tinynn.configuration import Configured
 from tinynn.configuration_json import from_json, to_json, unequal
 
@@ -43,6 +60,47 @@ def test_config_is_exactly_the_arguments_unchanged():
 def test_config_makes_a_twin():
     twin = Leaf(**Leaf(3, he_normal).config())
     assert (twin.slope, twin.start, twin.name) == (3, he_normal, "leaf")
+
+
+@pytest.mark.parametrize(
+    ("thing", "name", "value", "said"),
+    [
+        (CrossEntropy(), "label_smoothing", 3, "label_smoothing must be at least 0 and below 1"),
+        (CrossEntropy(), "class_weights", [0, -1], "that of class 1 is -1"),
+        (Huber(), "delta", 0, "delta must be a positive number"),
+        (Dropout(0.5), "rate", 1, "rate of Dropout must be"),
+        (BatchNorm(), "epsilon", -1, "epsilon must be a positive number"),
+        (CosineDecay(0.1, steps=10, warmup=5), "steps", 2, "warms up for 5 steps"),
+        (ExponentialDecay(0.1, 0.5), "factor", 2, "factor must be above 0 and below 1"),
+        (EarlyStopping(), "patience", 0, "patience must be a whole number of 1 or more"),
+        (ClipGradientNorm(1.0), "limit", 0, "limit must be a positive number"),
+        (normal(0.1), "std", 0, "std must be a positive number"),
+    ],
+)
+def test_an_argument_that_is_set_later_is_checked_as_in_the_constructor(thing, name, value, said):
+    before = getattr(thing, name)
+    with pytest.raises(ValueError, match=said):
+        setattr(thing, name, value)
+    assert getattr(thing, name) is before
+    setattr(thing, name, before)
+    assert getattr(thing, name) == before
+
+
+def test_what_is_set_later_is_kept_as_the_constructor_keeps_it():
+    loss = CrossEntropy()
+    loss.label_smoothing = np.float32(0.5)
+    assert type(loss.label_smoothing) is float
+    optimizer, own = Adam(), Leaf(1)
+    optimizer.learning_rate = 0  # which its constructor refuses, and its own check does not
+    own.slope = "a user's constructor is not called"
+    assert (optimizer.learning_rate, own.slope[:6]) == (0, "a user")
+
+
+def test_the_arguments_of_a_built_layer_stay_fixed():
+    model = Sequential([Dropout(0.5), Dense(2)], input_shape=(3,))
+    for layer, name in zip(model.layers, ("rate", "units"), strict=True):
+        with pytest.raises(ValueError, match=f"{name} cannot be changed|{name} cannot become"):
+            setattr(layer, name, -1)
 
 
 def test_config_leaves_out_what_is_not_an_argument():

@@ -4,6 +4,9 @@ from math import sqrt
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes
 
 from tinynn import (
     Dense,
@@ -199,3 +202,17 @@ def test_constant_refuses_another_value(value):
 def test_a_class_instead_of_an_initializer_is_refused_with_the_remedy():
     with pytest.raises(InputError, match=r"got the class normal\. Write normal\(\.\.\.\)"):
         Dense(3, normal)
+
+
+@given(
+    st.sampled_from(KINDS), array_shapes(min_dims=2, max_dims=4, max_side=7), st.integers(0, 2**32)
+)
+def test_weights_of_any_shape_are_finite_and_only_the_seed_decides(initializer, shape, seed):
+    W, again = (initializer(shape, np.random.default_rng(seed)) for _ in range(2))
+    assert (W.dtype, W.shape) == (np.float64, shape)
+    assert np.isfinite(W).all()
+    assert np.array_equal(W, again)
+    if initializer is orthogonal:
+        rows = W.reshape(-1, shape[-1])
+        rows = rows if len(rows) <= shape[-1] else rows.T
+        np.testing.assert_allclose(rows @ rows.T, np.eye(len(rows)), atol=1e-12)

@@ -24,6 +24,7 @@ from tinynn import (
     Dense,
     Doctor,
     ExponentialDecay,
+    FunctionCallback,
     InputError,
     LinearDecay,
     PiecewiseConstant,
@@ -156,7 +157,7 @@ def test_a_wrong_argument_is_refused(make, told):
 
 @pytest.mark.parametrize("kind", [CosineDecay, LinearDecay])
 def test_without_the_number_of_steps_the_line_to_write_is_named(kind):
-    told = rf"Without fit, write steps=: {kind.__name__}\(learning_rate=0.1, steps=epochs \* batch"
+    told = rf"sets it, write steps=: {kind.__name__}\(learning_rate=0.1, steps=epochs \* batch"
     with pytest.raises(InputError, match=told):
         SGD(kind(0.1)).step(np.ones(2), np.ones(2))
     with pytest.raises(InputError, match=told):
@@ -448,3 +449,41 @@ def test_several_schedules_are_drawn_with_their_labels_and_none_is_changed():
 def test_a_picture_of_nothing_is_refused(arguments, named, told):
     with pytest.raises(InputError, match=told):
         plots.schedule(*arguments, **named)
+
+
+def test_piecewise_constant_keeps_lists_of_its_own_of_pythons_numbers():
+    boundaries, rates = [2, 4], [0.01, 0.001]
+    schedule = PiecewiseConstant(0.1, boundaries, rates)
+    boundaries[0], rates[0] = 1, 5.0
+    assert [schedule(t) for t in (2, 3, 5)] == [0.1, 0.01, 0.001]
+    numpys = PiecewiseConstant(0.1, tuple(np.array([2, 4])), tuple(np.float32([0.5, 0.25])))
+    assert [numpys(t) for t in (2, 3, 5)] == [0.1, 0.5, 0.25]
+    assert {type(each) for each in numpys.boundaries} == {int}
+
+
+def test_a_run_with_a_tuple_of_boundaries_resumes_one_with_a_list(tmp_path):
+    path, x, y = tmp_path / "run.npz", np.eye(4), np.arange(4) % 2
+
+    def fit(kind, epochs, **more):
+        model = Sequential([Dense(2), Softmax()], input_shape=(4,))
+        schedule = PiecewiseConstant(0.1, kind([1, 3]), kind([0.01, 0.001]))
+        return Trainer(model, CrossEntropy(), SGD(schedule)).fit(x, y, epochs, **more)
+
+    fit(list, 2, callbacks=[Checkpoint(path)])
+    assert fit(tuple, 4, resume_from=path)["loss"] == fit(list, 4)["loss"]
+
+
+@pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin"])
+def test_a_schedule_that_a_callback_sets_needs_its_steps_and_the_message_says_so(event):
+    def fit(schedule):
+        def set_it(trainer):
+            trainer.optimizer.learning_rate = schedule
+
+        model = Sequential([Dense(2), Softmax()], input_shape=(4,))
+        sets = [FunctionCallback(**{event: set_it})]
+        Trainer(model, CrossEntropy(), SGD(0.1)).fit(np.eye(4), [0, 1, 0, 1], 2, callbacks=sets)
+
+    with pytest.raises(InputError, match=r"has before fit\. Without fit, or if a callback sets it"):
+        fit(CosineDecay(0.1))
+    fit(schedule := CosineDecay(0.1, steps=2))
+    assert schedule(3) == 0

@@ -112,6 +112,13 @@ WRONG = {
         lambda: train_validation_split([1, 2], np.array(["a", 1], object), 1, rng()),
         "The answers y must be classes, as numbers or texts",
     ),
+    "k_fold of NaN": (lambda: k_fold([0, 1, np.nan, 1], 2, rng()), "NaN for 1 of 4 samples, the"),
+    "NaN": (
+        lambda: train_validation_split(
+            np.eye(4), [[0.1, 2], [np.nan, 3], [4, 5], [6, 7]], 1, rng()
+        ),
+        "the first at 1: nothing can be learnt from a sample without an answer",
+    ),
     "missing": (lambda: k_fold(np.array(["a", None], object), 2, rng()), "classes"),
 }
 

@@ -15,6 +15,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.configuration_json import has_config, to_json, unequal
 from tinynn.errors import InputError
+from tinynn.origin import is_own
 
 
 class Guarded:
@@ -64,7 +65,33 @@ class Configured(Guarded):
     {'slope': 0.3}
     >>> Leaky(0.3)
     Leaky(slope=0.3)
+
+    An argument of one of tinynn's own classes that is set later is checked as the constructor does.
+
+    >>> from tinynn import Dropout
+    >>> Dropout(0.5).rate = 3
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: rate of Dropout must be at least 0 and below 1, got 3.
     """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__ and name not in self._fixed and self._checks_later(name):
+            kind: Any = type(self)
+            value = getattr(kind(**{**self.config(), name: value}), name)
+        super().__setattr__(name, value)
+
+    def _checks_later(self, name: str) -> bool:
+        """Whether `name` is an argument that a constructor of tinynn's, which has ended, checked.
+
+        Not an optimizer's hyper-parameter, which has a check of its own: a rate may be set to 0.
+        A user's own constructor may do more than check, so it is not called.
+        """
+        kind: Any = type(self)
+        names = arguments(kind)
+        if name not in names or is_own(kind) or name in getattr(self, "hyperparameters", ()):
+            return False
+        return all(one in self.__dict__ for one in names)
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments by name: `type(a)(**a.config())` is an equal object.

@@ -221,8 +221,8 @@ class PiecewiseConstant(Schedule):
     ) -> None:
         super().__init__(learning_rate, steps, warmup)
         checks.pieces(boundaries, rates)
-        self.boundaries = boundaries
-        self.rates = rates
+        self.boundaries = [*map(checks.python_number, boundaries)]  # lists of its own
+        self.rates = [*map(checks.python_number, rates)]
 
     def after_warmup(self, s: int) -> float:
         taken = s + self.in_steps(self.warmup)

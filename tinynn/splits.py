@@ -69,6 +69,7 @@ def _labels(y: Array, rng: Generator) -> Array:
     In a random order, because where shares are not whole, the first classes give one sample more.
     """
     rows = y.reshape(len(y), -1)
+    checks.no_missing_answers(rows)
     if y.ndim > 2 or not (
         (y.ndim == 1 and y.dtype.kind in "biuOSU")
         or (y.dtype.kind in "biuf" and ((rows == 0) | (rows == 1)).all())

@@ -146,10 +146,11 @@ print(f"The picture is in {out.resolve()}")
 # With 200 images dropout and weight decay lower the test loss, in each of the five runs: together
 # by a fifth, about ten standard errors. The network is less sure, most of all where it is wrong.
 # (Most of this is a rise that does not happen, as the picture shows on the left: `EarlyStopping`
-# gets much of it, too.) The network is hardly more often right: the accuracy rises by about 1 %,
-# two standard errors, which may be chance. (Seeds 10 to 29, in place of 0 to 4, gave 0.0 %,
-# standard error 0.3 %.) And of shuffled labels it still memorises nine in ten. What it cannot know
-# from 200 images only more images tell it: sixteen times as many, in lesson 9, gave 11 % more.
+# gets much of it, too.) The network is hardly more often right: the accuracy rises by about one
+# percentage point, two standard errors, which may be chance. (Seeds 10 to 29, in place of 0 to 4,
+# gave 0.0 points, standard error 0.3.) And of shuffled labels it still memorises nine in ten. What
+# it cannot know from 200 images only more images tell it: sixteen times as many, in lesson 9, gave
+# 11 percentage points more.
 #
 # ## Questions
 #

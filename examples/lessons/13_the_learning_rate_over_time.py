@@ -95,11 +95,11 @@ def accuracies(rate, seed):
 
 
 results = {}
-print("                 mean of the last epoch   standard deviation over 4 epochs, over 5 seeds")
+print("in percent       mean of the last epoch   standard deviation over 4 epochs, over 5 seeds")
 for name, kind in (("constant", float), ("cosine", CosineDecay)):
     runs = results[name] = np.array([accuracies(kind(RATE), seed) for seed in range(SEEDS)])
     jumps, lottery = runs[:, -4:].std(axis=1, ddof=1).mean(), runs[:, -1].std(ddof=1)
-    print(f"{name:<16} {runs[:, -1].mean():<24.1%} {jumps:.2%}, {lottery:.2%}")
+    print(f"{name:<16} {100 * runs[:, -1].mean():<24.1f} {100 * jumps:.2f}, {100 * lottery:.2f}")
 
 # %%
 figure = plt.figure(figsize=(9, 7), layout="constrained")

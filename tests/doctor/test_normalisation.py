@@ -103,3 +103,27 @@ def test_units_that_dropout_drops_before_a_relu_are_not_inactive():
         warnings.simplefilter("ignore")  # of a loss above that of guessing
         Trainer(model, CrossEntropy(), Adam()).fit(x, y, 1, callbacks=[doctor])
     assert 0.4 < doctor.record.steps[0].inactive["2.ReLU"] < 0.6
+
+
+def test_the_numbers_that_batch_norm_gets_are_those_of_the_smallest_of_a_batch():
+    x, y = np.zeros((40, 4, 4, 3)), np.arange(40) % 2
+    for frozen, batch_size, expected in ((False, 32, 32), (False, 2, 2), (True, 2, 32)):
+        layers = [BatchNorm(), Flatten(), Dense(5), BatchNorm(), Dense(2), Softmax()]
+        model, doctor = Sequential(layers, input_shape=(4, 4, 3)), Doctor()
+        model.layers[3].trainable = not frozen
+        trainer = Trainer(model, CrossEntropy(), Adam())
+        trainer.fit(x, y, 1, batch_size=batch_size, callbacks=[doctor])
+        assert doctor.record.numbers_normalised == expected
+
+
+@pytest.mark.outcome
+@pytest.mark.parametrize(("batch_size", "rate"), [(2, 1e-3), (2, 1e-2), (8, 1e-3)])
+def test_batches_of_two_are_named_before_what_follows_from_them(batch_size, rate):
+    (x, y), _ = datasets.load_sample()
+    doctor = Doctor()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a loss above that of guessing
+        trainer = Trainer(network(BatchNorm, ReLU), CrossEntropy(), Adam(rate))
+        trainer.fit(scale_pixels(x[:800]), y[:800], 3, batch_size=batch_size, callbacks=[doctor])
+    problems = [problem.name for problem in doctor.report().problems]
+    assert problems == (["small_batches"] if batch_size == 2 else [])

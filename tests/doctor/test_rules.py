@@ -206,6 +206,12 @@ def by_mode(training, prediction, in_validation=0.5):
     )
 
 
+def normalising(numbers, share):
+    """Return a change of a record: numbers that BatchNorm gets, the loss as a share of guessing."""
+    row = last_row(loss=share * LN10, accuracy=0.4)
+    return both(record_of(numbers_normalised=numbers), row)
+
+
 def by_statistics(batch, running, share=0.0):
     """Return a change of a record: the losses by the batch's and by the running statistics."""
     return record_of(
@@ -224,6 +230,12 @@ LIMITS = {  # what is changed: which rule, its level, how: just within the limit
     ),
     "how far training loss is above validation loss": (
         "training_mode", "note", by_mode(0.8, 0.5, 0.77), by_mode(0.8, 0.5, 0.75),
+    ),
+    "how few numbers BatchNorm gets": (
+        "small_batches", "problem", normalising(4, 0.8), normalising(3, 0.8),
+    ),
+    "the loss with few numbers for BatchNorm": (
+        "small_batches", "problem", normalising(2, 0.59), normalising(2, 0.61),
     ),
     "what running statistics add to the loss": (
         "running_statistics", "problem", by_statistics(0.5, 0.77), by_statistics(0.5, 0.78),
@@ -481,6 +493,7 @@ GUESSING = {  # how each cause shows where nothing is learnt; what follows is in
     "symmetric_units": first(symmetric_units=["0.Dense.W"]),
     "inactive_at_start": first(inactive={"1.ReLU": 1.0}),
     "signal_propagation": first(gradient=by_depth(1, 1, 1e-5)),
+    "small_batches": record_of(numbers_normalised=2),
     "large_steps": losses(2.5, 60.0, *[LN10] * 8),
     "small_steps": every_step(update_ratio={"W": 1e-6}),
     "dead_units": record_of(dead={"1.ReLU": (100, 100)}),
@@ -510,7 +523,9 @@ def test_a_cause_comes_first_and_what_follows_from_it_beneath(cause):
         ("inactive_at_start", "dead_units"), ("signal_propagation", "large_steps"),
         ("signal_propagation", "small_steps"), ("signal_propagation", "vanishing_gradients"),
         ("large_steps", "dead_units"), ("large_steps", "vanishing_gradients"),
-        ("dead_units", "vanishing_gradients"),
+        ("dead_units", "vanishing_gradients"), ("small_batches", "large_steps"),
+        ("small_batches", "dead_units"), ("small_batches", "vanishing_gradients"),
+        ("signal_propagation", "small_batches"),
     ],
 )  # fmt: skip
 def test_of_two_causes_the_earlier_one_explains_the_later(earlier, later_one):
@@ -869,6 +884,7 @@ def test_the_rate_in_a_remedy_is_the_next_to_try():
 
 REMEDIES = {
     "dropout_rate": "Dropout(0.5) or less; 0.2 for inputs.",
+    "small_batches": "A batch_size of 16 or more. Or LayerNorm",
     "running_statistics": "BatchNorm(momentum=0.9), a batch_size of 16 or more",
     "training_mode": "score training samples by Trainer.evaluate",
     "inputs": "scale_pixels(x) for bytes, (x - x.mean()) / x.std() for other numbers",

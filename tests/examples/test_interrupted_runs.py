@@ -521,3 +521,18 @@ def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, trainin
         )
     assert kills >= 35
     assert within_training >= 25
+
+
+@pytest.mark.slow
+def test_resuming_with_another_option_names_it(tmp_path):
+    start(tmp_path).communicate()
+    for other, named in (
+        (("--schedule", "constant"), "Give --schedule and --learning-rate as before."),
+        (("--learning-rate", "0.01"), "Give --learning-rate as before."),
+        (("--label-smoothing", "0.1"), "Give --label-smoothing as before."),
+        (("--epochs", "3"), "Give --epochs as before."),
+        (("--batch-size", "64"), "Give --batch-size as before."),
+        (("--seed", "5"), "Give --seed as before."),
+    ):
+        _, errors = start(tmp_path, "--resume", *other).communicate()
+        assert errors.endswith(f"\n{named}\n"), errors

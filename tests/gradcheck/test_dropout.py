@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from tinynn import CrossEntropy, Dense, Dropout, ReLU, Sequential, Softmax, check_gradients
+from tinynn import (
+    CrossEntropy,
+    Dense,
+    Dropout,
+    LeakyReLU,
+    ReLU,
+    Sequential,
+    Softmax,
+    check_gradients,
+)
 
 RATE = 0.4
 
@@ -51,6 +60,31 @@ def test_the_mistake_is_named(wrong, pattern, before, units):
     report = check_gradients(model, CrossEntropy(), x, np.arange(6) % 3)
     assert report.culprit.name == f"{1 + len(before)}.{wrong.__name__}.x"
     assert pattern in report.diagnosis, report
+
+
+@pytest.mark.parametrize("kink", [ReLU, LeakyReLU])
+@pytest.mark.parametrize("units", [8, 150], ids=["entries", "directions"])
+def test_a_right_dropout_before_a_kink_passes_and_a_wrong_one_does_not(kink, units):
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    for dropout in (Dropout, Unscaled):
+        layers = [Dense(units), dropout(RATE), kink(), Dense(80), Dense(3), Softmax()]
+        model = Sequential(layers, input_shape=(4,))
+        report = check_gradients(model, CrossEntropy(), x, np.arange(6) % 3)
+        assert report.skipped <= report.most_skipped
+        assert report.ok is (dropout is Dropout), report
+        assert report.moved is None
+    assert report.culprit.name == "1.Unscaled.x"
+
+
+def test_a_wrong_relu_above_dropout_is_found():
+    class Halved(ReLU):
+        def input_gradient(self, dout):
+            return dout * self.mask / 2
+
+    model = Sequential([Dense(8), Dropout(RATE), Halved(), Dense(3), Softmax()], input_shape=(4,))
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    report = check_gradients(model, CrossEntropy(), x, np.arange(6) % 3)
+    assert report.culprit.name == "2.Halved.x"
 
 
 def test_a_wrong_relu_is_not_taken_for_a_wrong_dropout():

@@ -109,6 +109,26 @@ def test_the_right_layer_passes(build, base):
     assert report.ok, report
 
 
+@pytest.mark.parametrize("wrong", [True, False])
+@pytest.mark.parametrize("build", [flat, images])
+def test_a_frozen_layer_with_the_backward_of_batch_statistics_is_named(build, wrong):
+    class AsUsual(BatchNorm):
+        def input_gradient(self, dout):
+            self.of_batch = self.of_batch or wrong
+            return super().input_gradient(dout)
+
+    model = build(AsUsual)
+    layer = next(layer for layer in model.layers if isinstance(layer, AsUsual))
+    rng = np.random.default_rng(0)
+    layer.gamma, layer.running_var = rng.uniform(1, 2, (2, len(layer.gamma)))
+    layer.running_mean, layer.beta = rng.normal(size=(2, len(layer.gamma)))
+    layer.trainable = False
+    x = rng.normal(2, 3, size=(5, *model.input_shape))
+    report = check_gradients(model, CrossEntropy(), x, np.arange(5) % 3)
+    assert report.ok is not wrong, report
+    assert ("running statistics of a frozen BatchNorm" in report.diagnosis) is wrong
+
+
 def test_a_wrong_dense_is_not_taken_for_a_layer_that_normalises():
     class MeanOfDb(Dense):
         def parameter_gradients(self, dout):

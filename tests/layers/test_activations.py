@@ -44,6 +44,16 @@ def values(layer, *x, dtype=np.float64):
 # By hand
 
 
+@pytest.mark.parametrize("layer", ALL, ids=repr)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64])
+def test_whole_numbers_that_no_model_has_converted_are_taken_as_floats(layer, dtype):
+    x = np.array([[0, 1, 3, 100], [-0, 2, 5, 127]], dtype)  # in uint8 -x would be above 0
+    x[0, 0] = 200 if dtype == np.uint8 else -3
+    out = layer.forward(x)
+    assert out.dtype in (np.float32, np.float64)
+    assert out == pytest.approx(layer.forward(x.astype(float)), rel=1e-6, abs=1e-7)
+
+
 def test_leaky_relu_by_hand():
     assert values(LeakyReLU(0.25), -4, 0, 4) == ([-1, 0, 4], [0.25, 0.25, 1])
 

@@ -31,6 +31,8 @@ from tinynn import (
     load_model,
     save_model,
 )
+from tinynn.layers import normalisation
+from tinynn.layers.normalisation import channel_sums
 
 PATH = Path(__file__).parents[1] / "references/normalisation.json"
 CASES = json.loads(PATH.read_text(encoding="utf-8"))
@@ -320,3 +322,41 @@ def test_explain_step_shows_the_equations():
     page = str(explain_step(model, CrossEntropy(), SGD(0.1), *data(4)))
     assert "out = gamma (x - mean) / std + beta" in page
     assert "BatchNorm: dgamma = sum(dout normalised), dbeta = sum(dout)" in page
+
+
+# Backward shares its sums
+
+
+class Clipped(BatchNorm):
+    """A subclass that gives input_gradient another dout than parameter_gradients gets."""
+
+    def input_gradient(self, dout):
+        return super().input_gradient(np.clip(dout, -0.1, 0.1))
+
+
+@pytest.mark.parametrize("kind", [BatchNorm, Clipped])
+def test_backward_is_its_two_halves_also_in_a_subclass_and_with_one_array_for_each_dout(kind):
+    rng = np.random.default_rng(0)
+    layer, alone = (built(kind(), (3, 2), gamma=[2, 3], beta=[0, 0]) for _ in range(2))
+    dout = np.empty((4, 3, 2))
+    for _ in range(2):  # the second time, x and the numbers of dout are others
+        x, dout[:] = rng.normal(size=(2, *dout.shape))
+        layer.forward(x), alone.forward(x)
+        alone.parameter_gradients(dout)
+        assert np.array_equal(layer.backward(dout), alone.input_gradient(dout))
+        assert np.array_equal([layer.dgamma, layer.dbeta], [alone.dgamma, alone.dbeta])
+        dout *= 2
+        assert np.array_equal(layer.input_gradient(dout), alone.input_gradient(dout))
+
+
+def test_backward_takes_each_sum_once(monkeypatch):
+    layer, taken = built(BatchNorm(), (3,)), []
+
+    def counted(rows, factor, channels):
+        taken.append(factor is None)
+        return channel_sums(rows, factor, channels)
+
+    layer.forward(np.eye(4, 3))
+    monkeypatch.setattr(normalisation, "channel_sums", counted)
+    layer.backward(np.eye(4, 3))
+    assert sorted(taken) == [False, True]

@@ -115,6 +115,33 @@ def test_a_file_keeps_every_digit(tmp_path):
     assert np.array_equal(loaded.predict(x), model.predict(x))
 
 
+class Column:
+    """Like a column of a table: NumPy can make an array of it, a file cannot hold it."""
+
+    def __init__(self, numbers):
+        self.numbers = np.array(numbers)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.numbers, dtype)
+
+
+@pytest.mark.parametrize("given", [Column([1.0, 2.0]), np.array([1.0, 9.0, 2.0, 9.0])[::2]])
+def test_a_column_of_a_table_and_a_part_of_an_array_are_kept_as_arrays_and_saved(given, tmp_path):
+    model = Sequential([Rescale(given, given), Dense(2)], input_shape=(2,))
+    layer = model.layers[0]
+    assert type(layer.scale) is type(layer.offset) is np.ndarray
+    save_model(model, tmp_path / "model.npz")
+    assert load_model(tmp_path / "model.npz").layers[0].scale.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("kind", [np.array, list])
+def test_what_the_caller_changes_later_changes_nothing(kind):
+    scale = kind([1.0, 2.0])
+    layer = Rescale(scale)
+    scale[0] = 7
+    assert layer.forward(np.ones((1, 2))).tolist() == [[1, 2]]
+
+
 # Images in bytes
 
 
@@ -157,8 +184,15 @@ def test_the_order_of_flatten_and_rescale_does_not_matter(images):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         layers = [Flatten(), Rescale(1 / 255), Reshape((784,)), Dense(10), Softmax()]
-        model = Sequential(layers, input_shape=(28, 28))
-        Trainer(model, CrossEntropy(), SGD(0.01)).fit(x, y, 1)
+        model = Sequential(layers, input_shape=(28, 28), seed=1)
+        other = [Rescale(1 / 255), Flatten(), Dense(10), Softmax()]
+        twin = Sequential(other, input_shape=(28, 28))
+        twin.params[:] = model.params
+        losses = [
+            Trainer(one, CrossEntropy(), SGD(0.01)).fit(x, y, 1)["loss"] for one in (model, twin)
+        ]
+    assert losses[0] == losses[1]
+    assert np.array_equal(model.params, twin.params)
 
 
 @pytest.mark.filterwarnings("ignore:The loss of epoch")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from hypothesis.extra.numpy import array_shapes, arrays
 
 import tinynn
 from oracles import numeric_gradient, worst_error
@@ -39,6 +39,7 @@ from tinynn import (
     diagnose,
     explain_step,
     one_hot,
+    softmax,
 )
 from tinynn.training.baseline import constant_baseline
 
@@ -66,10 +67,10 @@ def test_value_and_gradient_are_those_of_pytorch(case):
     assert loss.backward(p, y, *weights) == pytest.approx(dp, rel=1e-10, abs=1e-12)
     if case["loss"] != "SoftmaxCrossEntropy":
         return
-    softmax, apart = Softmax(), CrossEntropy(**case["arguments"])  # in two parts it is the same
-    out = softmax.forward(p)
+    layer, apart = Softmax(), CrossEntropy(**case["arguments"])  # in two parts it is the same
+    out = layer.forward(p)
     assert apart.forward(out, y, *weights) == pytest.approx(case["value"], rel=1e-10)
-    dz = softmax.input_gradient(apart.backward(out, y, *weights))
+    dz = layer.input_gradient(apart.backward(out, y, *weights))
     assert dz == pytest.approx(dp, rel=1e-10, abs=1e-12)
 
 
@@ -98,6 +99,28 @@ def test_smoothing_and_class_weights_by_hand():
     assert both == pytest.approx(np.array([[2.1 - 4, 1.05 - 0.1, 1.05 - 0.1]]))
 
 
+def test_smoothing_and_weights_of_yes_by_hand():
+    p, y, ln2 = np.array([[0.5, 0.25]]), [[1, 0]], math.log(2)
+    # q = (0.8, 0.2): -(3 0.8 ln 1/2 + 0.2 ln 1/2), and -(5 0.2 ln 1/4 + 0.8 ln 3/4)
+    loss = BinaryCrossEntropy(0.4, [3, 5])
+    expected = ((2.4 + 0.2) * ln2 + 2 * ln2 - 0.8 * math.log(0.75)) / 2
+    assert loss.forward(p, y) == pytest.approx(expected)
+    # 0.2 / 0.5 - 2.4 / 0.5, and 0.8 / 0.75 - 1 / 0.25, each / 2
+    assert loss.backward(p, y) == pytest.approx(np.array([[-2.2, (0.8 / 0.75 - 4) / 2]]))
+    z = np.array([[0.0, -math.log(3)]])
+    assert SigmoidCrossEntropy(0.4, [3, 5]).forward(z, y) == pytest.approx(expected)
+    # (2.4 + 0.2) 0.5 - 2.4, and (1 + 0.8) 0.25 - 1, each / 2
+    dz = SigmoidCrossEntropy(0.4, [3, 5]).backward(z, y)
+    assert dz == pytest.approx(np.array([[-0.55, -0.275]]))
+
+
+def test_weights_of_yes_are_those_of_the_last_axis():
+    y = np.arange(12).reshape(2, 3, 2) % 2  # all no, and all yes
+    dz = SigmoidCrossEntropy(class_weights=[7, 3]).backward(np.zeros((2, 3, 2)), y)
+    assert dz == pytest.approx(np.tile([0.5 / 12, -1.5 / 12], (2, 3, 1)))
+    assert SigmoidCrossEntropy(class_weights=[3]).backward([0.0], [1]) == pytest.approx([-1.5])
+
+
 # Finite differences, also with weights of samples
 
 
@@ -109,6 +132,8 @@ def test_smoothing_and_class_weights_by_hand():
         (Huber(0.7), X[:4], X[4:8]),
         (BinaryCrossEntropy(), RNG.uniform(0.1, 0.9, (4, 3)), RNG.random((4, 3))),
         (SigmoidCrossEntropy(), X[:4], RNG.random((4, 3))),
+        (BinaryCrossEntropy(0.2, [1, 2, 5]), softmax(X[:4]), softmax(X[4:8])),
+        (SigmoidCrossEntropy(0.2, [1, 2, 5]), X[:4], softmax(X[4:8])),
         (CrossEntropy(0.2, [1, 2, 5]), RNG.dirichlet(np.ones(3), 4), [0, 2, 1, 2]),
         (SoftmaxCrossEntropy(0.2, [1, 2, 5]), X[:4], [0, 2, 1, 2]),
         (SoftmaxCrossEntropy(0, [1, 2, 5]), X[:4], RNG.dirichlet(np.ones(3), 4)),
@@ -129,6 +154,8 @@ def test_the_gradient_is_that_of_finite_differences_and_carries_the_weights(loss
         (Huber(0.5), [], X[:, :2]),
         (SigmoidCrossEntropy(), [], YES),
         (BinaryCrossEntropy(), [Sigmoid()], YES),
+        (SigmoidCrossEntropy(0.1, [1, 4]), [], YES),
+        (BinaryCrossEntropy(0.1, [1, 4]), [Sigmoid()], YES),
         (SoftmaxCrossEntropy(0.1, [1, 4]), [], LABELS // 2),
         (CrossEntropy(0.1, [1, 4]), [Softmax()], LABELS // 2),
     ],
@@ -180,6 +207,56 @@ def test_sigmoid_cross_entropy_is_right_at_any_logits(z, y):
         linear = abs(one) * abs(away) if away else 0.0
         exact += (linear + math.log1p(math.exp(-abs(one)))) / 6
     assert loss == pytest.approx(exact, rel=1e-6)
+
+
+PAIRS = st.tuples(array_shapes(max_dims=3, max_side=4), st.sampled_from([np.float32, np.float64]))
+
+
+@st.composite
+def predictions_and_numbers(draw):
+    """Draw p and y of one shape, whose difference, times a million, is a float."""
+    shape, dtype = draw(PAIRS)
+    largest = float(np.finfo(dtype).max) * 2.0**-24
+    width = np.dtype(dtype).itemsize * 8
+    return [
+        draw(arrays(dtype, shape, elements=st.floats(-largest, largest, width=width)))
+        for _ in range(2)
+    ]
+
+
+@given(predictions_and_numbers(), st.sampled_from([1e-3, 1.0, 1e6]))
+def test_losses_of_numbers_are_right_at_any_size(pair, delta):
+    p, y = pair
+    error = [float(a) - float(b) for a, b in zip(p.ravel(), y.ravel(), strict=True)]
+    each = [e * e / 2 if abs(e) <= delta else delta * (abs(e) - delta / 2) for e in error]
+    for loss, numbers, limit in (
+        (MeanAbsoluteError(), [abs(e) for e in error], 1.0),
+        (Huber(delta), each, delta),
+    ):
+        exact = math.fsum(one / p.size for one in numbers)
+        assert loss.forward(p, y) == pytest.approx(exact, rel=1e-6, abs=1e-300)
+        dp = loss.backward(p, y)
+        assert (dp.dtype, dp.shape) == (p.dtype, p.shape)
+        assert (np.abs(dp) <= limit / p.size * (1 + 1e-6)).all()
+        assert (np.sign(dp) * np.sign(p - y) >= 0).all()
+
+
+@given(PAIRS, st.data())
+def test_binary_cross_entropy_is_right_at_any_probabilities(pair, data):
+    shape, dtype = pair
+    width = np.dtype(dtype).itemsize * 8
+    p, y = (data.draw(arrays(dtype, shape, elements=st.floats(0, 1, width=width))) for _ in "py")
+    exact, least = 0.0, math.log(1e-30)
+    for one, answer in zip(p.ravel().tolist(), y.ravel().tolist(), strict=True):
+        yes = max(math.log(one), least) if one else least
+        no = max(math.log1p(-one), least) if one < 1 else least
+        exact -= (answer * yes + (1 - answer) * no) / p.size
+    assert BinaryCrossEntropy().forward(p, y) == pytest.approx(exact, rel=1e-5, abs=1e-7)
+    dp = BinaryCrossEntropy().backward(p, y)
+    assert (dp.dtype, dp.shape) == (p.dtype, p.shape)
+    assert np.isfinite(dp).all()
+    away = np.abs(p - y) > 1e-6  # where rounding does not decide
+    assert (np.sign(dp[away]) == np.sign(p - y)[away]).all()
 
 
 def test_logits_of_1e300_and_infinite_ones_are_exact():
@@ -244,6 +321,18 @@ def test_evaluation_and_validation_are_scored_without_smoothing_but_with_class_w
     assert trainer.loss.label_smoothing == 0.2
 
 
+@pytest.mark.parametrize("kind", [BinaryCrossEntropy, SigmoidCrossEntropy])
+def test_yes_or_no_is_scored_without_smoothing_too(kind):
+    last = [Sigmoid()] if kind is BinaryCrossEntropy else []
+    trainer = Trainer(network(2, *last), kind(0.2, [2, 5]), Adam(0.01))
+    history = trainer.fit(X, YES, 1, 100, (X[:40] + 0.01, YES[:40]))
+    p = trainer.model.predict(X[:40] + 0.01)
+    expected = kind(0, [2, 5]).forward(p, YES[:40])
+    assert history["val_loss"][-1] == pytest.approx(expected)
+    assert trainer.evaluate(X[:40] + 0.01, YES[:40])["loss"] == pytest.approx(expected)
+    assert trainer.loss.forward(p, YES[:40]) != pytest.approx(expected)
+
+
 @pytest.mark.parametrize("rows", [False, True])
 def test_a_network_that_has_learnt_smoothed_labels_is_healthy(rows):
     y = one_hot(LABELS, 3) if rows else LABELS
@@ -271,8 +360,12 @@ def test_the_best_constant_of_shares_has_the_lowest_loss_of_all():
 @pytest.mark.parametrize("weights", [None, W])
 @pytest.mark.parametrize(
     "loss",
-    [MeanAbsoluteError(), Huber(0.3), Huber(50.0), MeanSquaredError(), SigmoidCrossEntropy()],
-)
+    [
+        MeanAbsoluteError(), Huber(0.3), Huber(50.0), MeanSquaredError(), SigmoidCrossEntropy(),
+        SigmoidCrossEntropy(0.2), SigmoidCrossEntropy(0, [3, 0.2]),
+        SigmoidCrossEntropy(0.2, [3, 0]),
+    ],
+)  # fmt: skip
 def test_no_constant_is_better_than_the_best(loss, weights):
     y = RNG.exponential(size=(300, 2)) if loss.boundary is None else YES
     given = () if weights is None else (weights,)
@@ -294,7 +387,13 @@ def test_the_best_constants_by_hand():
     assert guess.answer == pytest.approx([np.log(3), -np.log(3)])
     assert guess.loss == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
     assert guess.floor == pytest.approx(0, abs=1e-12)
-    assert (guess.yes_or_no, guess.classes) == (True, 0)
+    assert (guess.yes_or_no, guess.classes, guess.weight) == (True, 0, 1)
+    guess = constant_baseline(network(2), SigmoidCrossEntropy(0, [2, 3]), yes)
+    # shares 2 0.75 against 0.25, and 3 0.25 against 0.75
+    assert guess.answer == pytest.approx([np.log(6), 0])
+    assert guess.weight == pytest.approx((1.5 + 0.25 + 0.75 + 0.75) / 2)
+    smoothed = constant_baseline(network(2), SigmoidCrossEntropy(0.2), yes)
+    assert smoothed.floor == pytest.approx(-(0.9 * np.log(0.9) + 0.1 * np.log(0.1)))
     soft = np.array([[0.9], [0.1]])
     guess = constant_baseline(network(1), SigmoidCrossEntropy(), soft)
     assert guess.floor == pytest.approx(-(0.9 * np.log(0.9) + 0.1 * np.log(0.1)))
@@ -382,7 +481,7 @@ def test_numbers_that_are_no_probabilities_are_refused(number):
     [
         ({"label_smoothing": 1}, "label_smoothing must be at least 0 and below 1"),
         ({"label_smoothing": -0.1}, "label_smoothing must be at least 0"),
-        ({"class_weights": {0: 1, 1: 2}}, r"Write \[weights\[c\] for c in range\(2\)\]"),
+        ({"class_weights": {0: 1, 1: 2}}, r"Write \[1, 2\]"),
         ({"class_weights": [1, -1]}, "that of class 1 is -1"),
         ({"class_weights": [0, 0]}, "are all 0"),
         ({"class_weights": []}, r"in their order, shape \(C,\), got \(0,\)"),
@@ -396,12 +495,56 @@ def test_arguments_that_make_no_sense_are_refused(kind, arguments, said):
         kind(**arguments)
 
 
+@pytest.mark.parametrize("kind", [BinaryCrossEntropy, SigmoidCrossEntropy])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([1, 5], r"the weight of a yes, in their order, shape \(1,\), got \(2,\)\. .*=\[5\]\.$"),
+        ([2, 5], r"weights 2 of no and 5 of yes write class_weights=\[2\.5\]\.$"),
+        ([0, 5], r"got \(2,\)\.$"),
+        ([[1]], r"shape \(K,\), got \(1, 1\)"),
+        ({0: 1, 1: 5}, "got a dictionary. Write a list: the first number belongs to question 0"),
+        ([-1], "that of question 0 is -1"),
+        ([np.nan], "that of question 0 is nan"),
+    ],
+)
+def test_weights_of_yes_that_make_no_sense_are_refused(kind, given, said):
+    with pytest.raises(ValueError, match=said):
+        kind(class_weights=given).forward([[0.5]], [[1]])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({0: 2.0, 2: 5.0}, r"Write \[2.0, 1, 5.0\]: class 1 has no weight in it, and gets 1 here"),
+        ({1: 2, 4: 5}, r"\[1, 2, 1, 1, 5\]: the other classes have no weight in it, and get 1"),
+        ({np.int64(0): 1, 1: 3}, r"Write \[1, 3\]\.$"),
+        ({"shirt": 2}, "the first number belongs to class 0"),
+        ({10**9: 2}, "the first number belongs to class 0"),
+        ({}, "the first number belongs to class 0"),
+    ],
+)
+def test_a_dictionary_of_class_weights_is_written_as_a_list(given, said):
+    with pytest.raises(ValueError, match=said):
+        CrossEntropy(class_weights=given)
+
+
 def test_class_weights_of_another_number_of_classes_are_refused():
     with pytest.raises(ValueError, match=r"shape \(3,\), got \(2,\)"):
         Trainer(network(3), SoftmaxCrossEntropy(0, [1, 2]), SGD()).fit(X, LABELS, 1)
     for delta in (0, -1, np.inf, "a"):
         with pytest.raises(ValueError, match="delta must be a positive number"):
             Huber(delta)
+
+
+def test_class_weights_are_a_copy_and_may_be_a_part_of_an_array(tmp_path):
+    given = np.array([1.0, 9.0, 2.0])
+    loss = SoftmaxCrossEntropy(0, given[::2])
+    given[:] = 0
+    assert loss.class_weights.tolist() == [1, 2]
+    stops = [Checkpoint(tmp_path / "run.npz")]  # which a part with gaps in memory could not be
+    Trainer(network(2), loss, SGD(0.1)).fit(X[:32], LABELS[:32] // 2, 1, callbacks=stops)
+    assert (tmp_path / "run.npz").exists()
 
 
 # Resume, and equations
@@ -432,6 +575,18 @@ def test_class_weights_and_smoothing_are_compared_on_resume(tmp_path):
             SoftmaxCrossEntropy(0, [1, 2]), np.eye(2),
             "L = mean of -sum q log softmax(z),  q = v y, v = class_weights",
             "dz = (softmax(z) sum q - q) / B,  q = v y, v = class_weights",
+        ),
+        (
+            SigmoidCrossEntropy(0.1, [1, 2]), np.eye(2),
+            "L = mean of v q log(1 + e^-z) + (1 - q) log(1 + e^z),  q = 0.9 y + 0.1 / 2,"
+            "  v = class_weights",
+            "dz = ((v q + 1 - q) sigmoid(z) - v q) / (B K),  q = 0.9 y + 0.1 / 2,"
+            "  v = class_weights",
+        ),
+        (
+            SigmoidCrossEntropy(0.1), np.eye(2),
+            "L = mean of log(1 + e^z) - z q,  q = 0.9 y + 0.1 / 2",
+            "dz = (sigmoid(z) - q) / (B K),  q = 0.9 y + 0.1 / 2",
         ),
     ],
 )  # fmt: skip

@@ -28,6 +28,7 @@ LOSSES = [
     MeanAbsoluteError(), Huber(0.1), BinaryCrossEntropy(), SigmoidCrossEntropy(),
     CrossEntropy(0.1, [1, 2, 0.5, 3]), SoftmaxCrossEntropy(0.1, [1, 2, 0.5, 3]),
     CrossEntropy(0.2), SoftmaxCrossEntropy(0.2),
+    BinaryCrossEntropy(0.1, [1, 2, 0.5, 3]), SigmoidCrossEntropy(0.1, [1, 2, 0.5, 3]),
 ]  # fmt: skip
 CLASSIFIERS = [loss for loss in LOSSES if loss.classifies]
 CAP = 30 * math.log(10)  # -log(1e-30) = 69.08

@@ -537,3 +537,26 @@ def test_another_optimizers_state_is_refused_and_nothing_changes(ours, theirs):
     with pytest.raises(ValueError, match="Is it the state of another optimizer"):
         optimizer.load_state(other.state())
     assert {name: np.array(value).tolist() for name, value in optimizer.state().items()} == before
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize(
+    ("params", "grads", "said"),
+    [
+        (np.ones((2, 3)), np.ones((2, 3)), "params is float64 (2, 3). Write params = params.resh"),
+        (np.array([1, 2], np.int8), np.ones(2), "params is int8 (2,). Write params = np.asarray(p"),
+        ([1.0, 2.0], np.ones(2), "params is a list. Write params = np.asarray(params, float)."),
+        (np.ones(2), [1.0, 2.0], "grads is a list. Write grads = np.asarray(grads)."),
+        (np.ones(2), np.ones((2, 1)), "grads is float64 (2, 1). Write grads = grads.reshape(-1)."),
+        (np.ones(()), np.ones(()), "params is float64 (). Write params = params.reshape(-1)."),
+    ],
+)
+def test_what_is_no_flat_vector_of_floats_is_refused(make, params, grads, said):
+    optimizer, before = make(), np.array(params)
+    with pytest.raises(ValueError) as error:
+        optimizer.step(params, grads)
+    assert f"{type(optimizer).__name__} needs flat vectors of floats, but {said}" in str(
+        error.value
+    )
+    assert np.array_equal(params, before)
+    assert optimizer.t == 0

@@ -66,6 +66,21 @@ for w in (None, W):
             "SigmoidCrossEntropy", {}, Z, y,
             lambda p, y: functional.binary_cross_entropy_with_logits(p, y, reduction="none"), w,
         )  # fmt: skip
+    for y in (YES, SHARES):
+        for s, v in ((0.2, None), (0.0, V), (0.2, V)):
+            arguments = {"label_smoothing": s, "class_weights": None if v is None else v.tolist()}
+
+            def of_logits(z, y, s=s, v=v):
+                q = y * (1 - s) + s / 2  # PyTorch has no smoothing here; this is that of Keras
+                return functional.binary_cross_entropy_with_logits(
+                    z, q, pos_weight=v, reduction="none"
+                )
+
+            case("SigmoidCrossEntropy", arguments, Z, y, of_logits, w)
+            case(
+                "BinaryCrossEntropy", arguments, torch.sigmoid(Z), y,
+                lambda p, y, f=of_logits: f(torch.logit(p), y), w,
+            )  # fmt: skip
     for y in (LABELS, ROWS):
         for s in (0.0, 0.1, 0.5):
             for v in (None, V):

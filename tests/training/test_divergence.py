@@ -13,6 +13,8 @@ from tinynn import (
     Adam,
     Callback,
     Checkpoint,
+    ClipGradientNorm,
+    ClipGradientValue,
     CrossEntropy,
     CSVLogger,
     Dense,
@@ -368,3 +370,14 @@ def test_evaluate_reports_a_loss_that_overflows_as_the_loss():
     model.params = [1e200, 0]
     with pytest.raises(ValueError, match="the loss is NaN or infinite, but the predict"):
         Trainer(model, MeanSquaredError(), SGD()).evaluate([[1.0]], [[0.0]])
+
+
+@pytest.mark.parametrize("kind", [ClipGradientNorm, ClipGradientValue, None])
+def test_clipping_is_advised_only_where_it_is_not_used(kind):
+    x, y = random_data(40)
+    callbacks = [] if kind is None else [kind(3)]
+    with pytest.raises(TrainingDiverged) as error:
+        Trainer(network(Softmax()), CrossEntropy(), SGD(1e38)).fit(x, y, 9, callbacks=callbacks)
+    limit = f"or a smaller limit of {kind.__name__} (now 3)." if kind else ""
+    assert (limit or "give fit callbacks=[ClipGradientNorm(1)].") in str(error.value)
+    assert ("give fit callbacks" in str(error.value)) is (kind is None)

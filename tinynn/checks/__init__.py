@@ -19,6 +19,7 @@ from tinynn.checks.arguments import (
     instances,
     loss_value,
     not_negative,
+    own_numbers,
     precision,
     python_number,
     rate,
@@ -114,7 +115,7 @@ from tinynn.checks.scores import (
     numbers_of_one_shape,
     of_class_1,
 )
-from tinynn.checks.splits import answers, features, share_or_number
+from tinynn.checks.splits import answers, features, no_missing_answers, share_or_number
 from tinynn.checks.targets import (
     class_shares,
     class_targets,
@@ -202,6 +203,7 @@ __all__ = [
     "mode_name",
     "named_metrics",
     "nesterov_has_momentum",
+    "no_missing_answers",
     "no_nan",
     "not_constant",
     "not_in_place",
@@ -211,6 +213,7 @@ __all__ = [
     "of_class_1",
     "output_gradient",
     "own_classes",
+    "own_numbers",
     "paired",
     "parameter_shapes",
     "pieces",

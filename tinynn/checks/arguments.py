@@ -1,5 +1,6 @@
 """Arguments of constructors and functions: numbers in their range, objects of the right class."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
 from typing import Any
@@ -228,6 +229,20 @@ def dense(units: int, initializer: Any, bias: Any) -> None:
         )
 
 
+def own_numbers(value: Any) -> Any:
+    """An argument that is a number, or several, as a layer keeps it: a list, or an array, a copy.
+
+    What the caller changes later then changes nothing; and a file can hold it, also if the caller
+    gave a column of a table, or an array with gaps in memory.
+
+    >>> own_numbers((1, 2)), own_numbers(np.arange(6.0)[::2]), own_numbers(0.5)
+    ((1, 2), array([0., 2., 4.]), 0.5)
+    """
+    if isinstance(value, (list, tuple)):
+        return copy.deepcopy(value)
+    return value if isinstance(value, Real) or value is None else np.array(value)
+
+
 @short_traceback
 def rescaling(scale: Any, offset: Any) -> None:
     """The arguments of Rescale: finite numbers, or arrays of them."""
@@ -241,7 +256,7 @@ def rescaling(scale: Any, offset: Any) -> None:
                 f"{name} of Rescale must be a finite number, or an array of such numbers, got "
                 f"{value!r:.100}."
             )
-    if not np.any(scale):
+    if not np.any(np.asarray(scale)):
         raise InputError(
             "scale of Rescale is 0, so all inputs would become equal. 1 // 255 is 0; 1 / 255 is "
             "not."

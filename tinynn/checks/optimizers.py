@@ -56,7 +56,26 @@ def nesterov_has_momentum(nesterov: bool, momentum: float) -> None:
 
 
 def same_length(params: Array, grads: Array, slots: dict[str, Array], optimizer: str) -> None:
-    """Parameters, gradients and the vectors that an optimizer keeps: all of one length."""
+    """Parameters, gradients and the vectors that an optimizer keeps: floats, all of one length.
+
+    >>> same_length(np.array([1, 2]), np.array([0.5, 0.5]), {}, "RMSProp")
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: RMSProp needs flat vectors of floats, but params is int64 (2,). Write
+        params = np.asarray(params, float).
+    """
+    for name, vector in (("params", params), ("grads", grads)):
+        whole = name == "params" and getattr(vector, "dtype", np.dtype(bool)).kind != "f"
+        if not isinstance(vector, np.ndarray) or whole or vector.ndim != 1:
+            flat = "" if np.ndim(vector) == 1 else ".reshape(-1)"
+            made = f"np.asarray({name}, float)" if whole else f"np.asarray({name})"
+            given = name if isinstance(vector, np.ndarray) and not whole else made
+            is_array = isinstance(vector, np.ndarray)
+            what = f"{vector.dtype} {vector.shape}" if is_array else f"a {type(vector).__name__}"
+            raise InputError(
+                f"{optimizer} needs flat vectors of floats, but {name} is {what}. Write "
+                f"{name} = {given}{flat}."
+            )
     sizes = {vector.size for vector in (params, grads, *slots.values())}
     if len(sizes) > 1:
         kept = "".join(f", {name} of {vector.size}" for name, vector in slots.items())

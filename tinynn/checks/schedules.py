@@ -76,7 +76,8 @@ def unknown_steps(schedule: Any) -> InputError:
     written = ", ".join(f"{name}={value}" for name, value in arguments.items())
     return InputError(
         f"{type(schedule).__name__} does not know how many steps there will be. Trainer.fit tells "
-        f"it. Without fit, write steps=: {type(schedule).__name__}({written})."
+        "the schedule that the optimizer has before fit. Without fit, or if a callback sets it, "
+        f"write steps=: {type(schedule).__name__}({written})."
     )
 
 

@@ -47,6 +47,24 @@ def answers(y: npt.ArrayLike, caller: str) -> Array:
     return made
 
 
+def no_missing_answers(rows: Array) -> None:
+    """Answers (N, C) without NaN, which a table also writes where a class is missing.
+
+    >>> no_missing_answers(np.array([[0.0], [np.nan]]))
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: y is NaN for 1 of 2 samples, the first at 1: nothing can be learnt
+        from a sample without an answer. Leave these samples out of x and y before the split.
+    """
+    missing = np.isnan(rows).any(axis=1) if rows.dtype.kind == "f" else np.zeros(len(rows), bool)
+    if missing.any():
+        raise InputError(
+            f"y is NaN for {np.count_nonzero(missing):,} of {len(rows):,} samples, the first at "
+            f"{int(missing.argmax())}: nothing can be learnt from a sample without an answer. "
+            "Leave these samples out of x and y before the split."
+        )
+
+
 def features(x: npt.ArrayLike, caller: str) -> Array:
     """Samples (N, F) or (N, ..., C), all of finite numbers."""
     made = numbers(array(x, "x"), f"{caller} expects numbers")

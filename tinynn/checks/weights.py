@@ -68,31 +68,61 @@ def sample_weights(
     return (made,)
 
 
-def class_weights(values: Any, loss: str, classes: int | None = None) -> Array:
+def class_weights(values: Any, loss: str, classes: int | None = None, of: str = "class") -> Array:
     """Weights of classes (C,), as float64: numbers of 0 or more, not all 0.
 
-    classes: C, or None if it is not known yet.
+    classes: C, or None if it is not known yet. of: "class", or "question" of a loss of yes or no,
+    where each weight is that of a yes.
+
+    >>> class_weights([1, 9], "BinaryCrossEntropy", 1, "question")
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: BinaryCrossEntropy: class_weights must be one number for each
+        question, the weight of a yes, in their order, shape (1,), got (2,). A no has weight 1: for
+        weights 1 of no and 9 of yes write class_weights=[9].
     """
-    expects = f"{loss}: class_weights must be one number for each class, in their order"
+    a_yes = ", the weight of a yes" if of == "question" else ""
+    expects = f"{loss}: class_weights must be one number for each {of}{a_yes}, in their order"
     if isinstance(values, dict):
-        raise InputError(
-            f"{expects}, got a dictionary. Write [weights[c] for c in range({len(values)})]."
-        )
+        raise InputError(f"{expects}, got a dictionary. {_as_list(values, of)}")
     given = numbers(array(values, "class_weights"), expects)
     if given.ndim != 1 or len(given) != (classes or max(len(given), 1)):
-        known = f"({classes},)" if classes else "(C,)"
-        raise InputError(f"{expects}, shape {known}, got {given.shape}.")
+        known = f"({classes},)" if classes else "(C,)" if of == "class" else "(K,)"
+        hint = ""
+        if of == "question" and classes == 1 and given.shape == (2,) and given.all():
+            no, yes = map(float, given)
+            hint = f" A no has weight 1: for weights {no:g} of no and {yes:g} of yes write "
+            hint += f"class_weights=[{yes / no:g}]."
+        raise InputError(f"{expects}, shape {known}, got {given.shape}.{hint}")
     made = given.astype(np.float64)
     wrong = ~((made >= 0) & (made < np.inf))  # so written, NaN is wrong too
     if wrong.any():
         at = int(wrong.argmax())
         raise InputError(
-            f"{loss}: class_weights must be finite numbers of 0 or more; that of class {at} is "
+            f"{loss}: class_weights must be finite numbers of 0 or more; that of {of} {at} is "
             f"{given[at]}."
         )
     if not made.any():
         raise InputError(f"{loss}: class_weights are all 0, so no sample counts in the loss.")
     return made
+
+
+def _as_list(weights: dict[Any, Any], of: str) -> str:
+    """How to write a dictionary of weights as a list; a class without a weight in it gets 1.
+
+    >>> _as_list({0: 1.0, 2: 5.0}, "class")
+    'Write [1.0, 1, 5.0]: class 1 has no weight in it, and gets 1 here.'
+    """
+    whole = all(isinstance(key, (int, np.integer)) and key >= 0 for key in weights)
+    if of == "question" or not whole or max(weights, default=99) > 20:
+        return f"Write a list: the first number belongs to {of} 0."
+    missing = [c for c in range(max(weights)) if c not in weights]
+    listed = ", ".join(str(weights.get(c, 1)) for c in range(max(weights) + 1))
+    if not missing:
+        return f"Write [{listed}]."
+    named = f"class {missing[0]} has" if len(missing) == 1 else "the other classes have"
+    gets = "gets" if len(missing) == 1 else "get"
+    return f"Write [{listed}]: {named} no weight in it, and {gets} 1 here."
 
 
 def _takes_weights(method: Any) -> bool:

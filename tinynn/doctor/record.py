@@ -31,10 +31,11 @@ class TrainingRecord:
 
     random_layers: the layers that draw random numbers. losses_by_mode: if there are any, the loss
     of up to 1,000 training samples in training mode, and in prediction. dropout: the rate of each
-    Dropout. batch_norm: for each BatchNorm that is not frozen, the share that the numbers from
-    before training still have in its running statistics. losses_by_statistics: if there are any,
-    the loss of the same samples without dropout, normalised by their own statistics, and by the
-    running ones, which predictions use.
+    Dropout. numbers_normalised: how many numbers of a channel a training batch has, at the
+    BatchNorm, of those that are not frozen, that has the fewest; 0 if there is none. batch_norm:
+    for each of them, the share that the numbers from before training still have in its running
+    statistics. losses_by_statistics: if there are any, the loss of the same samples without
+    dropout, normalised by their own statistics, and by the running ones, which predictions use.
 
     learning_rate: the optimizer's, the highest of a Schedule, or None for a function.
     steps_per_epoch: 0 before an epoch has ended. constant_columns: whether x is a table with
@@ -55,6 +56,7 @@ class TrainingRecord:
     random_layers: list[str] = field(default_factory=list)
     losses_by_mode: tuple[float, float] | None = None
     dropout: dict[str, float] = field(default_factory=dict)
+    numbers_normalised: int = 0
     batch_norm: dict[str, float] = field(default_factory=dict)
     losses_by_statistics: tuple[float, float] | None = None
     learning_rate: float | None = None

@@ -9,6 +9,7 @@ makes the page and the picture. This file decides when a step is recorded.
 
 import copy
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -196,6 +197,13 @@ class Doctor(Callback):
         self.record.learning_rate = None if callable(rate) else rate
         layers = trainer.model.layers
         self.record.dropout = {one.name: one.rate for one in layers if isinstance(one, Dropout)}
+        places = [
+            prod(trainer.model.output_shapes[i][:-1])
+            for i, one in enumerate(layers)
+            if isinstance(one, BatchNorm) and one.trainable
+        ]
+        of_batch = min(trainer.batch_size, trainer.n_samples)
+        self.record.numbers_normalised = of_batch * min(places, default=0)
         self.record.epochs, self.record.baseline = trainer.history.epochs, trainer.baseline
         if trainer.loss.classifies:
             self.record.classes = trainer.model.output_shapes[-1][-1]

@@ -141,7 +141,8 @@ def check_gradients(
     A row is also wrong if nothing could be compared in it. The report is not ok if more than 1 % of
     all entries had to be skipped (10 % of directions, which move all units at once), also after the
     parameters were moved a little. Integers in x may be indices, of words for instance: if the loss
-    jumps when they change, the row of that dx is left out. Raises InputError for data that do not
+    jumps when they change, the row of that dx is left out. So are numbers that Dropout set to 0, in
+    the row of the ReLU above it: 0 is its kink. Raises InputError for data that do not
     fit, and for a Softmax before SoftmaxCrossEntropy.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
@@ -254,9 +255,14 @@ def _scale(case: Case, name: str) -> Array:
     """Return the scale of the step for each number: 1; for probabilities, their own size.
 
     The logarithm curves sharply near 0, so a probability of 1e-4 needs a shorter step; independent
-    ones of nearly 1 do, too.
+    ones of nearly 1 do, too. It is 0, for no step, where the input of a layer with a kink is 0
+    because the layer below drops that number, as Dropout before ReLU: there is no derivative, and
+    the layer below passes no gradient on.
     """
     array = case.array(name)
+    on_kink = case.dropped_below(name)
+    if on_kink.any() and not on_kink.all():
+        return np.where(on_kink, 0.0, 1.0)
     if name == "loss.p" and case.loss.takes == "independent probabilities":
         return np.minimum(array, 1 - array)
     rows = name == "loss.p" and (array > 0).all() and np.allclose(array.sum(axis=-1), 1)

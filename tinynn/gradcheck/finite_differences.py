@@ -74,7 +74,8 @@ class Probe:
 def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Probe]:
     """Return a probe for each entry; or for some rows and columns, with the first and the last.
 
-    scale: of the step at each entry, usually 1. most: about how many entries; all if None.
+    scale: of the step at each entry, usually 1; an entry where it is 0 gets no probe. most: about
+    how many entries; all if None.
 
     >>> [probe.at for probe in entries(np.ones((2, 2)))]
     [(0, 0), (0, 1), (1, 0), (1, 1)]
@@ -87,7 +88,8 @@ def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Prob
     probes = []
     for place in np.ndindex(*map(len, along)):
         at = tuple(positions[i] for positions, i in zip(along, place, strict=True))
-        probes.append(Probe(f"entry {at}", at, np.ones(()), 1e-5 * float(scale[at])))
+        if scale[at]:
+            probes.append(Probe(f"entry {at}", at, np.ones(()), 1e-5 * float(scale[at])))
     return probes
 
 

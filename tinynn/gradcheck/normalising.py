@@ -4,6 +4,7 @@ It is known by its numbers, not by its class: out = gain * normalised + shift fo
 parameters (or for 1 and 0), where normalised has mean 0 over each channel, or over each row.
 """
 
+from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ def normalising(evidence: Evidence) -> str:
     """Return which mistake it is, "" if it is none of these or if the layer does not normalise."""
     norm = _norm_of(evidence)
     if norm is None:
-        return ""
+        return _frozen(evidence)
     if evidence.key == "x":
         return _of_input(evidence, norm)
     rows = tuple(range(evidence.dout.ndim - 1))
@@ -66,17 +67,46 @@ def _of_input(evidence: Evidence, norm: _Norm) -> str:
     return ""
 
 
-def _norm_of(evidence: Evidence) -> _Norm | None:
+def _frozen(evidence: Evidence) -> str:
+    """Of a layer that normalises with statistics that do not depend on x, as a frozen BatchNorm."""
+    x, axes = evidence.x, tuple(range(evidence.x.ndim - 1))
+    if evidence.key != "x":
+        return ""
+    for _, factor, _, normalised in _affine_forms(evidence):
+        ranges = [np.ptp(a, axis=axes, keepdims=True) for a in (x, normalised)]
+        if not (ranges[0].all() and ranges[1].all()):
+            continue
+        std = ranges[0] / ranges[1]
+        if np.ptp(x / std - normalised, axis=axes).max() > CLOSE:
+            continue
+        g = evidence.dout * factor
+        by_var = normalised * (g * normalised).mean(axis=axes, keepdims=True)
+        wrong = (g - g.mean(axis=axes, keepdims=True) - by_var) / std
+        if evidence.is_right(g / std) and evidence.is_computed(wrong):
+            return (
+                "It would be right if forward had normalised by the mean and the variance of this "
+                "batch. Here both are constant, as the running statistics of a frozen BatchNorm "
+                "(trainable = False): dout * gamma / std agrees with the differences."
+            )
+    return ""
+
+
+def _affine_forms(evidence: Evidence) -> Iterator[tuple[str, Array, str, Array]]:
+    """Yield each way to see out as factor * normalised + shift: gain, factor, shift, normalised."""
     x, out = evidence.x, evidence.out
     if x.ndim < 2 or x.shape != out.shape:
-        return None
+        return
     vectors = {name: view for name, view in evidence.old.items() if view.shape == x.shape[-1:]}
     one, zero = np.ones(x.shape[-1]), np.zeros(x.shape[-1])
     for (gain, factor), (shift, term) in product([*vectors.items(), ("", one)],
                                                  [*vectors.items(), ("", zero)]):  # fmt: skip
-        if (gain and gain == shift) or not factor.all():
-            continue
-        normalised = (out - term) / factor
+        if not (gain and gain == shift) and factor.all():
+            yield gain, factor, shift, (out - term) / factor
+
+
+def _norm_of(evidence: Evidence) -> _Norm | None:
+    x = evidence.x
+    for gain, factor, shift, normalised in _affine_forms(evidence):
         for axes in (tuple(range(x.ndim - 1)), (x.ndim - 1,)):
             centred = x - x.mean(axis=axes, keepdims=True)
             sizes = [np.square(a).mean(axis=axes, keepdims=True) for a in (centred, normalised)]

@@ -13,6 +13,7 @@ from tinynn.gradcheck.activations import activation
 from tinynn.gradcheck.dropping import dropped
 from tinynn.gradcheck.evidence import CLOSE, Evidence, close
 from tinynn.gradcheck.losses import ignored
+from tinynn.gradcheck.moving import moved
 from tinynn.gradcheck.normalising import normalising
 from tinynn.layers import Layer
 from tinynn.losses import Loss
@@ -270,6 +271,7 @@ def _left_out(found: Array, truth: Array, wrong: Array, axis: int, end: int) -> 
 PATTERNS = {  # tried in this order; with the method to name, "" for the one that computes the array
     _unused: "forward",
     dropped: "",
+    moved: "",
     normalising: "",
     ignored: "",
     _factor: "",

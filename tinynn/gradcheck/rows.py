@@ -110,6 +110,20 @@ class Case:
         """Return the input of a row's layer, or of the loss."""
         return self.walk.x if self.walk.layers[name] == 0 else self.walk.input_of(name)
 
+    def dropped_below(self, name: str) -> Array:
+        """Return where a row's array is 0, and the input of the layer below, without W, is not.
+
+        Only for the input of a layer with a kink; elsewhere nowhere.
+        """
+        i, given = self.walk.layers[name], self.array(name)
+        if name in self.model.named_parameters() or not 0 < i < len(self.model.layers):
+            return np.zeros(given.shape, bool)
+        below = self.model.layers[i - 1]
+        x = self.walk.recording.inputs.get(i - 1, given)
+        if below.parameters() or x.shape != given.shape or not side(self.model.layers[i], given):
+            return np.zeros(given.shape, bool)
+        return (given == 0) & (x != 0)
+
     def array(self, name: str) -> Array:
         """Return the array whose gradient a row checks."""
         return self.model.named_parameters().get(name, self.input_of(name))

@@ -77,6 +77,7 @@ class ELU(Layer):
         self.alpha = alpha
 
     def forward(self, x: Array, training: bool = True) -> Array:
+        x = np.asarray(x, np.result_type(x, np.float32))  # of whole numbers, too
         if training:
             self.x = x
         below = float(self.alpha) * np.expm1(np.minimum(x, 0))  # exp(x) of a large x overflows
@@ -197,7 +198,7 @@ class Tanh(Layer):
     equations = "out = tanh(x)", "dx = dout (1 - out^2)"
 
     def forward(self, x: Array, training: bool = True) -> Array:
-        out = np.tanh(x)
+        out = np.tanh(x, dtype=np.result_type(x, np.float32))  # of whole numbers, too
         if training:
             self.out = out.copy()  # a copy, because the caller may change out
         return out

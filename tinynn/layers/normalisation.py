@@ -14,6 +14,7 @@ x.mean(axis=(0, 1, 2)) and so on. Sums are also more exact in float32.
 """
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,7 @@ class BatchNorm(Layer):
     dbeta: Array
     running_mean: Array
     running_var: Array
+    _shared: tuple[Any, Any] = None, None  # within backward: dout and its sums
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5) -> None:
         checks.check_unit_interval("momentum", momentum)
@@ -111,7 +113,8 @@ class BatchNorm(Layer):
         of_batch = training and self.trainable and len(x) > 0
         if of_batch:
             checks.two_numbers_a_channel(x.shape, self.name)
-            centred, var = self._centred_by_batch(rows)
+            centred, mean, var = centre(rows, len(self.gamma))
+            self._update_running(mean, var, rows.size // len(mean))
         else:
             centred, var = rows - repeated(self.running_mean, rows), self.running_var
         std = np.sqrt(var + float(self.epsilon))  # (C,)
@@ -122,20 +125,27 @@ class BatchNorm(Layer):
         out += repeated(self.beta, rows)
         return out.reshape(x.shape)
 
-    def _centred_by_batch(self, rows: Array) -> tuple[Array, Array]:
-        """Return x - mean and the variance, which divides by n; update the running statistics."""
-        C = len(self.gamma)
-        n, keep = rows.size // C, float(self.momentum)
-        centred, mean = centre(rows, C)
-        var = channel_sums(centred, centred, C) / n
+    def _update_running(self, mean: Array, var: Array, n: int) -> None:
+        keep = float(self.momentum)
         self.running_mean = keep * self.running_mean + (1 - keep) * mean
         self.running_var = keep * self.running_var + (1 - keep) * (n / (n - 1)) * var
-        return centred, var
+
+    @checks.short_traceback
+    def backward(self, dout: Array) -> Array:
+        """Do both halves. They need the same sums, which take a third of the time: once is enough.
+
+        The sums are kept only within this call, and only for this dout: a half that is called
+        alone, or by a subclass with another dout, takes its own.
+        """
+        self._shared = dout, self._sums(dout)
+        try:
+            return super().backward(dout)
+        finally:
+            self._shared = None, None
 
     def _sums(self, dout: Array) -> tuple[Array, Array]:
-        """Return dgamma and dbeta: sums over the numbers of each channel."""
-        rows, C = as_rows(dout), len(self.gamma)
-        return channel_sums(rows, self.normalised, C), channel_sums(rows, None, C)
+        known, sums = self._shared
+        return sums if known is dout else gradient_sums(dout, self.normalised, len(self.gamma))
 
     def parameter_gradients(self, dout: Array) -> None:
         self.dgamma, self.dbeta = self._sums(dout)
@@ -146,7 +156,7 @@ class BatchNorm(Layer):
         if not self.of_batch:
             return (rows * by_std).reshape(dout.shape)
         n = rows.size // len(self.gamma)
-        dgamma, dbeta = self._sums(dout)  # again: no dgamma was computed if only dx is wanted
+        dgamma, dbeta = self._sums(dout)
         dx = self.normalised * repeated(-dgamma / n, rows)
         dx += rows
         dx -= repeated(dbeta / n, rows)
@@ -213,9 +223,7 @@ class LayerNorm(Layer):
         return normalised * self.gamma + self.beta
 
     def parameter_gradients(self, dout: Array) -> None:
-        rows, F = as_rows(dout), len(self.gamma)
-        self.dgamma = channel_sums(rows, as_rows(self.normalised), F)
-        self.dbeta = channel_sums(rows, None, F)
+        self.dgamma, self.dbeta = gradient_sums(dout, self.normalised, len(self.gamma))
 
     def input_gradient(self, dout: Array) -> Array:
         g = dout * self.gamma  # (B, ..., F)
@@ -251,20 +259,28 @@ def channel_sums(rows: Array, factor: Array | None, channels: int) -> Array:
     return sums
 
 
-def centre(rows: Array, channels: int) -> tuple[Array, Array]:
-    """Return x - mean for each channel of rows (B, P C), and the means (C,).
+def gradient_sums(dout: Array, normalised: Array, channels: int) -> tuple[Array, Array]:
+    """Return dgamma (C,), the sums of dout * normalised, and dbeta (C,), those of dout."""
+    rows = as_rows(dout)
+    dgamma = channel_sums(rows, as_rows(normalised), channels)
+    return dgamma, channel_sums(rows, None, channels)
 
-    A mean of 10,000 in float32 is rounded by up to 0.0005, and a sum of many such numbers by more.
-    If the deviation is 0.1, that is too much. What remains after the subtraction is small, so its
-    own mean is exact: it is subtracted, too.
+
+def centre(rows: Array, channels: int) -> tuple[Array, Array, Array]:
+    """Return x - mean for rows (B, P C), and mean and variance of each channel (C,).
+
+    The variance is that of x - mean, in a second pass: mean(x^2) - mean^2 would be the difference
+    of two large numbers. A mean of 10,000 in float32 is rounded by up to 0.0005, and a sum of many
+    such numbers by more. If the deviation is 0.1, that is too much. What remains after the
+    subtraction is small, so its own mean is exact: it is subtracted, too.
 
     >>> centre(np.array([[1.0], [3.0]]), 1)
     (array([[-1.],
-           [ 1.]]), array([2.]))
+           [ 1.]]), array([2.]), array([1.]))
     """
     n = rows.size // channels
     mean = channel_sums(rows, None, channels) / n
     centred = rows - repeated(mean, rows)
     rest = channel_sums(centred, None, channels) / n
     centred -= repeated(rest, rows)
-    return centred, mean + rest
+    return centred, mean + rest, channel_sums(centred, centred, channels) / n

@@ -20,9 +20,10 @@ class Rescale(Layer):
     has to know how its data were scaled.
 
     scale, offset (default 0.0): each a number, or an array of the shape of a sample, or of its last
-    axes: (F,) for each feature of rows, (C,) for each channel of images (H, W, C). x, out: any
-    shape (B, ...). Raises InputError for numbers that are not finite, for a scale that is 0
-    everywhere, and, when the model is built, for an array that does not fit a sample.
+    axes: (F,) for each feature of rows, (C,) for each channel of images (H, W, C); the layer keeps
+    a copy. x, out: any shape (B, ...). Raises InputError for numbers that are not finite, for a
+    scale that is 0 everywhere, and, when the model is built, for an array that does not fit a
+    sample.
 
     >>> from tinynn import Sequential
     >>> model = Sequential([Rescale(2 / 255, -1)], input_shape=(3,))
@@ -34,8 +35,7 @@ class Rescale(Layer):
 
     def __init__(self, scale: Numbers, offset: Numbers = 0.0) -> None:
         checks.rescaling(scale, offset)
-        self.scale = scale
-        self.offset = offset
+        self.scale, self.offset = checks.own_numbers(scale), checks.own_numbers(offset)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         for name in ("scale", "offset"):

@@ -2,7 +2,8 @@
 
     y  ->  (1 - s) y + s / C  ->  times the weight of each class  ->  q, the shares of the loss
 
-With s = 0 and without weights q is y itself. Dimensions: B samples, C classes.
+With s = 0 and without weights q is y itself. Losses of yes or no take the same two arguments, and
+have C = 2 for each of their questions: YesShares. Dimensions: B samples, C classes, K questions.
 """
 
 import copy
@@ -43,6 +44,7 @@ class ClassShares:
     """
 
     takes: str
+    _weighs: str = "class"  # what has a weight of its own
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | Array | None = None
 
@@ -52,9 +54,9 @@ class ClassShares:
         class_weights: Sequence[float] | Array | None = None,
     ) -> None:
         if class_weights is not None:
-            checks.class_weights(class_weights, type(self).__name__)
+            checks.class_weights(class_weights, type(self).__name__, of=self._weighs)
         self.label_smoothing = checks.check_unit_interval("label_smoothing", label_smoothing)
-        self.class_weights = class_weights
+        self.class_weights = checks.own_numbers(class_weights)
 
     @property
     def changes_shares(self) -> bool:
@@ -96,7 +98,7 @@ class ClassShares:
         """Return the weights of classes (C,), 1 if there are none."""
         if self.class_weights is None:
             return np.ones(classes)
-        return checks.class_weights(self.class_weights, type(self).__name__, classes)
+        return checks.class_weights(self.class_weights, type(self).__name__, classes, self._weighs)
 
     def for_evaluation(self: Self) -> Self:
         """Return the loss that scores evaluation and validation: this one without smoothing."""
@@ -145,3 +147,69 @@ class ClassShares:
             text = text.replace("softmax(z) -", "softmax(z) sum q -")
             q = f"v {f'({q})' if s else q}, v = class_weights"
         return f"{text},  q = {q}"
+
+
+class YesShares(ClassShares):
+    """The same two arguments of a loss of yes or no: L = mean of -(a log p + b log(1 - p)).
+
+    a = v q, b = 1 - q, with q = (1 - s) y + s / 2, s = label_smoothing and v = class_weights.
+
+    label_smoothing: 0 or more and below 1, default 0: with s = 0.1, 1 becomes 0.95 and 0 becomes
+    0.05, as in Keras' BinaryCrossentropy. Only training uses it.
+    class_weights: the weight of a yes to each question, (K,), the last axis of p: numbers of 0 or
+    more, not all 0; default None, all 1. The weight of a no is always 1. This is what PyTorch calls
+    pos_weight: if a label is rare, (number of no) / (number of yes) makes both count alike.
+    Evaluation uses them, too. The mean is over all numbers, and not divided by the weights.
+
+    >>> from tinynn import SigmoidCrossEntropy
+    >>> SigmoidCrossEntropy(label_smoothing=0.2).backward([[0.0], [0.0]], [[1], [0]])
+    array([[-0.2],
+           [ 0.2]])
+    >>> SigmoidCrossEntropy(class_weights=[3]).backward([[0.0], [0.0]], [[1], [0]])
+    array([[-0.75],
+           [ 0.25]])
+    """
+
+    _weighs = "question"
+
+    @checks.short_traceback
+    def shares(self, p: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array, Array]:
+        """Return p, and the shares a of yes and b of no, in p's shape and precision."""
+        loss = type(self).__name__
+        p = checks.array(p, "p")
+        p, y = checks.targets(p, checks.yes_or_no(p.shape, y, loss), loss)
+        yes, no = self._yes_and_no(y)
+        return p.astype(y.dtype, copy=False), yes, no  # whole numbers to floats
+
+    def _yes_and_no(self, y: Array) -> tuple[Array, Array]:
+        if self.label_smoothing:
+            y = y * (1 - self.label_smoothing) + self.label_smoothing / 2
+        if self.class_weights is None:
+            return y, 1 - y
+        of_question = self._weights(y.shape[-1] if y.ndim > 1 else 1)
+        return y * of_question.astype(y.dtype), 1 - y
+
+    def best_constant(self, y: Array, weights: Array | None = None) -> Array:
+        """Return the probabilities that cost least if all of y (N, ...) gets them: a / (a + b)."""
+        if not self.changes_shares:
+            return super().best_constant(y, weights)
+        yes, no = self._yes_and_no(np.average(y, axis=0, weights=weights)[None])
+        total = yes + no
+        return np.divide(yes, total, out=np.full(total.shape, 0.5), where=total > 0)[0]
+
+    def mean_weight(self, mean: Array) -> float:
+        """Return the mean weight of an answer, for the mean of the answers y, (K,)."""
+        return float(np.mean(np.add(*self._yes_and_no(mean[None]))))
+
+    def in_shares(self, equation: str, y: Array) -> str:
+        """Return an equation for answers y in smoothed ones, q, as explain_step prints it.
+
+        >>> from tinynn import BinaryCrossEntropy
+        >>> loss = BinaryCrossEntropy(0.1, [5])
+        >>> loss.in_shares(loss.equations[1], np.array([[1]]))
+        'dp = ((1 - q) / (1 - p) - v q / p) / (B K),  q = 0.9 y + 0.1 / 2,  v = class_weights'
+        """
+        s, v = self.label_smoothing, self.class_weights
+        text = re.sub(r"\by\b", "q", equation) if s else equation
+        smoothed = f",  q = {1 - s:g} y + {s:g} / 2" if text != equation else ""
+        return text + smoothed + (",  v = class_weights" if v is not None and " v " in text else "")

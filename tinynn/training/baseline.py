@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynn.functions import one_hot
 from tinynn.losses import Loss
-from tinynn.losses.shares import ClassShares
+from tinynn.losses.shares import ClassShares, YesShares
 from tinynn.model import Sequential
 from tinynn.parameters import Array
 
@@ -137,6 +137,7 @@ def constant_baseline(
         return Baseline(mean_cost(answer), answer, 0, stds, 0.0, weight, loss.guess, few[0] + mean)
     if loss.boundary is not None:
         shares = loss.best_constant(few, few_weights)  # (K,)
+        weight *= loss.mean_weight(_mean(few, few_weights)) if isinstance(loss, YesShares) else 1.0
     else:
         mean = _class_shares(y, weights, shape[-1]) if y.ndim == 1 else _mean(few, few_weights)
         shares = loss.best_constant(mean[None])  # (C,); the loss is linear in y

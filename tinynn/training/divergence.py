@@ -11,6 +11,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.model import Sequential
 from tinynn.parameters import Array
+from tinynn.training.clipping import ClipGradientNorm, ClipGradientValue
 from tinynn.training.run import Run
 
 
@@ -43,8 +44,7 @@ def diverged(run: Run) -> TrainingDiverged:
     text = (
         f"Training diverged in epoch {run.epoch}, step {run.step}. Losses before: {losses}."
         f"\n  First not finite: {_first_not_finite(run)}."
-        f"\n  Try {'; '.join(_remedies(run))}; or clipping the gradients: give fit "
-        "callbacks=[ClipGradientNorm(1)]."
+        f"\n  Try {'; '.join(_remedies(run))}; or {_clipping(run)}."
     )
     if run.checkpoint:
         text += (
@@ -76,6 +76,14 @@ def _remedies(run: Run) -> list[str]:
             )
     smaller = f"a smaller learning rate (now {rate:g})"
     return [smaller, *unscaled] if rate >= 1 else [*unscaled, smaller]
+
+
+def _clipping(run: Run) -> str:
+    """Advise clipping; where the gradients are clipped already, a smaller limit."""
+    for callback in run.callbacks:
+        if isinstance(callback, (ClipGradientNorm, ClipGradientValue)):
+            return f"a smaller limit of {type(callback).__name__} (now {callback.limit:g})"
+    return "clipping the gradients: give fit callbacks=[ClipGradientNorm(1)]"
 
 
 def _first_not_finite(run: Run) -> str:

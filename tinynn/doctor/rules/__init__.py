@@ -32,21 +32,21 @@ from tinynn.doctor.rules.initial_weights import (
     signal_propagation,
     symmetric_units,
 )
-from tinynn.doctor.rules.normalisation import running_statistics
+from tinynn.doctor.rules.normalisation import running_statistics, small_batches
 from tinynn.doctor.rules.random_layers import dropout_rate, training_mode
 from tinynn.doctor.rules.steps import large_steps, small_steps
 from tinynn.doctor.rules.targets import targets
 
 RULES: tuple[Callable[[TrainingRecord], Finding], ...] = (
     inputs, targets, shuffling, symmetric_units, dropout_rate, inactive_at_start,
-    signal_propagation, large_steps, small_steps, dead_units, vanishing_gradients, imbalance,
-    at_chance, missing_classes, running_statistics, validation, never_predicted, overfitting,
-    training_mode,
+    signal_propagation, small_batches, large_steps, small_steps, dead_units, vanishing_gradients,
+    imbalance, at_chance, missing_classes, running_statistics, validation, never_predicted,
+    overfitting, training_mode,
 )  # fmt: skip
 # faults that appear during training, and may come from those before it
 LATER = {"large_steps", "small_steps", "dead_units", "vanishing_gradients", "imbalance",
-         "dropout_rate", "at_chance", "missing_classes", "running_statistics", "validation",
-         "never_predicted", "overfitting", "training_mode"}  # fmt: skip
+         "dropout_rate", "small_batches", "at_chance", "missing_classes", "running_statistics",
+         "validation", "never_predicted", "overfitting", "training_mode"}  # fmt: skip
 EXPLAINS = {  # for each rule, the rules whose findings a problem of it explains
     "inputs": LATER | {"signal_propagation"},
     "targets": LATER,
@@ -55,6 +55,7 @@ EXPLAINS = {  # for each rule, the rules whose findings a problem of it explains
     "dropout_rate": LATER | {"inactive_at_start", "signal_propagation"},
     "inactive_at_start": LATER | {"signal_propagation"},
     "signal_propagation": LATER,
+    "small_batches": LATER,
     "large_steps": LATER,
     "small_steps": LATER,
     "dead_units": LATER,

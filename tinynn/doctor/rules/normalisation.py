@@ -1,9 +1,40 @@
-"""Whether predictions, which use BatchNorm's running statistics, are as good as training is."""
+"""Whether BatchNorm gets enough numbers in a batch, and predictions are as good as training is."""
 
 from tinynn.doctor.record import TrainingRecord
 from tinynn.doctor.rules.finding import FINE, NOTE, PROBLEM, UNKNOWN, Finding
 
 MUCH = 0.12  # of the loss of guessing
+FEW = 4  # numbers of a channel in a batch
+LITTLE = 0.6  # of the loss of guessing; above it, little was learnt
+
+
+def small_batches(record: TrainingRecord) -> Finding:
+    """BatchNorm should get several numbers of each channel in a batch.
+
+    Measured on Fashion-MNIST after three epochs, with learning rates of 0.0003 to 0.01, by the loss
+    of guessing: in batches of 2 the training loss was 0.80 to 0.90, in batches of 4 it was 0.44 to
+    0.46, in batches of 8 it was 0.30.
+    """
+    numbers = record.numbers_normalised
+    if not numbers:
+        return Finding("small_batches", UNKNOWN, "small batches: no BatchNorm that is trained")
+    seen = f"BatchNorm normalises {numbers:,} numbers of a channel in a batch"
+    if numbers >= FEW:
+        return Finding("small_batches", FINE, seen)
+    if not record.has_enough_steps:
+        return Finding("small_batches", UNKNOWN, f"too early to tell: {seen}")
+    if record.relative_loss < LITTLE:
+        return Finding("small_batches", FINE, f"{seen}, and the network learns")
+    return Finding(
+        "small_batches",
+        PROBLEM,
+        "The batches are too small for BatchNorm.",
+        seen=f"{seen}; the training loss is {record.epochs[-1]['loss']:.3g}, guessing gives "
+        f"{record.guessing_loss:.3g}",
+        cause="Two numbers, normalised, are -1 and 1, whatever they were: only which is larger is "
+        "left. With three, little more is.",
+        remedy="A batch_size of 16 or more. Or LayerNorm, which takes each sample alone.",
+    )
 
 
 def running_statistics(record: TrainingRecord) -> Finding:
