@@ -72,8 +72,10 @@ class MaxPool2D(Pool2D):
         number = np.min_scalar_type(int(np.prod(pair(self.size)))).type  # mostly one byte
         winner = np.zeros(out.shape, number)  # which tap is the largest so far
         for k, tap in enumerate(each, start=1):
+            tap = tap.copy()  # read twice below, which takes less time in a contiguous array
             if training:
-                np.maximum(winner, (tap > out) * number(k), out=winner)  # k is larger than any yet
+                larger = (tap > out).view(np.uint8)  # 0 or 1
+                np.maximum(winner, larger * number(k), out=winner)  # k is above any number there
             np.maximum(out, tap, out=out)
         if training:
             self.winner, self.x_shape = winner, x.shape
@@ -81,8 +83,13 @@ class MaxPool2D(Pool2D):
 
     def input_gradient(self, dout: Array) -> Array:
         dx = np.zeros(self.x_shape, dout.dtype)
+        overlap = any(s < k for s, k in zip(self.strides, pair(self.size), strict=True))
         for k, tap in enumerate(taps(dx, self.size, self.strides)):
-            tap += dout * (self.winner == k).astype(dout.dtype)
+            share = dout * (self.winner == k)
+            if overlap:
+                tap += share
+            else:
+                tap[:] = share  # a third less time
         return dx
 
     def kink_mask(self, x: Array) -> Array:
