@@ -149,6 +149,7 @@ LAYERING = [
     "gradcheck.rows",
     "gradcheck.evidence",
     "gradcheck.activations",
+    "gradcheck.convolving",
     "gradcheck.dropping",
     "gradcheck.losses",
     "gradcheck.normalising",
