@@ -11,8 +11,8 @@ If a step of w crosses a kink (for ReLU, x = 0), the two may differ though both 
 step is skipped, and counted. A layer's `kink_mask` says exactly which steps these are; for a layer
 without that method, a shorter step and the curvature of the loss are used instead. If too many
 steps are skipped (with x = 0 and b = 0, all z lie on the kink itself), all parameters are moved a
-little, and if that does not help (in images many windows are equal, so MaxPool2D has ties), x too;
-the report says so.
+little. If that does not help and there are images, in which many windows are equal and MaxPool2D
+has ties, noise is added to x. The report says so.
 """
 
 import copy
@@ -47,6 +47,7 @@ from tinynn.reports import Report
 DIRECTIONS = 8
 SAMPLE = 144  # entries that are checked in an array that directions have shown to be wrong
 MOVE = 1e-3  # how far parameters are moved away from a kink
+NOISE = 0.25  # added to x, in its standard deviations: makes windows of an image differ
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,8 +56,8 @@ class GradientReport(Report):
 
     most_skipped: the share of steps that may be skipped. diagnosis: what is wrong, where, and by
     which mistake, in words; empty if nothing is wrong. moved: None, or, if the rows are for
-    parameters that were moved a little, the share of steps that were skipped before. moved_x:
-    whether x was moved, too.
+    parameters that were moved a little, the share of steps that were skipped before. noisy:
+    whether they are also for other samples, x with noise.
 
     >>> row = GradientRow("0.Dense.b", (2,), False, 2.0, "entry (1,)", 0.25, -0.25, 2, 0)
     >>> print(GradientReport((row,)))
@@ -68,7 +69,7 @@ class GradientReport(Report):
     most_skipped: float = 0.01
     diagnosis: str = ""
     moved: float | None = None
-    moved_x: bool = False
+    noisy: bool = False
 
     @property
     def skipped(self) -> float:
@@ -110,7 +111,7 @@ class GradientReport(Report):
             lines.append(
                 f"MOVED    At the model's own parameters {self.moved:.1%} of the steps crossed a "
                 "kink, or the loss curves too sharply. The table is for a copy with each parameter "
-                f"{'and each number of x ' if self.moved_x else ''}moved by about {MOVE}."
+                f"moved by about {MOVE}{', and for x with noise' if self.noisy else ''}."
             )
         if self.skipped > self.most_skipped:
             lines.append(
@@ -149,10 +150,11 @@ def check_gradients(
 
     A row is also wrong if nothing could be compared in it. The report is not ok if more than 1 % of
     all entries had to be skipped (10 % of directions, which move all units at once), also after the
-    parameters, and then x, were moved a little. Where numbers of a window are equal, as zeros are
-    for a MaxPool2D after ReLU, one step changes all of them. Integers in x may be indices, of words
-    for instance: if the loss jumps when they change, the row of that dx is left out. Raises
-    InputError for data that do not fit, and for a Softmax before SoftmaxCrossEntropy.
+    parameters were moved a little, and after noise was added to images x. Where numbers of a window are
+    equal, as zeros are for a MaxPool2D after ReLU, one step changes all of them. Integers in x may
+    be indices, of words for instance: if the loss jumps when they change, the row of that dx is
+    left out. Raises InputError for data that do not fit, and for a Softmax before
+    SoftmaxCrossEntropy.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(3), Softmax()], input_shape=(2,))
@@ -169,13 +171,13 @@ def check_gradients(
     # Perhaps only at these parameters: with x = 0 and b = 0 all z lie on a kink.
     twin, rng = model.astype(np.float64), np.random.default_rng(seed)
     twin.params += MOVE * rng.normal(size=twin.params.size)
-    tries = [x]
-    if x.dtype.kind == "f" and report.culprit is None:
-        tries.append(x + MOVE * rng.normal(size=x.shape))
+    tries, images = [x], any(len(shape) == 3 for shape in model.output_shapes)
+    if images and x.dtype.kind == "f" and report.culprit is None:
+        tries.append(x + NOISE * x.std() * rng.normal(size=x.shape))
     for batch in tries:
         moved = _check(twin, loss, batch, tuple(given), tolerance, seed)
         if moved.ok or (moved.culprit and not report.culprit):
-            return replace(moved, moved=report.skipped, moved_x=batch is not x)
+            return replace(moved, moved=report.skipped, noisy=batch is not x)
     return report
 
 
