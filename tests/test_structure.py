@@ -140,6 +140,7 @@ LAYERING = [
     "training.live_curves",
     "explain.record",
     "explain.equations",
+    "explain.window",
     "explain.page",
     "explain.figure",
     "explain.step",

@@ -150,9 +150,9 @@ def check_gradients(
 
     A row is also wrong if nothing could be compared in it. The report is not ok if more than 1 % of
     all entries had to be skipped (10 % of directions, which move all units at once), also after the
-    parameters were moved a little, and after noise was added to images x. Where numbers of a window are
-    equal, as zeros are for a MaxPool2D after ReLU, one step changes all of them. Integers in x may
-    be indices, of words for instance: if the loss jumps when they change, the row of that dx is
+    parameters were moved a little, and after noise was added to images x. Where numbers of a window
+    are equal, as zeros are for a MaxPool2D after ReLU, one step changes all of them. Integers in x
+    may be indices, of words for instance: if the loss jumps when they change, the row of that dx is
     left out. Raises InputError for data that do not fit, and for a Softmax before
     SoftmaxCrossEntropy.
 
