@@ -290,6 +290,12 @@ def test_the_caller_may_change_what_forward_returned():
     assert np.array_equal(pool.backward(np.ones_like(out)), expected)
 
 
+@pytest.mark.parametrize("layer", [MaxPool2D(2), AveragePool2D(2), GlobalAveragePool2D()])
+def test_a_pool_in_no_model_takes_whole_numbers(layer):
+    x = np.arange(16).reshape(1, 4, 4, 1)
+    assert np.allclose(layer.forward(x), layer.forward(x.astype(float)))
+
+
 # initial weights
 
 

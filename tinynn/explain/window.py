@@ -44,5 +44,5 @@ def at_one_window(layer: Layer, x: Array, out: Array) -> str:
     terms += [f"b {layer.b[f]:.4g}"] if layer.bias else []
     return (
         f"out[0,{p},{q},{f}] = sum(x[0,{rows},{columns}]{padding} W[...,{f}]): "
-        f"{' + '.join(terms)} = {out[0, p, q, f]:.4g}"
+        f"{' + '.join(terms or ['0'])} = {out[0, p, q, f]:.4g}"
     )

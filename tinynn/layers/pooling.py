@@ -119,7 +119,7 @@ class AveragePool2D(Pool2D):
 
     def forward(self, x: Array, training: bool = True) -> Array:
         each = taps(x, self.size, self.strides)
-        out = next(each).copy()  # (B, P, Q, C)
+        out = next(each).astype(np.result_type(x, np.float32), order="C")  # (B, P, Q, C)
         for tap in each:
             out += tap
         if training:
@@ -159,7 +159,8 @@ class GlobalAveragePool2D(Layer):
         B, H, W, C = x.shape
         if training:
             self.x_shape = x.shape
-        weights = np.full((1, H * W), 1 / (H * W), x.dtype)  # x.mean(axis=(1, 2)) takes ten times
+        dtype = np.result_type(x, np.float32)  # x may be whole numbers if it is in no model
+        weights = np.full((1, H * W), 1 / (H * W), dtype)  # x.mean(axis=(1, 2)) takes ten times
         return (weights @ x.reshape(B, H * W, C)).reshape(B, C)
 
     def input_gradient(self, dout: Array) -> Array:
