@@ -35,7 +35,7 @@ def convolution(
             f"{padding}: a window of padding alone would make nothing of the image. Write "
             f'padding="same" or at most padding={min(rows, columns) - 1}.'
         )
-    initial_weights("Conv2D", initializer)
+    initial_weights("Conv2D expects", initializer)
     check_flag("bias of Conv2D", bias)
 
 
