@@ -80,6 +80,7 @@ from tinynn.checks.sample_shapes import (
     check_flat_samples,
     fits_a_sample,
     images,
+    prediction_batches,
     same_size,
     two_numbers_a_channel,
 )
@@ -134,6 +135,7 @@ from tinynn.checks.targets import (
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.training import data, held_out, warn_if_worse_than_baseline
 from tinynn.checks.weights import class_weights, weights
+from tinynn.checks.windows import convolution, images_for_windows, pooling
 
 __all__ = [
     "NoNumbers",
@@ -166,6 +168,7 @@ __all__ = [
     "class_targets",
     "class_weights",
     "compared",
+    "convolution",
     "counts",
     "data",
     "decay_factor",
@@ -184,6 +187,7 @@ __all__ = [
     "held_out",
     "hyperparameters",
     "images",
+    "images_for_windows",
     "in_no_model",
     "independent_probabilities",
     "initial_rate",
@@ -218,7 +222,9 @@ __all__ = [
     "parameter_shapes",
     "pieces",
     "pixels",
+    "pooling",
     "precision",
+    "prediction_batches",
     "probabilities",
     "python_number",
     "rate",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinynn.gradcheck.activations import activation
+from tinynn.gradcheck.convolving import convolving
 from tinynn.gradcheck.dropping import dropped
 from tinynn.gradcheck.evidence import CLOSE, Evidence, close
 from tinynn.gradcheck.losses import ignored
@@ -272,6 +273,7 @@ PATTERNS = {  # tried in this order; with the method to name, "" for the one tha
     _unused: "forward",
     dropped: "",
     moved: "",
+    convolving: "",
     normalising: "",
     ignored: "",
     _factor: "",
