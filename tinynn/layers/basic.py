@@ -216,7 +216,7 @@ class Dense(Layer):
     def parameter_gradients(self, dout: Array) -> None:
         product(self.x.T, dout, out=self.dW)  # (F, U)
         if self.bias:
-            np.sum(dout, axis=0, out=self.db)  # (U,)
+            dout.sum(axis=0, out=self.db)  # (U,)
 
     def input_gradient(self, dout: Array) -> Array:
         return product(dout, self.W.T)  # (B, F)

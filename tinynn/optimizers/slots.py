@@ -66,7 +66,9 @@ class Slots(Configured):
         if not self.slots:
             zeros = np.zeros_like(params)
             self.slots = {name: on_a_cache_line(zeros) for name in self.state_names}
-        self._owner, self._unpickled = owner_of(params) or self._owner, False
+        owner = owner_of(params) or self._owner
+        if self._unpickled or owner is not self._owner:  # at each step: setting takes time
+            self._owner, self._unpickled = owner, False
 
     def _parts(self, place: slice) -> dict[str, Array]:
         return {name: vector[place].copy() for name, vector in self.slots.items()}
