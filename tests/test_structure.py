@@ -38,6 +38,7 @@ LAYERING = [
     "checks.tracebacks",
     "checks.arguments",
     "checks.arrays",
+    "checks.remembered",
     "checks.other_libraries",
     "checks.attributes",
     "checks.layers",

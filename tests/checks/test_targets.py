@@ -26,7 +26,7 @@ from tinynn import (
     explain_step,
     softmax,
 )
-from tinynn.checks.targets import remembered
+from tinynn.checks.remembered import remembered
 from tinynn.training.baseline import constant_baseline
 
 X = np.random.default_rng(0).normal(size=(20, 3))
