@@ -345,12 +345,14 @@ def test_what_forward_has_looked_at_backward_need_not():
     for _ in range(2):  # forward, backward
         assert (most(p), most(y)) == (5, 2)
     assert looks == [(2, 3), (2,)]
+    same_bytes = p.view(np.int64)
+    assert most(same_bytes) == same_bytes.max()
     assert most(p.T) == most(p.reshape(-1)) == most(p.astype(">f8")) == most(p.astype(int)) == 5
-    assert len(looks) == 6  # other shapes and dtypes of the same bytes, or of other ones
+    assert len(looks) == 7  # other shapes and dtypes of the same bytes, or of other ones
     large, things = np.zeros(2**14), np.array([[1], [2]], object)
     for _ in range(2):  # these are never kept
         assert (most(large), most(things)) == (0, 2)
-    assert len(looks) == 10
+    assert len(looks) == 11
 
 
 def test_checks_know_no_class_of_ours_by_its_name():
