@@ -4,8 +4,9 @@
                                                                  `-- mark(t) after step t
 
 All train 784-512-256-128-10 with ReLU between, softmax cross-entropy and Adam (1e-3, 0.9, 0.999,
-1e-8) on batches of 32, in float32. A batch is gathered from the 60,000 images in every step. What
-can be done once is done before the first step, and no thread count is set anywhere.
+1e-8) in float32, on batches of 32 or of another size. A batch is gathered from the 60,000 images in
+every step. What can be done once is done before the first step, and no thread count is set
+anywhere.
 
 `python benchmarks/contenders.py NAME --steps N` runs one contender and prints one line of JSON.
 train_step.py does this for each, in a process of its own. A framework is imported inside the
@@ -49,6 +50,7 @@ class Task:
     y: np.ndarray  # (60000,) int64
     seed: int
     steps: int
+    batch: int = BATCH
 
     def first_weights(self) -> Weights:
         """Draw He-normal weights, and biases of zero."""
@@ -66,24 +68,37 @@ class Task:
         return np.random.default_rng([self.seed, epoch])
 
     def order(self) -> np.ndarray:
-        """Return the samples of each step, (steps, 32)."""
-        per_epoch = len(self.x) // BATCH  # 60,000 is 1,875 times 32: no remainder
-        epochs = -(-self.steps // per_epoch)
-        shuffled = [self.epoch_rng(epoch).permutation(len(self.x)) for epoch in range(epochs)]
-        return np.concatenate(shuffled).reshape(-1, BATCH)[: self.steps]
+        """Return the samples of each step, (steps, batch)."""
+        used = len(self.x) // self.batch * self.batch  # 60,000 is 1,875 times 32: no remainder
+        epochs = -(-self.steps // (used // self.batch))
+        shuffled = [self.epoch_rng(i).permutation(len(self.x))[:used] for i in range(epochs)]
+        return np.concatenate(shuffled).reshape(-1, self.batch)[: self.steps]
+
+
+class Enough(Exception):
+    """Enough seconds were timed; the contender is ended."""
 
 
 class Stopwatch:
-    """`mark(t)` after step t reads the clock once a window; a contender may mark less often."""
+    """`mark(t)` after step t reads the clock once a window; a contender may mark less often.
 
-    def __init__(self) -> None:
+    seconds: after so many, and one window at least, it raises Enough; default: it never does.
+    told: whether to print a line after the warm-up, for who waits until training is under way.
+    """
+
+    def __init__(self, seconds: float = np.inf, told: bool = False) -> None:
         self.marks: list[tuple[int, float]] = []
         self.next = WARM_UP
+        self.seconds, self.told = seconds, told
 
     def __call__(self, t: int) -> None:
         if t >= self.next:
             self.marks.append((t, perf_counter()))
             self.next = t + WINDOW
+            if self.told and len(self.marks) == 1:
+                print("under way", flush=True)
+            if len(self.marks) > 1 and self.marks[-1][1] - self.marks[0][1] >= self.seconds:
+                raise Enough
 
     def windows(self) -> list[float]:
         """Return milliseconds a step, a number for each window."""
@@ -120,7 +135,7 @@ def train_tinynn(task: Task, mark: Stopwatch) -> Weights:
     loss, optimizer = CrossEntropy(), Adam(RATE, BETA1, BETA2, EPSILON)
     t, losses = 0, []
     for epoch in count():
-        for x, y in minibatches(task.x, task.y, BATCH, task.epoch_rng(epoch)):
+        for x, y in minibatches(task.x, task.y, task.batch, task.epoch_rng(epoch)):
             p = model.forward(x)
             losses.append(loss.forward(p, y))
             model.backward(loss.backward(p, y))
@@ -146,9 +161,9 @@ def train_naive(task: Task, mark: Stopwatch) -> Weights:
             activations.append(np.maximum(z, 0))
         e = np.exp(z - z.max(axis=1, keepdims=True))
         p = e / e.sum(axis=1, keepdims=True)
-        losses.append(-np.log(p[np.arange(BATCH), y]).mean())
-        p[np.arange(BATCH), y] -= 1
-        d, grads = p / BATCH, []
+        losses.append(-np.log(p[np.arange(len(y)), y]).mean())
+        p[np.arange(len(y)), y] -= 1
+        d, grads = p / len(y), []
         for i in reversed(range(0, len(params), 2)):
             a = activations[i // 2]
             grads = [a.T @ d, d.sum(axis=0), *grads]
@@ -300,7 +315,7 @@ def train_keras(task: Task, mark: Stopwatch, backend: str) -> Weights:
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         steps_per_execution=1 if backend == "torch" else KERAS_CHUNK,
     )
-    per_epoch = len(task.x) // BATCH
+    per_epoch = -(-len(task.x) // task.batch)
 
     class Marks(keras.callbacks.Callback):
         """Calls `mark` after each step, and ends training after the last."""
@@ -314,7 +329,7 @@ def train_keras(task: Task, mark: Stopwatch, backend: str) -> Weights:
             self.model.stop_training = t >= task.steps
 
     epochs = -(-task.steps // per_epoch)
-    model.fit(task.x, task.y, BATCH, epochs, verbose=0, callbacks=[Marks()])
+    model.fit(task.x, task.y, task.batch, epochs, verbose=0, callbacks=[Marks()])
     return [tuple(layer.get_weights()) for layer in dense]
 
 
@@ -348,7 +363,7 @@ def train_sklearn(task: Task, mark: Stopwatch) -> Weights:
 
     sklearn.set_config(assume_finite=True)
     network = MLPClassifier(
-        SIZES[1:-1], alpha=0.0, batch_size=BATCH, learning_rate_init=RATE, shuffle=False
+        SIZES[1:-1], alpha=0.0, batch_size=task.batch, learning_rate_init=RATE, shuffle=False
     )
     for t, batch in enumerate(task.order(), 1):
         if t == 1:
@@ -375,7 +390,9 @@ def loss_of_weights(weights: Weights, task: Task) -> float:
 def threads() -> dict[str, str]:
     """Return the thread pools of the libraries that this process has loaded, by their names."""
     pools = {
-        f"{pool['internal_api']} {pool['version'] or ''}".strip(): f"{pool['num_threads']} threads"
+        " ".join(
+            filter(None, (pool["internal_api"], pool["version"], pool.get("architecture")))
+        ): f"{pool['num_threads']} threads"
         for pool in threadpool_info()
     }
     if "torch" in sys.modules:
@@ -402,20 +419,26 @@ def main() -> None:
     parser.add_argument("name", choices=CONTENDERS)
     parser.add_argument("--steps", type=int, default=1720)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--seconds", type=float, default=np.inf, help="end after so many")
+    parser.add_argument("--told", action="store_true", help="say when the warm-up is over")
     args = parser.parse_args()
 
     (x, y), _ = datasets.load_fashion_mnist()
-    task = Task(scale_pixels(x).reshape(len(x), -1), y.astype(np.int64), args.seed, args.steps)
-    stopwatch = Stopwatch()
+    images = scale_pixels(x).reshape(len(x), -1)
+    task = Task(images, y.astype(np.int64), args.seed, args.steps, args.batch)
+    stopwatch, loss = Stopwatch(args.seconds, args.told), None
     try:
-        weights = CONTENDERS[args.name](task, stopwatch)
+        loss = loss_of_weights(CONTENDERS[args.name](task, stopwatch), task)
+    except Enough:
+        pass
     except ModuleNotFoundError as error:
         print(json.dumps({"name": args.name, "left_out": str(error)}))
         return
     result = {
         "name": args.name,
         "windows": stopwatch.windows(),
-        "loss": loss_of_weights(weights, task),
+        "loss": loss,
         "threads": threads(),
         "versions": versions(),
     }

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.errors import InputError
+from tinynn.threads import on_a_cache_line
 
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
@@ -104,8 +105,7 @@ def flat_vector(
     >>> vector
     array([0., 0., 0., 0., 0., 0., 7., 7., 7.], dtype=float32)
     """
-    memory = _Memory(sum(map(prod, shapes.values())), dtype)
-    memory.fill(0)
+    memory: Any = on_a_cache_line(np.zeros(sum(map(prod, shapes.values())), dtype), _Memory)
     memory.owner, memory.shapes = owner, dict(shapes)
     vector = memory.view(np.ndarray)  # (P,), P parameters in all
     views, start = {}, 0

@@ -12,6 +12,7 @@ from tinynn import (
     CrossEntropy,
     Dense,
     Flatten,
+    InputError,
     Layer,
     Loss,
     MeanSquaredError,
@@ -25,6 +26,7 @@ from tinynn import (
     explain_step,
     softmax,
 )
+from tinynn.checks.remembered import remembered
 from tinynn.training.baseline import constant_baseline
 
 X = np.random.default_rng(0).normal(size=(20, 3))
@@ -314,6 +316,43 @@ def test_differences_below_the_floor_of_a_loss_are_refused_by_its_floor_and_not_
         takes, floor = "", 0.5
 
     check_gradients(model, Floored(), [[1.0]], [1])
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), tinynn.BinaryCrossEntropy()])
+def test_a_change_between_forward_and_backward_is_seen(loss):
+    """Backward looks at numbers again only if they are not those that forward has looked at."""
+    p = np.array([[0.5, 0.5], [0.25, 0.75]], np.float32)
+    y = np.array([0, 1]) if loss.classifies else np.array([[0, 1], [1, 1]])
+    rows = np.eye(2)[y] if loss.classifies else y
+    for answers in (y, rows):
+        for array in (p, answers):
+            loss.forward(p, answers)
+            loss.backward(p, answers)
+            kept = array.copy()
+            array[1] = 3
+            with pytest.raises(InputError, match="3"):
+                loss.backward(p, answers)
+            with pytest.raises(InputError, match="3"):  # again, though it is known by now
+                loss.backward(p, answers)
+            array[:] = kept
+            loss.backward(p, answers)
+
+
+def test_what_forward_has_looked_at_backward_need_not():
+    looks = []
+    most = remembered(lambda numbers: looks.append(numbers.shape) or numbers.max())
+    p, y = np.arange(6.0).reshape(2, 3), np.array([1, 2])
+    for _ in range(2):  # forward, backward
+        assert (most(p), most(y)) == (5, 2)
+    assert looks == [(2, 3), (2,)]
+    same_bytes = p.view(np.int64)
+    assert most(same_bytes) == same_bytes.max()
+    assert most(p.T) == most(p.reshape(-1)) == most(p.astype(">f8")) == most(p.astype(int)) == 5
+    assert len(looks) == 7  # other shapes and dtypes of the same bytes, or of other ones
+    large, things = np.zeros(2**14), np.array([[1], [2]], object)
+    for _ in range(2):  # these are never kept
+        assert (most(large), most(things)) == (0, 2)
+    assert len(looks) == 11
 
 
 def test_checks_know_no_class_of_ours_by_its_name():

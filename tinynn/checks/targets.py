@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tinynn.checks.arguments import check_integer
 from tinynn.checks.arrays import array, is_missing, numbers
+from tinynn.checks.remembered import are_shares, extremes
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Shape
@@ -115,7 +116,7 @@ def _below(classes: int, y: Array, caller: str) -> Array:
             f"{caller} expects one whole number for each sample, shape (N,), got shape {y.shape} "
             f"of {y.dtype}.{hint}"
         )
-    low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
+    low, high = map(int, extremes(y)) if y.size else (0, 0)
     if low < 0:
         raise InputError(f"{caller}: classes count from 0, but y contains {low}.")
     if high >= classes:
@@ -163,8 +164,8 @@ def class_targets(p_shape: Shape, y: npt.ArrayLike, loss: str, p: Array | None =
         return _below(p_shape[1], y, loss)
     if y.dtype.kind not in "biuf":
         raise InputError(f"{loss}: the rows of y must be numbers, got {y.dtype}.")
-    sums = y.sum(axis=1)
-    if not (np.abs(sums - 1).max() < 1e-3 and y.min() >= 0):  # so written, NaN is wrong too
+    if not are_shares(y):
+        sums = y.sum(axis=1)
         row = int((~(np.abs(sums - 1) < 1e-3) | (y.min(axis=1) < 0)).argmax())
         remedy = "Pass classes as they are, shape (B,), or through one_hot."
         if np.isin(y, (0, 1)).all():
@@ -206,8 +207,8 @@ def class_shares(p: npt.ArrayLike, y: npt.ArrayLike, loss: str) -> tuple[Array, 
 
 def probabilities(p: Array, caller: str, remedy: str = OF_A_LOSS) -> None:
     """Rows (B, C), each of numbers of 0 or more that sum to 1."""
-    sums = p.sum(axis=-1)  # (B,)
-    if not (np.abs(sums - 1).max() < 1e-3 and p.min() >= 0):  # so written, NaN is wrong too
+    if not are_shares(p):
+        sums = p.sum(axis=-1)  # (B,)
         row = int((~(np.abs(sums - 1) < 1e-3) | (p.min(axis=-1) < 0)).argmax())
         if np.isnan(p).any():
             remedy = "Has training diverged? Then try a smaller learning rate."
@@ -219,7 +220,8 @@ def probabilities(p: Array, caller: str, remedy: str = OF_A_LOSS) -> None:
 
 def independent_probabilities(p: Array, loss: str) -> None:
     """Numbers from 0 to 1, each of its own label."""
-    if not (p.min() >= 0 and p.max() <= 1):  # so written, NaN is wrong too
+    low, high = extremes(p)
+    if not (low >= 0 and high <= 1):  # so written, NaN is wrong too
         at = tuple(map(int, np.argwhere(~((p >= 0) & (p <= 1)))[0]))
         remedy = "End the model with Sigmoid(), or use SigmoidCrossEntropy()."
         if np.isnan(p[at]):
@@ -232,7 +234,8 @@ def independent_probabilities(p: Array, loss: str) -> None:
 def yes_or_no(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
     """Answers in the shape of p, each a number from 0 (no) to 1 (yes)."""
     y = same_shape(p_shape, y, loss)
-    if not (y.min() >= 0 and y.max() <= 1):  # so written, NaN is wrong too
+    low, high = extremes(y)
+    if not (low >= 0 and high <= 1):  # so written, NaN is wrong too
         at = tuple(map(int, np.argwhere(~((y >= 0) & (y <= 1)))[0]))
         remedy = "Each number of y is the answer to a question of its own: 1 for yes, 0 for no."
         if set(np.unique(y)) == {-1, 1}:

@@ -21,6 +21,7 @@ from tinynn.initializers import Initializer, he_normal
 from tinynn.layers.caches import Portable
 from tinynn.parameters import Array, Generator, ParameterViews, Shape
 from tinynn.streams import Streams
+from tinynn.threads import product
 
 
 class Layer(ParameterViews, Configured, Portable, ABC):
@@ -215,18 +216,18 @@ class Dense(Layer):
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
             self.x = x
-        out = x @ self.W  # (B, U)
+        out = product(x, self.W)  # out = x @ W + b, (B, U): `product` is @, see threads.py
         if self.bias:
             out += self.b  # in place: a second new array would cost time
         return out
 
     def parameter_gradients(self, dout: Array) -> None:
-        np.dot(self.x.T, dout, out=self.dW)  # (F, U); matmul is slow for one sample
+        product(self.x.T, dout, out=self.dW)  # (F, U)
         if self.bias:
-            np.sum(dout, axis=0, out=self.db)  # (U,)
+            dout.sum(axis=0, out=self.db)  # (U,)
 
     def input_gradient(self, dout: Array) -> Array:
-        return dout @ self.W.T  # (B, F)
+        return product(dout, self.W.T)  # (B, F)
 
 
 class ReLU(Layer):
@@ -253,7 +254,7 @@ class ReLU(Layer):
         return np.maximum(x, 0)
 
     def input_gradient(self, dout: Array) -> Array:
-        return dout * self.mask
+        return dout * self.mask.astype(dout.dtype)  # NumPy multiplies floats by floats faster
 
     def kink_mask(self, x: Array) -> Array:
         return x > 0

@@ -11,6 +11,7 @@ from tinynn import checks
 from tinynn.configuration import Configured
 from tinynn.errors import InputError
 from tinynn.parameters import Array, Owner, frozen_in, owner_of
+from tinynn.threads import on_a_cache_line
 
 Method: TypeAlias = Callable[..., None]
 
@@ -63,8 +64,11 @@ class Slots(Configured):
     def belong_to(self, params: Array) -> None:
         """Belong to the model of `params` from now on; at the first step make the vectors."""
         if not self.slots:
-            self.slots = {name: np.zeros_like(params) for name in self.state_names}
-        self._owner, self._unpickled = owner_of(params) or self._owner, False
+            zeros = np.zeros_like(params)
+            self.slots = {name: on_a_cache_line(zeros) for name in self.state_names}
+        owner = owner_of(params) or self._owner
+        if self._unpickled or owner is not self._owner:  # at each step: setting takes time
+            self._owner, self._unpickled = owner, False
 
     def _parts(self, place: slice) -> dict[str, Array]:
         return {name: vector[place].copy() for name, vector in self.slots.items()}
@@ -79,7 +83,8 @@ class Slots(Configured):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """An optimizer that was pickled without its model recognizes it at the next step."""
-        self.__dict__.update(state, _unpickled=True)
+        slots = {name: on_a_cache_line(each) for name, each in state.get("slots", {}).items()}
+        self.__dict__.update(state, _unpickled=True, slots=slots)
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next step depends on: t, and a copy of each vector."""
@@ -90,7 +95,7 @@ class Slots(Configured):
         names = self.state_names if state.get("t") else ()  # no vectors before the first step
         checks.check_optimizer_state(state, names, type(self).__name__)
         self.t = int(state["t"])
-        self.slots = {name: np.array(state[name]) for name in names}
+        self.slots = {name: on_a_cache_line(np.asarray(state[name])) for name in names}
         self._owner = None  # it belongs to the next model that it steps
 
     def check_state(

@@ -7,7 +7,7 @@ import numpy as np
 from tinynn import checks
 from tinynn.errors import InputError
 from tinynn.parameters import Array
-from tinynn.threads import in_two_threads
+from tinynn.threads import in_two_threads, on_a_cache_line
 from tinynn.training.early_stopping import EarlyStopping
 from tinynn.training.run import Callback, Run
 
@@ -66,7 +66,7 @@ class ExponentialMovingAverage(Callback):
         own = trainer.model.params, trainer.model.buffers
         self.steps += 1
         if self.average is None:
-            self.average = own[0].copy(), own[1].copy()
+            self.average = on_a_cache_line(own[0]), on_a_cache_line(own[1])
             return
         rate = (1 - self.decay) / (1 - self.decay**self.steps)
 
@@ -104,7 +104,8 @@ class ExponentialMovingAverage(Callback):
         for vector in average or ():
             if not isinstance(vector, np.ndarray) or not np.isfinite(vector).all():
                 raise InputError("params and buffers must be arrays of finite numbers.")
-        self.steps, self.average = steps, average
+        self.steps = steps
+        self.average = average and (on_a_cache_line(average[0]), on_a_cache_line(average[1]))
 
     def check(self, trainer: Run) -> None:
         model = trainer.model
