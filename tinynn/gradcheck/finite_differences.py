@@ -94,8 +94,9 @@ def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Prob
 
 
 def some_entries(scale: Array, count: int, rng: Generator) -> list[Probe]:
-    """Return probes for a few random entries, with the step of directions."""
-    picked = rng.choice(scale.size, min(count, scale.size), replace=False)
+    """Return probes for a few random entries, with the step of directions; none where scale is 0."""
+    among = np.flatnonzero(scale)
+    picked = rng.choice(among, min(count, among.size), replace=False)
     places = [tuple(map(int, np.unravel_index(k, scale.shape))) for k in picked]
     return [Probe(f"entry {at}", at, np.ones(()), 1e-4 * float(scale[at])) for at in places]
 
