@@ -189,7 +189,7 @@ def _check(
         if row.verdict == "WRONG":
             follows = name not in case.model.named_parameters()
             known = [row.name for row in rows if row.ok]
-            suspects.append(_suspect(Evidence(case, found, known), rng))
+            suspects.append(_suspect(case, Evidence(case, found, known), rng))
     most_skipped = 0.01 if case.small else 0.1
     return GradientReport(tuple(rows), most_skipped, "\n".join(suspects))
 
@@ -226,9 +226,9 @@ def _compare(case: Case, name: str, rng: Generator) -> Comparison:
     return found if same or not found.row.ok else case.compare(name, probes, other)
 
 
-def _suspect(evidence: Evidence, rng: Generator) -> str:
+def _suspect(case: Case, evidence: Evidence, rng: Generator) -> str:
     """Say where the mistake is: in the model's own methods, between layers, or in one layer."""
-    case, found, name = evidence.case, evidence.found, evidence.name
+    found, name = evidence.found, evidence.name
     if overridden_methods(case.model) and case.right_alone(found):
         return suspect_model(case.model, case.walk, name)
     if not evidence.half and case.compare(name, found.probes, case.alone[name]).row.ok:
