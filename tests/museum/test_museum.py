@@ -71,10 +71,11 @@ def reports(side, name):
     return check_module(module)
 
 
-def is_named(name):
+def named(name):
+    """Return the findings that name the mistake."""
     array, words = MISTAKES[name]
     findings = [finding for report in reports("wrong", name) for finding in report.findings]
-    return any(f.array == array and words in f.sentence for f in findings)
+    return [f for f in findings if f.array == array and words in f.sentence]
 
 
 def changed_lines(name):
@@ -92,7 +93,12 @@ def test_each_mistake_has_its_files():
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_found_and_named(name):
     assert not all(report.ok for report in reports("wrong", name))
-    assert is_named(name)
+    assert named(name)
+
+
+def test_most_findings_point_at_the_line_that_differs_from_the_twin():
+    at_the_line = [n for n in MISTAKES if {f.line for f in named(n)} & changed_lines(n)]
+    assert len(at_the_line) >= 30, {*MISTAKES} - {*at_the_line}
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -60,9 +60,18 @@ class Pair(Subject):
         held = {**{k: v.copy() for k, v in used.items()}, "dout": np.copy(dout)}
         dout = np.array(dout) if isinstance(dout, np.ndarray) else dout
         result = self.backward(*self.for_backward(dout, cache, values, out))
+        if self.is_derivative and isinstance(result, np.ndarray):
+            result = dout * result
         gradients = matched(result, [*self.arrays], [*self.arguments.names], self.backward)
         changed += changes(self.backward, held, {**used, "dout": dout})
         return Step(kept, gradients, {k: v.copy() for k, v in used.items()}, changed)
+
+    @property
+    def is_derivative(self) -> bool:
+        """Whether backward is f'(x), or a formula of out: it takes one of these alone, no dout."""
+        names = [p.name for p in signature(self.backward) if p.default is p.empty]
+        outs = len(self.arrays) == 1 and names[0].lower() in OUTS if names else False
+        return len(names) == 1 and (names[0] in self.arguments.names or outs)
 
     def for_backward(self, dout: Any, cache: Any, values: tuple[Any, ...], out: Any) -> list[Any]:
         """Return the arguments of backward."""
@@ -70,7 +79,8 @@ class Pair(Subject):
         of_forward = dict(zip(self.arguments.names, values, strict=True))
         if len(names) == 1:
             of_loss = is_number(out) and (names[0].lower() in CACHES or cache is not None)
-            return [of_forward.get(names[0], cache if of_loss else dout)]
+            alone = out if self.is_derivative else cache if of_loss else dout
+            return [of_forward.get(names[0], alone)]
         if isinstance(cache, tuple) and len(names) == len(cache) + 1 > 2:
             return [dout, *cache]
         found = []
@@ -105,6 +115,7 @@ class StaticClass(Pair):
     """A class with static `forward(ctx, x, ...)` and `backward(ctx, dout)`."""
 
     form: str = field(init=False, default="a class with static forward and backward")
+    is_derivative = False
 
     def called(self, values: tuple[Any, ...]) -> Any:
         context = Context()

@@ -21,6 +21,7 @@ from tinynn.clinic.subject import Step, Subject, changes, is_number
 from tinynn.errors import InputError
 from tinynn.parameters import Array
 
+OUTPUTS = ("output", "out", "outputs")  # where forward keeps what it does not return
 Path = tuple[Any, ...]  # of attributes (str) and keys or places ([key])
 
 
@@ -36,6 +37,13 @@ def value_at(thing: Any, path: Path) -> Any:
         except (AttributeError, LookupError, TypeError):
             return None
     return thing
+
+
+def output_of(thing: Any, result: Any) -> Any:
+    """Return what forward returned; if that is nothing, what the object keeps as its output."""
+    if result is not None:
+        return result
+    return next((vars(thing)[n] for n in OUTPUTS if n in vars(thing)), None)
 
 
 def arrays_in(thing: Any) -> dict[str, tuple[Path, Array]]:
@@ -129,6 +137,7 @@ class Object(Subject):
     def run(self, arrays: dict[str, Array]) -> tuple[Any, Any]:
         values = self.arguments.filled(arrays)
         result = self.forward(*values)
+        result = output_of(self.thing, result)
         out, gradients = split_loss(result) if self.in_one else (result, None)
         return out, (gradients, values)
 
@@ -144,6 +153,8 @@ class Object(Subject):
             dout = np.array(dout) if isinstance(dout, np.ndarray) else dout
             takes_none = is_number(out) and not signature(self.backward)
             result = self.backward() if takes_none else self.backward(dout)
+            if result is None:
+                result = self._kept_gradient([*mine])
             changed += changes(self.backward, before, {**used, "dout": dout})
         found = {name: value_at(self.thing, path) for name, (_, path) in self.paths.items() if path}
         if result is not None:
@@ -152,6 +163,12 @@ class Object(Subject):
         gradients = {k: np.copy(v) for k, v in found.items() if v is not None}
         new = {name: np.copy(value_at(self.thing, p)) for name, (p, _) in self.paths.items()}
         return Step(kept, gradients, {**new, **used}, changed)
+
+    def _kept_gradient(self, inputs: list[str]) -> dict[str, Any] | None:
+        """Return the inputs' gradients that the object keeps as dx or dinputs."""
+        named = {n: array_of(n, inputs) for n in vars(self.thing)}
+        kept = {k: vars(self.thing)[n] for n, k in named.items() if k}
+        return {k: v for k, v in kept.items() if isinstance(v, np.ndarray)} or None
 
 
 def object_of(thing: Any, name: str, inputs: tuple[Any, ...]) -> Object:

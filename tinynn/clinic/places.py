@@ -66,6 +66,22 @@ def _is_gradient(target: ast.AST, array: str, arrays: list[str]) -> bool:
 
 def place_of_error(error: BaseException) -> Place:
     """Return the last line of the caller's own code that an exception passed through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not is_in_package(f.filename) and "site-packages" not in f.filename]
+    own = _own_frames(error)
     return Place(own[-1].filename, own[-1].lineno or 0) if own else Place("", 0)
+
+
+def function_of_error(error: BaseException) -> str:
+    """Return the name of the function in which that line stands; "" if there is none."""
+    own = _own_frames(error)
+    return own[-1].name if own else ""
+
+
+def _own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [
+        f
+        for f in frames
+        if not is_in_package(f.filename)
+        and "site-packages" not in f.filename
+        and not f.filename.startswith("<")
+    ]

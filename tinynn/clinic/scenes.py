@@ -79,13 +79,12 @@ def inputs_for(
     first: how many arguments, as ctx, are not ours. accepted: whether forward runs with them.
     """
     names = [p for p in signature(function)[first:] if p.default is inspect.Parameter.empty]
-    for scene in (*SCENES, *SQUARE):
-        for whole_labels in (True, False):
-            rng = np.random.default_rng(3)
-            values = tuple(_value(p.name, scene, rng, whole_labels) for p in names)
-            if accepted(values):
-                yield values
-                break
+    scenes = [(scene, True) for scene in SCENES] + [(scene, False) for scene in SCENES]
+    for scene, whole_labels in [*scenes, *((scene, True) for scene in SQUARE)]:
+        rng = np.random.default_rng(3)
+        values = tuple(_value(p.name, scene, rng, whole_labels) for p in names)
+        if accepted(values):
+            yield values
 
 
 def _value(name: str, scene: dict[str, Shape], rng: Generator, whole_labels: bool) -> Any:
