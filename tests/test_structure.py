@@ -164,6 +164,7 @@ LAYERING = [
     "clinic.shapes",
     "clinic.patterns",
     "clinic.smooth",
+    "clinic.ties",
     "clinic.check",
     "clinic.scenes",
     "clinic.modules",

@@ -61,6 +61,17 @@ def test_a_file_without_gradients_has_no_reports(tmp_path):
     assert check_here(written(tmp_path, "def f(x):\n    return x\n")) == []
 
 
+def test_a_flatten_is_checked_with_samples_that_are_not_flat(tmp_path):
+    text = "class Flatten:\n    def forward(self, x):\n        self.shape = x.shape\n"
+    text += (
+        "        return x.reshape(len(x), -1)\n    def backward(self, dout):\n        return dout"
+    )
+    (wrong,) = check_here(written(tmp_path, text))
+    assert "reshape it to x.shape" in wrong.findings[0].sentence
+    (right,) = check_here(written(tmp_path, text + ".reshape(self.shape)\n"))
+    assert right.ok
+
+
 def test_one_broken_function_does_not_hide_the_others(tmp_path):
     text = (
         RIGHT + "\ndef f_forward(x):\n    return nothing\ndef f_backward(dout, c):\n    return c\n"

@@ -240,6 +240,12 @@ def test_what_goes_wrong_in_the_code_is_a_finding():
     assert (finding.mistake, finding.function) == ("exception", "raises")
     assert "KeyError: 'gone'" in finding.sentence
 
+    def too_many(dout, cache):
+        return (dout,) * 4
+
+    (finding,) = check_function(affine, X, W, B, backward=too_many).findings
+    assert finding.sentence == "It returns 4 gradients for 3 arrays."
+
     count = iter(range(1000))
 
     def other_each_time(x):
@@ -283,6 +289,8 @@ def test_nothing_is_changed_that_the_clinic_is_given():
         ((Attributes, X), "Give it an object"),
         ((object(), X), "no method forward(x)"),
         (((affine, affine_backward), [1, 2], [1, 2], [1, 2]), "no array of floating-point"),
+        (((affine, affine_backward), X[:0], W, B), "x of affine must hold numbers"),
+        (((affine, affine_backward), X * np.nan, W, B), "x of affine must hold numbers"),
     ],
 )
 def test_code_of_none_of_the_forms_is_refused(arguments, words):

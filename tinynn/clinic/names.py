@@ -15,6 +15,10 @@ AFTER = ("_gradient", "_grad", ".grad", "grad", "_bar")
 INPUTS = ("x", "inputs", "input", "a_prev", "data")
 
 
+class TooManyGradients(ValueError):
+    """Code returns more gradients than it was given arrays."""
+
+
 def array_of(gradient: str, arrays: Iterable[str]) -> str | None:
     """Return the name of the array that a gradient's name belongs to; None if there is none.
 
@@ -70,7 +74,7 @@ def matched(
 
     result: an array, a tuple or list in the order of the arrays, or a dict by names. arrays: those
     that have a gradient. all_arguments: these, and the others, which may have a place too. Raises
-    ValueError if they are more than there are arrays.
+    TooManyGradients if they are more than there are arrays.
     """
     if isinstance(result, dict):
         found = {key: key if key in arrays else array_of(str(key), arrays) for key in result}
@@ -85,6 +89,6 @@ def matched(
     else:
         places = all_arguments
     if len(parts) > len(places):
-        raise ValueError(f"{len(parts)} gradients for {len(places)} arrays")
+        raise TooManyGradients(f"It returns {len(parts)} gradients for {len(places)} arrays.")
     pairs = zip(places, parts, strict=False)
     return {name: part for name, part in pairs if part is not None and name in arrays}
