@@ -297,3 +297,28 @@ def test_code_of_none_of_the_forms_is_refused(arguments, words):
     with pytest.raises(InputError) as error:
         check_function(*arguments)
     assert words in str(error.value)
+
+
+def test_a_backward_that_takes_a_learning_rate_tells_its_gradients_by_what_it_subtracts():
+    class Updates(Attributes):
+        def backward(self, dout, learning_rate):
+            dx = dout @ self.W.T
+            self.W -= learning_rate * self.factor * self.x.T @ dout
+            self.b -= learning_rate * dout.sum(axis=0)
+            return dx
+
+    assert {row.name for row in check_function(Updates(), X).rows} == {"x", "W", "b"}
+    assert check_function(Updates(), X).ok
+    (finding,) = check_function(Updates(factor=-1.0), X).findings
+    assert (finding.array, "sign" in finding.sentence) == ("W", True)
+
+
+def test_the_one_gradient_of_a_loss_is_that_of_the_prediction():
+    def mse(y_true, y_pred):
+        return np.mean((y_true - y_pred) ** 2)
+
+    def mse_prime(y_true, y_pred):
+        return 2 * (y_pred - y_true) / y_true.size
+
+    (row,) = check_function(mse, X, 2 * X, backward=mse_prime).rows
+    assert (row.name, row.ok) == ("y_pred", True)

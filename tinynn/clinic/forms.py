@@ -9,6 +9,7 @@ import numpy as np
 from tinynn.clinic.arguments import Arguments
 from tinynn.clinic.functions import (
     LossAndGradients,
+    NoGradients,
     Pair,
     StaticClass,
     argument_names,
@@ -63,7 +64,7 @@ def subject_of(forward: Any, inputs: tuple[Any, ...], backward: Callable[..., An
         result = forward(*arguments.filled(arguments.arrays()))
     try:
         split_loss(result)
-    except ValueError as error:
+    except NoGradients as error:
         raise InputError(
             f"check_function: {forward.__name__} returns no loss with its gradients. If another "
             "function computes them, write check_function(forward, x, ..., backward=backward)."

@@ -150,14 +150,18 @@ class LossAndGradients(Subject):
         return Step(loss, gradients, used, changes(self.forward, given, used))
 
 
+class NoGradients(ValueError):
+    """A function returns no loss together with gradients."""
+
+
 def split_loss(result: Any) -> tuple[Any, Any]:
     """Return the loss and the gradients of (loss, gradients), (gradients, loss), (loss, dW, db).
 
-    Raises ValueError for another result.
+    Raises NoGradients for another result.
     """
     if isinstance(result, tuple) and len(result) > 1:
         if is_number(result[0]):
             return result[0], result[1] if len(result) == 2 else result[1:]
         if is_number(result[-1]):
             return result[-1], result[0] if len(result) == 2 else result[:-1]
-    raise ValueError("no loss and gradients")
+    raise NoGradients("no loss and gradients")

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynn.clinic.check import check_function
 from tinynn.clinic.forms import is_static
-from tinynn.clinic.functions import Context, signature, split_loss
+from tinynn.clinic.functions import Context, NoGradients, signature, split_loss
 from tinynn.clinic.objects import arrays_in, output_of
 from tinynn.clinic.places import place_of_error
 from tinynn.clinic.report import Finding, FunctionReport
@@ -32,13 +32,14 @@ FORWARD = ("_forward", "_fwd", "")
 def check_module(module: ModuleType) -> list[FunctionReport]:
     """Check all code with gradients in a module, in the order of its lines."""
     given = getattr(module, "GRADCHECK", {})
-    return [_safely(name, forward, backward, given.get(name))
-            for name, forward, backward in found_in(module)]  # fmt: skip
+    reports = [_safely(name, forward, backward, given.get(name))
+               for name, forward, backward in found_in(module)]  # fmt: skip
+    return [report for report in reports if report is not None]
 
 
 def _safely(
     name: str, forward: Any, backward: Callable[..., Any] | None, given: Any
-) -> FunctionReport:
+) -> FunctionReport | None:
     """Check one of them: what prevents it is a finding, and the others are checked all the same."""
     try:
         return _checked(name, forward, backward, given)
@@ -88,7 +89,8 @@ def _returns_two(function: Callable[..., Any]) -> bool:
 
 def _checked(
     name: str, forward: Any, backward: Callable[..., Any] | None, given: Any
-) -> FunctionReport:
+) -> FunctionReport | None:
+    """Return the report; None for a loss without gradients, whose name promised them."""
     if given is not None:
         thing, inputs = (given[0], given[1:]) if inspect.isclass(forward) else (forward, given)
         if is_static(forward):
@@ -120,6 +122,8 @@ def _checked(
     found = right or first
     if found:
         return _named(name, found)
+    if any(isinstance(error, NoGradients) for error in errors):
+        return None
     if not errors:
         errors.append(InputError("No inputs of usual shapes fit."))
     text = (
@@ -181,6 +185,7 @@ def _objects(kind: type, errors: list[Exception]) -> Iterator[Any]:
         {"W": (4, 3), "b": (3,), "gamma": (4,), "beta": (4,)},
         {"W": (3, 4), "b": (3, 1)},
         {"W": (3, 3, 3, 4), "b": (4,)},
+        {"W": (4, 3, 3, 3), "b": (4,)},
     )
     for shape in shapes:
         for plain in ((4, 3), (4, 6, 3)):

@@ -12,6 +12,7 @@ from typing import Any
 BEFORE = ("dl_d", "dj_d", "dl/d", "dld", "djd", "gradient_", "grad_", "delta_", "grad", "d_", "d",
           "g_", "g")  # fmt: skip
 AFTER = ("_gradient", "_grad", ".grad", "grad", "_bar")
+TARGETS = ("y", "t", "y_true", "ytrue", "target", "targets", "labels", "true")
 INPUTS = ("x", "inputs", "input", "a_prev", "data")
 
 
@@ -85,7 +86,8 @@ def matched(
     if 0 <= len(names) - len(parts) <= 1 and len({*known}) == len(known) == len(parts):
         places: list[str] = known
     elif len(parts) <= len(arrays):
-        places = arrays
+        targets = [name for name in arrays if name.lower() in TARGETS]
+        places = [n for n in arrays if n not in targets] + targets if len(parts) == 1 else arrays
     else:
         places = all_arguments
     if len(parts) > len(places):

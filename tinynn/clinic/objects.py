@@ -21,6 +21,7 @@ from tinynn.clinic.subject import Step, Subject, changes, is_number
 from tinynn.errors import InputError
 from tinynn.parameters import Array
 
+RATE = 0.5  # a learning rate, for a backward that takes one
 OUTPUTS = ("output", "out", "outputs")  # where forward keeps what it does not return
 Path = tuple[Any, ...]  # of attributes (str) and keys or places ([key])
 
@@ -134,6 +135,12 @@ class Object(Subject):
         """Whether one method returns the loss and all gradients."""
         return self.forward.__name__ == self.backward.__name__
 
+    @property
+    def updates(self) -> bool:
+        """Whether backward takes a learning rate too, and subtracts the gradients itself."""
+        needed = [p for p in signature(self.backward) if p.default is p.empty]
+        return not self.in_one and len(needed) == 2
+
     def run(self, arrays: dict[str, Array]) -> tuple[Any, Any]:
         values = self.arguments.filled(arrays)
         result = self.forward(*values)
@@ -144,6 +151,7 @@ class Object(Subject):
     def step(self, arrays: dict[str, Array], dout: Any) -> Step:
         mine = self.arguments.arrays()
         given = {name: arrays[name].copy() for name in mine}
+        held = {name: np.copy(value_at(self.thing, p)) for name, (p, _) in self.paths.items()}
         out, (result, values) = self.run(arrays)
         used = self.arguments.in_place(values)
         changed = changes(self.forward, given, used)
@@ -152,7 +160,8 @@ class Object(Subject):
             before = {**{k: v.copy() for k, v in used.items()}, "dout": np.copy(dout)}
             dout = np.array(dout) if isinstance(dout, np.ndarray) else dout
             takes_none = is_number(out) and not signature(self.backward)
-            result = self.backward() if takes_none else self.backward(dout)
+            rate = [RATE] if self.updates else []
+            result = self.backward() if takes_none else self.backward(dout, *rate)
             if result is None:
                 result = self._kept_gradient([*mine])
             changed += changes(self.backward, before, {**used, "dout": dout})
@@ -162,6 +171,9 @@ class Object(Subject):
             found |= matched(result, names, [*self.arguments.names, *self.paths], self.backward)
         gradients = {k: np.copy(v) for k, v in found.items() if v is not None}
         new = {name: np.copy(value_at(self.thing, p)) for name, (p, _) in self.paths.items()}
+        if self.updates:
+            gradients |= {n: (held[n] - new[n]) / RATE for n in new if (held[n] != new[n]).any()}
+            new = held
         return Step(kept, gradients, {**new, **used}, changed)
 
     def _kept_gradient(self, inputs: list[str]) -> dict[str, Any] | None:
