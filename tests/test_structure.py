@@ -140,6 +140,7 @@ LAYERING = [
     "explain.step",
     "explain",
     "gradcheck.walk",
+    "gradcheck.between",
     "gradcheck.finite_differences",
     "gradcheck.rows",
     "gradcheck.evidence",

@@ -21,17 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.gradcheck.between import overridden_methods, suspect_in_place, suspect_model
 from tinynn.gradcheck.evidence import Evidence
 from tinynn.gradcheck.finite_differences import directions, entries
 from tinynn.gradcheck.patterns import suspect
 from tinynn.gradcheck.rows import Case, Comparison, GradientRow
-from tinynn.gradcheck.walk import (
-    overridden_methods,
-    restorer,
-    suspect_in_place,
-    suspect_model,
-    take_step,
-)
+from tinynn.gradcheck.walk import restorer, take_step
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Generator
