@@ -322,3 +322,29 @@ def test_the_one_gradient_of_a_loss_is_that_of_the_prediction():
 
     (row,) = check_function(mse, X, 2 * X, backward=mse_prime).rows
     assert (row.name, row.ok) == ("y_pred", True)
+
+
+def test_code_without_any_gradient_is_not_called_right():
+    (finding,) = check_function(affine, X, W, B, backward=lambda dout, cache: None).findings
+    assert finding.mistake == "no gradient"
+
+
+def test_a_single_number_has_a_gradient():
+    report = check_function(lambda x: (x**2, x), np.array(2.0), backward=lambda d, x: 2 * x * d)
+    assert report.ok
+    assert report.rows
+
+
+@pytest.mark.parametrize(
+    ("forward", "inputs", "more", "words"),
+    [
+        (affine, (X,), {}, "cannot be called with 1 inputs"),
+        (np.tanh, (X,), {}, "def f(x)"),
+        (affine, (X, W, B), {"backward": 3}, "must be a function"),
+        (affine, (X, W, B), {"tolerance": -1}, "between 0 and 1"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(forward, inputs, more, words):
+    with pytest.raises(InputError) as error:
+        check_function(forward, *inputs, **{"backward": affine_backward, **more})
+    assert words in str(error.value)

@@ -33,6 +33,7 @@ MISTAKES = {  # the array whose gradient is wrong, "" if it is none; and words t
     "elu_without_alpha": ("x", "without alpha"),
     "leaky_relu_without_slope": ("x", "where x is 0 or less"),
     "softmax_diagonal": ("x", "depends on all inputs"),
+    "penalty_without_strength": ("x", "depends on strength"),
     "softmax_sum_over_samples": ("x", "over the samples"),
     "log_softmax_without_sum": ("z", "sum(dout)"),
     "softmax_loss_without_mean": ("x", "1/B of the mean missing"),

@@ -72,6 +72,10 @@ def check_function(
     >>> report.ok, report.findings[0].mistake, report.findings[0].array
     (False, 'not summed', 'w')
     """
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise InputError(f"tolerance of check_function must be between 0 and 1, got {tolerance!r}.")
+    if backward is not None and not callable(backward):
+        raise InputError(f"backward of check_function must be a function, got {backward!r}.")
     printed, name = io.StringIO(), getattr(forward, "__name__", type(forward).__name__)
     form = "code that could not be run"
     with redirect_stdout(printed):
@@ -143,16 +147,16 @@ class _Examination:
         x = inputs[0] if inputs else ""
         other = {n: a.copy() for n, a in subject.arrays.items()}
         for name in inputs:
-            other[name] = self.rng.permutation(other[name]) * self.rng.uniform(
-                0.9, 1, other[name].shape
-            )
+            shuffled = self.rng.permutation(np.atleast_1d(other[name])).reshape(other[name].shape)
+            other[name] = np.asarray(shuffled * self.rng.uniform(0.9, 1, other[name].shape))
         with subject.alike():  # first of all, for code that keeps the first x that it ever saw
             out = np.asarray(subject.begun(other).run(other)[0])
         number = is_number(out[()] if out.ndim == 0 else out)
         dout: Any = 1.0 if number else self.rng.normal(size=out.shape)
         if out.dtype.kind not in "f":
-            self.found("", "dtype", f"forward returns numbers of {out.dtype}, so there is no "
-                       "gradient: are they compared or rounded there?", forward=True)  # fmt: skip
+            kind = type(out.item()).__name__ if out.size == 1 else str(out.dtype)
+            self.found("", "dtype", f"forward returns {kind}, and no real numbers with a "
+                       "fraction: so there is no gradient.", forward=True)  # fmt: skip
             return None
         single = out.dtype in (np.float32, np.float16)
         tolerance, size = SINGLE if single else (1e-6, 1.0)
@@ -199,7 +203,10 @@ class _Examination:
             self.rows.append(history.row)
             of_step[name] = given
         missing = [n for n in self.subject.arrays if n not in case.step.gradients]
-        if missing:
+        if not case.step.gradients:
+            self.found("", "no gradient", "It gives no gradient. Does backward return it, or keep "
+                       "it as dx, dW?")  # fmt: skip
+        elif missing:
             self.notes.append(f"It gives no gradient of {', '.join(missing)}.")
         wrong = self._without_conventions(case, wrong)
         known = [row.name for row in self.rows if row.ok]
@@ -287,7 +294,8 @@ class _Examination:
         return []
 
     def _samples(self, case: FunctionCase) -> int:
-        return self.subject.arrays[case.x].shape[1 if case.columns else 0] if case.x else 0
+        shape = self.subject.arrays[case.x].shape if case.x else ()
+        return shape[1 if case.columns else 0] if shape else 1
 
     def _tell_conventions(self, case: FunctionCase) -> None:
         out = np.asarray(case.step.out)

@@ -1,5 +1,7 @@
 """What code does in its own way, which is no mistake: where the samples are, sum or mean."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinynn.clinic.subject import Subject
@@ -38,10 +40,10 @@ def _only_own(subject: Subject, x: str, out: Array, axis: int) -> bool:
 def loss_reduction(subject: Subject, x: str, loss: float, columns: bool) -> str:
     """Return "mean", "sum", or "" if neither: by a batch in which each sample comes twice."""
     axis = 1 if columns else 0
-    size = subject.arrays[x].shape[axis]
     arguments = getattr(subject, "arguments", None)
-    if arguments is None or subject.arrays[x].ndim < 1:
+    if arguments is None or subject.arrays[x].ndim <= axis:
         return ""
+    size = subject.arrays[x].shape[axis]
 
     def twice(value: object) -> object:
         if not isinstance(value, np.ndarray) or not value.ndim:
@@ -55,8 +57,6 @@ def loss_reduction(subject: Subject, x: str, loss: float, columns: bool) -> str:
             v if n in subject.parameters else twice(v) for n, v in zip(names, values, strict=True)
         ))  # fmt: skip
         with subject.alike():
-            from dataclasses import replace
-
             arrays = {**subject.arrays, **doubled.arrays()}
             copy = replace(subject, arguments=doubled)  # type: ignore[call-arg]
             ratio = float(copy.begun(arrays).run(arrays)[0]) / loss

@@ -54,8 +54,19 @@ def subject_of(forward: Any, inputs: tuple[Any, ...], backward: Callable[..., An
             f"check_function gets the class {forward.__name__}, which has no static forward and "
             f"backward. Give it an object: check_function({forward.__name__}(...), x)."
         )
+    has_methods = any(hasattr(forward, name) for name in ("forward", "backward", "loss"))
+    if callable(forward) and not inspect.isfunction(forward) and not has_methods:
+        raise InputError(
+            f"check_function gets {forward!r}, of which it cannot read the arguments. Write "
+            "def f(x): return ... around it."
+        )
     if not inspect.isroutine(forward):
         return object_of(forward, type(forward).__name__, inputs)
+    try:
+        inspect.signature(forward).bind(*inputs)
+    except TypeError as error:
+        text = f"check_function: {forward.__name__} cannot be called with {len(inputs)} inputs"
+        raise InputError(f"{text}: {error}.") from error
     arguments = Arguments(argument_names(forward, len(inputs)), inputs)
     given = (forward.__name__, arguments.arrays(), _parameters(arguments), forward)
     if backward is not None:

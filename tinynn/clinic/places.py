@@ -1,6 +1,7 @@
 """The line of the caller's file in which a gradient is computed, or an exception was raised."""
 
 import ast
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any, NamedTuple
 
 from tinynn.clinic.names import array_of, tree_of
 from tinynn.origin import is_in_package
+
+STANDARD = sysconfig.get_path("stdlib")
 
 
 class Place(NamedTuple):
@@ -83,5 +86,6 @@ def _own_frames(error: BaseException) -> list[traceback.FrameSummary]:
         for f in frames
         if not is_in_package(f.filename)
         and "site-packages" not in f.filename
-        and not f.filename.startswith("<")
+        and not f.filename.startswith(("<", STANDARD))
+        and f.filename.endswith(".py")
     ]
