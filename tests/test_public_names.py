@@ -93,6 +93,7 @@ PARAMETERS = {
     "load_model": "path layers",
     "compare_models": "a b",
     "check_gradients": "model loss x y",
+    "check_function": "forward inputs backward tolerance seed",
     "Sequential.forward": "self x training",
     "Sequential.backward": "self dp",
     "Sequential.input_gradient": "self dp",

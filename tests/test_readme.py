@@ -68,9 +68,10 @@ def test_the_loop_by_hand_is_twelve_lines():
     assert len([line for line in PROGRAMS["README.md 0"].splitlines() if line]) <= 12
 
 
-def test_the_report_that_is_shown_is_that_of_the_program(tmp_path):
-    report = output_of(PROGRAMS["README.md 1"], tmp_path).splitlines()
-    (shown,) = [block for block in blocks(README, "") if "WRONG" in block]
+@pytest.mark.parametrize(("page", "n"), [("README.md", 1), ("docs/clinic.md", 0)])
+def test_the_report_that_is_shown_is_that_of_the_program(page, n, tmp_path):
+    report = output_of(PROGRAMS[f"{Path(page).name} {n}"], tmp_path).splitlines()
+    (shown,) = [block for block in blocks(TEXTS[ROOT / page], "") if "WRONG" in block]
     assert [line for line in shown.splitlines() if line not in report] == []
 
 

@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "18")
 
 from tinynn import datasets, plots
 from tinynn.batches import minibatches, stratified_split
+from tinynn.clinic import FunctionReport, check_function
 from tinynn.doctor import Doctor, HealthReport, diagnose
 from tinynn.errors import InputError
 from tinynn.explain import StepExplanation, explain_step
@@ -134,6 +135,7 @@ __all__ = [
     "ExponentialMovingAverage",
     "Flatten",
     "FunctionCallback",
+    "FunctionReport",
     "GaussianNoise",
     "GlobalAveragePool2D",
     "GradientReport",
@@ -176,6 +178,7 @@ __all__ = [
     "TrainingDiverged",
     "accuracy",
     "binary_accuracy",
+    "check_function",
     "check_gradients",
     "compare_models",
     "confusion_matrix",

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.gradcheck.between import overridden_methods, suspect_in_place, suspect_model
 from tinynn.gradcheck.evidence import Evidence
 from tinynn.gradcheck.finite_differences import (
     channel_directions,
@@ -32,13 +33,7 @@ from tinynn.gradcheck.finite_differences import (
 )
 from tinynn.gradcheck.patterns import suspect
 from tinynn.gradcheck.rows import Case, Comparison, GradientRow
-from tinynn.gradcheck.walk import (
-    overridden_methods,
-    restorer,
-    suspect_in_place,
-    suspect_model,
-    take_step,
-)
+from tinynn.gradcheck.walk import restorer, take_step
 from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Generator
@@ -206,7 +201,7 @@ def _check(
         if row.verdict == "WRONG":
             follows = name not in case.model.named_parameters()
             known = [row.name for row in rows if row.ok]
-            suspects.append(_suspect(Evidence(case, found, known), rng))
+            suspects.append(_suspect(case, Evidence(case, found, known), rng))
     most_skipped = 0.01 if case.small else 0.1
     return GradientReport(tuple(rows), most_skipped, "\n".join(suspects))
 
@@ -264,9 +259,9 @@ def _compare_ties(case: Case, found: Comparison, rng: Generator) -> Comparison:
     return case.compare(name, apart + alike, found.gradient)
 
 
-def _suspect(evidence: Evidence, rng: Generator) -> str:
+def _suspect(case: Case, evidence: Evidence, rng: Generator) -> str:
     """Say where the mistake is: in the model's own methods, between layers, or in one layer."""
-    case, found, name = evidence.case, evidence.found, evidence.name
+    found, name = evidence.found, evidence.name
     if overridden_methods(case.model) and case.right_alone(found):
         return suspect_model(case.model, case.walk, name)
     if not evidence.half and case.compare(name, found.probes, case.alone[name]).row.ok:

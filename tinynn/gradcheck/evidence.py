@@ -1,23 +1,45 @@
 """What is known of one wrong gradient: its layer's arrays, and how close a guess comes."""
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from tinynn.gradcheck.rows import Case, Comparison
+from tinynn.gradcheck.rows import Comparison
+from tinynn.gradcheck.walk import Walk
 from tinynn.parameters import Array
 
 CLOSE = 1e-5  # relative: nothing comes as close as this by chance
 
 
+class Steps(Protocol):
+    """Two steps, each with another batch: of a model (`Case`), or of anyone's function.
+
+    walk: the step to be checked. before: the step before it. untouched: has the parameters from
+    before both steps.
+    """
+
+    @property
+    def walk(self) -> Walk: ...
+
+    @property
+    def before(self) -> Walk: ...
+
+    @property
+    def untouched(self) -> Any: ...
+
+    def owner(self, name: str) -> Any:
+        """Return the layer, the loss or the function that a row's gradient comes from."""
+
+
 @dataclass(frozen=True)
 class Evidence:
-    """One wrong gradient with its Case: all that the patterns need.
+    """One wrong gradient with its steps: all that the patterns need.
 
     known: the names of the rows that were found right so far.
     """
 
-    case: Case
+    case: Steps
     found: Comparison
     known: list[str]
 

@@ -94,7 +94,7 @@ def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Prob
 
 
 def some_entries(scale: Array, count: int, rng: Generator) -> list[Probe]:
-    """Return probes for a few entries whose scale is not 0, at random, with the step of directions."""
+    """Return probes for a few random entries of a scale not 0, with the step of directions."""
     among = np.flatnonzero(scale)
     picked = rng.choice(among, min(count, among.size), replace=False)
     places = [tuple(map(int, np.unravel_index(k, scale.shape))) for k in picked]

@@ -4,8 +4,9 @@ Each pattern makes a guess: what backward computed, or what would be right. If a
 the numbers to many digits, it is not chance, and the pattern is the answer.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,10 +22,12 @@ from tinynn.losses import Loss
 from tinynn.origin import is_own
 from tinynn.parameters import Array
 
+Pattern: TypeAlias = Callable[[Evidence], str]
+
 
 def suspect(evidence: Evidence) -> str:
     """Say which method is wrong, where it is written, and what mistake the numbers show."""
-    text, named = pattern(evidence)
+    _, text, named = pattern(evidence)
     owner = evidence.case.owner(evidence.name)
     method = _method(owner, evidence.key, named, evidence.half)
     code = getattr(method, "__func__", method).__code__
@@ -60,28 +63,38 @@ def _method(owner: Layer | Loss, key: str, named: str, half: bool) -> Any:
     return own[0] if own else getattr(owner, computes)
 
 
-def pattern(evidence: Evidence) -> tuple[str, str]:
-    """Return in words what is wrong (if no pattern fits, what is known), and the method to name.
+class Diagnosis(NamedTuple):
+    """What is wrong with a gradient.
 
-    The method is "" if it is the one that computes the array.
+    mistake: its name, the one of the pattern that fits, or "other". text: in words; if no pattern
+    fits, what is known. method: the one to look at, "" if it is the one that computes the array.
     """
+
+    mistake: str
+    text: str
+    method: str = ""
+
+
+def pattern(evidence: Evidence, more: Mapping[Pattern, str] | None = None) -> Diagnosis:
+    """Return which usual mistake it is. more: patterns that are tried before PATTERNS."""
     found = evidence.gradient
     if not np.isfinite(found).all():
         bad = np.count_nonzero(~np.isfinite(found))
-        return f"{bad:,} of {found.size:,} numbers are NaN or infinite.", ""
-    for guess, named in PATTERNS.items():
+        return Diagnosis("not finite", f"{bad:,} of {found.size:,} numbers are NaN or infinite.")
+    for guess, named in {**(more or {}), **PATTERNS}.items():
         text = guess(evidence)
         if text:
-            return text, named
+            return Diagnosis(guess.__name__.strip("_").replace("_", " "), text, named)
     with np.errstate(all="ignore"):
         ratios = evidence.at_probes(found) / evidence.truth
     ratios = ratios[np.isfinite(ratios)]
     if not ratios.size:
-        return "No usual mistake: 0 would be right.", ""
-    return (
+        return Diagnosis("other", "No usual mistake: 0 would be right.")
+    text = (
         f"No usual mistake: backward is {ratios.min():.2f} to {ratios.max():.2f} times the "
         "differences."
-    ), ""
+    )
+    return Diagnosis("other", text)
 
 
 def _unused(evidence: Evidence) -> str:
@@ -269,7 +282,9 @@ def _left_out(found: Array, truth: Array, wrong: Array, axis: int, end: int) -> 
     return several and not np.take(found, end, axis).any() and not others.any()
 
 
-PATTERNS = {  # tried in this order; with the method to name, "" for the one that computes the array
+PATTERNS: dict[
+    Pattern, str
+] = {  # tried in this order; with the method to name, "" for the one that computes the array
     _unused: "forward",
     dropped: "",
     moved: "",

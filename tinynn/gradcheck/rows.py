@@ -196,29 +196,44 @@ class Case:
                 return measure()
 
             truth = derivatives(array, probes, analytic, self.tolerance, self.noise, restored)
-        return Comparison(self._row(name, probes, analytic, truth), gradient, probes, truth)
+        shape = self.array(name).shape
+        row = row_of(name, shape, probes, analytic, truth, self.noise, self.tolerance)
+        return Comparison(row, gradient, probes, truth)
 
-    def _row(self, name: str, probes: list[Probe], analytic: Array, truth: Array) -> GradientRow:
-        """Return the row of one array, with its worst probe."""
-        compared = ~np.isnan(truth)
-        numeric = np.where(compared, truth, analytic)
-        # with this floor, a difference of the size of the noise passes
-        errors = _relative_errors(analytic, numeric, self.noise / self.tolerance)
-        at = int(errors.argmax())
-        error, checked = float(errors[at]), int(compared.sum())
-        if error > self.tolerance:
-            error = float(_relative_errors(analytic, numeric)[at])
-        return GradientRow(
-            name=name,
-            shape=self.array(name).shape,
-            ok=error <= self.tolerance and checked > 0,
-            error=error if checked else np.nan,
-            at=probes[at].name,
-            backward=float(analytic[at]),
-            differences=float(numeric[at]) if checked else np.nan,
-            checked=checked,
-            skipped=compared.size - checked,
-        )
+
+def row_of(
+    name: str,
+    shape: Shape,
+    probes: list[Probe],
+    analytic: Array,
+    truth: Array,
+    noise: float,
+    tolerance: float,
+) -> GradientRow:
+    """Return the row of one array, with its worst probe.
+
+    analytic and truth: what backward computed at the probes, and the differences there. noise: by
+    how much the two may differ by the rounding of the loss.
+    """
+    compared = ~np.isnan(truth)
+    numeric = np.where(compared, truth, analytic)
+    # with this floor, a difference of the size of the noise passes
+    errors = _relative_errors(analytic, numeric, noise / tolerance)
+    at = int(errors.argmax())
+    error, checked = float(errors[at]), int(compared.sum())
+    if error > tolerance:
+        error = float(_relative_errors(analytic, numeric)[at])
+    return GradientRow(
+        name=name,
+        shape=shape,
+        ok=error <= tolerance and checked > 0,
+        error=error if checked else np.nan,
+        at=probes[at].name,
+        backward=float(analytic[at]),
+        differences=float(numeric[at]) if checked else np.nan,
+        checked=checked,
+        skipped=compared.size - checked,
+    )
 
 
 def _relative_errors(a: Array, n: Array, floor: float = 0.0) -> Array:

@@ -1,0 +1,138 @@
+"""Usual mistakes in formulas: of GELU, of tanh, of a layer that normalises."""
+
+import numpy as np
+
+from tinynn.gradcheck.evidence import Evidence
+from tinynn.gradcheck.patterns import Pattern
+from tinynn.parameters import Array
+
+
+def gelu(evidence: Evidence) -> str:
+    """GELU by tanh (Hendrycks and Gimpel, 2016): a constant of its derivative is another one."""
+    x, out, dout = evidence.x, evidence.out, evidence.dout
+    if evidence.key != "x" or not x.shape == out.shape == dout.shape == evidence.gradient.shape:
+        return ""
+    root, c = np.sqrt(2 / np.pi), 0.044715
+    t = np.tanh(root * (x + c * x**3))
+    if not np.allclose(out, 0.5 * x * (1 + t)):
+        return ""
+
+    def derivative(inner: Array, th: Array = t) -> Array:
+        return dout * (0.5 * (1 + th) + 0.5 * x * (1 - th**2) * inner)
+
+    right = derivative(root * (1 + 3 * c * x**2))
+    if not evidence.is_right(right):
+        return ""
+    known = "with t = tanh(sqrt(2/pi) (x + 0.044715 x^3)), the derivative is (1 + t) / 2 + "
+    known += "x (1 - t^2) / 2 * sqrt(2/pi) (1 + 3 * 0.044715 x^2)"
+    for inner, text in (
+        (root * (1 + c * x**2), "the factor 3 of the cube's derivative is missing"),
+        (root * (1 + 2 * c * x**2), "the cube's derivative has the factor 3, not 2"),
+        (1 + 3 * c * x**2, "the factor sqrt(2/pi) is missing"),
+        (root + 0 * x, "the derivative of the cube is missing"),
+    ):
+        if evidence.is_computed(derivative(inner)):
+            return f"A constant of GELU is wrong: {text}; {known}."
+    inner = (evidence.gradient / dout - 0.5 * (1 + t)) / (0.5 * x * (1 - t**2))
+    constant = (inner / root - 1) / (3 * x**2)
+    if np.ptp(constant) < 1e-6 * abs(constant).max():
+        return f"A constant of GELU is wrong: {constant.mean():.5g}, not 0.044715; {known}."
+    return f"It is not GELU's derivative: {known}."
+
+
+def square(evidence: Evidence) -> str:
+    """Of tanh: 1 - out instead of 1 - out^2; of sigmoid: out^2 or 1 - out."""
+    x, out, dout = evidence.x, evidence.out, evidence.dout
+    if evidence.key != "x" or not x.shape == out.shape == dout.shape == evidence.gradient.shape:
+        return ""
+    for formula, right, wrongs in (
+        (
+            "1 - out**2",
+            1 - out**2,
+            {"1 - out": 1 - out, "out**2": out**2, "1 + out**2": 1 + out**2},
+        ),
+        ("out * (1 - out)", out * (1 - out), {"1 - out": 1 - out, "out": out}),
+    ):
+        if evidence.is_right(dout * right):
+            for text, wrong in wrongs.items():
+                if evidence.is_computed(dout * wrong):
+                    return f"It is dout * ({text}): dout * ({formula}) agrees with the differences."
+    return ""
+
+
+def normaliser(evidence: Evidence) -> str:
+    """Of BatchNorm and LayerNorm: epsilon at another place, means over the other axis."""
+    x, out, dout = evidence.x, evidence.out, evidence.dout
+    if evidence.key != "x" or x.ndim != 2 or x.shape != out.shape:
+        return ""
+    gains = [np.ones(x.shape[1]), *(a for a in evidence.old.values() if a.shape == x.shape[1:])]
+    for axis in (0, 1):
+        centred = x - x.mean(axis=axis, keepdims=True)
+        variance = np.square(centred).mean(axis=axis, keepdims=True)
+        for gain in gains:
+            g = dout * gain
+            h = (out - out.mean(axis=0)) / gain if axis == 0 else None
+            if h is None:
+                shifts = [np.zeros(x.shape[1]), *gains[1:]]
+                options = [(out - shift) / gain for shift in shifts]
+            else:
+                options = [h]
+            for normal in options:
+                text = _placed(evidence, g, centred, variance, normal, axis)
+                if text:
+                    return text
+    return ""
+
+
+def _placed(
+    evidence: Evidence, g: Array, centred: Array, variance: Array, normal: Array, axis: int
+) -> str:
+    size = np.square(normal).mean(axis=axis, keepdims=True)
+    if not size.all() or not variance.all():
+        return ""
+    std = np.sqrt(variance / size)
+    if not np.allclose(centred / std, normal):
+        return ""
+
+    def back(std: Array, axis: int = axis) -> Array:
+        n = centred / std
+        means = g.mean(axis=axis, keepdims=True)
+        return (g - means - n * (g * n).mean(axis=axis, keepdims=True)) / std
+
+    if not evidence.is_right(back(std)):
+        return ""
+    if evidence.is_computed(back(std, 1 - axis)):
+        return (
+            f"The means are over axis {1 - axis}, and forward normalises over axis {axis}: "
+            "backward must take its means over the same axis."
+        )
+    epsilon = float((std**2 - variance).mean())
+    others = {
+        "sqrt(var)": np.sqrt(variance),
+        "sqrt(var) + epsilon": np.sqrt(variance) + epsilon,
+        "var + epsilon": std**2,
+    }
+    in_root = abs(epsilon) > 1e-12 and np.ptp(std**2 - variance) < 1e-6 * abs(epsilon)
+    if not in_root:
+        epsilon = float((std - np.sqrt(variance)).mean())
+        others = {
+            "sqrt(var)": np.sqrt(variance),
+            "sqrt(var + epsilon)": np.sqrt(variance + epsilon),
+        }
+    forward = "sqrt(var + epsilon)" if in_root else "sqrt(var) + epsilon"
+    n = centred / std
+    for text, other in others.items():
+        for guess in (
+            back(other),
+            (g - g.mean(axis=axis, keepdims=True) - n * (g * n).mean(axis=axis, keepdims=True))
+            / other,
+        ):
+            if evidence.is_computed(guess):
+                return (
+                    f"epsilon is at another place: forward divides by {forward}, and backward by "
+                    f"{text}."
+                )
+    return ""
+
+
+OF_FORMULAS: dict[Pattern, str] = {gelu: "", square: "", normaliser: ""}

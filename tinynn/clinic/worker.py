@@ -1,0 +1,80 @@
+"""The process in which a file of someone else runs: `python -m tinynn.clinic.worker` FILE ANSWER.
+
+It imports the file, checks it, and writes the answer, as JSON, to another file: so nothing that the
+code prints gets into it. After `seconds` it writes where the code is, and ends.
+"""
+
+import faulthandler
+import importlib.util
+import io
+import json
+import sys
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from tinynn.clinic.modules import check_module
+from tinynn.clinic.places import place_of_error
+from tinynn.clinic.report import Finding, FunctionReport
+
+
+def check_here(path: Path) -> list[FunctionReport]:
+    """Import a file in this process, and check it."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        return [_failed(path, "exception", 0, "It is no file of Python: its name must end in .py.")]
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent))
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed), redirect_stderr(printed):
+            spec.loader.exec_module(module)
+    except SyntaxError as error:
+        return [_failed(path, "syntax", error.lineno or 0, f"It is no Python: {error.msg}.")]
+    except BaseException as error:  # also sys.exit
+        line = place_of_error(error).line
+        if isinstance(error, SystemExit):
+            return [
+                _failed(path, "exception", line, "The file ends the program as it is imported.")
+            ]
+        text = "".join(traceback.format_exception_only(error)).strip()
+        return [_failed(path, "exception", line, f"As the file is imported, it raises {text}")]
+    return check_module(module)
+
+
+def _failed(path: Path, mistake: str, line: int, sentence: str) -> FunctionReport:
+    finding = Finding("", mistake, str(path), line, path.stem, sentence)
+    return FunctionReport(path.stem, "a file", (), (finding,))
+
+
+def main(arguments: list[str]) -> None:
+    """Check the file arguments[0], and write the answer to arguments[1], in arguments[2] seconds.
+
+    arguments[3]: megabytes of memory. arguments[4]: where to write the line of an endless loop.
+    """
+    file, answer, seconds, megabytes, loop = arguments
+    _limit_memory(int(megabytes))
+    with Path(loop).open("w") as where:
+        faulthandler.dump_traceback_later(float(seconds), exit=True, file=where)
+        reports = check_here(Path(file).resolve())
+        faulthandler.cancel_dump_traceback_later()
+    found: list[dict[str, Any]] = [{**r.as_json(), "text": str(r)} for r in reports]
+    Path(answer).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Let this process have no more memory, where the system can do that."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = megabytes * 2**20
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
