@@ -550,20 +550,20 @@ def test_threads_that_predict_disturb_neither_training_nor_each_other():
 def test_summary_prints_each_layer_and_the_total(capsys):
     real_network(Softmax()).summary()
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["layer", "output", "shape", "parameters"]
+    assert lines[0] == ["layer", "output", "shape", "parameters", "multiplications"]
     assert lines[1] == ["input", "(28,", "28)"]
     assert lines[2:-1] == [
-        ["0.Flatten", "(784,)", "0"],
-        ["1.Dense", "(512,)", "401,920"],
-        ["2.ReLU", "(512,)", "0"],
-        ["3.Dense", "(256,)", "131,328"],
-        ["4.ReLU", "(256,)", "0"],
-        ["5.Dense", "(128,)", "32,896"],
-        ["6.ReLU", "(128,)", "0"],
-        ["7.Dense", "(10,)", "1,290"],
-        ["8.Softmax", "(10,)", "0"],
+        ["0.Flatten", "(784,)", "0", "0"],
+        ["1.Dense", "(512,)", "401,920", "401,408"],
+        ["2.ReLU", "(512,)", "0", "0"],
+        ["3.Dense", "(256,)", "131,328", "131,072"],
+        ["4.ReLU", "(256,)", "0", "0"],
+        ["5.Dense", "(128,)", "32,896", "32,768"],
+        ["6.ReLU", "(128,)", "0", "0"],
+        ["7.Dense", "(10,)", "1,290", "1,280"],
+        ["8.Softmax", "(10,)", "0", "0"],
     ]
-    assert lines[-1] == ["total", "567,434"]
+    assert lines[-1] == ["total", "567,434", "566,528"]
 
 
 def test_summary_keeps_its_columns_apart_for_long_names(capsys):
@@ -572,7 +572,7 @@ def test_summary_keeps_its_columns_apart_for_long_names(capsys):
 
     Sequential([ScaleEveryFeatureByItself()], input_shape=(3,)).summary()
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["0.ScaleEveryFeatureByItself", "(3,)", "3"] in rows
+    assert ["0.ScaleEveryFeatureByItself", "(3,)", "3", "-"] in rows
 
 
 def test_config_is_json_and_complete():
@@ -808,7 +808,7 @@ def test_the_remedy_for_one_sample_works():
         model.predict(x)
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, None])
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True])
 def test_an_invalid_batch_size_is_refused(batch_size):
     with pytest.raises(ValueError, match=f"batch_size must be a whole .*got {batch_size}"):
         small().predict(np.zeros((4, 2, 3)), batch_size)

@@ -159,7 +159,7 @@ DEFAULTS = {
     "FunctionCallback": {"affects_training": True},
     "ReduceOnPlateau": {"monitor": "val_loss", "factor": 0.5, "patience": 2, "least": 0.0},
     "Sequential.forward": {"training": True},
-    "Sequential.predict": {"batch_size": 1024},
+    "Sequential.predict": {"batch_size": None},
     "minibatches": {"start": 0, "sample_weight": None},
     "top_k_accuracy": {"k": 5},
     "reliability_curve": {"bins": 10},

@@ -222,10 +222,11 @@ def test_the_summary_has_a_column_for_them(capsys):
     model.layers[0].trainable = False
     model.summary()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["layer", "output", "shape", "parameters", "buffers"]
-    assert lines[2].split() == ["0.Dense", "(6,)", "30", "0", "frozen"]
-    assert lines[3].split() == ["1.BatchNorm", "(6,)", "12", "12"]
-    assert lines[-1].split() == ["total", "63", "12"]
+    heads = ["layer", "output", "shape", "parameters", "buffers", "multiplications"]
+    assert lines[0].split() == heads
+    assert lines[2].split() == ["0.Dense", "(6,)", "30", "0", "24", "frozen"]
+    assert lines[3].split() == ["1.BatchNorm", "(6,)", "12", "12", "0"]
+    assert lines[-1].split() == ["total", "63", "12", "42"]
     Sequential([Dense(2)], input_shape=(3,)).summary()
     assert "buffers" not in capsys.readouterr().out
 

@@ -9,7 +9,7 @@ from tinynn.configuration_json import OBJECT, from_json, lookup, name_in_files, 
 from tinynn.errors import InputError
 from tinynn.initializers import INITIALIZERS
 from tinynn.layers import LAYERS, Layer
-from tinynn.origin import OWN
+from tinynn.origin import OWN, is_own
 from tinynn.parameters import Shape
 
 TINYNNS: dict[str, Any] = {**LAYERS, **INITIALIZERS}  # tinynn's own, which files name without OWN
@@ -129,25 +129,50 @@ def _renamed(
     ]
 
 
-def table_of(layers: Sequence[Layer], input_shape: Shape, output_shapes: Iterable[Shape]) -> str:
-    """Return a table with a line for each layer: its output shape, its parameters and buffers.
+def table_of(layers: Sequence[Layer], input_shape: Shape, output_shapes: Sequence[Shape]) -> str:
+    """Return a table with a line for each layer: its output shape, and three numbers.
 
-    There is a column of buffers only if a layer has any.
+    These are its parameters, its buffers (a column only if a layer has any), and how many
+    multiplications with weights a sample needs; "-" for a layer of the user's own that does not
+    tell, which the total leaves out.
     """
     width = max(14, *(len(layer.name) for layer in layers)) + 2
-    sizes = [
-        [sum(view.size for view in views.values()) for views in (one.parameters(), one.buffers())]
-        for one in layers
-    ]
-    totals = [sum(column) for column in zip(*sizes, strict=True)]
-    columns = 2 if totals[1] else 1
+    sizes = []
+    for one, shape in zip(layers, output_shapes, strict=True):
+        views = one.parameters(), one.buffers()
+        stored = (sum(view.size for view in each.values()) for each in views)
+        sizes.append([*stored, multiplications(one, shape)])
+    totals = [sum(number or 0 for number in column) for column in zip(*sizes, strict=True)]
+    kept = [0, 1, 2] if totals[1] else [0, 2]  # columns
+    widths = (12, 12, 17)
 
-    def line(name: str, shape: Any, numbers: Iterable[int], note: str = "") -> str:
-        counts = "".join(f"{number:>12,}" for number in [*numbers][:columns])
-        return f"{name:<{width}}{shape!s:<16}{counts}{note}"
+    def line(name: str, shape: Any, cells: Sequence[Any], note: str = "") -> str:
+        texts = (f"{'-' if cells[k] is None else cells[k]:>{widths[k]}}" for k in kept)
+        return f"{name:<{width}}{shape!s:<16}{''.join(texts)}{note}"
 
-    heads = "".join(f"{head:>12}" for head in ("parameters", "buffers")[:columns])
-    lines = [f"{'layer':<{width}}{'output shape':<16}{heads}", f"{'input':<{width}}{input_shape}"]
-    for layer, shape, counts in zip(layers, output_shapes, sizes, strict=True):
-        lines.append(line(layer.name, shape, counts, "" if layer.trainable else "  frozen"))
-    return "\n".join([*lines, line("total", "", totals)])
+    def counts(numbers: Sequence[int | None]) -> list[str | None]:
+        return [None if number is None else f"{number:,}" for number in numbers]
+
+    heads = line("layer", "output shape", ("parameters", "buffers", "multiplications"))
+    lines = [heads, f"{'input':<{width}}{input_shape}"]
+    for layer, shape, numbers in zip(layers, output_shapes, sizes, strict=True):
+        lines.append(
+            line(layer.name, shape, counts(numbers), "" if layer.trainable else "  frozen")
+        )
+    return "\n".join([*lines, line("total", "", counts(totals))])
+
+
+def multiplications(layer: Layer, output_shape: Shape) -> int | None:
+    """Return how many multiplications with weights a sample needs; None if that is not known.
+
+    Vectors, as those of BatchNorm, do not count: they cost what any other pass over an array costs.
+
+    >>> from tinynn import Dense, Sequential
+    >>> model = Sequential([Dense(10)], input_shape=(784,))
+    >>> multiplications(model.layers[0], (10,))
+    7840
+    """
+    told = layer.multiplications(output_shape)
+    if told is not None or is_own(type(layer)):
+        return told
+    return sum(view.size for view in layer.parameters().values() if view.ndim > 1)

@@ -202,18 +202,25 @@ class Sequential(Guarded, Portable):
         return dout
 
     @checks.short_traceback
-    def predict(self, x: npt.ArrayLike, batch_size: int = 1024) -> Array:
-        """Return the output (N, ...) for x (N, *input_shape), in batches; nothing is stored."""
-        checks.check_integer("batch_size", batch_size)
+    def predict(self, x: npt.ArrayLike, batch_size: int | None = None) -> Array:
+        """Return the output (N, ...) for x (N, *input_shape), in batches; nothing is stored.
+
+        batch_size: default None, 1,024 samples; fewer if they are large on their way through the
+        layers, as images are, so that the largest array has at most 16 MB.
+        """
         x = checks.batch(x, self.input_shape, "predict")
+        batches = checks.prediction_batches(self, len(x), batch_size)
         out = np.empty((len(x), *self.output_shapes[-1]), self.dtype)
-        for start in range(0, len(x), batch_size):
-            batch = slice(start, start + batch_size)
+        for batch in batches:
             out[batch] = self.forward(x[batch], training=False)
         return out
 
     def summary(self) -> None:
-        """Print a table: each layer, the shape of a sample after it, its parameters and buffers."""
+        """Print a table: each layer, the shape of a sample after it, its parameters and buffers.
+
+        The last column says how many multiplications with weights a sample needs: nearly all of
+        the work of forward, and, twice that, of backward.
+        """
         print(table_of(self.layers, self.input_shape, self.output_shapes))
 
     def config(self) -> dict[str, Any]:

@@ -34,46 +34,8 @@ class Center(Layer):
         return dout - dout.mean(axis=0)
 
 
-class Conv2D(Layer):
-    """A layer of images (H, W, C): 2 x 2 patches, written plainly."""
-
-    def __init__(self, filters):
-        self.filters = filters
-
-    def output_shape(self, input_shape):
-        if len(input_shape) != 3:
-            raise ValueError(f"{self.name} gets samples of {input_shape}, but needs (H, W, C).")
-        height, width, _ = input_shape
-        return (height - 1, width - 1, self.filters)
-
-    def parameter_shapes(self, input_shape):
-        return {"W": (4 * input_shape[-1], self.filters), "b": (self.filters,)}
-
-    def initialize(self, rng):
-        self.W = rng.normal(size=self.W.shape)
-
-    def forward(self, x, training=True):
-        parts = [x[:, i : i - 1 or None, j : j - 1 or None] for i in (0, 1) for j in (0, 1)]
-        patches = np.concatenate(parts, axis=-1)
-        if training:
-            self.patches, self.x_shape = patches, x.shape
-        return patches @ self.W + self.b
-
-    def parameter_gradients(self, dout):
-        columns = dout.reshape(-1, self.filters)
-        self.dW = self.patches.reshape(-1, len(self.W)).T @ columns
-        self.db = columns.sum(axis=0)
-
-    def input_gradient(self, dout):
-        dx = np.zeros(self.x_shape, dout.dtype)
-        parts = np.split(dout @ self.W.T, 4, axis=-1)
-        for part, (i, j) in zip(parts, ((0, 0), (0, 1), (1, 0), (1, 1)), strict=True):
-            dx[:, i : i - 1 or None, j : j - 1 or None] += part
-        return dx
-
-
 TINYNNS = list(CLASSES)
-CLASSES += [Center, Conv2D]
+CLASSES += [Center]
 
 
 def build(layer, input_shape, dtype=np.float64):

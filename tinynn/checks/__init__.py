@@ -79,6 +79,7 @@ from tinynn.checks.sample_shapes import (
     check_flat_samples,
     fits_a_sample,
     images,
+    prediction_batches,
     same_size,
     two_numbers_a_channel,
 )
@@ -133,6 +134,7 @@ from tinynn.checks.targets import (
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.training import data, held_out, warn_if_worse_than_baseline
 from tinynn.checks.weights import class_weights, weights
+from tinynn.checks.windows import convolution, images_for_windows, pooling
 
 __all__ = [
     "NoNumbers",
@@ -165,6 +167,7 @@ __all__ = [
     "class_targets",
     "class_weights",
     "compared",
+    "convolution",
     "counts",
     "data",
     "decay_factor",
@@ -183,6 +186,7 @@ __all__ = [
     "held_out",
     "hyperparameters",
     "images",
+    "images_for_windows",
     "in_no_model",
     "independent_probabilities",
     "initial_rate",
@@ -215,7 +219,9 @@ __all__ = [
     "parameter_shapes",
     "pieces",
     "pixels",
+    "pooling",
     "precision",
+    "prediction_batches",
     "probabilities",
     "python_number",
     "rate",

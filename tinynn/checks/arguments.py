@@ -217,14 +217,19 @@ def dense(units: int, initializer: Any, bias: Any) -> None:
     """The arguments of Dense."""
     check_integer("units of Dense", units)
     check_flag("bias of Dense", bias)
+    initial_weights("Dense", initializer)
+
+
+def initial_weights(layer: str, initializer: Any) -> None:
+    """The initializer of a layer: a function, or an object that can be called, not its class."""
     if isinstance(initializer, type):
         raise InputError(
-            f"Dense expects an initializer, got the class {initializer.__name__}. Write "
+            f"{layer} expects an initializer, got the class {initializer.__name__}. Write "
             f"{initializer.__name__}(...)."
         )
     if not callable(initializer):
         raise InputError(
-            f"Dense expects an initializer such as tinynn.he_normal, got {initializer!r}."
+            f"{layer} expects an initializer such as tinynn.he_normal, got {initializer!r}."
         )
 
 

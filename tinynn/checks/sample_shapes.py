@@ -105,6 +105,25 @@ def batch_size(model: Any, size: Any, samples: int) -> int:
     )
 
 
+def prediction_batches(model: Any, samples: int, size: Any = None) -> list[slice]:
+    """The batches of predict: of a given size, or, for None, of one that keeps the memory small.
+
+    That is 1,024 samples, or as many as have 16 MB in the largest array of a sample's way: x, or
+    the output of a layer. A few such arrays exist at once, so images need less than 100 MB.
+
+    >>> from tinynn import Conv2D, Dense, Sequential
+    >>> prediction_batches(Sequential([Dense(10)], input_shape=(784,)), 1500)
+    [slice(0, 1024, None), slice(1024, 2048, None)]
+    >>> prediction_batches(Sequential([Conv2D(16, 3)], input_shape=(28, 28, 1)), 500)
+    [slice(0, 334, None), slice(334, 668, None)]
+    """
+    if size is None:
+        largest = max(1, *(prod(shape) for shape in (model.input_shape, *model.output_shapes)))
+        size = min(1024, max(1, 2**24 // (largest * model.dtype.itemsize)))
+    check_integer("batch_size", size)
+    return [slice(first, first + size) for first in range(0, samples, size)]
+
+
 def _smallest_batch(samples: int, size: int) -> int:
     """Return the number of samples in the smallest batch of an epoch."""
     return samples % size or min(samples, size)

@@ -10,6 +10,7 @@ from tinynn.checks.arguments import instance, loss_value
 from tinynn.checks.arrays import array
 from tinynn.checks.batches import batch
 from tinynn.checks.predictions import NoNumbers, masked_answer, refuse_unsound, scored
+from tinynn.checks.sample_shapes import prediction_batches
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.weights import sample_weights, weights
 from tinynn.errors import InputError
@@ -165,8 +166,8 @@ def refuse_no_loss(model: Any, loss: Any, x: Array, y: Array, caller: str) -> No
     """Raise the error for data whose loss is NaN or infinite: it names the first cause."""
     _finite("x", x, model.dtype)
     _finite("y", y, model.dtype)
-    for start in range(0, len(x), 1024):
-        _refuse_no_numbers(model, loss, x[start : start + 1024], caller)
+    for part in prediction_batches(model, len(x)):
+        _refuse_no_numbers(model, loss, x[part], caller)
     p = model.predict(x)
     masked = masked_answer(p, y) if loss.classifies else ""
     if masked:

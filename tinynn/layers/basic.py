@@ -47,10 +47,10 @@ class Layer(ParameterViews, Configured, Portable, ABC):
 
     A layer may also define: `kink_mask(x)`; `least_samples()`; `takes` and `gives`, each "logits"
     (any numbers), "probabilities" (rows that sum to 1), "independent probabilities" (each number in
-    [0, 1], of its own class), or "" where it does not matter; and `equations`, which explain_step
-    prints: one text each for forward, input_gradient and parameter_gradients. A subclass that
-    overrides one of these methods loses that method's equation, until it defines `equations`
-    itself.
+    [0, 1], of its own class), or "" where it does not matter; `multiplications(output_shape)`; and
+    `equations`, which explain_step prints: one text each for forward, input_gradient and
+    parameter_gradients. A subclass that overrides one of these methods loses that method's
+    equation, until it defines `equations` itself.
 
     >>> class Double(Layer):
     ...     def forward(self, x, training=True):
@@ -84,6 +84,14 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     def least_samples(self) -> int:
         """Return how many samples a training batch must have: fit refuses smaller batches."""
         return 1
+
+    def multiplications(self, output_shape: Shape) -> int | None:
+        """Return how many products with weights a sample needs, for model.summary().
+
+        None, the default, says that it is not known; for tinynn's own layers: each number of a
+        matrix is used once, as in Dense.
+        """
+        return None
 
     def stream(self) -> Generator:
         """Return a Generator of this layer's numbers in this step, each time from their beginning.

@@ -147,9 +147,9 @@ class Trainer(Run):
         """
         x, *targets = checks.fitting_samples(self.model, self.loss, x, y, sample_weight, "evaluate")
         totals, outputs = RunningTotals(), []
-        for start in range(0, len(x), 1024):  # in batches: the data may be large
-            p = self.model.predict(x[start : start + 1024])
-            batch_y, *weights = (each[start : start + 1024] for each in targets)
+        for part in checks.prediction_batches(self.model, len(x)):  # the data may be large
+            p = self.model.predict(x[part])
+            batch_y, *weights = (each[part] for each in targets)
             loss = self._loss_of(self.loss.for_evaluation(), p, batch_y, *weights)
             if not np.isfinite(loss):
                 checks.refuse_no_loss(self.model, self.loss, x, targets[0], "evaluate")

@@ -1,0 +1,170 @@
+"""Conv2D: the same small weighted sum at each place of an image, so what it learns holds anywhere.
+
+A kernel of 3 x 3 on an image of 4 x 4 pixels with padding 1, a frame of zeros. Each output looks
+at one window of 3 x 3 pixels; here the windows of out[0, 0] and of out[2, 1]:
+
+    [0  0  0] 0  0  0          0  0  0  0  0  0
+    [0  x  x] x  x  0          0  x  x  x  x  0          out[0, 0]   .      .   .
+    [0  x  x] x  x  0          0 [x  x  x] x  0              .       .      .   .
+     0  x  x  x  x  0          0 [x  x  x] x  0              .   out[2, 1]  .   .
+     0  x  x  x  x  0          0 [x  x  x] x  0              .       .      .   .
+     0  0  0  0  0  0          0  0  0  0  0  0
+
+How it is computed: each window becomes a row of numbers, and one matrix product gives all outputs.
+The rows are copies, k k times as many numbers as the image, so they are made for some samples at a
+time, and again for backward: this takes no longer than to keep them, and a ninth of the memory.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tinynn import checks
+from tinynn.initializers import Initializer, he_normal
+from tinynn.layers.basic import Layer
+from tinynn.layers.channels import as_rows, channel_sums, repeated
+from tinynn.layers.windows import Size, frame_of, framed, pair, places, taps, windows
+from tinynn.parameters import Array, Generator, Shape
+
+BLOCK = 2**19  # numbers in the rows that are made at a time: 2 MB, which stay in the cache
+
+
+class Conv2D(Layer):
+    """out[p, q] = sum of W * (the window of x at p, q) + b: a weighted sum of each window.
+
+    x (B, H, W, C), images with the channels last; W (kh, kw, C, F), one kernel (kh, kw, C) for each
+    filter; b (F,); out (B, P, Q, F). Number by number, with stride s and x in its frame of zeros
+    (Goodfellow, Bengio and Courville, Deep Learning, 2016, section 9.5, equations 9.7 to 9.13):
+
+        out[n, p, q, f] = sum_ijc x[n, s p + i, s q + j, c] W[i, j, c, f] + b[f]
+
+    W[i, j, c, f] acts on each output of its filter, of every sample, and a pixel on each window
+    that it lies in. So their gradients are sums over these:
+
+        dW[i, j, c, f] = sum_npq x[n, s p + i, s q + j, c] dout[n, p, q, f]
+        db[f]          = sum_npq dout[n, p, q, f]
+        dx[n, s p + i, s q + j, c] += sum_f dout[n, p, q, f] W[i, j, c, f]     for all p, q, i, j
+
+    The gradients of the frame's zeros are left out. (In mathematics this sum is a correlation. A
+    convolution has the kernel turned by 180 degrees; the weights are learned, so both are as good.)
+
+    filters: how many kernels F, 1 or more. size: of a kernel, a whole number or a pair (kh, kw).
+    stride: by how many pixels a window is moved to the next, default 1; a number or a pair.
+    padding: the width of the frame of zeros, below the size; or "same", the default: with stride 1,
+    out has the height and width of x. initializer: of W, he_normal by default; its fan_in is
+    kh kw C. bias: True by default; without b, for a BatchNorm that follows, bias=False. b starts at
+    zero. Raises InputError for arguments out of range, and, when the model is built, for samples
+    that are not images (H, W, C), and for a kernel larger than the image.
+
+    >>> from tinynn import Sequential
+    >>> layer = Conv2D(1, size=2, padding=0)
+    >>> model = Sequential([layer], input_shape=(2, 3, 1))
+    >>> layer.W[:, :, 0, 0] = [[1, 0], [0, -1]]  # a pixel minus its neighbour at the lower right
+    >>> model.forward(np.array([[1, 2, 3], [4, 5, 9]]).reshape(1, 2, 3, 1)).ravel()  # 1 - 5, 2 - 9
+    array([-4., -7.], dtype=float32)
+    """
+
+    W: Array
+    b: Array
+    dW: Array
+    db: Array
+
+    def __init__(
+        self,
+        filters: int,
+        size: Size,
+        stride: Size = 1,
+        padding: int | str = "same",
+        initializer: Initializer = he_normal,
+        bias: bool = True,
+    ) -> None:
+        checks.convolution(filters, size, stride, padding, initializer, bias)
+        self.filters = filters
+        self.size = size
+        self.stride = stride
+        self.padding = padding
+        self.initializer = initializer
+        self.bias = bias
+
+    @property
+    def equations(self) -> tuple[str, ...]:  # type: ignore[override]
+        b, db = (" + b", ", db = sum(dout)") if self.bias else ("", "")
+        return (
+            f"out = sum(window W){b}",
+            "dx += dout W.T, at each window",
+            f"dW = sum(window dout){db}",
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        checks.images_for_windows(input_shape, pair(self.size), self.padding, self.name)
+        sides = zip(input_shape[:2], self._frame(input_shape), pair(self.size), pair(self.stride),
+                    strict=True)  # fmt: skip
+        P, Q = (places(length + sum(frame), k, s) for length, frame, k, s in sides)
+        return P, Q, int(self.filters)
+
+    def parameter_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        b = {"b": (int(self.filters),)} if self.bias else {}
+        return {"W": (*pair(self.size), input_shape[-1], int(self.filters)), **b}
+
+    def multiplications(self, output_shape: Shape) -> int:
+        """Return how many products of a weight and a number a sample needs: P Q kh kw C F."""
+        return self.W.size * output_shape[0] * output_shape[1]
+
+    def initialize(self, rng: Generator) -> None:
+        W = self.initializer(self.W.shape, rng)
+        self.W = checks.check_initial_values(W, self.W.shape, self.name)
+
+    def forward(self, x: Array, training: bool = True) -> Array:
+        x_framed = framed(x, self._frame(x.shape[1:]))
+        seen = windows(x_framed, self.size, self.stride)  # (B, P, Q, kh, kw, C)
+        out = np.empty((*seen.shape[:3], self.W.shape[-1]), x.dtype)  # (B, P, Q, F)
+        W = self.W.reshape(-1, self.W.shape[-1])  # (kh kw C, F)
+        b = repeated(self.b, as_rows(out)) if self.bias else None
+        for part in blocks(seen):
+            np.matmul(window_rows(seen[part]), W, out=out[part].reshape(-1, W.shape[-1]))
+            if b is not None:
+                rows = as_rows(out[part])  # (samples, P Q F), a view
+                rows += b
+        if training:
+            self.x_framed, self.x_shape = x_framed, x.shape
+        return out
+
+    def parameter_gradients(self, dout: Array) -> None:
+        seen = windows(self.x_framed, self.size, self.stride)
+        dW = np.zeros((self.W[..., 0].size, self.W.shape[-1]), dout.dtype)  # (kh kw C, F)
+        for part in blocks(seen):
+            dW += window_rows(seen[part]).T @ dout[part].reshape(-1, dW.shape[-1])
+        self.dW = dW.reshape(self.W.shape)
+        if self.bias:
+            self.db = channel_sums(as_rows(dout), None, len(self.b))  # (F,)
+
+    def input_gradient(self, dout: Array) -> Array:
+        dx = np.zeros(self.x_framed.shape, dout.dtype)
+        flat = dout.reshape(-1, dout.shape[-1])  # (B P Q, F)
+        kernels = self.W.reshape(-1, *self.W.shape[2:])  # (C, F) for each tap
+        for tap, kernel in zip(taps(dx, self.size, self.stride), kernels, strict=True):
+            tap += (flat @ kernel.T).reshape(tap.shape)  # (B, P, Q, C)
+        (top, _), (left, _) = self._frame(self.x_shape[1:])
+        _, H, W, _ = self.x_shape
+        return np.ascontiguousarray(dx[:, top : top + H, left : left + W])
+
+    def _frame(self, input_shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
+        return frame_of(self.padding, input_shape, self.size, self.stride)
+
+
+def window_rows(seen: Array) -> Array:
+    """Return each window as a row: (B P Q, kh kw C), a copy of the view (B, P, Q, kh, kw, C)."""
+    B, P, Q, kh, kw, C = seen.shape
+    if C < 4:  # NumPy copies along the last axis: laid down by columns, it has Q numbers, not kw C
+        return seen.transpose(3, 4, 5, 0, 1, 2).reshape(kh * kw * C, B * P * Q).T
+    return seen.reshape(B * P * Q, kh * kw * C)
+
+
+def blocks(seen: Array) -> Iterator[slice]:
+    """Yield slices of samples whose windows have about BLOCK numbers, or of one sample.
+
+    >>> [*blocks(np.zeros((5, 100, 100, 1, 1, 26)))]
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
+    samples = max(1, BLOCK // seen[0].size) if len(seen) else 1
+    return (slice(first, first + samples) for first in range(0, len(seen), samples))
