@@ -246,7 +246,7 @@ def flags(
 ) -> argparse.ArgumentParser:
     """Return a parser of the flags that all have; a program gives its defaults, and adds its own.
 
-    epochs: None if they depend on another flag, which the description then says.
+    epochs: None if the program's flag --size decides. warm_up: the part in which the rate rises.
     """
     parser = argparse.ArgumentParser(
         description=description,
@@ -260,7 +260,7 @@ def flags(
         default=epochs,
         metavar="N",
         help="passes over the training images; the weights of the last are kept "
-        f"(default: {'by the size' if epochs is None else '%(default)s'})",
+        f"(default: {'by --size' if epochs is None else '%(default)s'})",
     )
     add(
         "--batch-size",
