@@ -135,6 +135,8 @@ LAYERING = [
     "plots.rates",
     "plots.predictions",
     "plots.weights",
+    "plots.maps",
+    "plots.gradients",
     "plots.scores",
     "plots",
     "training.live_curves",
