@@ -31,7 +31,7 @@ def class_gradients(
     raises the logit of the class if it gets brighter, a red one lowers it, on average over all the
     images. Each class has its own scale. The gradient is that of prediction: nothing is dropped,
     and BatchNorm uses its running statistics; a Softmax at the end is left out. Raises InputError
-    if samples are not images of one channel, or if the model has not an output for each name.
+    if samples are not images of one channel, or if the model has not an output for each name, or gives NaN.
     (Simonyan, Vedaldi and Zisserman, Deep Inside Convolutional Networks, 2013, section 3.)
 
     >>> from tinynn import Dense, Flatten
@@ -51,7 +51,9 @@ def class_gradients(
             f"class_gradients needs a model of classes; this one gives {model.output_shapes[-1]}."
         )
     names = checks.class_names(names, "class_gradients", model.output_shapes[-1][0])
-    surest = model.predict(images).argmax(axis=0)  # of all images, for each class
+    p = model.predict(images)
+    checks.refuse_unscored(p, "class_gradients")
+    surest = p.argmax(axis=0)  # of all images, for each class
     means = _mean_gradients(model, images)
     figure = blank(1.2 * len(names), 3.0, to_show=path is None)
     panels = figure.subplots(2, len(names), squeeze=False)
