@@ -31,7 +31,8 @@ def class_gradients(
     raises the logit of the class if it gets brighter, a red one lowers it, on average over all the
     images. Each class has its own scale. The gradient is that of prediction: nothing is dropped,
     and BatchNorm uses its running statistics; a Softmax at the end is left out. Raises InputError
-    if samples are not images of one channel, or if the model has not an output for each name, or gives NaN.
+    if samples are not images of one channel, if the model has not an output for each name, or if it
+    gives NaN.
     (Simonyan, Vedaldi and Zisserman, Deep Inside Convolutional Networks, 2013, section 3.)
 
     >>> from tinynn import Dense, Flatten
@@ -80,10 +81,8 @@ def _mean_gradients(model: Sequential, images: Array) -> Array:
     for start in range(0, len(images), BATCH):
         out, used = images[start : start + BATCH].astype(model.dtype), []
         for layer in layers:
-            predicted = layer.forward(out, training=False)
-            if not np.array_equal(
-                predicted, out
-            ):  # Dropout and others change nothing, as in predict
+            unchanged = np.array_equal(layer.forward(out, training=False), out)
+            if not unchanged:  # in prediction Dropout and others change nothing
                 out = layer.forward(out)
                 used.append(layer)
         for k, mean in enumerate(means):
