@@ -36,15 +36,14 @@ names = datasets.CLASS_NAMES
 # %% [markdown]
 # ## Two networks
 #
-# In the dense network each hidden unit has one weight for each pixel: it knows the pixel, not the
-# neighbours. In the other, kernels of 3 x 3 (lesson 14) make *maps*, in which a number says how
-# well the kernel fits at that place. `MaxPool2D(2)` keeps the largest of 2 x 2 numbers, so it says
-# whether the kernel fits somewhere near, and the map has half the height and width. Two more rounds
-# follow; their kernels see all maps of the round before, as its channels. After three rounds a
-# number depends on 22 x 22 pixels, and there are 3 x 3 of them in a map: *where* has become
-# coarse, *what* has become rich. Only then does a `Dense` layer add up what speaks for each class.
-# (LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition, 1998,
-# section II.A. There each round is tanh of a mean; here it is ReLU and a maximum, after BatchNorm.)
+# In the dense network each hidden unit has a weight for each pixel. In the other, kernels of 3 x 3
+# (lesson 14) make *maps*, in which a number says how well the kernel fits at that place.
+# `MaxPool2D(2)` keeps the largest of 2 x 2 numbers, so it says whether the kernel fits somewhere
+# near, and the map has half the height and width. In the next round kernels see all these maps, as
+# their channels. After three rounds a map has 3 x 3 numbers, and each depends on 22 x 22 pixels:
+# it knows much about what is there, and little about where. Only then a `Dense` layer adds up what
+# speaks for each class. (LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to
+# document recognition, 1998, section II.A; there with means and tanh.)
 
 
 # %%
@@ -73,22 +72,17 @@ for name, layers in networks.items():
 
 # %%
 def moved(images, down, right):
-    """Return images (N, 28, 28, 1), moved by so many pixels; negative numbers: up, to the left."""
-    out, most = np.zeros_like(images), 28
-    to_rows, from_rows = slice(max(down, 0), most + min(down, 0)), slice(max(-down, 0), most - down)
-    to, from_ = slice(max(right, 0), most + min(right, 0)), slice(max(-right, 0), most - right)
-    out[:, to_rows, to] = images[:, from_rows, from_]
-    return out
+    """Return images (N, 28, 28, 1), moved by up to 3 pixels; negative numbers: up, to the left."""
+    framed = np.pad(images, ((0, 0), (3, 3), (3, 3), (0, 0)))
+    return framed[:, 3 - down : 31 - down, 3 - right : 31 - right]
 
 
 def accuracies(model):
     """Return the accuracy on test images moved by 0, 1, 2 and 3 pixels, over four directions."""
     found = []
     for s in range(4):
-        directions = [(-s, 0), (s, 0), (0, -s), (0, s)]
-        found.append(
-            np.mean([accuracy(model.predict(moved(x_test, *d)), y_test) for d in directions])
-        )
+        sets = [moved(x_test, *way) for way in ((-s, 0), (s, 0), (0, -s), (0, s))]
+        found.append(np.mean([accuracy(model.predict(images), y_test) for images in sets]))
     return found
 
 
@@ -98,16 +92,15 @@ for name, found in right.items():
     print(f"{name:<16}" + "".join(f"{a:8.1%}" for a in found))
 
 # %% [markdown]
-# Both become worse: nothing in training has told them that place does not matter. But of what it
-# knew, the convolutional network keeps far more, with a tenth of the parameters.
+# Both become worse, but the convolutional network far less, and with a tenth of the parameters.
 #
 # ## Why
 #
 # A unit of the dense network is a template, as in lesson 5: of a moved image it meets other pixels.
 # A kernel moves along, so the map of a moved image is the moved map. We measure that after the
 # first round, which halves the map: an image that is moved by 2 pixels has the same numbers there,
-# one place further. (Not so at the edges, where the padding is, nor for a move by 1 pixel, after
-# which other numbers meet in a window of 2 x 2; then a maximum often stays, but not always.)
+# one place further, but for rounding. (Not so at the edges, where the padding is, nor for a move by
+# 1 pixel, after which other numbers meet in a window of 2 x 2; often the largest stays the same.)
 
 
 # %%
@@ -120,9 +113,7 @@ def first_round(images):
 
 usual, later = first_round(x_test), first_round(moved(x_test, 0, 2))
 inner = np.abs(later[:, :, 2:-1] - usual[:, :, 1:-2]).max()
-print(
-    f"maps moved along: {inner:.0e} apart; maps in place: {np.abs(later - usual).max():.2f} apart"
-)
+print(f"apart: {np.abs(later - usual).max():.1f} in place, {inner:.0e} one place further")
 
 # %%
 answers = {
