@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracles import H, numeric_gradient, worst_error
+from oracles import numeric_gradient, worst_error
 from tinynn import (
     AveragePool2D,
     Conv2D,
@@ -111,7 +111,7 @@ def check_gradients_of(layer, x):
 
 
 SIDE = st.integers(1, 5)
-IMAGES = st.tuples(st.integers(3, 6), st.integers(3, 6), st.integers(1, 5))
+IMAGES = st.tuples(st.integers(3, 6), st.integers(3, 6), st.integers(1, 4))
 
 
 @settings(max_examples=25, deadline=None)
@@ -147,12 +147,12 @@ def test_a_convolution_of_any_shape_is_its_equation_and_has_its_gradients(
 def test_a_pool_of_any_shape_is_its_definition_and_has_its_gradient(shape, size, stride, kind):
     size = tuple(map(min, size, shape))
     layer = built(kind(size, stride), shape)
-    x = numbers(2, *shape, seed=1)
+    # all different, by more than the step of a difference
+    x = np.random.default_rng(0).permutation(2 * prod(shape)).reshape(2, *shape) / prod(shape)
     seen = windows(x, size, stride)
     reduced = seen.max(axis=(3, 4)) if kind is MaxPool2D else seen.mean(axis=(3, 4))
     assert np.allclose(layer.forward(x), reduced, rtol=0, atol=1e-14)
     assert layer.output_shape(shape) == reduced.shape[1:]
-    assert np.array_equal(*(layer.kink_mask(x + move) for move in (-H, H))) or kind is not MaxPool2D
     check_gradients_of(layer, x)
 
 
@@ -288,6 +288,12 @@ def test_the_caller_may_change_what_forward_returned():
     expected = pool.backward(np.ones_like(out))
     out[:] = 7
     assert np.array_equal(pool.backward(np.ones_like(out)), expected)
+
+
+@pytest.mark.parametrize("layer", [MaxPool2D(2), AveragePool2D(2), GlobalAveragePool2D()])
+def test_a_pool_in_no_model_takes_whole_numbers(layer):
+    x = np.arange(16).reshape(1, 4, 4, 1)
+    assert np.allclose(layer.forward(x), layer.forward(x.astype(float)))
 
 
 # initial weights

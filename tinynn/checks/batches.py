@@ -38,9 +38,31 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
             raise InputError(_column_too_many(x, input_shape))
         raise InputError(
             f"The model was built for samples of shape {input_shape}, x has samples of "
-            f"{x.shape[1:]}. input_shape is one sample's shape: input_shape=x.shape[1:]."
+            f"{x.shape[1:]}. {_of_images(x.shape[1:], input_shape)}input_shape is one sample's "
+            "shape: input_shape=x.shape[1:]."
         )
     return x
+
+
+def _of_images(shape: Shape, input_shape: Shape) -> str:
+    """What to do with images (H, W, C) whose channels stand first, or are missing, or too many.
+
+    >>> _of_images((3, 32, 32), (32, 32, 3))
+    'Channels stand last here: np.moveaxis(x, 1, -1). If that is not it: '
+    >>> _of_images((28, 28), (28, 28, 1))
+    'Give the images a channel: x[..., None]. If that is not it: '
+    """
+    *size, channels = input_shape
+    other = " If that is not it: "
+    if len(input_shape) != 3:
+        return ""
+    if shape == (channels, *size):
+        return f"Channels stand last here: np.moveaxis(x, 1, -1).{other}"
+    if shape == tuple(size) and channels == 1:
+        return f"Give the images a channel: x[..., None].{other}"
+    if len(shape) == 3 and shape[:2] == tuple(size):
+        return f"The images have {shape[2]} channels, and the model takes {channels}.{other}"
+    return ""
 
 
 def _column_too_many(table: Array, input_shape: Shape) -> str:

@@ -39,10 +39,11 @@ class StepStatistics:
     gradient the last layer comes first. output_std: for each layer with parameters, how much its
     output differs from sample to sample: the root of the mean variance. gradient: for the same
     layers, from the first trainable one on: the root mean square of B times dout, before any
-    clipping (callbacks such as ClipGradientNorm change the update, so update_ratio). inactive: from
-    the first trainable layer on, for each layer whose `kink_mask` has its output's shape, as ReLU's
-    has: the share of inactive numbers (False in the mask and 0 in the output); left out if the
-    layer's input is 0 everywhere. Where its input is 0 a unit does not count: that is a number
+    clipping (callbacks such as ClipGradientNorm change the update, so update_ratio); of images
+    (H, W, C), of its norm over the H W places, because a filter gets the sum over these. inactive:
+    from the first trainable layer on, for each layer whose `kink_mask` has its output's shape, as
+    ReLU's has: the share of inactive numbers (False in the mask and 0 in the output); left out if
+    the layer's input is 0 everywhere. Where its input is 0 a unit does not count: that is a number
     which Dropout has just dropped.
 
     symmetric_units: the Dense layers in which all units have equal weights, also to the next Dense.
@@ -132,7 +133,8 @@ def _gradients(layers: list[Layer], dout: Array, first: int) -> dict[str, float]
     for i in reversed(range(first, len(layers))):
         layer = layers[i]
         if layer.parameters():
-            mean_square = np.mean(np.square(dout, dtype=float))
+            places = dout[0, ..., 0].size if dout.ndim == 4 else 1
+            mean_square = places * np.mean(np.square(dout, dtype=float))
             found[layer.name] = len(dout) * float(np.sqrt(mean_square))  # undoes the mean's 1/B
         if i > first:
             whole = is_own(type(layer)) and layer.trainable
@@ -152,7 +154,8 @@ def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
     """Return how many units of a layer are dead (inactive for all x), and how many it has.
 
     For each layer with a kink, from the first trainable layer on. The layers run with
-    training=False: a unit that dropout drops in one step is not dead.
+    training=False: a unit that dropout drops in one step is not dead. In images (H, W, C) a unit is
+    a channel, the map of one filter: it is dead if it is inactive at all places.
 
     >>> from tinynn import Dense, ReLU
     >>> model = Sequential([Dense(2), ReLU()], input_shape=(1,))
@@ -165,7 +168,8 @@ def dead_units(model: Sequential, x: Array) -> dict[str, tuple[int, int]]:
         inputs, out = out, layer.forward(out.copy(), training=False)  # it may work in place
         units = active_units(layer, inputs, out) if i >= model.first_trainable else None
         if units is not None:
-            found[layer.name] = (int(np.sum(~units.any(axis=0))), units[0].size)
+            active = units.any(axis=(0, 1, 2) if units.ndim == 4 else 0)
+            found[layer.name] = (int(np.sum(~active)), active.size)
     return found
 
 

@@ -50,6 +50,7 @@ def _in_numbers(step: StepRecord) -> list[str]:
     total = _number(step.loss).ljust(shape)
     lines = ["FORWARD".ljust(name + equation) + "shape".ljust(shape) + heads]
     lines += map(line, step.forward)
+    lines += _windows(step, 0)
     lines.append("LOSS".ljust(name) + step.loss_equation.ljust(equation) + total + losses)
     lines.append("BACKWARD".ljust(name) + D_MEANS)
     lines += map(line, step.backward)
@@ -86,6 +87,7 @@ def _in_summary(step: StepRecord) -> list[str]:
     lines = [
         head("FORWARD", "", "shape") + "   sample 1: first 3".ljust(three) + names,
         *map(line, step.forward),
+        *_windows(step, shape + 1),
         head("LOSS", step.loss_equation)
         + f"{_number(step.loss, IN_TEXT)}; of single samples {' to '.join(losses)}",
         head("BACKWARD", D_MEANS),
@@ -99,6 +101,16 @@ def _in_summary(step: StepRecord) -> list[str]:
         start = head(update.name, _numbers(W[0, :3]), _shape(update.before))
         lines.append(start + statistics(_rows(update.gradient)) + sizes)
     return [line.rstrip() for line in lines]
+
+
+def _windows(step: StepRecord, indent: int) -> list[str]:
+    """Return a line for each convolution: one number of its output, as a sum."""
+    rows = [row for row in step.forward if row.window]
+    heads = ["AT ONE WINDOW", *([""] * len(rows))]
+    return [
+        f"{'':<{indent}}{head:<14}{row.name} {row.window}"
+        for head, row in zip(heads, rows, strict=False)
+    ]
 
 
 def _widths(step: StepRecord) -> tuple[int, int, int]:

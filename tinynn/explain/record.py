@@ -7,12 +7,16 @@ from tinynn.parameters import Array
 
 
 class Row(NamedTuple):
-    """One array of forward or backward: its layer's name, its equation, and the array."""
+    """One array of forward or backward: its layer's name, its equation, and the array.
+
+    window: of a convolution, how one number of the array comes about.
+    """
 
     name: str
     equation: str
     array: Array  # (B, ...)
     note: str = ""
+    window: str = ""
 
 
 class Update(NamedTuple):

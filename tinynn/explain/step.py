@@ -23,6 +23,7 @@ from tinynn.explain.equations import (
 from tinynn.explain.figure import draw
 from tinynn.explain.page import page
 from tinynn.explain.record import Row, StepRecord, Update
+from tinynn.explain.window import at_one_window
 from tinynn.files.atomic import PathLike
 from tinynn.layers import Layer
 from tinynn.layers.kinks import active_units
@@ -139,7 +140,8 @@ def _forward(model: Sequential, x: Array) -> tuple[Row, ...]:
     for layer in model.layers:
         x = rows[-1].array
         out = layer.forward(x.copy())  # a copy: a layer may work in place
-        rows.append(Row(layer.name, layer_equations(layer)[0], out, _inactive(layer, x, out)))
+        note, window = _inactive(layer, x, out), at_one_window(layer, x, out)
+        rows.append(Row(layer.name, layer_equations(layer)[0], out, note, window))
     return tuple(rows)
 
 

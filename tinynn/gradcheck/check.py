@@ -11,7 +11,8 @@ If a step of w crosses a kink (for ReLU, x = 0), the two may differ though both 
 step is skipped, and counted. A layer's `kink_mask` says exactly which steps these are; for a layer
 without that method, a shorter step and the curvature of the loss are used instead. If too many
 steps are skipped (with x = 0 and b = 0, all z lie on the kink itself), all parameters are moved a
-little, and the report says so.
+little. If that does not help and there are images, in which many windows are equal and MaxPool2D
+has ties, noise is added to x. The report says so.
 """
 
 import copy
@@ -22,7 +23,13 @@ import numpy.typing as npt
 
 from tinynn import checks
 from tinynn.gradcheck.evidence import Evidence
-from tinynn.gradcheck.finite_differences import directions, entries
+from tinynn.gradcheck.finite_differences import (
+    channel_directions,
+    directions,
+    entries,
+    some_entries,
+    together,
+)
 from tinynn.gradcheck.patterns import suspect
 from tinynn.gradcheck.rows import Case, Comparison, GradientRow
 from tinynn.gradcheck.walk import (
@@ -40,6 +47,7 @@ from tinynn.reports import Report
 DIRECTIONS = 8
 SAMPLE = 144  # entries that are checked in an array that directions have shown to be wrong
 MOVE = 1e-3  # how far parameters are moved away from a kink
+NOISE = 0.25  # added to x, in its standard deviations: makes windows of an image differ
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,7 +56,8 @@ class GradientReport(Report):
 
     most_skipped: the share of steps that may be skipped. diagnosis: what is wrong, where, and by
     which mistake, in words; empty if nothing is wrong. moved: None, or, if the rows are for
-    parameters that were moved a little, the share of steps that were skipped before.
+    parameters that were moved a little, the share of steps that were skipped before. noisy:
+    whether they are also for other samples, x with noise.
 
     >>> row = GradientRow("0.Dense.b", (2,), False, 2.0, "entry (1,)", 0.25, -0.25, 2, 0)
     >>> print(GradientReport((row,)))
@@ -60,6 +69,7 @@ class GradientReport(Report):
     most_skipped: float = 0.01
     diagnosis: str = ""
     moved: float | None = None
+    noisy: bool = False
 
     @property
     def skipped(self) -> float:
@@ -101,7 +111,7 @@ class GradientReport(Report):
             lines.append(
                 f"MOVED    At the model's own parameters {self.moved:.1%} of the steps crossed a "
                 "kink, or the loss curves too sharply. The table is for a copy with each parameter "
-                f"moved by about {MOVE}."
+                f"moved by about {MOVE}{', and for x with noise' if self.noisy else ''}."
             )
         if self.skipped > self.most_skipped:
             lines.append(
@@ -140,9 +150,11 @@ def check_gradients(
 
     A row is also wrong if nothing could be compared in it. The report is not ok if more than 1 % of
     all entries had to be skipped (10 % of directions, which move all units at once), also after the
-    parameters were moved a little. Integers in x may be indices, of words for instance: if the loss
-    jumps when they change, the row of that dx is left out. Raises InputError for data that do not
-    fit, and for a Softmax before SoftmaxCrossEntropy.
+    parameters were moved a little, and after noise was added to images x. Where numbers of a window
+    are equal, as zeros are for a MaxPool2D after ReLU, one step changes all of them. Integers in x
+    may be indices, of words for instance: if the loss jumps when they change, the row of that dx is
+    left out. Raises InputError for data that do not fit, and for a Softmax before
+    SoftmaxCrossEntropy.
 
     >>> from tinynn import CrossEntropy, Dense, Softmax
     >>> model = Sequential([Dense(3), Softmax()], input_shape=(2,))
@@ -157,11 +169,16 @@ def check_gradients(
     if report.ok:
         return report
     # Perhaps only at these parameters: with x = 0 and b = 0 all z lie on a kink.
-    twin = model.astype(np.float64)
-    twin.params += MOVE * np.random.default_rng(seed).normal(size=twin.params.size)
-    moved = _check(twin, loss, x, tuple(given), tolerance, seed)
-    better = moved.ok or (moved.culprit and not report.culprit)
-    return replace(moved, moved=report.skipped) if better else report
+    twin, rng = model.astype(np.float64), np.random.default_rng(seed)
+    twin.params += MOVE * rng.normal(size=twin.params.size)
+    tries, images = [x], any(len(shape) == 3 for shape in model.output_shapes)
+    if images and x.dtype.kind == "f" and report.culprit is None:
+        tries.append(x + NOISE * x.std() * rng.normal(size=x.shape))
+    for batch in tries:
+        moved = _check(twin, loss, batch, tuple(given), tolerance, seed)
+        if moved.ok or (moved.culprit and not report.culprit):
+            return replace(moved, moved=report.skipped, noisy=batch is not x)
+    return report
 
 
 def _check(
@@ -222,8 +239,29 @@ def _compare(case: Case, name: str, rng: Generator) -> Comparison:
     gradient = case.walk.gradients[name]
     other = case.walk.others.get(name, gradient)
     found = case.compare(name, probes, gradient)
+    if found.row.skipped and name.endswith(".x"):
+        found = _compare_ties(case, found, rng)
     same = np.allclose(other, gradient)
-    return found if same or not found.row.ok else case.compare(name, probes, other)
+    return found if same or not found.row.ok else case.compare(name, found.probes, other)
+
+
+def _compare_ties(case: Case, found: Comparison, rng: Generator) -> Comparison:
+    """Compare again, with steps that change equal numbers alike.
+
+    Equal numbers of a window are a kink of MaxPool2D: after ReLU, zeros are equal everywhere. If
+    one of the new steps crosses a kink, too, `found` is returned.
+    """
+    name, scale = found.row.name, _scale(case, found.row.name)
+    if case.small:
+        alike = together([p for p, t in zip(found.probes, found.truth, strict=True) if np.isnan(t)])
+    else:  # each of these directions crosses a kink if two numbers of any window are equal
+        alike = channel_directions(scale, DIRECTIONS, rng)
+    if case.compare(name, alike, found.gradient).row.skipped:
+        return found
+    if not case.small:
+        found = case.compare(name, some_entries(scale, 3 * DIRECTIONS, rng), found.gradient)
+    apart = [p for p, t in zip(found.probes, found.truth, strict=True) if not np.isnan(t)]
+    return case.compare(name, apart + alike, found.gradient)
 
 
 def _suspect(evidence: Evidence, rng: Generator) -> str:

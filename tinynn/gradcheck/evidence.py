@@ -106,11 +106,12 @@ class Evidence:
 
     def entries(self) -> Array | None:
         """Return the truth in the gradient's shape, nan where no probe is; None for directions."""
-        places = [probe.at for probe in self.found.probes]
-        if places[0] is ...:
+        single = [k for k, probe in enumerate(self.found.probes) if probe.unit.ndim == 0]
+        if not single:
             return None
         truth = np.full(self.gradient.shape, np.nan)
-        truth[tuple(np.transpose(places))] = self.truth
+        places = [self.found.probes[k].at for k in single]
+        truth[tuple(np.transpose(places))] = self.truth[single]
         return truth
 
 

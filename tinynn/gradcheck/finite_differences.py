@@ -10,7 +10,7 @@ backward agrees with none of them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -56,7 +56,7 @@ def side(layer: Layer, x: Array) -> bytes:
 
 @dataclass(frozen=True)
 class Probe:
-    """A place to take a difference: the entry `at` of an array, or all of it along a direction.
+    """A place to take a difference: an entry `at` of an array, several, or all along a direction.
 
     h: the length of the step. unit: what a step of 1 adds, in the shape of array[at].
     """
@@ -68,7 +68,7 @@ class Probe:
 
     def derivative(self, gradient: Array) -> float:
         """Return the derivative here according to a gradient: its entry, or its projection."""
-        return float(gradient[self.at] if self.unit.ndim == 0 else np.vdot(gradient, self.unit))
+        return float(np.vdot(gradient[self.at], self.unit))
 
 
 def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Probe]:
@@ -91,12 +91,55 @@ def entries(scale: Array, most: int | None = None, rng: Any = None) -> list[Prob
     return probes
 
 
+def some_entries(scale: Array, count: int, rng: Generator) -> list[Probe]:
+    """Return probes for a few random entries, with the step of directions."""
+    picked = rng.choice(scale.size, min(count, scale.size), replace=False)
+    places = [tuple(map(int, np.unravel_index(k, scale.shape))) for k in picked]
+    return [Probe(f"entry {at}", at, np.ones(()), 1e-4 * float(scale[at])) for at in places]
+
+
 def directions(scale: Array, count: int, rng: Generator) -> list[Probe]:
     """Return random directions of norm 1: a wrong entry changes the derivative along each one."""
     probes = []
     for k in range(count):
         unit = rng.normal(size=scale.shape)
         probes.append(Probe(f"direction ({k},)", ..., unit * (scale / np.linalg.norm(unit)), 1e-4))
+    return probes
+
+
+def together(probes: list[Probe]) -> list[Probe]:
+    """Return for each sample one probe that moves all entries of these probes at once.
+
+    If several numbers of a window are the largest, a step of one of them crosses a kink of
+    MaxPool2D, but a step of all of them does not.
+
+    >>> [[*map(int, probe.at[1])] for probe in together(entries(np.ones((1, 3))))]
+    [[0, 1, 2]]
+    """
+    groups: dict[int, list[Probe]] = {}
+    for probe in probes:
+        groups.setdefault(probe.at[0], []).append(probe)
+    return [
+        Probe(
+            f"ties of ({sample},)",
+            tuple(np.transpose([probe.at for probe in group])),
+            np.array([float(probe.unit) for probe in group]),
+            min(probe.h for probe in group),
+        )
+        for sample, group in groups.items()
+    ]
+
+
+def channel_directions(scale: Array, count: int, rng: Generator) -> list[Probe]:
+    """Return random directions of norm 1 that move all numbers of a sample's channel alike.
+
+    scale: (B, ..., C). These cross no kink of MaxPool2D, also if numbers of a window are equal.
+    """
+    probes = []
+    for probe in directions(np.ones((len(scale), scale.shape[-1])), count, rng):
+        between = (1,) * (scale.ndim - 2)
+        unit = scale * probe.unit.reshape(len(scale), *between, scale.shape[-1])
+        probes.append(replace(probe, unit=unit / np.linalg.norm(unit)))
     return probes
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinynn.gradcheck.activations import activation
+from tinynn.gradcheck.convolving import convolving
 from tinynn.gradcheck.dropping import dropped
 from tinynn.gradcheck.evidence import CLOSE, Evidence, close
 from tinynn.gradcheck.losses import ignored
@@ -270,6 +271,7 @@ def _left_out(found: Array, truth: Array, wrong: Array, axis: int, end: int) -> 
 PATTERNS = {  # tried in this order; with the method to name, "" for the one that computes the array
     _unused: "forward",
     dropped: "",
+    convolving: "",
     normalising: "",
     ignored: "",
     _factor: "",

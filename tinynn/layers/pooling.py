@@ -72,8 +72,10 @@ class MaxPool2D(Pool2D):
         number = np.min_scalar_type(int(np.prod(pair(self.size)))).type  # mostly one byte
         winner = np.zeros(out.shape, number)  # which tap is the largest so far
         for k, tap in enumerate(each, start=1):
+            tap = tap.copy()  # read twice below, which takes less time in a contiguous array
             if training:
-                np.maximum(winner, (tap > out) * number(k), out=winner)  # k is larger than any yet
+                larger = (tap > out).view(np.uint8)  # 0 or 1
+                np.maximum(winner, larger * number(k), out=winner)  # k is above any number there
             np.maximum(out, tap, out=out)
         if training:
             self.winner, self.x_shape = winner, x.shape
@@ -81,8 +83,13 @@ class MaxPool2D(Pool2D):
 
     def input_gradient(self, dout: Array) -> Array:
         dx = np.zeros(self.x_shape, dout.dtype)
+        overlap = any(s < k for s, k in zip(self.strides, pair(self.size), strict=True))
         for k, tap in enumerate(taps(dx, self.size, self.strides)):
-            tap += dout * (self.winner == k).astype(dout.dtype)
+            share = dout * (self.winner == k)
+            if overlap:
+                tap += share
+            else:
+                tap[:] = share  # a third less time
         return dx
 
     def kink_mask(self, x: Array) -> Array:
@@ -112,7 +119,7 @@ class AveragePool2D(Pool2D):
 
     def forward(self, x: Array, training: bool = True) -> Array:
         each = taps(x, self.size, self.strides)
-        out = next(each).copy()  # (B, P, Q, C)
+        out = next(each).astype(np.result_type(x, np.float32), order="C")  # (B, P, Q, C)
         for tap in each:
             out += tap
         if training:
@@ -152,7 +159,8 @@ class GlobalAveragePool2D(Layer):
         B, H, W, C = x.shape
         if training:
             self.x_shape = x.shape
-        weights = np.full((1, H * W), 1 / (H * W), x.dtype)  # x.mean(axis=(1, 2)) takes ten times
+        dtype = np.result_type(x, np.float32)  # x may be whole numbers if it is in no model
+        weights = np.full((1, H * W), 1 / (H * W), dtype)  # x.mean(axis=(1, 2)) takes ten times
         return (weights @ x.reshape(B, H * W, C)).reshape(B, C)
 
     def input_gradient(self, dout: Array) -> Array:
