@@ -98,8 +98,9 @@ def main() -> None:
         model.summary()
 
     with job.phase("train"):
-        warmup = max(1, round(0.15 * args.epochs * -(-len(x) // args.batch_size)))
-        rate = learning_rate(args, warmup, f"first {warmup:,} steps")
+        steps = -(-len(x) // args.batch_size)  # of an epoch
+        warmup = max(1, round(0.15 * args.epochs * steps))
+        rate = learning_rate(args, steps, warmup, warmup_steps=f"first {warmup:,} steps")
         loss, optimizer = CrossEntropy(args.label_smoothing), AdamW(rate, weight_decay=0.02)
         trainer = Trainer(model, loss, optimizer, seed=args.seed)
         with job.interruptible(trainer):

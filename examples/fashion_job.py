@@ -380,14 +380,17 @@ def load(args: argparse.Namespace) -> datasets.Dataset:
         sys.exit(f"error: {error}")
 
 
-def learning_rate(args: argparse.Namespace, warmup: int, steps: str) -> float | CosineDecay:
-    """Return what the options ask for, and announce it. steps: what the warm-up's steps are."""
+def learning_rate(
+    args: argparse.Namespace, steps_per_epoch: int, warmup: int, warmup_steps: str
+) -> float | CosineDecay:
+    """Return what the options ask for, and announce it. warmup_steps: the warm-up in words."""
     peak = args.learning_rate
     if args.schedule == "constant":
         print(f"Learning rate: {peak:g} in all steps.")
         return peak
     falls = f", then falls to 0 as half a cosine, by the end of epoch {args.epochs}"
-    print(f"Learning rate: rises to {peak:g} in the {steps}{falls if args.epochs > 1 else ''}.")
+    ends = warmup < args.epochs * steps_per_epoch
+    print(f"Learning rate: rises to {peak:g} in the {warmup_steps}{falls if ends else ''}.")
     return CosineDecay(peak, warmup=warmup)
 
 

@@ -54,8 +54,8 @@ def main() -> None:
         model.summary()
 
     with job.phase("train"):
-        steps_per_epoch = -(-len(x) // args.batch_size)
-        rate = learning_rate(args, steps_per_epoch, f"{steps_per_epoch:,} steps of epoch 1")
+        steps = -(-len(x) // args.batch_size)  # of an epoch
+        rate = learning_rate(args, steps, warmup=steps, warmup_steps=f"{steps:,} steps of epoch 1")
         trainer = Trainer(model, CrossEntropy(args.label_smoothing), Adam(rate), seed=args.seed)
         with job.interruptible(trainer):
             history = trainer.fit(
