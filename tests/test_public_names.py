@@ -120,6 +120,8 @@ PARAMETERS = {
     "plots.prediction_grid": "images p names",
     "plots.confusion": "matrix names",
     "plots.first_layer": "model",
+    "plots.feature_maps": "model image count path",
+    "plots.class_gradients": "model images names path",
     "plots.schedule": "schedules",
     "plots.calibration": "curve path",
 }

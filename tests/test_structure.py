@@ -136,6 +136,8 @@ LAYERING = [
     "plots.rates",
     "plots.predictions",
     "plots.weights",
+    "plots.maps",
+    "plots.gradients",
     "plots.scores",
     "plots",
     "training.live_curves",

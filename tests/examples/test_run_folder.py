@@ -283,12 +283,12 @@ def test_a_stopped_run_says_what_is_kept_and_how_to_go_on_in_this_shell(
     monkeypatch, capsys, platform, command, step, checkpoint, where
 ):
     monkeypatch.syspath_prepend(EXAMPLES)
-    fashion_mlp = importlib.import_module("fashion_mlp")
+    fashion_job = importlib.import_module("fashion_job")
     monkeypatch.setattr("sys.platform", platform)
     monkeypatch.setattr("sys.executable", "a b\\python.exe")
     monkeypatch.setattr("sys.argv", ["my.py", "--resume", "--out", "it's here"])
     run = SimpleNamespace(epoch=1, step=step, checkpoint=checkpoint)
-    fashion_mlp.say_how_to_go_on(run)
+    fashion_job.say_how_to_go_on(run)
     assert capsys.readouterr().err == f"Interrupted {where}\nGo on with: {command}\n"
 
 

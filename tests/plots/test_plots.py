@@ -14,6 +14,7 @@ from matplotlib.cbook import is_math_text
 
 from tinynn import (
     SGD,
+    Conv2D,
     CrossEntropy,
     CSVLogger,
     Dense,
@@ -53,6 +54,12 @@ DRAWINGS = {
     ),
     "confusion": lambda path=None: plots.confusion(MATRIX, NAMES, path=path),
     "first_layer": lambda path=None: plots.first_layer(image_model(), path=path),
+    "feature_maps": lambda path=None: plots.feature_maps(
+        Sequential([Conv2D(3, 3), ReLU()], (4, 4, 1)), CHEQUER[..., None], path=path
+    ),
+    "class_gradients": lambda path=None: plots.class_gradients(
+        image_model(), np.array([CHEQUER[:3]]), "ab", path=path
+    ),
     "calibration": lambda path=None: plots.calibration(reliability_curve(P, [0, 2, 2]), path=path),
 }
 each_drawing = pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
@@ -514,7 +521,7 @@ def test_a_unit_without_weights_is_white(tmp_path):
     ids=["flat samples", "no Dense", "colours"],
 )
 def test_a_first_layer_that_sees_no_images_is_refused(model):
-    with pytest.raises(ValueError, match="Flatten and Dense"):
+    with pytest.raises(ValueError, match="begins with Conv2D, or with Flatten and Dense"):
         plots.first_layer(model)
 
 

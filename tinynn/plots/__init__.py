@@ -1,4 +1,5 @@
-"""Pictures: learning curves, schedules, predictions, a confusion matrix, calibration, weights.
+"""Pictures: learning curves, schedules, predictions, a confusion matrix, calibration, weights,
+maps of a convolutional network, gradients.
 
 Each function returns a matplotlib Figure, and saves it if it gets a path. No function needs a
 display. How a picture is shown:
@@ -11,6 +12,8 @@ display. How a picture is shown:
 
 from tinynn.plots.curves import learning_curves
 from tinynn.plots.drawing import blank, literal, saved
+from tinynn.plots.gradients import class_gradients
+from tinynn.plots.maps import feature_maps
 from tinynn.plots.predictions import prediction_grid
 from tinynn.plots.rates import schedule
 from tinynn.plots.scores import calibration, confusion
@@ -19,7 +22,9 @@ from tinynn.plots.weights import first_layer
 __all__ = [
     "blank",
     "calibration",
+    "class_gradients",
     "confusion",
+    "feature_maps",
     "first_layer",
     "learning_curves",
     "literal",
