@@ -226,6 +226,7 @@ def test_each_report_shows_at_a_prompt_what_print_shows():
     reports = [
         History([{"epoch": 1, "loss": 0.5}]),
         tinynn.check_gradients(model, CrossEntropy(), X, Y),
+        tinynn.check_function(lambda x: (3 * x, None), X, backward=lambda dout, _: 3 * dout),
         tinynn.per_class_report([0, 1], [0, 1], ["cat", "dog"]),
         tinynn.reliability_curve([0.2, 0.9], [0, 1]),
         tinynn.compare_models(model, model),
