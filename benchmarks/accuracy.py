@@ -95,7 +95,7 @@ class Recipe:
 
 
 PLAIN = Recipe()
-COSINE = replace(PLAIN, cosine=True)
+COSINE = replace(PLAIN, cosine=True, learning_rate=7e-4)
 RECIPES = {
     "plain": PLAIN,  # examples/fashion_mlp.py --schedule constant
     "cosine": COSINE,  # examples/fashion_mlp.py

@@ -249,21 +249,24 @@ def flags(
     *,
     epochs: int | None,
     batch_size: int,
-    learning_rate: float,
+    learning_rate: float | dict[str, float],
     label_smoothing: float,
     optimizer: str,
     warm_up: str,
 ) -> argparse.ArgumentParser:
     """Return a parser of the flags that all have; a program gives its defaults, and adds its own.
 
-    epochs: None if the program's flag --size decides. warm_up: the part in which the rate rises.
+    epochs: None if the program's flag --size decides. learning_rate: or one for each schedule; then
+    the option is None if it is not given. warm_up: the part in which the rate rises.
     """
     parser = argparse.ArgumentParser(
         description=description,
         epilog="Exit status: 0, all went well; 1, an error; 3, some pictures could not be drawn, "
         "but all else is done; 130 or 143, ended by a signal.",
     )
-    add = parser.add_argument
+    add, by_schedule = parser.add_argument, ""
+    if isinstance(learning_rate, dict):
+        by_schedule = ", ".join(f"{r:g} if {schedule}" for schedule, r in learning_rate.items())
     add(
         "--epochs",
         type=whole(1),
@@ -282,10 +285,10 @@ def flags(
     add(
         "--learning-rate",
         type=positive,
-        default=learning_rate,
+        default=None if isinstance(learning_rate, dict) else learning_rate,
         metavar="R",
         help=f"of {optimizer}: about how far a weight moves in a step; the highest, if it changes "
-        "(default: %(default)s)",
+        f"(default: {by_schedule or '%(default)s'})",
     )
     add(
         "--schedule",

@@ -30,7 +30,7 @@ def test_steps_come_in_order_and_say_what_they_did(sample_run):
         "6,000 training and 1,000 test images, from the sample that comes with tinynn",
         "5,500 images to learn from, 500 held out",
         "567,434",
-        "Learning rate: rises to 0.001 in the 172 steps of epoch 1, then falls to 0 as half a "
+        "Learning rate: rises to 0.0007 in the 172 steps of epoch 1, then falls to 0 as half a "
         "cosine, by the end of epoch 2.",
         "epoch 1/2",
         "epoch 2/2",
@@ -65,7 +65,7 @@ def test_log_has_one_row_an_epoch_with_the_promised_columns(sample_run):
     assert list(rows[0]) == columns.split()
     assert [row["epoch"] for row in rows] == ["1", "2"]
     rates = [float(row["learning_rate"]) for row in rows]
-    assert rates[0] == 0.001  # the warm-up has ended
+    assert rates[0] == 0.0007  # the warm-up has ended
     assert 0 < rates[1] < 1e-6
 
 
@@ -248,7 +248,7 @@ def test_help_states_defaults(run_here, tmp_path):
     for flag, default in (
         ("--epochs", "15"),
         ("--batch-size", "32"),
-        ("--learning-rate", "0.001"),
+        ("--learning-rate", "0.0007 if cosine, 0.001 if constant"),
         ("--schedule", "cosine"),
         ("--label-smoothing", "0.0"),
         ("--seed", "0"),
