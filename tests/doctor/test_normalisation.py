@@ -58,6 +58,7 @@ def doctor_after(steps, batch_size, *between, **more):
     return finding
 
 
+@pytest.mark.slow
 @pytest.mark.outcome
 @pytest.mark.parametrize(
     ("level", "steps", "batch_size", "between"),
@@ -116,6 +117,7 @@ def test_the_numbers_that_batch_norm_gets_are_those_of_the_smallest_of_a_batch()
         assert doctor.record.numbers_normalised == expected
 
 
+@pytest.mark.slow
 @pytest.mark.outcome
 @pytest.mark.parametrize(("batch_size", "rate"), [(2, 1e-3), (2, 1e-2), (8, 1e-3)])
 def test_batches_of_two_are_named_before_what_follows_from_them(batch_size, rate):

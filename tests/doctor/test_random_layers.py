@@ -40,6 +40,7 @@ def trained(rate):
     return report
 
 
+@pytest.mark.slow
 @pytest.mark.outcome
 def test_real_trainings_with_no_usual_and_too_high_rate():
     assert causes(trained(0.0)) == []

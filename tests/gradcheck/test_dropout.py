@@ -52,9 +52,10 @@ class DrawnAgain(Dropout):
     ],
 )
 @pytest.mark.parametrize("before", [[], [ReLU]], ids=["alone", "after ReLU"])
-@pytest.mark.parametrize("units", [8, 150], ids=["entries", "directions"])
+@pytest.mark.parametrize("units", [(8, 20), (150, 80)], ids=["entries", "directions"])
 def test_the_mistake_is_named(wrong, pattern, before, units):
-    layers = [Dense(units), *[one() for one in before], wrong(RATE), Dense(80), Dense(3), Softmax()]
+    first, second = (Dense(n) for n in units)
+    layers = [first, *[one() for one in before], wrong(RATE), second, Dense(3), Softmax()]
     model = Sequential(layers, input_shape=(4,))
     x = np.random.default_rng(0).normal(size=(6, 4))
     report = check_gradients(model, CrossEntropy(), x, np.arange(6) % 3)
@@ -63,11 +64,12 @@ def test_the_mistake_is_named(wrong, pattern, before, units):
 
 
 @pytest.mark.parametrize("kink", [ReLU, LeakyReLU])
-@pytest.mark.parametrize("units", [8, 150], ids=["entries", "directions"])
+@pytest.mark.parametrize("units", [(8, 20), (150, 80)], ids=["entries", "directions"])
 def test_a_right_dropout_before_a_kink_passes_and_a_wrong_one_does_not(kink, units):
     x = np.random.default_rng(0).normal(size=(6, 4))
     for dropout in (Dropout, Unscaled):
-        layers = [Dense(units), dropout(RATE), kink(), Dense(80), Dense(3), Softmax()]
+        first, second = (Dense(n) for n in units)
+        layers = [first, dropout(RATE), kink(), second, Dense(3), Softmax()]
         model = Sequential(layers, input_shape=(4,))
         report = check_gradients(model, CrossEntropy(), x, np.arange(6) % 3)
         assert report.skipped <= report.most_skipped
