@@ -49,7 +49,7 @@ from tinynn.parameters import Array
 
 @dataclass(frozen=True)
 class Size:
-    """What --size decides. Chosen by the accuracy on validation images; no test image was used."""
+    """What --size decides."""
 
     filters: tuple[int, int]  # of the convolutions before the first pool, and after it
     units: int  # of the hidden dense layer
