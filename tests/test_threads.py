@@ -389,6 +389,22 @@ def test_a_product_that_does_not_fit_gives_numpys_own_error(kernel):
     assert product(a, b.astype(np.float64)).dtype == np.float64
 
 
+class Kept(np.ndarray):
+    """An array of another class, which products with it keep."""
+
+
+def test_what_is_no_plain_array_is_multiplied_by_numpy(kernel):
+    """Tiles have four axes, which not each class of arrays has: np.matrix has two."""
+    a, b = np.ones((32, 784), np.float32), np.ones((784, 512), np.float32)
+    for one, kind in ((a.tolist(), np.ndarray), (a.view(Kept), Kept)):
+        assert type(product(one, b)) is kind
+        assert (product(one, b) == 784).all()
+    with pytest.raises(ValueError, match="enough dimensions"):
+        product(a, np.float32(3))
+    with pytest.raises(ValueError, match="enough dimensions"):
+        product(a, np.array(3.0))
+
+
 def test_a_tile_is_small_enough_for_one_thread_of_openblas():
     for m, k, n in [(60, 32, 512), *SIZES, *[(n, k, m) for m, k, n in SIZES]]:
         tile = tile_of("Haswell", m, k, n)

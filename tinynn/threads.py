@@ -163,7 +163,8 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
     >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    tile = _tile(a, b, out) if a.size * b.shape[-1] > IN_ONE_THREAD else None
+    arrays = type(a) is type(b) is np.ndarray and b.ndim == 2  # else: lists, own classes of arrays
+    tile = _tile(a, b, out) if arrays and a.size * b.shape[1] > IN_ONE_THREAD else None
     if tile is None:
         return a @ b if out is None else np.dot(a, b, out=out)
     if out is None:
@@ -196,13 +197,13 @@ def _multiply(left: Array, right: Array, tiles: Array) -> None:
 
 def _tile(a: Array, b: Array, out: Array | None) -> tuple[int, int, int] | None:
     """Return rows, depth and columns of the tiles of a product, or None for the plain form."""
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != len(b) or a.dtype != b.dtype:
+    if a.ndim != 2 or a.shape[1] != len(b) or a.dtype != b.dtype:
         return None
     if not (a.flags.forc and b.flags.forc and a.dtype.char in "fd"):
         return None
     if out is not None:
         fits = out.shape == (len(a), b.shape[1]) and out.dtype == a.dtype
-        if not (fits and out.flags.c_contiguous):
+        if not (fits and type(out) is np.ndarray and out.flags.c_contiguous):
             return None
     transposed = not a.flags.c_contiguous, not b.flags.c_contiguous
     return tile_of(blas_kernel(), *a.shape, b.shape[1], a.dtype.char, *transposed)
