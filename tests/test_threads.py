@@ -224,6 +224,17 @@ def test_the_second_thread_keeps_no_reference_to_its_last_vectors(two_threads):
     raise AssertionError("its memory is never freed")
 
 
+def test_what_the_first_thread_did_alone_is_not_kept_for_the_second(two_threads):
+    """Beside a busy program the second thread may not run for a while."""
+    busy, vector = threading.Event(), np.zeros(WORTH_A_THREAD)
+    second_thread().put(SimpleNamespace(serve=busy.wait))
+    alive = weakref.ref(vector)
+    in_two_threads(lambda piece, scratch: None, vector)
+    del vector
+    assert alive() is None
+    busy.set()
+
+
 def test_the_second_thread_uses_numpys_errstate_of_the_first(two_threads):
     def overflow(piece, scratch):
         piece *= 1e38

@@ -96,6 +96,10 @@ def _share(jobs: "SimpleQueue[_Part]", first: Callable[[], Any], second: Callabl
         raise
 
 
+def _nothing() -> None:
+    """Stand for work that is done."""
+
+
 class _Part:
     """One of two parts of some work. The thread that claims it first does it, once.
 
@@ -123,7 +127,8 @@ class _Part:
     def finish(self) -> None:
         """In the first thread: wait for the second, or do its work if it has not begun."""
         if self.claim.setdefault("by", "first") == "first":
-            self.work()
+            work, self.work = self.work, _nothing  # in the queue its arrays would stay in memory
+            work()
             return
         self.done.get()
         (error,) = self.outcome
