@@ -90,6 +90,8 @@ def tile_of(
     """Return rows, depth and columns of the tiles of (m, k) @ (k, n); None: the plain form.
 
     left, right: whether the first, or the second, factor is the transpose of an array in C order.
+    m or k is the number of samples. If the other one is small, a product of many samples is cut
+    too: that of a narrow layer.
 
     On processors with AVX-512 OpenBLAS multiplies float32 matrices of up to 100^3 multiplications
     by kernels that copy nothing first and use one thread. If only the second factor is transposed,
