@@ -15,6 +15,7 @@ from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 from tinynn import Sequential, checks
+from tinynn.threads import second_thread
 
 collect_ignore = ["references"]  # programs for frameworks that the tests do not need
 
@@ -160,3 +161,12 @@ def the_text_of(request):
         assert text.splitlines() == (TEXTS / name).read_text("utf-8").splitlines(), advice
 
     return compare
+
+
+@pytest.fixture
+def two_threads(monkeypatch):
+    """A second thread, whatever the number of BLAS threads is here."""
+    monkeypatch.setattr("tinynn.threads.blas_pools", list)
+    second_thread.cache_clear()
+    yield
+    second_thread.cache_clear()

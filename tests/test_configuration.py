@@ -24,6 +24,7 @@ from tinynn import (
     ExponentialDecay,
     Huber,
     Sequential,
+    checks,
     constant,
     he_normal,
     normal,
@@ -94,6 +95,14 @@ def test_what_is_set_later_is_kept_as_the_constructor_keeps_it():
     optimizer.learning_rate = 0  # which its constructor refuses, and its own check does not
     own.slope = "a user's constructor is not called"
     assert (optimizer.learning_rate, own.slope[:6]) == (0, "a user")
+
+
+def test_to_set_an_argument_later_asks_for_no_hint(monkeypatch):
+    """A callback may set one at each step; the hints of a missing attribute take a millisecond."""
+    monkeypatch.setattr(checks, "absent", lambda thing, name: pytest.fail(f"asked for {name}"))
+    for thing, name, value in ((CrossEntropy(), "label_smoothing", 0.5), (Dropout(0.5), "rate", 0)):
+        setattr(thing, name, value)
+        assert getattr(thing, name) == value
 
 
 def test_the_arguments_of_a_built_layer_stay_fixed():

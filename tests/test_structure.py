@@ -34,6 +34,7 @@ LAYERING = [
     "reports",
     "notebook",
     "threads",
+    "products",
     "parameters",
     "checks.tracebacks",
     "checks.arguments",

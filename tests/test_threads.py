@@ -16,8 +16,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tinynn import (
     SGD,
@@ -36,29 +34,14 @@ from tinynn import (
     scale_pixels,
 )
 from tinynn.threads import (
-    IN_ONE_THREAD,
     WORTH_A_THREAD,
-    WORTH_SHARING,
-    _multiply,
-    blas_kernel,
     flush_subnormals,
     in_two_threads,
     on_a_cache_line,
-    product,
     second_thread,
-    tile_of,
 )
 
 TINY = np.finfo(np.float32).smallest_normal
-
-
-@pytest.fixture
-def two_threads(monkeypatch):
-    """A second thread, whatever the number of BLAS threads is here."""
-    monkeypatch.setattr("tinynn.threads.blas_pools", list)
-    second_thread.cache_clear()
-    yield
-    second_thread.cache_clear()
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, WORTH_A_THREAD - 1, WORTH_A_THREAD, WORTH_A_THREAD + 7])
@@ -224,6 +207,17 @@ def test_the_second_thread_keeps_no_reference_to_its_last_vectors(two_threads):
     raise AssertionError("its memory is never freed")
 
 
+def test_what_the_first_thread_did_alone_is_not_kept_for_the_second(two_threads):
+    """Beside a busy program the second thread may not run for a while."""
+    busy, vector = threading.Event(), np.zeros(WORTH_A_THREAD)
+    second_thread().put(SimpleNamespace(serve=busy.wait))
+    alive = weakref.ref(vector)
+    in_two_threads(lambda piece, scratch: None, vector)
+    del vector
+    assert alive() is None
+    busy.set()
+
+
 def test_the_second_thread_uses_numpys_errstate_of_the_first(two_threads):
     def overflow(piece, scratch):
         piece *= 1e38
@@ -323,123 +317,6 @@ def test_all_long_vectors_start_on_a_cache_line_also_in_copies(tmp_path):
         assert pair[1].t == 1
     vectors = [vector for pair in copies for vector in pair[1].slots.values()]
     assert not any(np.shares_memory(a, b) for a, b in combinations(vectors, 2))
-
-
-@pytest.fixture(params=["Haswell", "SkylakeX"])
-def kernel(request, monkeypatch, two_threads):
-    """A product in the tiles for that kernel, which this processor need not have."""
-    monkeypatch.setattr("tinynn.threads.blas_kernel", lambda: request.param)
-    return request.param
-
-
-def in_order(rng, shape, dtype, order):
-    """Numbers in C order, or as the transpose of an array in C order."""
-    numbers = rng.normal(size=shape[::-1] if order == "F" else shape).astype(dtype)
-    return numbers.T if order == "F" else numbers
-
-
-SIZES = [(32, 784, 512), (784, 32, 512), (32, 512, 784), (24, 300, 100), (2, 2000, 1000), (9, 9, 9)]
-SIZES += [(32, 509, 509), (64, 256, 256), (1, 784, 512), (784, 1, 512), (40, 8192, 16), (0, 5, 3)]
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("orders", ["CC", "CF", "FC", "FF"])
-def test_a_product_in_tiles_is_the_plain_one_up_to_rounding(kernel, size, dtype, orders):
-    rng, (m, k, n) = np.random.default_rng(sum(size)), size
-    a, b = in_order(rng, (m, k), dtype, orders[0]), in_order(rng, (k, n), dtype, orders[1])
-    exact = a.astype(np.longdouble) @ b.astype(np.longdouble) if m * n * k < 1e5 else None
-    plain = np.dot(a.astype(np.float64), b.astype(np.float64)) if exact is None else exact
-    error = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)  # (M, N), of the terms
-    allowed = np.sqrt(k) * np.finfo(dtype).eps * error
-    out = np.full((m, n), np.nan, dtype)
-    for result in (product(a, b), product(a, b, out=out)):
-        assert result.dtype == dtype
-        assert (np.abs(result - plain) <= allowed).all()
-    assert result is out
-    assert product(a, b).tobytes() == out.tobytes()  # as often as it is asked
-
-
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(size=st.tuples(*[st.integers(1, 70), st.integers(1, 400), st.integers(1, 300)]))
-def test_tiles_cover_a_product_of_any_size(kernel, size):
-    m, k, n = size
-    rng = np.random.default_rng(0)
-    a, b = (rng.integers(-3, 4, shape).astype(np.float32) for shape in ((m, k), (k, n)))
-    exact = a.astype(int) @ b.astype(int)  # sums of small whole numbers are not rounded
-    assert (product(a, b) == exact).all()
-    assert (product(b.T, a.T) == exact.T).all()
-
-
-def test_a_product_that_does_not_fit_gives_numpys_own_error(kernel):
-    a, b = np.ones((32, 784), np.float32), np.ones((784, 512), np.float32)
-    with pytest.raises(ValueError, match=r"\(size 32 is different from 784\)"):
-        product(a, a)
-    for out in (
-        np.empty((32, 511), np.float32),
-        np.empty((32, 512)),
-        np.empty((512, 32), np.float32).T,
-    ):
-        with pytest.raises(ValueError, match="output array"):
-            product(a, b, out=out)
-    strided = np.ones((64, 784), np.float32)[::2, ::-1]  # the plain form takes it
-    assert (product(strided, b) == 784).all()
-    assert product(a, b.astype(np.float64)).dtype == np.float64
-
-
-def test_a_tile_is_small_enough_for_one_thread_of_openblas():
-    for m, k, n in [(60, 32, 512), *SIZES, *[(n, k, m) for m, k, n in SIZES]]:
-        tile = tile_of("Haswell", m, k, n)
-        assert tile is None or np.prod(tile) <= IN_ONE_THREAD
-        assert tile is None or all(
-            whole % own == 0 for whole, own in zip((m, k, n), tile, strict=True)
-        )
-        for left, right in ((False, False), (True, False), (False, True)):
-            tile = tile_of("SkylakeX", m, k, n, left=left, right=right)
-            assert tile is None or np.prod(tile) <= 100**3
-            assert tile is None or not right or (tile[0] * tile[2] <= 1200 and k >= 32)
-    assert tile_of("SkylakeX", 32, 784, 512, left=True, right=True) is None
-    assert tile_of("SkylakeX", 32, 784, 512, dtype="d") is None
-    assert tile_of("SkylakeX", 38, 784, 512) is tile_of("Haswell", 65, 784, 512) is None
-    assert tile_of("", 32, 784, 512) is tile_of("Nehalem", 32, 784, 512) is None
-
-
-@pytest.mark.parametrize(
-    ("architecture", "threads", "expected"),
-    [("Haswell", 2, "Haswell"), ("Haswell", 1, ""), ("SkylakeX", 1, "SkylakeX"), (None, 2, "")],
-)
-def test_the_kernel_is_what_openblas_tells(monkeypatch, architecture, threads, expected):
-    pool = {"internal_api": "openblas", "architecture": architecture, "num_threads": threads}
-    pools = [{"internal_api": "mkl", "num_threads": 2}, *([pool] if architecture else [])]
-    monkeypatch.setattr("tinynn.threads.blas_pools", lambda: pools)
-    blas_kernel.cache_clear()
-    assert blas_kernel() == expected
-    blas_kernel.cache_clear()
-
-
-def test_both_threads_multiply_and_each_writes_its_own_tiles(kernel, monkeypatch):
-    def noted(left, right, tiles):
-        threads.add(threading.current_thread())
-        sleep(0.02)  # time for the other to begin
-        multiply(left, right, tiles)
-
-    multiply, threads = _multiply, set()
-    monkeypatch.setattr("tinynn.threads._multiply", noted)
-    a, b = np.ones((32, 784), np.float32), np.ones((784, 512), np.float32)
-    assert a.size * 512 >= WORTH_SHARING
-    assert (product(a, b) == 784).all()
-    assert len(threads) == 2
-    threads.clear()
-    product(np.ones((32, 64), np.float32), b[:64])  # a small one
-    assert threads == {threading.main_thread()}
-
-
-def test_an_error_in_a_product_is_raised_when_both_threads_have_ended(kernel):
-    a = np.full((32, 784), 1e30, np.float32)
-    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
-        product(a, np.full((784, 512), 1e30, np.float32))
 
 
 def textbook(params, gradients, rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8):

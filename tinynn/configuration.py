@@ -89,7 +89,7 @@ class Configured(Guarded):
         """
         kind: Any = type(self)
         names = arguments(kind)
-        if name not in names or is_own(kind) or name in getattr(self, "hyperparameters", ()):
+        if name not in names or is_own(kind) or name in getattr(kind, "hyperparameters", ()):
             return False
         return all(one in self.__dict__ for one in names)
 

@@ -16,7 +16,7 @@ def remembered(question: Callable[[Array], R]) -> Callable[[Array], R]:
 
     A step asks twice, in a loss's forward and in its backward, which know nothing of each other.
     The numbers are compared byte by byte, so a changed array is another one. Arrays of more than
-    64 kB are not kept.
+    4 kB are not kept: to compare them takes longer than to look.
 
     >>> largest = remembered(lambda numbers: print("looks") or numbers.max())
     >>> int(largest(np.array([1, 3]))), int(largest(np.array([1, 3])))
@@ -28,7 +28,7 @@ def remembered(question: Callable[[Array], R]) -> Callable[[Array], R]:
 
     @wraps(question)
     def asked(numbers: Array) -> R:
-        if numbers.nbytes > 2**16 or numbers.dtype.hasobject:
+        if numbers.nbytes > 2**12 or numbers.dtype.hasobject:
             return question(numbers)
         key = numbers.tobytes(), numbers.dtype, numbers.shape
         answer = answers.get(key)  # one operation: another thread may clear them meanwhile

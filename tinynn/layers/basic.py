@@ -20,8 +20,8 @@ from tinynn.functions import softmax
 from tinynn.initializers import Initializer, he_normal
 from tinynn.layers.caches import Portable
 from tinynn.parameters import Array, Generator, ParameterViews, Shape
+from tinynn.products import product
 from tinynn.streams import Streams
-from tinynn.threads import product
 
 
 class Layer(ParameterViews, Configured, Portable, ABC):
@@ -216,7 +216,7 @@ class Dense(Layer):
     def forward(self, x: Array, training: bool = True) -> Array:
         if training:
             self.x = x
-        out = product(x, self.W)  # out = x @ W + b, (B, U): `product` is @, see threads.py
+        out = product(x, self.W)  # out = x @ W + b, (B, U): `product` is @, see products.py
         if self.bias:
             out += self.b  # in place: a second new array would cost time
         return out
