@@ -8,6 +8,7 @@ from tinynn import (
     CrossEntropy,
     Dense,
     Flatten,
+    GlobalAveragePool2D,
     InputError,
     Layer,
     MaxPool2D,
@@ -198,3 +199,18 @@ def test_zeros_of_relu_and_equal_windows_do_not_accuse_a_right_network(units):
     report = check_gradients(model, CrossEntropy(), x, [0, 1])
     assert report.ok, report
     assert "and for x with noise" in str(report)
+
+
+def test_black_images_do_not_stop_the_check():
+    """Noise is added also where x has no deviation: a newcomer tries zeros first."""
+    model = Sequential([Conv2D(4, 2), ReLU(), MaxPool2D(2), Flatten(), Softmax()], (2, 2, 1))
+    assert check_gradients(model, CrossEntropy(), np.zeros((1, 2, 2, 1)), [1]).ok
+
+
+def test_a_batch_of_many_numbers_is_checked_along_directions():
+    """Few parameters, but each image becomes thousands of numbers: entries would take minutes."""
+    model = Sequential([Conv2D(3, 1), GlobalAveragePool2D(), Softmax()], (41, 41, 1))
+    x = np.random.default_rng(0).normal(size=(3, 41, 41, 1))
+    report = check_gradients(model, CrossEntropy(), x, [0, 1, 2])
+    assert report.ok
+    assert {row.checked for row in report.rows} == {8}
