@@ -296,6 +296,16 @@ def test_a_pool_in_no_model_takes_whole_numbers(layer):
     assert np.allclose(layer.forward(x), layer.forward(x.astype(float)))
 
 
+@pytest.mark.parametrize("layer", [lambda pair: Conv2D(2, pair, pair), MaxPool2D, AveragePool2D])
+def test_a_list_that_is_changed_later_changes_no_layer(layer):
+    given = [3, 2]
+    layer = layer(given)
+    Sequential([layer], input_shape=(6, 6, 1))
+    given[0] = 1
+    assert layer.forward(np.ones((1, 6, 6, 1))).shape[1:] == layer.output_shape((6, 6, 1))
+    assert layer.size == (3, 2)
+
+
 # initial weights
 
 
