@@ -385,8 +385,16 @@ def test_wrong_arguments_are_refused(arguments, said):
         (lambda: Conv2D(2, 3), (1, 28, 28), r"np\.moveaxis\(x, 1, -1\).*input_shape=\(28, 28, 1\)"),
         (lambda: Conv2D(2, 3), (3, 32, 32), r"their 3 channels first\?.*np\.moveaxis\(x, 1, -1\)"),
         (lambda: MaxPool2D(2), (1, 28, 28), r"np\.moveaxis\(x, 1, -1\)"),
+        (lambda: Conv2D(2, 5), (3, 48, 64), r"48 x 64 .*moveaxis.*input_shape=\(48, 64, 3\)"),
+        (lambda: Conv2D(2, 3), (1, 90, 8), "windows of 3 x 3 .* have only 1 x 90"),
     ],
 )
 def test_samples_that_do_not_fit_are_refused_with_the_remedy(layer, shape, said):
     with pytest.raises(InputError, match=said):
         Sequential([layer()], input_shape=shape)
+
+
+def test_signals_are_images_of_one_row():
+    """(1, 16, 16) is not refused as an image with its channel first: the kernel has one row."""
+    model = Sequential([Conv2D(2, (1, 5)), MaxPool2D((1, 2))], input_shape=(1, 16, 16))
+    assert model.output_shapes == ((1, 16, 2), (1, 8, 2))
