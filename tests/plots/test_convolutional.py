@@ -127,6 +127,7 @@ def test_a_network_of_logits_keeps_its_last_layer():
 @pytest.mark.parametrize(
     ("draw", "said"),
     [
+        (lambda: plots.feature_maps(network(), np.stack([IMAGE] * 3)), r"one image.*images\[0\]"),
         (lambda: plots.feature_maps(network(), IMAGE[:3]), r"samples of shape \(4, 4\)"),
         (lambda: plots.feature_maps(network(), IMAGE, count=0), "count"),
         (lambda: plots.feature_maps(Sequential([Flatten(), Dense(2)], (4, 4)), IMAGE),
@@ -138,7 +139,7 @@ def test_a_network_of_logits_keeps_its_last_layer():
         (lambda: plots.class_gradients(Sequential([Conv2D(2, 3)], (4, 4, 1)),
                                        IMAGE.reshape(1, 4, 4, 1), "ab"), "a model of classes"),
     ],
-    ids=["shape", "count", "no maps", "no images", "names", "flat", "no classes"],
+    ids=["batch", "shape", "count", "no maps", "no images", "names", "flat", "no classes"],
 )  # fmt: skip
 def test_wrong_input_is_refused(draw, said):
     with pytest.raises(InputError, match=said):

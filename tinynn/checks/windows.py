@@ -107,7 +107,8 @@ def images_for_windows(
     rows, columns, _ = input_shape
     room = 0 if padding == "same" else 2 * int(padding)
     fits = size[0] <= rows + room and size[1] <= columns + room
-    if _channels_first(input_shape) and (layer.startswith("0.") or not fits):
+    first = layer.startswith("0.")
+    if (first or not fits) and _channels_first(input_shape, size, loosely=first and not fits):
         C, H, W = input_shape
         raise InputError(
             f"{layer} gets images (H, W, C) of shape {input_shape}: are these {H} x {W} pixels "
@@ -135,6 +136,17 @@ def _remedy(input_shape: Shape) -> str:
     return "Put it before Flatten(), or put Reshape((H, W, C)) before it."
 
 
-def _channels_first(shape: Shape) -> bool:
-    """Whether a shape (H, W, C) looks like (C, H, W): few rows, and as many channels as columns."""
-    return shape[0] in (1, 3, 4) and shape[1] == shape[2] > 4
+def _channels_first(shape: Shape, size: tuple[int, int], loosely: bool) -> bool:
+    """Whether a shape (H, W, C) looks like (C, H, W): few rows, and as many channels as columns.
+
+    loosely: about as many are enough. A window of one row that is longer, as for a signal, is meant
+    for images of one row.
+
+    >>> _channels_first((3, 32, 32), (3, 3), False), _channels_first((3, 48, 64), (5, 5), True)
+    (True, True)
+    >>> _channels_first((1, 16, 16), (1, 5), False)
+    False
+    """
+    few, many = sorted(shape[1:])
+    rows_of_signals = size[0] == 1 < size[1]
+    return shape[0] in (1, 3, 4) and 4 < few <= many <= few * (1 + loosely) and not rows_of_signals

@@ -4,8 +4,8 @@
     backward:     the entry of dW,                  or dW's projection on that direction
 
 All is computed in float64, on a copy (in float32 a difference has about two right digits). Small
-networks are checked at every entry, large ones along random directions of norm 1, one array at a
-time.
+networks are checked at every entry, large ones, and large batches, along random directions of norm
+1, one array at a time.
 
 If a step of w crosses a kink (for ReLU, x = 0), the two may differ though both are right. Such a
 step is skipped, and counted. A layer's `kink_mask` says exactly which steps these are; for a layer
@@ -168,7 +168,7 @@ def check_gradients(
     twin.params += MOVE * rng.normal(size=twin.params.size)
     tries, images = [x], any(len(shape) == 3 for shape in model.output_shapes)
     if images and x.dtype.kind == "f" and report.culprit is None:
-        tries.append(x + NOISE * x.std() * rng.normal(size=x.shape))
+        tries.append(x + NOISE * (x.std() or 1) * rng.normal(size=x.shape))
     for batch in tries:
         moved = _check(twin, loss, batch, tuple(given), tolerance, seed)
         if moved.ok or (moved.culprit and not report.culprit):

@@ -18,7 +18,9 @@ from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.parameters import Array, Shape
 
-LARGE = 10_000  # parameters; then directions are checked: each entry costs two forward passes
+# With so many parameters, or entries in all, directions are checked: each entry costs two forward
+# passes. A small convolution has few parameters, but each image becomes many numbers on its way.
+LARGE, MANY = 10_000, 20_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Case:
     @property
     def small(self) -> bool:
         """Whether every entry is checked, and not only some directions."""
-        return self.model.params.size < LARGE
+        entries = sum(gradient.size for gradient in self.walk.gradients.values())
+        return self.model.params.size < LARGE and entries < MANY
 
     @cached_property
     def noise(self) -> float:

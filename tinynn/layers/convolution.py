@@ -23,7 +23,7 @@ from tinynn import checks
 from tinynn.initializers import Initializer, he_normal
 from tinynn.layers.basic import Layer
 from tinynn.layers.channels import as_rows, channel_sums, repeated
-from tinynn.layers.windows import Size, frame_of, framed, pair, places, taps, windows
+from tinynn.layers.windows import Size, frame_of, framed, pair, places, taps, unchanging, windows
 from tinynn.parameters import Array, Generator, Shape
 
 BLOCK = 2**19  # numbers in the rows that are made at a time: 2 MB, which stay in the cache
@@ -80,8 +80,8 @@ class Conv2D(Layer):
     ) -> None:
         checks.convolution(filters, size, stride, padding, initializer, bias)
         self.filters = filters
-        self.size = size
-        self.stride = stride
+        self.size: Size = unchanging(size)
+        self.stride: Size = unchanging(stride)
         self.padding = padding
         self.initializer = initializer
         self.bias = bias

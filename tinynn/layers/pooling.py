@@ -15,7 +15,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.layers.basic import Layer
-from tinynn.layers.windows import Size, pair, places, taps
+from tinynn.layers.windows import Size, pair, places, taps, unchanging
 from tinynn.parameters import Array, Shape
 
 
@@ -24,8 +24,8 @@ class Pool2D(Layer):
 
     def __init__(self, size: Size, stride: Size | None = None) -> None:
         checks.pooling(type(self).__name__, size, stride)
-        self.size = size
-        self.stride = stride
+        self.size: Size = unchanging(size)
+        self.stride: Size | None = unchanging(stride)
 
     @property
     def strides(self) -> tuple[int, int]:

@@ -16,7 +16,7 @@ Dimensions: B samples, H x W pixels, C channels; P x Q windows of kh x kw pixels
 """
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,11 @@ def pair(size: Size) -> tuple[int, int]:
     """
     rows, columns = size if isinstance(size, (tuple, list)) else (size, size)
     return int(rows), int(columns)
+
+
+def unchanging(size: Any) -> Any:
+    """Return a size or a stride: a list as a tuple, so that it stays if the list is changed."""
+    return tuple(size) if isinstance(size, list) else size
 
 
 def places(length: int, size: int, stride: int) -> int:

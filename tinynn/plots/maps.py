@@ -37,7 +37,13 @@ def feature_maps(
     ['image\\n8 x 8 x 1', '0.Conv2D\\n8 x 8 x 3', '1.ReLU\\n8 x 8 x 3', '2.MaxPool2D\\n4 x 4 x 3']
     """
     checks.check_integer("count", count)
-    batch = checks.batch(checks.array(image, "image")[None], model.input_shape, "feature_maps")
+    image = checks.array(image, "image")
+    if image.shape[1:] == model.input_shape:
+        raise InputError(
+            f"feature_maps draws one image, {model.input_shape}, got {len(image)}. Give one of "
+            "them: images[0]."
+        )
+    batch = checks.batch(image[None], model.input_shape, "feature_maps")
     rows = _maps_of_layers(model, batch)
     if len(rows) < 2:
         raise InputError(
