@@ -1,6 +1,11 @@
 """Protects `python -m tinynn.gradcheck`: each file gets an answer, whatever it does."""
 
 import json
+import os
+import time
+from pathlib import Path
+
+import pytest
 
 from tinynn.clinic.command import check_file, main
 from tinynn.clinic.worker import check_here
@@ -79,3 +84,100 @@ def test_one_broken_function_does_not_hide_the_others(tmp_path):
     right, broken = check_here(written(tmp_path, text))
     assert right.ok
     assert "nothing" in broken.findings[0].sentence
+
+
+def sentences(folder, text):
+    return [f.sentence for report in check_here(written(folder, text)) for f in report.findings]
+
+
+def test_inputs_of_the_file_are_given_by_the_stem_by_a_class_or_refused(tmp_path):
+    text = RIGHT.replace("* 2, None", "* float(x.shape == (2, 9)), None").replace(
+        "dout * 2", "dout"
+    )
+    assert sentences(tmp_path, text + 'GRADCHECK = {"scale": (np.ones((2, 9)),)}\n') == []
+    assert sentences(tmp_path, text + 'GRADCHECK = {"scale": np.ones((2, 9))}\n') == []
+    assert (
+        "'scal', which is no code" in sentences(tmp_path, RIGHT + 'GRADCHECK = {"scal": ()}\n')[0]
+    )
+    assert "must be a dict" in sentences(tmp_path, RIGHT + "GRADCHECK = 3\n")[0]
+    static = "class Scale:\n    @staticmethod\n    def forward(ctx, x):\n        return 2 * x\n"
+    static += "    @staticmethod\n    def backward(ctx, dout):\n        return 2 * dout\n"
+    static += 'import numpy as np\nGRADCHECK = {"Scale": (Scale, np.ones(3))}\n'
+    assert sentences(tmp_path, static) == []
+
+
+def test_a_helper_beside_a_pair_is_not_taken_for_its_forward(tmp_path):
+    text = "def double(x):\n    return x + x\ndef double_forward(x):\n    return double(x), None\n"
+    text += "def double_backward(dout, cache):\n    return 2 * dout\n"
+    (report,) = check_here(written(tmp_path, text))
+    assert (report.name, report.ok) == ("double_forward", True)
+
+
+def test_a_gate_gets_weights_by_the_names_of_its_arguments(tmp_path):
+    text = "def gate_forward(x, Wg, bg, Wh, bh):\n    g, h = x @ Wg + bg, x @ Wh + bh\n"
+    text += "    return g * h, (x, Wg, Wh, g, h)\ndef gate_backward(dout, cache):\n"
+    text += "    x, Wg, Wh, g, h = cache\n    dg, dh = dout * h, dout * g\n"
+    text += "    return dg @ Wg.T + dh @ Wh.T, x.T @ dg, dg.sum(0), x.T @ dh, dh.sum(0)\n"
+    (report,) = check_here(written(tmp_path, text))
+    assert report.ok
+    assert [row.shape for row in report.rows] == [(5, 4), (4, 3), (3,), (4, 3), (3,)]
+
+
+def test_methods_may_be_called_forward_propagation(tmp_path):
+    text = "class Double:\n    def forward_propagation(self, x):\n        return 2 * x\n"
+    text += "    def backward_propagation(self, error, learning_rate):\n        return 2 * error\n"
+    (report,) = check_here(written(tmp_path, text))
+    assert (report.ok, len(report.rows)) == (True, 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="the system has no process groups")
+def test_nothing_that_the_file_starts_goes_on_after_its_end(tmp_path):
+    text = "import subprocess, sys, threading, time\n"
+    text += "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+    text += "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    text += "open('child', 'w').write(str(p.pid))\n"
+    begin = time.monotonic()
+    assert check_file(written(tmp_path, text + RIGHT)).ok
+    assert time.monotonic() - begin < 20
+    child = int((tmp_path / "child").read_text())  # beside the file: it runs in its own folder
+    state = Path(f"/proc/{child}/stat")
+    for _ in range(100):
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"process {child} goes on")
+
+
+def test_a_signal_is_no_endless_loop(tmp_path):
+    text = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n"
+    (finding,) = check_file(written(tmp_path, text)).findings
+    assert finding["mistake"] == "ended"
+    assert "SIGTERM" in finding["sentence"]
+
+
+def test_the_file_has_no_arguments_and_no_answers_to_input(tmp_path):
+    text = "import argparse\nargparse.ArgumentParser().parse_args()\n" + RIGHT
+    assert check_file(written(tmp_path, text)).ok
+    (finding,) = check_file(written(tmp_path, "x = 1\nname = input()\n")).findings
+    assert "asks for input()" in finding["sentence"]
+    assert finding["line"] == 2
+
+
+def test_megabytes_of_output_are_cut(tmp_path):
+    text = RIGHT.replace("    return x * 2", "    print('x' * 1_000_000)\n    return x * 2")
+    (report,) = check_here(written(tmp_path, text))
+    assert report.ok
+    assert len(report.printed) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["no.py"], "no file"), (["."], "is a folder"), ([__file__, "--seconds", "nan"], "positive")],
+)
+def test_what_cannot_be_checked_is_told_in_json_too(arguments, words, capsys):
+    assert main([*arguments, "--json"]) == 2
+    assert words in json.loads(capsys.readouterr().out)["error"]
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert words in capsys.readouterr().err

@@ -348,3 +348,50 @@ def test_arguments_that_do_not_fit_are_refused(forward, inputs, more, words):
     with pytest.raises(InputError) as error:
         check_function(forward, *inputs, **{"backward": affine_backward, **more})
     assert words in str(error.value)
+
+
+def test_a_parameter_without_a_gradient_is_told():
+    class Forgets(Attributes):
+        def __init__(self):
+            self.W, self.b, self.unused = W.copy(), B.copy(), np.ones(2)
+
+        def backward(self, dout):
+            self.dW = self.x.T @ dout
+            return dout @ self.W.T
+
+    report = check_function(Forgets(), X)
+    assert report.ok
+    assert report.conventions[0] == "It gives no gradient of b."
+
+
+def test_gradients_in_a_tuple_belong_to_the_names_in_the_return():
+    def regression(w, b, X, y):
+        p = X @ w + b
+        dw = 2 * X.T @ (p - y) / len(y)
+        db = 2 * np.sum(p - y) / len(y)
+        return np.mean((p - y) ** 2), (dw, db)
+
+    report = check_function(regression, W[:, 0], 0.5, X, np.array([1, 0, 2, 1, 0]))
+    assert report.ok
+    assert [row.name for row in report.rows] == ["w"]
+
+
+def test_an_end_of_the_program_is_a_finding():
+    def ends(dout, cache):
+        raise SystemExit(0)
+
+    (finding,) = check_function(affine, X, W, B, backward=ends).findings
+    assert (finding.function, "SystemExit" in finding.sentence) == ("ends", True)
+
+
+def test_what_is_wrong_without_a_known_mistake_is_told_beside_what_is_right():
+    def network(params, x, y):
+        h = np.tanh(x @ params["W1"])
+        left = 2 * (h @ params["W2"] - y) / y.size
+        dh = left @ params["W2"].T * (1 - h)  # without the square
+        grads = {"W1": x.T @ dh, "b": dh.sum(axis=0), "W2": h.T @ left}
+        return np.mean((h @ params["W2"] + 0 * params["b"].sum() - y) ** 2), grads
+
+    parameters = {"W1": W, "b": B, "W2": RNG.normal(size=(3, 2))}
+    first = check_function(network, parameters, X, RNG.normal(size=(5, 2))).findings[0]
+    assert "Wrong are W1, b, right are W2" in first.sentence

@@ -6,7 +6,6 @@
 4. The same where numbers of x are equal, for a maximum of several equal numbers.
 """
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
@@ -16,12 +15,15 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.clinic.case import FunctionCase
-from tinynn.clinic.conventions import are_columns, loss_reduction
+from tinynn.clinic.conventions import are_columns, loss_reduction, of_columns
 from tinynn.clinic.forms import subject_of
+from tinynn.clinic.losing import OF_LOSSES
 from tinynn.clinic.names import TooManyGradients
 from tinynn.clinic.patterns import OF_FUNCTIONS
+from tinynn.clinic.pieces import OF_PIECES
 from tinynn.clinic.places import function_of_error, place_of, place_of_error
-from tinynn.clinic.report import Finding, FunctionReport
+from tinynn.clinic.printed import Printed
+from tinynn.clinic.report import Finding, FunctionReport, with_common
 from tinynn.clinic.shapes import fits, wrong_shape
 from tinynn.clinic.smooth import OF_FORMULAS
 from tinynn.clinic.subject import Subject, is_number
@@ -32,14 +34,8 @@ from tinynn.gradcheck.patterns import pattern
 from tinynn.gradcheck.rows import Comparison, GradientRow
 from tinynn.parameters import Array, Generator
 
+PATTERNS = {**OF_FORMULAS, **OF_FUNCTIONS, **OF_LOSSES, **OF_PIECES}  # before gradcheck's own
 SINGLE = 1e-2, 1e3  # the tolerance for code in float32, and the step h of a difference, times 1e-5
-NOT_ROWS = (  # what the patterns say of samples in rows, and how it is for samples in columns
-    ("dout @ W.T", "W.T @ dout"),
-    ("dout.sum(axis=0)", "dout.sum(axis=1, keepdims=True)"),
-    ("over a row, axis -1", "over a column, axis 0"),
-    ("over the samples, axis 0", "over the samples, axis 1"),
-    ("of its row", "of its column"),
-)
 
 
 @checks.short_traceback
@@ -76,7 +72,7 @@ def check_function(
         raise InputError(f"tolerance of check_function must be between 0 and 1, got {tolerance!r}.")
     if backward is not None and not callable(backward):
         raise InputError(f"backward of check_function must be a function, got {backward!r}.")
-    printed, name = io.StringIO(), getattr(forward, "__name__", type(forward).__name__)
+    printed, name = Printed(), getattr(forward, "__name__", type(forward).__name__)
     form = "code that could not be run"
     with redirect_stdout(printed):
         try:
@@ -85,7 +81,7 @@ def check_function(
             report = _Examination(subject, tolerance, np.random.default_rng(seed)).report()
         except InputError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             place = place_of_error(error)
             if not place.line and not isinstance(error, TooManyGradients):
                 raise
@@ -203,6 +199,7 @@ class _Examination:
             self.rows.append(history.row)
             of_step[name] = given
         missing = [n for n in self.subject.arrays if n not in case.step.gradients]
+        missing += self.subject.without
         if not case.step.gradients:
             self.found("", "no gradient", "It gives no gradient. Does backward return it, or keep "
                        "it as dx, dW?")  # fmt: skip
@@ -215,14 +212,13 @@ class _Examination:
             if close(evidence.at_probes(evidence.gradient), evidence.truth):
                 self._accept(each.row.name)
                 continue
-            diagnosis = pattern(evidence, {**OF_FORMULAS, **OF_FUNCTIONS})
-            text = diagnosis.text
-            if case.columns:
-                for rows, columns in NOT_ROWS:
-                    text = text.replace(rows, columns)
+            with np.errstate(all="ignore"):
+                diagnosis = pattern(evidence, PATTERNS)
+            text = of_columns(diagnosis.text) if case.columns else diagnosis.text
             if not each.row.checked:
                 text = f"Nothing could be compared: the output jumps. {text}"
             self.found(each.row.name, diagnosis.mistake, text)
+        self.findings = with_common(self.findings, [each.row.name for each in wrong], known)
         self._tell_conventions(case)
 
     def _accept(self, name: str) -> None:

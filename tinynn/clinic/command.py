@@ -7,8 +7,10 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,26 +68,46 @@ def check_file(
         command += [str(answer), str(seconds), str(megabytes), str(loop)]
         quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         variables = {**os.environ, "MPLBACKEND": "Agg", "OPENBLAS_NUM_THREADS": "1"}
-        process = subprocess.Popen(command, **quiet, env=variables, start_new_session=True)
+        process = subprocess.Popen(
+            command, **quiet, env=variables, start_new_session=True, cwd=path.resolve().parent
+        )
+        late = False
         try:
             process.wait(seconds + START)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            late = True
+        finally:
+            _end(process)
         if answer.exists():
             reports = json.loads(answer.read_text(encoding="utf-8"))
             return FileReport(str(path), tuple(reports))
         where = loop.read_text(encoding="utf-8", errors="replace") if loop.exists() else ""
-    return FileReport(str(path), (_unanswered(path, where, process.returncode, seconds),))
+    return FileReport(str(path), (_unanswered(path, where, process.returncode, seconds, late),))
 
 
-def _unanswered(path: Path, where: str, code: int, seconds: float) -> dict[str, Any]:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all that it started, also what goes on after its end."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:  # Windows
+        process.kill()
+    process.wait()
+
+
+def _unanswered(path: Path, where: str, code: int, seconds: float, late: bool) -> dict[str, Any]:
     """Return the report of a file whose process gave no answer."""
     own = re.search(rf'File "{re.escape(str(path.resolve()))}", line (\d+) in (\S+)', where)
     line, function = (int(own[1]), own[2]) if own else (0, path.stem)
-    if where or code < 0:
+    if where or late:
         mistake = "endless loop"
         text = f"After {seconds:g} seconds it has not ended. Is there an endless loop?"
+    elif code < 0:
+        mistake = "ended"
+        text = (
+            f"Its process ended by {_signal(-code)}: an error in compiled code, too little memory, "
+            "or the code ends itself."
+        )
     else:
         mistake = "ended"
         text = f"The code ends its process, with exit status {code}."
@@ -96,6 +118,13 @@ def _unanswered(path: Path, where: str, code: int, seconds: float) -> dict[str, 
     )
     return {"name": path.stem, "form": "a file", "ok": False, "findings": [finding], "rows": [],
             "conventions": [], "printed": "", "text": shown}  # fmt: skip
+
+
+def _signal(number: int) -> str:
+    try:
+        return f"the signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"the signal {number}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,8 +139,17 @@ def main(arguments: list[str] | None = None) -> int:
         "--seconds", type=float, default=SECONDS, help="limit of time (%(default)g)"
     )
     options = parser.parse_args(arguments)
-    if not options.file.is_file():
-        parser.error(f"there is no file {options.file}")
+    wrong = "" if options.file.is_file() else f"there is no file {options.file}"
+    if options.file.is_dir():
+        wrong = f"{options.file} is a folder: give the files in it, one at a time"
+    if not 0 < options.seconds < 1e6:
+        wrong = f"--seconds must be a positive number, got {options.seconds:g}"
+    if wrong and options.json:
+        answer = {"file": str(options.file), "ok": False, "reports": [], "error": f"{wrong}."}
+        print(json.dumps(answer, indent=1))
+        return 2
+    if wrong:
+        parser.error(wrong)
     report = check_file(options.file, options.seconds)
     if options.json:
         without_text = [{k: v for k, v in r.items() if k != "text"} for r in report.reports]

@@ -7,6 +7,25 @@ import numpy as np
 from tinynn.clinic.subject import Subject
 from tinynn.parameters import Array
 
+NOT_ROWS = (  # what the patterns say of samples in rows, and how it is for samples in columns
+    ("dout @ W.T", "W.T @ dout"),
+    ("dout.sum(axis=0)", "dout.sum(axis=1, keepdims=True)"),
+    ("over a row, axis -1", "over a column, axis 0"),
+    ("over the samples, axis 0", "over the samples, axis 1"),
+    ("of its row", "of its column"),
+)
+
+
+def of_columns(text: str) -> str:
+    """Return what a pattern says of samples in rows as it is for samples in columns.
+
+    >>> of_columns("In softmax it is over a row, axis -1")
+    'In softmax it is over a column, axis 0'
+    """
+    for rows, columns in NOT_ROWS:
+        text = text.replace(rows, columns)
+    return text
+
 
 def are_columns(subject: Subject, x: str, out: Array) -> bool | None:
     """Whether the samples are the columns of x; None if nothing tells (each number by itself).

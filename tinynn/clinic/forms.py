@@ -16,7 +16,7 @@ from tinynn.clinic.functions import (
     signature,
     split_loss,
 )
-from tinynn.clinic.objects import object_of
+from tinynn.clinic.objects import methods_of, object_of
 from tinynn.clinic.randomness import same_numbers
 from tinynn.clinic.subject import Subject
 from tinynn.errors import InputError
@@ -54,7 +54,7 @@ def subject_of(forward: Any, inputs: tuple[Any, ...], backward: Callable[..., An
             f"check_function gets the class {forward.__name__}, which has no static forward and "
             f"backward. Give it an object: check_function({forward.__name__}(...), x)."
         )
-    has_methods = any(hasattr(forward, name) for name in ("forward", "backward", "loss"))
+    has_methods = methods_of(forward) is not None or hasattr(forward, "forward")
     if callable(forward) and not inspect.isfunction(forward) and not has_methods:
         raise InputError(
             f"check_function gets {forward!r}, of which it cannot read the arguments. Write "

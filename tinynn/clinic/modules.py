@@ -18,7 +18,7 @@ import numpy as np
 from tinynn.clinic.check import check_function
 from tinynn.clinic.forms import is_static
 from tinynn.clinic.functions import Context, NoGradients, signature, split_loss
-from tinynn.clinic.objects import arrays_in, output_of
+from tinynn.clinic.objects import arrays_in, methods_of, output_of
 from tinynn.clinic.places import place_of_error
 from tinynn.clinic.report import Finding, FunctionReport
 from tinynn.clinic.scenes import NUMBERS, SIZES, inputs_for, role_of
@@ -32,9 +32,38 @@ FORWARD = ("_forward", "_fwd", "")
 def check_module(module: ModuleType) -> list[FunctionReport]:
     """Check all code with gradients in a module, in the order of its lines."""
     given = getattr(module, "GRADCHECK", {})
-    reports = [_safely(name, forward, backward, given.get(name))
-               for name, forward, backward in found_in(module)]  # fmt: skip
+    if not isinstance(given, dict):
+        text = f'GRADCHECK must be a dict, {{"affine": (x, W, b)}}, got {type(given).__name__}.'
+        return [_not_checked(module, text)]
+    found = [*found_in(module)]
+    names = {name: _stem(name) for name, _, _ in found}
+    inputs = {n: given.get(n, given.get(stem)) for n, stem in names.items()}
+    unknown = [key for key in given if key not in names and key not in names.values()]
+    reports = [_safely(name, forward, backward, inputs[name])
+               for name, forward, backward in found]  # fmt: skip
+    if unknown:
+        text = (
+            f"GRADCHECK gives inputs for {unknown[0]!r}, which is no code with gradients here. "
+            f"There is {', '.join(names) or 'none'}."
+        )
+        reports.append(_not_checked(module, text))
     return [report for report in reports if report is not None]
+
+
+def _not_checked(module: ModuleType, text: str) -> FunctionReport:
+    file = getattr(module, "__file__", None) or ""
+    finding = Finding("", "GRADCHECK", file, 0, module.__name__, text)
+    return FunctionReport(module.__name__, "a file", (), (finding,))
+
+
+def _stem(name: str) -> str:
+    """Return a function's name without what says that it is the forward one.
+
+    >>> _stem("affine_forward"), _stem("forward_affine"), _stem("Dense")
+    ('affine', 'affine', 'Dense')
+    """
+    end = next(end for end in FORWARD if name.endswith(end))
+    return name[: len(name) - len(end)].removeprefix("forward_")
 
 
 def _safely(
@@ -43,7 +72,7 @@ def _safely(
     """Check one of them: what prevents it is a finding, and the others are checked all the same."""
     try:
         return _checked(name, forward, backward, given)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = f"It cannot be checked: {type(error).__name__}: {error}"
         finding = Finding("", "not checked", *place_of_error(error), name, text)
         return FunctionReport(name, "code that could not be run", (), (finding,))
@@ -67,18 +96,16 @@ def found_in(module: ModuleType) -> Iterator[tuple[str, Any, Callable[..., Any] 
 
 def _partner(name: str, functions: dict[str, Any]) -> str | None:
     """Return the name of the function that computes the gradient of another."""
-    stem = next(name[: len(name) - len(end)] for end in FORWARD if name.endswith(end))
-    prefixes = ("backward_", "back_", "grad_", "d_")
-    stem = stem.removeprefix("forward_")
+    stem, prefixes = _stem(name), ("backward_", "back_", "grad_", "d_")
+    if stem == name and any(n != name and _stem(n) == name for n in functions):
+        return None  # beside sigmoid_forward, sigmoid is what both use
     tries = [stem + end for end in BACK] + [start + stem for start in prefixes]
     tries += ["backward"] if name == "forward" else []
     return next((n for n in tries if n in functions and n != name), None)
 
 
 def _has_gradient(kind: type) -> bool:
-    names = {n for n in ("forward", "__call__") if callable(getattr(kind, n, None))}
-    one = any(callable(getattr(kind, n, None)) for n in ("loss", "loss_and_gradients"))
-    return (bool(names) and callable(getattr(kind, "backward", None))) or one
+    return methods_of(kind) is not None
 
 
 def _returns_two(function: Callable[..., Any]) -> bool:
@@ -92,11 +119,15 @@ def _checked(
 ) -> FunctionReport | None:
     """Return the report; None for a loss without gradients, whose name promised them."""
     if given is not None:
+        if not isinstance(given, (tuple, list)):
+            given = (given,)
+        if inspect.isclass(forward) and given and given[0] is forward and is_static(forward):
+            given = given[1:]  # the class itself, where others give an object
         thing, inputs = (given[0], given[1:]) if inspect.isclass(forward) else (forward, given)
         if is_static(forward):
             thing, inputs = forward, given
         return _named(name, check_function(thing, *inputs, backward=backward))
-    errors: list[Exception] = []
+    errors: list[BaseException] = []
     first: FunctionReport | None = None
     right: FunctionReport | None = None
     for thing, inputs in _attempts(forward, backward, errors):
@@ -111,7 +142,9 @@ def _checked(
         if right:  # code such as a Flatten is also checked with samples that are not flat
             wrong = any(finding.mistake == "shape" for finding in report.findings)
             return _named(name, report if wrong else right)
-        if all(finding.mistake not in ("exception", "shape") for finding in report.findings):
+        unlike = not report.ok and any(" has shape " in note for note in report.conventions)
+        mistakes = {finding.mistake for finding in report.findings}
+        if not mistakes & {"exception", "shape"} and not unlike:
             if first and report.ok and first.findings[0].mistake == "shape":
                 continue  # what fits is square: the wrong shape does not show there
             if report.ok and flat:
@@ -140,7 +173,7 @@ def _named(name: str, report: FunctionReport) -> FunctionReport:
 
 
 def _attempts(
-    forward: Any, backward: Callable[..., Any] | None, errors: list[Exception]
+    forward: Any, backward: Callable[..., Any] | None, errors: list[BaseException]
 ) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Yield the function, class or object to check, with inputs that its forward accepts."""
     if not inspect.isclass(forward) or is_static(forward):
@@ -154,9 +187,8 @@ def _attempts(
         yield from ((forward, values) for values in inputs_for(method, int(static), accepted))
         return
     for thing in _objects(forward, errors):
-        names = ("forward", "__call__", "loss", "loss_and_gradients")
-        has_backward = hasattr(thing, "backward")
-        method = next(getattr(thing, n) for n in names if hasattr(thing, n))
+        names = methods_of(thing) or ("forward", "backward")
+        has_backward, method = names[0] != names[1], getattr(thing, names[0])
 
         def fits(values: tuple[Any, ...], method: Any = method, both: bool = has_backward) -> bool:
             twin = copy.deepcopy(method.__self__)
@@ -174,7 +206,7 @@ def _attempts(
             return
 
 
-def _objects(kind: type, errors: list[Exception]) -> Iterator[Any]:
+def _objects(kind: type, errors: list[BaseException]) -> Iterator[Any]:
     """Yield objects of a class, with small random numbers in its parameters."""
     try:
         names = [p for p in signature(kind) if p.default is inspect.Parameter.empty]
@@ -197,7 +229,7 @@ def _objects(kind: type, errors: list[Exception]) -> Iterator[Any]:
                 values.append(rng.normal(size=shape[role]) if is_array else number)
             try:
                 thing = kind(*values)
-            except Exception as error:  # other arguments may do
+            except (Exception, SystemExit) as error:  # other arguments may do
                 errors.append(error)
                 continue
             yield _stirred(thing, rng)
@@ -215,7 +247,10 @@ def _stirred(thing: Any, rng: np.random.Generator) -> Any:
 
 
 def _runs(
-    call: Callable[..., Any], values: tuple[Any, ...], errors: list[Exception], has_backward: bool
+    call: Callable[..., Any],
+    values: tuple[Any, ...],
+    errors: list[BaseException],
+    has_backward: bool,
 ) -> bool:
     """Whether forward runs with a copy of these values, and returns what has a gradient."""
     try:
@@ -224,7 +259,7 @@ def _runs(
         if not has_backward:
             split_loss(result)
             return True
-    except Exception as error:  # other shapes may do
+    except (Exception, SystemExit) as error:  # other shapes may do
         errors.append(error)
         return False
     out = result[0] if isinstance(result, tuple) and result else result

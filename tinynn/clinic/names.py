@@ -43,7 +43,7 @@ def array_of(gradient: str, arrays: Iterable[str]) -> str | None:
 
 
 def returned_names(function: Callable[..., Any]) -> list[str]:
-    """Return the names in the last return of a function; [] if it returns no plain names.
+    """Return the names in the last return of a function; "" for what is no plain name.
 
     >>> returned_names(array_of)
     []
@@ -52,9 +52,13 @@ def returned_names(function: Callable[..., Any]) -> list[str]:
     if not returns:
         return []
     value = max(returns, key=lambda node: node.lineno).value
-    parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value]
+    parts = [part for each in _elements(value) for part in _elements(each)]  # also loss, (dw, db)
     names = [part.id if isinstance(part, ast.Name) else getattr(part, "attr", "") for part in parts]
-    return names if all(names) else []
+    return names if any(names) else []
+
+
+def _elements(node: Any) -> list[Any]:
+    return node.elts if isinstance(node, (ast.Tuple, ast.List)) else [node]
 
 
 def tree_of(function: Callable[..., Any]) -> ast.AST:
@@ -81,7 +85,8 @@ def matched(
         found = {key: key if key in arrays else array_of(str(key), arrays) for key in result}
         return {name: result[key] for key, name in found.items() if name is not None}
     parts = [*result] if isinstance(result, (tuple, list)) else [result]
-    names = [array_of(name, arrays) for name in returned_names(function)]
+    known_names = [*arrays, *(name for name in all_arguments if name not in arrays)]
+    names = [array_of(name, known_names) for name in returned_names(function)]
     known = [name for name in names if name is not None]
     if 0 <= len(names) - len(parts) <= 1 and len({*known}) == len(known) == len(parts):
         places: list[str] = known

@@ -21,6 +21,17 @@ from tinynn.clinic.subject import Step, Subject, changes, is_number
 from tinynn.errors import InputError
 from tinynn.parameters import Array
 
+METHODS = (  # (forward, backward), or twice the one that does both
+    ("forward", "backward"),
+    ("__call__", "backward"),
+    ("forward_propagation", "backward_propagation"),
+    ("forward_pass", "backward_pass"),
+    ("forward_prop", "backward_prop"),
+    ("forward", "backprop"),
+    ("loss", "loss"),
+    ("loss_and_gradients", "loss_and_gradients"),
+    ("gradient", "gradient"),
+)
 RATE = 0.5  # a learning rate, for a backward that takes one
 OUTPUTS = ("output", "out", "outputs")  # where forward keeps what it does not return
 Path = tuple[Any, ...]  # of attributes (str) and keys or places ([key])
@@ -114,7 +125,7 @@ class Object(Subject):
     """An object with forward(x) and backward(dout), or with loss(x, y) -> (loss, gradients).
 
     thing: the object. arguments: of forward. paths: of each parameter: where it is, and where its
-    gradient is, () if that is returned.
+    gradient is, () if that is returned. without: the other arrays that it keeps and uses.
     """
 
     thing: Any
@@ -183,16 +194,19 @@ class Object(Subject):
         return {k: v for k, v in kept.items() if isinstance(v, np.ndarray)} or None
 
 
+def methods_of(thing: Any) -> tuple[str, str] | None:
+    """Return the names of an object's or a class's forward and backward; None if it has none."""
+    both = (names for names in METHODS if all(callable(getattr(thing, n, None)) for n in names))
+    return next(both, None)
+
+
 def object_of(thing: Any, name: str, inputs: tuple[Any, ...]) -> Object:
     """Return the Subject for an object and the inputs of its forward. It runs a step of a copy.
 
     Raises InputError if the object has neither pair of methods.
     """
-    for names in (("forward", "backward"), ("__call__", "backward"), ("loss", "loss"),
-                  ("loss_and_gradients",) * 2, ("gradient", "gradient")):  # fmt: skip
-        if all(callable(getattr(thing, n, None)) for n in names):
-            break
-    else:
+    names = methods_of(thing)
+    if names is None:
         raise InputError(
             f"check_function: {name} has no method forward(x) with backward(dout), and no method "
             "loss(x, y) that returns the loss and the gradients."
@@ -213,10 +227,22 @@ def object_of(thing: Any, name: str, inputs: tuple[Any, ...]) -> Object:
         returned = tried.step({**whole.arrays, **values}, dout).gradients
     paths = gradients_of(tried.thing, before)
     paths |= {n: every[n] for n in returned if n in every and n not in paths}
+    whole.without = tuple(n for n in before if n not in paths and _matters(whole, values, n, out))
     whole.paths = paths
     whole.parameters = frozenset(paths)
     whole.arrays |= {n: values[n].copy() for n in paths}
     return whole
+
+
+def _matters(whole: Object, values: dict[str, Array], name: str, out: Array) -> bool:
+    """Whether forward's output depends on one of the arrays that the object keeps."""
+    arrays = {**values, **whole.arrays, name: values[name] * 1.5 + 0.25}
+    try:
+        with whole.alike():
+            other = np.asarray(whole.begun(arrays).run(whole.arrays)[0])
+    except Exception:  # it may refuse such numbers: then nothing is known
+        return False
+    return other.shape == out.shape and not np.array_equal(other, out, equal_nan=True)
 
 
 def _short(arrays: dict[str, tuple[Path, Array]]) -> dict[str, tuple[Path, Array]]:

@@ -40,9 +40,11 @@ def skip_path(evidence: Evidence) -> str:
 
 def decay(evidence: Evidence) -> str:
     """A term k * W^2 in the loss, and another one in the gradient."""
-    array = evidence.old.get(evidence.key)
-    truth = evidence.truth
-    if array is None or array.shape != evidence.gradient.shape or not array.any():
+    name, truth = own_name(evidence), evidence.truth
+    array = case_of(evidence).as_rows(case_of(evidence).subject.arrays[name])
+    if not evidence.parameter and not name.lower().startswith(("w", "theta", "b", "param")):
+        return ""
+    if array.shape != evidence.gradient.shape or not array.any():
         return ""
     found, at = evidence.at_probes(evidence.gradient), evidence.at_probes(array)
     known = np.isfinite(truth)
@@ -50,7 +52,7 @@ def decay(evidence: Evidence) -> str:
     k = float(np.vdot(left[known], at[known]) / np.vdot(at[known], at[known]))
     if abs(k) < 1e-4 or known.sum() < 2 or not close(left, k * at):
         return ""
-    name, size = evidence.key, f"{abs(k):.4g}"
+    size = f"{abs(k):.4g}"
     if k > 0:
         return (
             f"{size} * {name} is missing in it: the loss has a term with {name}**2, of which the "
@@ -154,15 +156,18 @@ def labels(evidence: Evidence) -> str:
         if value.shape == (len(truth),) and value.min() >= 0 and value.max() < truth.shape[1]:
             here = np.zeros(truth.shape, bool)
             here[np.arange(len(truth)), value] = True
-            if np.array_equal(wrong, here):
+            if wrong.any() and not (wrong & ~here).any():
                 left = (truth - evidence.gradient)[here]
-                if np.ptp(left) < CLOSE * scale:
+                if wrong.sum() == here.sum() and np.ptp(left) < CLOSE * scale:
                     return (
                         f"Wrong only in the column of the right class, {name}, by "
                         f"{left.mean():.4g}: is the 1 at [arange(B), {name}] not subtracted? The "
                         "gradient of softmax with cross-entropy is p - one_hot(y)."
                     )
-                return f"Wrong only in the column of the right class, {name}, of each sample."
+                return (
+                    f"Wrong only in the column of the right class, {name}: what comes from each "
+                    "of the other classes must be subtracted there."
+                )
     return ""
 
 
@@ -201,16 +206,16 @@ def unweighted(evidence: Evidence) -> str:
     """Weights of samples or classes, one of the arrays, are missing in the gradient."""
     case = case_of(evidence)
     name = own_name(evidence)
-    if not case.of_loss:
-        return ""
     for other, array in case.subject.arrays.items():
-        if other == name or array.ndim != 1 or evidence.parameter:
+        if other == name or case.as_rows(array).ndim != 1 or evidence.parameter:
+            continue
+        if evidence.gradient.size > 400:
             continue
         guess = case.as_rows(case.truth_if(name, {other: np.ones_like(array)}))
         if evidence.is_computed(guess):
             return (
-                f"It would be right if {other} were all 1: the loss depends on {other}, but this "
-                f"gradient does not. Is {other} missing in it?"
+                f"It would be right if {other} were all 1: the output depends on {other}, but "
+                f"this gradient does not. Is {other} missing in it?"
             )
     return ""
 

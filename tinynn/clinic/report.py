@@ -1,6 +1,6 @@
 """What the clinic found out about someone's code."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tinynn.clinic.places import Place
@@ -28,6 +28,20 @@ class Finding:
     def __str__(self) -> str:
         what = f"d{self.array} of {self.function}" if self.array else self.function
         return f"SUSPECT  {what} ({Place(self.file, self.line)}).\nPATTERN  {self.sentence}"
+
+
+def with_common(findings: list[Finding], wrong: list[str], right: list[str]) -> list[Finding]:
+    """Say, of several wrong gradients without a known mistake, which beside them are right."""
+    unknown = [i for i, finding in enumerate(findings) if finding.mistake == "other"]
+    if len(wrong) < 2 or not right or not unknown:
+        return findings
+    first = findings[unknown[0]]
+    text = (
+        f"{first.sentence} Wrong are {', '.join(wrong)}, right are {', '.join(right)}: look at "
+        "what the wrong ones alone are computed from, such as the derivative of an activation."
+    )
+    told = replace(first, sentence=text)
+    return [told if i == unknown[0] else finding for i, finding in enumerate(findings)]
 
 
 @dataclass(frozen=True, repr=False)

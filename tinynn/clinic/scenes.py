@@ -63,6 +63,8 @@ def role_of(name: str) -> str:
     ('W', 'labels', 'x')
     """
     low = name.lower()
+    if len(name) == 2 and name[0] in "Wb" and low not in ("wx", "wh"):
+        return name[0]  # the weights and the bias of a gate: Wg, bg
     for role, beginnings in ROLES.items():
         for beginning in beginnings:
             rest = low[len(beginning) :]
@@ -92,7 +94,8 @@ def _value(name: str, scene: dict[str, Shape], rng: Generator, whole_labels: boo
     if name.lower() in NUMBERS:
         return NUMBERS[name.lower()]
     role = role_of(name)
-    shape = scene.get(role, scene["x"])
+    plain = scene.get("W", scene["x"]) if role in ("Wx", "Wh") else scene["x"]
+    shape = scene.get(role, plain)
     if role == "indices":
         return np.array([1, 0, 1, 3, 2])
     if role == "labels" and whole_labels:

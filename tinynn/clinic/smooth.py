@@ -1,7 +1,8 @@
-"""Usual mistakes in formulas: of GELU, of tanh, of a layer that normalises."""
+"""Usual mistakes in formulas: of softplus, of GELU, of tanh, of a layer that normalises."""
 
 import numpy as np
 
+from tinynn.gradcheck.activations import depends_on_others
 from tinynn.gradcheck.evidence import Evidence
 from tinynn.gradcheck.patterns import Pattern
 from tinynn.parameters import Array
@@ -38,6 +39,73 @@ def gelu(evidence: Evidence) -> str:
     if np.ptp(constant) < 1e-6 * abs(constant).max():
         return f"A constant of GELU is wrong: {constant.mean():.5g}, not 0.044715; {known}."
     return f"It is not GELU's derivative: {known}."
+
+
+def softplus(evidence: Evidence) -> str:
+    """Of softplus, log(1 + exp(x)) (Dugas et al., 2001), whose derivative is sigmoid(x)."""
+    x, out, dout = evidence.x, evidence.out, evidence.dout
+    if evidence.key != "x" or not x.shape == out.shape == dout.shape == evidence.gradient.shape:
+        return ""
+    s = 1 / (1 + np.exp(-x))
+    if not np.allclose(out, np.logaddexp(0, x)):
+        return ""
+    for wrong, text in (
+        (s * (1 - s), "It is s (1 - s) with s = sigmoid(x), the second derivative"),
+        (1 - s, "The sign in exp is wrong: it is sigmoid(-x)"),
+        (out * (1 - out), "It is the formula of sigmoid, out * (1 - out)"),
+        (out, "It is dout * out"),
+        (np.exp(x), "It is dout * exp(x), without the division by 1 + exp(x)"),
+        (1 / (1 + np.exp(x)) ** 2, "The sign in exp is wrong, and a square is too much"),
+        (x > 0, "It is that of ReLU"),
+    ):
+        if evidence.is_computed(dout * wrong):
+            return f"{text}. The derivative of softplus is sigmoid(x) = 1 / (1 + exp(-x))."
+    return ""
+
+
+def product(evidence: Evidence) -> str:
+    """Of out = x s(x), as Swish (Ramachandran et al., 2017): the part s(x) is missing."""
+    x, out, dout = evidence.x, evidence.out, evidence.dout
+    if evidence.key != "x" or not x.shape == out.shape == dout.shape == evidence.gradient.shape:
+        return ""
+    if not x.all() or depends_on_others(x, out) or not evidence.gradient.any():
+        return ""
+    if evidence.is_right(evidence.gradient + dout * out / x):
+        return (
+            "out / x is missing in it: if out = x s(x), as in GELU or Swish, the derivative is "
+            "s(x) + x s'(x), and the term s(x) is missing."
+        )
+    return ""
+
+
+def unit_length(evidence: Evidence) -> str:
+    """Of out = x / |x|: the norm depends on each x, too."""
+    x, out, dout = evidence.x, evidence.out, evidence.dout
+    if evidence.key != "x" or x.ndim != 2 or not x.shape == out.shape == evidence.gradient.shape:
+        return ""
+    for axis in (1, 0):
+        n = np.sqrt(np.square(x).sum(axis=axis, keepdims=True))
+        if not n.all() or not np.allclose(out, x / n):
+            continue
+
+        def along(other: Array, axis: int = axis) -> Array:
+            return other * (dout * other).sum(axis=axis, keepdims=True)
+
+        for wrong, text in (
+            (dout / n, "It would be right if the norm were constant, but it depends on each x"),
+            (dout, "It is dout alone: the norm depends on each x, and divides"),
+            (dout - along(out), "The division by the norm is missing"),
+            ((dout - along(x)) / n, "It is projected on x, not on the normalised out"),
+            (dout - along(x), "It is projected on x, and not divided by the norm"),
+            (dout / n - along(out), "The second term is not divided by the norm"),
+            (dout / n - along(x) / n**2, "The second term needs the norm cubed, or out for x"),
+        ):
+            if evidence.is_computed(wrong):
+                return (
+                    f"{text}. With out = x / norm, (dout - out * sum(dout * out)) / norm agrees "
+                    "with the differences."
+                )
+    return ""
 
 
 def square(evidence: Evidence) -> str:
@@ -135,4 +203,11 @@ def _placed(
     return ""
 
 
-OF_FORMULAS: dict[Pattern, str] = {gelu: "", square: "", normaliser: ""}
+OF_FORMULAS: dict[Pattern, str] = {
+    softplus: "",
+    unit_length: "",
+    gelu: "",
+    product: "",
+    square: "",
+    normaliser: "",
+}

@@ -37,7 +37,7 @@ class Subject:
 
     name: what the report calls it. arrays: in float64; their gradients are checked. parameters:
     which of them are no input. forward and backward: the functions to name; the same one if it does
-    both.
+    both. without: arrays on which the output depends, and for which no gradient was found.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Subject:
     forward: Callable[..., Any]
     backward: Callable[..., Any]
     form: str = field(init=False, default="")
+    without: tuple[str, ...] = field(init=False, default=())
 
     def out(self, arrays: dict[str, Array]) -> Any:
         """Return the output for these arrays, of code that has run nothing before."""

@@ -6,8 +6,8 @@ code prints gets into it. After `seconds` it writes where the code is, and ends.
 
 import faulthandler
 import importlib.util
-import io
 import json
+import os
 import sys
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,6 +16,7 @@ from typing import Any
 
 from tinynn.clinic.modules import check_module
 from tinynn.clinic.places import place_of_error
+from tinynn.clinic.printed import Printed
 from tinynn.clinic.report import Finding, FunctionReport
 
 
@@ -27,9 +28,9 @@ def check_here(path: Path) -> list[FunctionReport]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     sys.path.insert(0, str(path.parent))
-    printed = io.StringIO()
+    sys.argv = [str(path)]  # for code that reads its arguments as it is imported
     try:
-        with redirect_stdout(printed), redirect_stderr(printed):
+        with redirect_stdout(Printed()), redirect_stderr(Printed()):
             spec.loader.exec_module(module)
     except SyntaxError as error:
         return [_failed(path, "syntax", error.lineno or 0, f"It is no Python: {error.msg}.")]
@@ -40,6 +41,8 @@ def check_here(path: Path) -> list[FunctionReport]:
                 _failed(path, "exception", line, "The file ends the program as it is imported.")
             ]
         text = "".join(traceback.format_exception_only(error)).strip()
+        if isinstance(error, EOFError):
+            text += ". It asks for input(), and there is nobody to answer"
         return [_failed(path, "exception", line, f"As the file is imported, it raises {text}")]
     return check_module(module)
 
@@ -62,6 +65,7 @@ def main(arguments: list[str]) -> None:
         faulthandler.cancel_dump_traceback_later()
     found: list[dict[str, Any]] = [{**r.as_json(), "text": str(r)} for r in reports]
     Path(answer).write_text(json.dumps(found), encoding="utf-8")
+    os._exit(0)  # a thread of the code, or what it does at its end, may go on for ever
 
 
 def _limit_memory(megabytes: int) -> None:

@@ -38,6 +38,8 @@ def _of_x(evidence: Evidence, x: Array, out: Array) -> str:
 def _product(evidence: Evidence, x: Array, out: Array) -> str:
     """For out = x s(x), as GELU, the derivative is s(x) + x s'(x), of which one part is missing."""
     share = np.where(x == 0, 0, out / x)
+    if depends_on_others(x, out):
+        return ""
     if np.ptp(share[x != 0]) < 0.1 or len(np.unique(share.round(3))) < 4:
         return ""  # a straight line, or two, as ReLU: s'(x) is 0
     if not evidence.is_computed(np.where(x == 0, evidence.gradient, evidence.dout * share)):
@@ -46,6 +48,19 @@ def _product(evidence: Evidence, x: Array, out: Array) -> str:
         "It is dout * out / x. If out = x s(x), as in GELU, the derivative is s(x) + x s'(x): the "
         "term x s'(x) is missing."
     )
+
+
+def depends_on_others(x: Array, out: Array) -> bool:
+    """Whether out is x times one number for each row or column, as x divided by its norm.
+
+    >>> x = np.array([[3.0, 4.0], [1.0, 2.0]])
+    >>> depends_on_others(x, x / np.array([[5.0], [2.0]])), depends_on_others(x, x**2)
+    (True, False)
+    """
+    if x.ndim < 2 or not x.all() or 1 in x.shape[-2:]:
+        return False
+    share = out / x
+    return any(bool((np.ptp(share, axis=axis) < 1e-9).all()) for axis in (-1, -2))
 
 
 def _below_zero(evidence: Evidence, x: Array, out: Array) -> str:
