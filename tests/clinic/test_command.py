@@ -27,8 +27,8 @@ def square_backward(dout, x):
 """
 
 
-def written(folder, text):
-    path = folder / "work.py"
+def written(folder, text, name="work.py"):
+    path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -123,6 +123,13 @@ def test_a_gate_gets_weights_by_the_names_of_its_arguments(tmp_path):
     assert [row.shape for row in report.rows] == [(5, 4), (4, 3), (3,), (4, 3), (3,)]
 
 
+def test_forward_may_stand_within_a_name(tmp_path):
+    text = RIGHT.replace("scale_forward", "scale_forward_naive")
+    text = text.replace("scale_backward", "scale_backward_naive")
+    (report,) = check_here(written(tmp_path, text))
+    assert (report.name, report.ok) == ("scale_forward_naive", True)
+
+
 def test_methods_may_be_called_forward_propagation(tmp_path):
     text = "class Double:\n    def forward_propagation(self, x):\n        return 2 * x\n"
     text += "    def backward_propagation(self, error, learning_rate):\n        return 2 * error\n"
@@ -181,3 +188,19 @@ def test_what_cannot_be_checked_is_told_in_json_too(arguments, words, capsys):
         main(arguments)
     assert end.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["numpy.py", "a b.py"])
+def test_a_file_may_have_the_name_of_a_module(tmp_path, name):
+    for other in ("json.py", "faulthandler.py"):
+        written(tmp_path, "1 / 0\n", other)
+    (report,) = check_file(written(tmp_path, RIGHT, name)).reports
+    assert (report["ok"], report["name"]) == (True, "scale_forward")
+
+
+def test_a_name_that_is_written_twice_is_told(tmp_path):
+    (report,) = check_here(written(tmp_path, RIGHT + RIGHT))
+    assert report.ok
+    assert "scale_forward is written more than once, in lines 4, 11: the last counts." in (
+        report.conventions
+    )

@@ -395,3 +395,45 @@ def test_what_is_wrong_without_a_known_mistake_is_told_beside_what_is_right():
     parameters = {"W1": W, "b": B, "W2": RNG.normal(size=(3, 2))}
     first = check_function(network, parameters, X, RNG.normal(size=(5, 2))).findings[0]
     assert "Wrong are W1, b, right are W2" in first.sentence
+
+
+def test_a_gradient_that_depends_on_no_batch_is_not_called_stale():
+    def penalty(x, b):
+        return np.sum(x**2) + np.sum(b**3), (2 * x, np.sin(b))
+
+    (finding,) = check_function(penalty, X, B).findings
+    assert (finding.array, finding.mistake) == ("b", "other")
+
+
+SHAPES = [(), (1,), (4,), (1, 1), (5, 1), (1, 5), (2, 3, 4), (2, 2, 3, 3), (2, 2, 2, 2, 2)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_wrong_gradient_of_a_second_array_of_any_shape_gets_an_answer(shape):
+    def forward(x, v):
+        return np.tanh(x) @ np.ones((4, 2)) * np.sum(v**3), (x, v)
+
+    def backward(dout, cache):
+        x, v = cache
+        dx = dout @ np.ones((2, 4)) * (1 - np.tanh(x) ** 2) * np.sum(v**3)
+        return dx, np.sin(9 * v) + v
+
+    (finding,) = check_function(forward, X, RNG.uniform(0.2, 1, shape), backward=backward).findings
+    assert finding.array == "v"
+
+    def loss(x, v):
+        return np.sum(x**2) * np.sum(v**2), (2 * x * np.sum(v**2), np.sin(9 * v) + v)
+
+    (finding,) = check_function(loss, X, RNG.uniform(0.2, 1, shape)).findings
+    assert finding.array == "v"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("forward", [lambda x: x**3, lambda x: np.sum(np.tanh(x) * x), np.mean])
+def test_wrong_gradients_of_any_shape_get_an_answer(shape, forward):
+    x = np.asarray(RNG.uniform(0.2, 0.8, shape))
+    report = check_function(
+        lambda x: (forward(x), x), x, backward=lambda dout, x: dout * (np.sin(9 * x) + x)
+    )
+    assert not report.ok
+    assert report.findings[0].array == "x"

@@ -79,6 +79,11 @@ MISTAKES = {  # the array whose gradient is wrong, "" if it is none; and words t
     "bias_of_one_sample": ("params[0]", "that of sample 0 alone"),
     "maxpool_without_mask": ("x", "the entries where 0 is right"),
     "dropout_scaled_twice": ("x", "scaled twice"),
+    "log_times_x": ("x", "reciprocal"),
+    "labels_as_whole_columns": ("logits", "takes whole columns"),
+    "clip_without_mask": ("x", "the entries where 0 is right"),
+    "divergence_without_constant": ("logvar", "0.1 too large everywhere"),
+    "global_pool_without_mean": ("x", "is the 1/9 missing"),
     "power_without_exponent": ("x", "the argument n"),
 }
 

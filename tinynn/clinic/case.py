@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynn.clinic.subject import Step, Subject
-from tinynn.gradcheck.evidence import Evidence
+from tinynn.gradcheck.evidence import Evidence, close
 from tinynn.gradcheck.finite_differences import derivatives, entries
 from tinynn.gradcheck.rows import Comparison, row_of
 from tinynn.gradcheck.walk import Recording, Walk
@@ -94,6 +94,8 @@ class FunctionCase:
 
     def as_rows(self, array: Array) -> Array:
         """Return an array as code with samples in rows would have it."""
+        if not array.ndim:
+            return array.reshape(1)
         if array.ndim == 2 and 1 in array.shape and array.shape != (1, 1):
             return array.ravel() if array.shape != np.shape(self.dout) else array
         return array.T if self.columns and array.ndim == 2 else array
@@ -137,7 +139,14 @@ class FunctionCase:
         row = replace(found.row, name=f"it.{self.key(name)}")
         mine = Comparison(row, gradient, probes, found.truth)
         self.walk.gradients[row.name] = gradient
+        if close(self.before.gradients[row.name], gradient) and self._is_constant(name):
+            self.before.gradients[row.name] = np.full(gradient.shape, np.nan)  # not a stale one
         return Evidence(self, mine, [f"it.{self.key(n)}" for n in known])
+
+    def _is_constant(self, name: str) -> bool:
+        """Whether the differences are the same for the other inputs."""
+        other = {n: a for n, a in self.other.items() if n != name}
+        return name != self.x and close(self.truth_if(name, other), self.truth_if(name, {}))
 
     def truth_if(self, name: str, changed: dict[str, Array]) -> Array:
         """Return the differences for one array if other arrays were these."""

@@ -20,6 +20,11 @@ from tinynn.errors import escape_control
 from tinynn.reports import Report
 
 SECONDS, MEGABYTES = 20.0, 2000
+ROOT = Path(__file__).parents[2]
+WORKER = (  # it starts in the file's folder, where a file may be called json.py: not in sys.path
+    "import sys; del sys.path[0]; sys.path.append(sys.argv[1]); "
+    "from tinynn.clinic.worker import main; main(sys.argv[2:])"
+)
 START = 20.0  # seconds that a process may take to begin and to end, on a busy machine
 
 
@@ -64,7 +69,7 @@ def check_file(
     path = Path(path)
     with TemporaryDirectory() as folder:
         answer, loop = Path(folder) / "answer.json", Path(folder) / "loop.txt"
-        command = [sys.executable, "-m", "tinynn.clinic.worker", str(path.resolve())]
+        command = [sys.executable, "-c", WORKER, str(ROOT), str(path.resolve())]
         command += [str(answer), str(seconds), str(megabytes), str(loop)]
         quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         variables = {**os.environ, "MPLBACKEND": "Agg", "OPENBLAS_NUM_THREADS": "1"}

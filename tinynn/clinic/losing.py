@@ -19,7 +19,7 @@ def targets(evidence: Evidence) -> Iterator[tuple[str, Array]]:
     case = evidence.case
     assert isinstance(case, FunctionCase)
     arguments = getattr(case.subject, "arguments", None)
-    if not case.of_loss or not isinstance(arguments, Arguments):
+    if evidence.key != "p" or not case.of_loss or not isinstance(arguments, Arguments):
         return
     for name, value in zip(arguments.names, arguments.values, strict=True):
         if isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and name != case.x:
@@ -100,7 +100,7 @@ def signs(evidence: Evidence) -> str:
     if wrong.sum() < 2 or wrong.sum() == known.sum():
         return ""
     negative = {f"the difference to {n}": evidence.x < y for n, y in targets(evidence)}
-    if evidence.x.shape == wrong.shape:
+    if evidence.key in ("x", "p") and evidence.x.shape == wrong.shape:
         negative["it"] = evidence.x < 0
     fits = [f", where {what} is negative" for what, at in negative.items() if at[wrong].all()]
     where = fits[0] if fits else ""

@@ -100,7 +100,7 @@ def _partner(name: str, functions: dict[str, Any]) -> str | None:
     if stem == name and any(n != name and _stem(n) == name for n in functions):
         return None  # beside sigmoid_forward, sigmoid is what both use
     tries = [stem + end for end in BACK] + [start + stem for start in prefixes]
-    tries += ["backward"] if name == "forward" else []
+    tries += [name.replace("forward", "backward")]  # also max_pool_forward_naive
     return next((n for n in tries if n in functions and n != name), None)
 
 

@@ -156,6 +156,12 @@ def labels(evidence: Evidence) -> str:
         if value.shape == (len(truth),) and value.min() >= 0 and value.max() < truth.shape[1]:
             here = np.zeros(truth.shape, bool)
             here[np.arange(len(truth)), value] = True
+            columns = np.isin(np.arange(truth.shape[1]), value) & ~here
+            if wrong.any() and np.array_equal(wrong, columns):
+                return (
+                    f"Wrong in the columns of all labels, but for each sample's own: [:, {name}] "
+                    f"takes whole columns. Write [np.arange(B), {name}]."
+                )
             if wrong.any() and not (wrong & ~here).any():
                 left = (truth - evidence.gradient)[here]
                 if wrong.sum() == here.sum() and np.ptp(left) < CLOSE * scale:

@@ -41,6 +41,18 @@ def one_sample(evidence: Evidence) -> str:
     return ""
 
 
+def constant(evidence: Evidence) -> str:
+    """The same number is missing everywhere."""
+    left = evidence.truth - evidence.at_probes(evidence.gradient)
+    left = left[np.isfinite(left)]
+    if len(left) < 4 or not np.ptp(evidence.gradient) or np.ptp(left) > CLOSE * abs(left).max():
+        return ""
+    return (
+        f"It is {abs(left.mean()):.4g} too {'small' if left.mean() > 0 else 'large'} everywhere: a "
+        "term whose derivative is constant is missing, or is too much."
+    )
+
+
 def scaled(evidence: Evidence) -> str:
     """The gradient times a number that the shapes, or forward's own scale, explain."""
     found, truth = evidence.at_probes(evidence.gradient), evidence.truth
@@ -59,14 +71,22 @@ def scaled(evidence: Evidence) -> str:
                     f"It is {k:.4g} times the right gradient: is the factor {value:g}, the "
                     f"argument {name}, {text}?"
                 )
-    for axes in ((2, 3), (1, 2), (0, 2, 3), (0, 1, 2)):
+    for over in ((2, 3), (1, 2), (0, 2, 3), (0, 1, 2)):
         if dout.ndim == 4 and evidence.parameter and not case.of_loss:
-            size = int(np.prod([dout.shape[a] for a in axes]))
+            size = int(np.prod([dout.shape[a] for a in over]))
             if size > 1 and np.isclose(k, 1 / size):
                 return (
-                    f"Too small by the factor {size}: it is the mean over axes {axes} of dout, "
+                    f"Too small by the factor {size}: it is the mean over axes {over} of dout, "
                     "where the sum agrees with the differences."
                 )
+    spread = [a for a in range(x.ndim) if x.ndim == 4 and (dout.ndim == 2 or dout.shape[a] == 1)]
+    axes = tuple(a for a in spread if dout.ndim == 4 or x.shape[a] not in dout.shape)
+    averaged = int(np.prod([x.shape[a] for a in axes]))
+    if evidence.key == "x" and averaged > 1 and np.isclose(k, averaged):
+        return (
+            f"Too large by the factor {averaged}, the numbers of which forward takes the mean over "
+            f"axes {axes}: is the 1/{averaged} missing?"
+        )
     if not evidence.parameter and evidence.out.shape == x.shape and not case.of_loss:
         kept = (evidence.out != 0) & (x != 0)
         scales = evidence.out[kept] / x[kept]
@@ -145,10 +165,14 @@ def _influence(case: FunctionCase) -> Array:
 def to_all(evidence: Evidence) -> str:
     """Right where the right gradient is not 0, and not 0 where that is 0."""
     truth = evidence.entries()
-    if truth is None or evidence.key != "x" or evidence.dout.shape == truth.shape:
+    if truth is None or evidence.key != "x":
         return ""
     scale = np.nanmax(np.abs(truth), initial=0)
     wrong = np.abs(evidence.gradient - truth) > CLOSE * scale
+    if evidence.dout.shape == truth.shape and not (wrong & (evidence.x > 0)).any():
+        return ""  # the mask of ReLU, which gradcheck knows
+    if evidence.is_computed(evidence.dout) and not np.any(np.nan_to_num(truth)[evidence.x < 0]):
+        return ""
     if scale and wrong.sum() > 1 and (np.abs(truth[wrong]) < CLOSE * scale).all():
         return (
             "Right but for the entries where 0 is right: there the output does not depend on the "
@@ -160,6 +184,7 @@ def to_all(evidence: Evidence) -> str:
 OF_PIECES: dict[Pattern, str] = {
     halves: "",
     one_sample: "",
+    constant: "",
     scaled: "",
     overwritten: "",
     to_all: "",

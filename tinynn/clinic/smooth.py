@@ -78,6 +78,21 @@ def product(evidence: Evidence) -> str:
     return ""
 
 
+def power(evidence: Evidence) -> str:
+    """The derivative is applied as its reciprocal, or twice."""
+    dout, truth = evidence.dout, evidence.entries()
+    if evidence.key != "x" or truth is None or dout.shape != evidence.gradient.shape:
+        return ""
+    slope = truth / dout
+    if dout.shape != evidence.out.shape or np.nanmin(slope) == np.nanmax(slope) or not truth.all():
+        return ""
+    if evidence.is_computed(dout / slope):
+        return "It is dout / f'(x), with the reciprocal of the derivative: dout * f'(x) is right."
+    if evidence.is_computed(dout * slope**2):
+        return "It is dout * f'(x)**2: the derivative is there twice."
+    return ""
+
+
 def unit_length(evidence: Evidence) -> str:
     """Of out = x / |x|: the norm depends on each x, too."""
     x, out, dout = evidence.x, evidence.out, evidence.dout
@@ -208,6 +223,7 @@ OF_FORMULAS: dict[Pattern, str] = {
     unit_length: "",
     gelu: "",
     product: "",
+    power: "",
     square: "",
     normaliser: "",
 }

@@ -1,9 +1,10 @@
-"""The process in which a file of someone else runs: `python -m tinynn.clinic.worker` FILE ANSWER.
+"""The process in which a file of someone else runs: main([FILE, ANSWER, ...]), of command.py.
 
 It imports the file, checks it, and writes the answer, as JSON, to another file: so nothing that the
 code prints gets into it. After `seconds` it writes where the code is, and ends.
 """
 
+import ast
 import faulthandler
 import importlib.util
 import json
@@ -11,6 +12,7 @@ import os
 import sys
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ from tinynn.clinic.report import Finding, FunctionReport
 
 def check_here(path: Path) -> list[FunctionReport]:
     """Import a file in this process, and check it."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+    name = f"{path.stem}_of_the_file" if taken else path.stem  # numpy.py must not become numpy
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         return [_failed(path, "exception", 0, "It is no file of Python: its name must end in .py.")]
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     sys.argv = [str(path)]  # for code that reads its arguments as it is imported
     try:
@@ -44,7 +48,24 @@ def check_here(path: Path) -> list[FunctionReport]:
         if isinstance(error, EOFError):
             text += ". It asks for input(), and there is nobody to answer"
         return [_failed(path, "exception", line, f"As the file is imported, it raises {text}")]
-    return check_module(module)
+    return _with_names_told(check_module(module), path)
+
+
+def _with_names_told(reports: list[FunctionReport], path: Path) -> list[FunctionReport]:
+    """Say which functions and classes the file writes twice: only the last one can be checked."""
+    lines: dict[str, list[int]] = {}
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            lines.setdefault(node.name, []).append(node.lineno)
+    notes = tuple(
+        f"{name} is written more than once, in lines {', '.join(map(str, found))}: the last counts."
+        for name, found in lines.items()
+        if len(found) > 1
+    )
+    if not notes or not reports:
+        return reports
+    first = replace(reports[0], conventions=(*reports[0].conventions, *notes))
+    return [first, *reports[1:]]
 
 
 def _failed(path: Path, mistake: str, line: int, sentence: str) -> FunctionReport:
@@ -78,7 +99,3 @@ def _limit_memory(megabytes: int) -> None:
     most = megabytes * 2**20
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
