@@ -1,6 +1,6 @@
 """Train 784-512-256-128-10 on Fashion-MNIST; save it, check the file, show how it learned, use it.
 
-    python examples/fashion_mlp.py              15 epochs on the 60,000 images, a minute or two
+    python examples/fashion_mlp.py              15 epochs on the 60,000 images, one to three minutes
     python examples/fashion_mlp.py --sample     on the 6,000 that come with tinynn, some seconds
 
 The learning rate rises in the first epoch, then falls to 0 as half a cosine; the weights after the

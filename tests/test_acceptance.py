@@ -38,7 +38,7 @@ def metrics(run):
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=[f"seed{seed}" for seed in SEEDS])
-def test_each_seed_reaches_0_893_on_the_real_test_images(run_of_seed, seed):
+def test_each_seed_reaches_0_896_on_the_real_test_images(run_of_seed, seed):
     found = metrics(run_of_seed(seed))
     assert found["seed"] == seed
     assert found["epochs"] == 15
@@ -47,19 +47,19 @@ def test_each_seed_reaches_0_893_on_the_real_test_images(run_of_seed, seed):
     samples = {part: found[part]["samples"] for part in ("train", "val", "test")}
     assert samples == {"train": 55_000, "val": 5_000, "test": 10_000}
     assert found["schedule"] == "cosine"
-    assert found["test_accuracy"] >= 0.893  # four standard deviations below the mean of five
+    assert found["test_accuracy"] >= 0.896  # over four standard deviations below the mean of five
     assert found["test_loss"] < 1
     assert found["problems"] == []
     overfits = r"It overfits from about epoch ([5-9]|1[0-5])\."
     assert all(re.fullmatch(overfits, note) for note in found["notes"])
 
 
-def test_the_seeds_reach_0_897_on_average(run_of_seed, capsys):
+def test_the_seeds_reach_0_900_on_average(run_of_seed, capsys):
     scores = [metrics(run_of_seed(seed))["test_accuracy"] for seed in SEEDS]
     mean = sum(scores) / len(scores)
     with capsys.disabled():
         print(f"\ntest accuracy: mean {mean:.4f}, from {min(scores):.4f} to {max(scores):.4f}")
-    assert mean >= 0.897  # measured: 0.8998; over three standard errors of margin
+    assert mean >= 0.9  # measured: 0.9019; over three standard errors of margin
 
 
 def test_saved_model_is_the_real_network(run_of_seed):
