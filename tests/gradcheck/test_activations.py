@@ -96,7 +96,8 @@ def report_on(layer, units=8):
     return check_gradients(model, CrossEntropy(), rng.normal(size=(5, 4)), [0, 1, 2, 0, 1])
 
 
-SIZES = [8, pytest.param(2000, marks=pytest.mark.slow)]  # all entries, and directions: 16,003 parameters
+# All entries, and directions: 16,003 parameters.
+SIZES = [8, pytest.param(2000, marks=pytest.mark.slow)]
 PLANTED = [
     (SigmoidOfX(), "computed from x instead of out: dout * (out * (1 - out)) agrees"),
     (TanhOfX(), "computed from x instead of out: dout * (1 - out**2) agrees"),
