@@ -92,11 +92,11 @@ def check_file(
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a process with all that it started, also what goes on after its end."""
-    if hasattr(os, "killpg"):
+    if sys.platform == "win32":
+        process.kill()
+    else:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    else:  # Windows
-        process.kill()
     process.wait()
 
 

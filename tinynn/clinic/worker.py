@@ -91,11 +91,10 @@ def main(arguments: list[str]) -> None:
 
 def _limit_memory(megabytes: int) -> None:
     """Let this process have no more memory, where the system can do that."""
-    try:
+    if sys.platform != "win32":
         import resource
-    except ImportError:  # Windows
-        return
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    most = megabytes * 2**20
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        most = megabytes * 2**20
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
