@@ -324,6 +324,7 @@ def outputs(monkeypatch):
     return Shown.made
 
 
+@pytest.mark.slow
 def test_live_curves_are_drawn_after_the_epochs_asked_for_and_after_the_last(outputs):
     trainer().fit(X, Y, 5, callbacks=[LiveCurves(every_epochs=2)])
     (output,) = outputs
@@ -383,6 +384,7 @@ def test_a_bar_that_a_notebook_cannot_show_costs_no_training(outputs, monkeypatc
     assert run.epoch == 3
 
 
+@pytest.mark.slow
 def test_watchers_change_no_bit_and_a_run_may_be_resumed_without_them(tmp_path, outputs, capsys):
     plain, watched, resumed = trainer(), trainer(), trainer()
     plain.fit(X, Y, 4, 8)

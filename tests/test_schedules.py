@@ -266,7 +266,9 @@ MAKE = {
 
 
 @pytest.mark.parametrize("name", MAKE)
-@pytest.mark.parametrize("at", [1, PER_EPOCH, 2 * PER_EPOCH + 3])
+@pytest.mark.parametrize(
+    "at", [2 * PER_EPOCH + 3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, PER_EPOCH))]
+)
 def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(tmp_path, name, at):
     whole, seen = run(MAKE[name](), path=tmp_path / "whole.npz")
     _, before = run(MAKE[name](), path=tmp_path / "part.npz", at=at)

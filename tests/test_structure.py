@@ -223,6 +223,9 @@ LAYERS = sorted((PACKAGE / "layers").glob("*.py"))
 RANDOM_ALLOWED = {"default_rng", "Generator", "SeedSequence"}
 
 
+DOTTED = frozenset(["tinynn", *(f"tinynn.{module}" for module in [*LAYERING, *DATASETS])])
+
+
 def path_of(module):
     path = PACKAGE / module.replace(".", "/")
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -244,7 +247,7 @@ def imported_by(tree):
 
 def module_of(name):
     """Return the module in which a dotted name lies; "tinynn" is the package with all its names."""
-    while name not in {f"tinynn.{module}" for module in [*LAYERING, *DATASETS]} | {"tinynn"}:
+    while name not in DOTTED:
         name = name.rpartition(".")[0]
     return name.removeprefix("tinynn.")
 

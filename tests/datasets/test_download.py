@@ -291,12 +291,12 @@ def drip_the_trailer(handler):
 @pytest.mark.parametrize(
     "dripping",
     [
-        drip_the_status,
         drip_headers,
         drip_the_body,
-        drip_without_a_length,
-        drip_the_size_of_a_chunk,
-        drip_the_trailer,
+        pytest.param(drip_the_status, marks=pytest.mark.slow),
+        pytest.param(drip_without_a_length, marks=pytest.mark.slow),
+        pytest.param(drip_the_size_of_a_chunk, marks=pytest.mark.slow),
+        pytest.param(drip_the_trailer, marks=pytest.mark.slow),
     ],
 )
 def test_a_byte_at_a_time_ends_at_the_total_time_limit_which_the_error_names(

@@ -215,7 +215,9 @@ class AdamW(Adam):
     pass
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize(
+    "version", [3, *(pytest.param(earlier, marks=pytest.mark.slow) for earlier in (1, 2))]
+)
 @pytest.mark.parametrize(
     ("part", "own"),
     [("layer", USERS), ("loss", OwnLoss), ("optimizer", AdamW), ("callback", Halving)],

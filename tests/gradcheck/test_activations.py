@@ -136,6 +136,7 @@ def test_a_right_activation_passes(layer, units):
     assert not report.diagnosis
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", RIGHT, ids=repr)
 def test_a_factor_in_an_activation_is_called_a_factor_and_no_mistake_of_its_formula(layer):
     kind = type(layer)

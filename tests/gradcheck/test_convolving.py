@@ -130,7 +130,7 @@ class ToAllWithoutMask(ToAll):
         return None
 
 
-@pytest.fixture(params=["entries", "directions"])
+@pytest.fixture(params=[pytest.param("entries", marks=pytest.mark.slow), "directions"])
 def probes(request, monkeypatch):
     """Check every entry; then, as if the network were large, directions."""
     if request.param == "directions":

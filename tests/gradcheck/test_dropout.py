@@ -42,6 +42,9 @@ class DrawnAgain(Dropout):
         return dout * (self.rng.random(dout.shape) >= self.rate) / (1 - self.rate)
 
 
+UNITS = [pytest.param((8, 20), marks=pytest.mark.slow), (150, 80)]
+
+
 @pytest.mark.parametrize(
     ("wrong", "pattern"),
     [
@@ -52,7 +55,7 @@ class DrawnAgain(Dropout):
     ],
 )
 @pytest.mark.parametrize("before", [[], [ReLU]], ids=["alone", "after ReLU"])
-@pytest.mark.parametrize("units", [(8, 20), (150, 80)], ids=["entries", "directions"])
+@pytest.mark.parametrize("units", UNITS, ids=["entries", "directions"])
 def test_the_mistake_is_named(wrong, pattern, before, units):
     first, second = (Dense(n) for n in units)
     layers = [first, *[one() for one in before], wrong(RATE), second, Dense(3), Softmax()]
@@ -64,7 +67,7 @@ def test_the_mistake_is_named(wrong, pattern, before, units):
 
 
 @pytest.mark.parametrize("kink", [ReLU, LeakyReLU])
-@pytest.mark.parametrize("units", [(8, 20), (150, 80)], ids=["entries", "directions"])
+@pytest.mark.parametrize("units", UNITS, ids=["entries", "directions"])
 def test_a_right_dropout_before_a_kink_passes_and_a_wrong_one_does_not(kink, units):
     x = np.random.default_rng(0).normal(size=(6, 4))
     for dropout in (Dropout, Unscaled):

@@ -49,7 +49,9 @@ def report_of(layer, channels=(), units=9):
     return check_gradients(model, MeanSquaredError(), x, y)
 
 
-@pytest.mark.parametrize("units", [9, 1000], ids=["entries", "directions"])
+@pytest.mark.parametrize(
+    "units", [pytest.param(9, marks=pytest.mark.slow), 1000], ids=["entries", "directions"]
+)
 @pytest.mark.parametrize("channels", [(), (2,)])
 @pytest.mark.parametrize(
     ("wrong", "said"),

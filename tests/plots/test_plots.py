@@ -95,9 +95,8 @@ def test_without_a_path_nothing_is_written(tmp_path, monkeypatch, draw):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "display", [*(pytest.param(x, marks=pytest.mark.slow) for x in (None, "")), "nonsense"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("display", [None, "", "nonsense"])
 def test_no_display_and_no_pyplot_is_needed_and_importing_loads_no_matplotlib(tmp_path, display):
     program = """
 import os, sys, numpy as np, tinynn
@@ -341,7 +340,9 @@ def test_more_runs_than_colours_are_drawn():
     assert len(styles) == 2 * len(COLOURS) + 1  # no two runs look the same
 
 
-@pytest.mark.parametrize("runs", [1, 2, 7, 9, 15])
+@pytest.mark.parametrize(
+    "runs", [9, *(pytest.param(runs, marks=pytest.mark.slow) for runs in (1, 2, 7, 15))]
+)
 def test_no_legend_of_several_runs_covers_curves_or_squashes_them(runs):
     labels = [f"/home/somebody/experiments/fashion_mlp.{i}" for i in range(runs)]
     figure = plots.learning_curves(*[FULL] * runs, labels=labels)
