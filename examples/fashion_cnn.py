@@ -124,7 +124,7 @@ def main() -> None:
         job.draw("accuracy.png", plots.learning_curves, history)
         job.draw("weights.png", plots.first_layer, model)
         job.draw("maps.png", plots.feature_maps, model, x_test[0])
-        job.draw("classes.png", plots.class_gradients, model, x_test[:1000], CLASS_NAMES)
+        job.draw("classes.png", plots.class_gradients, model, x_test[:300], CLASS_NAMES)
         job.diagnose()
 
     with job.phase("predict"):

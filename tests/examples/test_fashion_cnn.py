@@ -91,9 +91,13 @@ def test_a_person_s_picture_and_curves_of_several_runs_work_with_it(run, run_exa
 
 
 def test_an_interrupted_run_resumes_to_the_same_bits(run, run_example, at_start, tmp_path):
-    """BatchNorm's running statistics, masks and flips included; here it ends in the middle."""
+    """BatchNorm's running statistics, masks and flips included; here it ends in the middle.
+
+    It finds no matplotlib: pictures would take half of its time.
+    """
     code = (
-        "import os, signal, tinynn\n"
+        "import os, signal, sys, tinynn\n"
+        "sys.modules['matplotlib'] = None\n"
         "real = tinynn.Checkpoint.on_step_end\n"
         "def stop(self, trainer):\n"
         "    real(self, trainer)\n"
@@ -108,7 +112,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(run, run_example, at_start,
     assert stopped.returncode == 143, stopped.stderr
     assert "Go on with: " in stopped.stderr
     resumed = run_example(tmp_path, "fashion_cnn.py", *SHORT, "--resume", **environment)
-    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.returncode == 3, resumed.stderr  # all is done but pictures
     assert (tmp_path / "run/model.npz").read_bytes() == (run.out / "model.npz").read_bytes()
 
 
