@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.errors import InputError
+from tinynn.threads import Array as Array  # all others take it from here
 from tinynn.threads import on_a_cache_line
 
-Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 IS_TRAINABLE = attrgetter("trainable")  # asked at each step, so it had better be fast
 Generator: TypeAlias = "np.random.Generator"  # in quotes: NumPy loads np.random at its first use
