@@ -158,6 +158,7 @@ def test_orthogonal_is_orthogonal_whichever_side_is_longer(shape):
     assert abs(short - np.eye(min(W.shape))).max() < 1e-14
 
 
+@pytest.mark.slow
 def test_orthogonal_is_uniform_over_all_rotations_and_reflections():
     """The first entry of a uniform one (3, 3) is that of a random direction: uniform in [-1, 1].
 

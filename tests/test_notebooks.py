@@ -334,6 +334,7 @@ def test_live_curves_are_drawn_after_the_epochs_asked_for_and_after_the_last(out
     assert len(outputs[1].contents) == 2
 
 
+@pytest.mark.slow
 def test_live_curves_write_a_file_outside_of_a_notebook(tmp_path):
     sizes = []
 
@@ -471,6 +472,7 @@ print(plt.get_fignums())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pyplot", "known"), [("import matplotlib.pyplot", "[1]\n"), ("", "[]\n")], ids=["yes", "no"]
 )

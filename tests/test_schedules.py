@@ -416,6 +416,7 @@ def test_the_doctor_finds_no_problem_in_a_warm_up_or_in_a_rate_of_0(schedule):
 # plots.schedule
 
 
+@pytest.mark.slow
 def test_the_picture_shows_the_rates_of_each_step(tmp_path):
     path = tmp_path / "schedule.png"
     figure = plots.schedule(CosineDecay(0.1, warmup=0.1), steps=50, path=path)

@@ -68,6 +68,7 @@ def test_classes_in_every_form_are_stratified(form):
             assert np.bincount(y[part]).tolist() == [18, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_numbers", [np.arange, lambda n: np.arange(n) / 7])
 def test_numbers_are_drawn_without_regard_to_their_size(as_numbers):
     """Also whole numbers that are all different: no class may be first only by its number."""

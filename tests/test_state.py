@@ -394,6 +394,7 @@ def test_several_trainers_share_the_models_steps():
     assert model.step == 5
 
 
+@pytest.mark.slow
 def test_predicting_in_other_threads_changes_nothing():
     x, _ = data()
     alone = trained()
@@ -453,6 +454,7 @@ class WrongDropout(Dropout):
         return dout * (self.factor > 0)  # forgets to scale up
 
 
+@pytest.mark.slow
 def test_a_wrong_gradient_of_a_random_layer_is_found():
     model = Sequential([Dense(6), WrongDropout(0.3), Dense(3), Softmax()], input_shape=(4,))
     report = check_gradients(model, CrossEntropy(), *data(7))
@@ -1201,6 +1203,7 @@ def test_an_object_with_a_get_state_of_another_kind_is_compared_by_what_it_holds
     assert load_model(tmp_path / "model.npz", [Holds]).layers[0].table.rows == 3
 
 
+@pytest.mark.slow
 def test_a_long_list_costs_no_square_of_its_length(tmp_path):
     """20,000 numbers once took 14 seconds, so that these would have taken two minutes."""
 

@@ -136,6 +136,7 @@ def test_after_an_exception_no_thread_writes_any_more(two_threads, ctrl_c_inside
     sender.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [15, pytest.param(150, marks=pytest.mark.slow)])
 def test_an_optimizer_that_is_interrupted_at_any_moment_writes_no_more(
     two_threads, ctrl_c_inside, times
@@ -157,6 +158,7 @@ def test_an_optimizer_that_is_interrupted_at_any_moment_writes_no_more(
         sender.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "missing", ["threads", pytest.param("threadpoolctl", marks=pytest.mark.slow)]
 )
@@ -242,6 +244,7 @@ def test_scratch_is_of_the_vectors_own_dtype_and_kept():
     assert seen[0] != seen[3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blas_threads", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_there_is_a_second_thread_where_blas_has_more_than_one(blas_threads):
     program = (
@@ -272,6 +275,7 @@ os._exit(0 if (params == -2).all() else 1)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
 def test_a_forked_process_steps_on_with_a_thread_of_its_own():
     assert subprocess.run([sys.executable, "-c", FORK], timeout=60).returncode == 0

@@ -50,6 +50,7 @@ def test_an_endless_loop_ends_with_its_line(tmp_path):
     assert report.status == 1
 
 
+@pytest.mark.slow
 def test_a_file_that_ends_its_process_is_told(tmp_path):
     (finding,) = check_file(written(tmp_path, "import os\nos._exit(3)\n")).findings
     assert "exit status 3" in finding["sentence"]
@@ -137,6 +138,7 @@ def test_methods_may_be_called_forward_propagation(tmp_path):
     assert (report.ok, len(report.rows)) == (True, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="the system has no process groups")
 def test_nothing_that_the_file_starts_goes_on_after_its_end(tmp_path):
     text = "import subprocess, sys, threading, time\n"
@@ -155,6 +157,7 @@ def test_nothing_that_the_file_starts_goes_on_after_its_end(tmp_path):
     raise AssertionError(f"process {child} goes on")
 
 
+@pytest.mark.slow
 def test_a_signal_is_no_endless_loop(tmp_path):
     text = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n"
     (finding,) = check_file(written(tmp_path, text)).findings
@@ -162,6 +165,7 @@ def test_a_signal_is_no_endless_loop(tmp_path):
     assert "SIGTERM" in finding["sentence"]
 
 
+@pytest.mark.slow
 def test_the_file_has_no_arguments_and_no_answers_to_input(tmp_path):
     text = "import argparse\nargparse.ArgumentParser().parse_args()\n" + RIGHT
     assert check_file(written(tmp_path, text)).ok
@@ -190,6 +194,7 @@ def test_what_cannot_be_checked_is_told_in_json_too(arguments, words, capsys):
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["numpy.py", "a b.py"])
 def test_a_file_may_have_the_name_of_a_module(tmp_path, name):
     for other in ("json.py", "faulthandler.py"):

@@ -169,6 +169,7 @@ def test_a_mirror_cannot_make_anyone_wait_for_an_hour(tmp_path, web, monkeypatch
     assert sum(waits) < 60
 
 
+@pytest.mark.slow
 def test_no_retry_waits_beyond_the_total_time_limit(tmp_path, web, monkeypatch):
     monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.5")
     web.replies["/a"] = [reply(b"", 429, Retry_After="15")]
@@ -218,6 +219,7 @@ def test_a_body_that_breaks_off_four_times_is_left_for_the_next_mirror(tmp_path,
     assert only_the_right_file(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [False, True], ids=["never answers", "falls silent in mid-body"])
 def test_a_silent_server_is_left_for_the_next_mirror(tmp_path, web, monkeypatch, half):
     def fall_silent(handler):
@@ -314,6 +316,7 @@ def test_a_byte_at_a_time_ends_at_the_total_time_limit_which_the_error_names(
     assert only_the_right_file(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_very_slow_download_through_tls_ends_at_the_total_time_limit(tmp_path, tls, monkeypatch):
     def drip_the_status():
         with suppress(OSError):  # the client hangs up
@@ -339,6 +342,7 @@ def test_a_very_slow_download_through_tls_ends_at_the_total_time_limit(tmp_path,
         server.join()
 
 
+@pytest.mark.slow
 def test_a_name_that_is_looked_up_for_ever_ends_at_the_total_time_limit(tmp_path, web, monkeypatch):
     """No time limit of a socket holds for looking up a name."""
     monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: web.over.wait(5))
@@ -360,6 +364,7 @@ def test_nobody_waits_when_the_download_is_over(tmp_path, web):
     assert not waiting(web)
 
 
+@pytest.mark.slow
 def test_what_comes_after_the_time_limit_is_written_nowhere(tmp_path, web, monkeypatch):
     answer = threading.Event()
 
@@ -379,6 +384,7 @@ def test_what_comes_after_the_time_limit_is_written_nowhere(tmp_path, web, monke
     assert only_the_right_file(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_program_ends_though_a_server_still_sends_slowly(tmp_path, web):
     program = """
 import sys
@@ -408,6 +414,7 @@ def test_a_time_limit_may_be_endless(tmp_path, web, monkeypatch, text):
     assert only_the_right_file(tmp_path)
 
 
+@pytest.mark.slow
 def test_tries_at_one_mirror_end_at_the_total_time_limit(tmp_path, web, monkeypatch):
     monkeypatch.setenv("TINYNN_DOWNLOAD_SECONDS", "0.3")
     web.replies["/a"] = [lambda handler: web.over.wait(20)]
@@ -559,6 +566,7 @@ def test_the_content_is_on_the_disk_before_it_gets_its_name(tmp_path, web, monke
     assert synced == [(len(RIGHT), False)]
 
 
+@pytest.mark.slow
 def test_only_one_is_inside_the_lock_at_a_time(tmp_path):
     inside, most = [], []
 

@@ -292,6 +292,7 @@ def test_mirrors_by_https_come_first():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["mirror", "cache"])
 def test_a_bomb_under_an_official_name_is_refused_before_it_is_unpacked(places, mirror, place):
     bomb = gzip.compress(struct.pack(">4B2I", 0, 0, 8, 2, 2**14, 2**13) + bytes(2**27), 1)
@@ -385,6 +386,7 @@ def wait_for_a_part(folder):
         sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 @pytest.mark.parametrize(
     "signal_sent", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
@@ -411,6 +413,7 @@ def test_an_end_in_mid_download_leaves_no_wrong_file_and_the_next_call_starts_ov
     assert holds_the_official_files_alone(places.cache)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs locks")
 @pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_of_processes_that_start_at_once_one_downloads_and_the_others_wait(

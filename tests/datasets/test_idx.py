@@ -316,6 +316,7 @@ def test_a_link_stays_a_link(tmp_path):
     assert read_idx(tmp_path / "folder" / "real").tolist() == [1, 1]
 
 
+@pytest.mark.slow
 def test_more_than_is_wanted_is_refused_before_it_is_read(tmp_path):
     bomb = struct.pack(">4B3I", 0, 0, 8, 3, 2**12, 2**7, 2**7) + bytes(2**26)
     (tmp_path / "a.gz").write_bytes(gzip.compress(bomb, 1))

@@ -194,6 +194,7 @@ REMEDIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.outcome
 @pytest.mark.parametrize(
     "name", [pytest.param(x, marks=[pytest.mark.slow] * (n % 2)) for n, x in enumerate(REMEDIES)]
@@ -320,6 +321,7 @@ SIDES = (POINTS[:, 0] + POINTS[:, 1] > 0).astype(int)
 ONE_IN_A_HUNDRED = (POINTS[:, 0] > np.quantile(POINTS[:, 0], 0.99)).astype(int)
 
 
+@pytest.mark.slow
 @pytest.mark.outcome
 def test_a_class_of_one_in_a_hundred_is_reported_as_imbalance_and_the_remedy_helps():
     """Its labels belong to the inputs; a learning rate of 0.01 is too small to find out."""
@@ -636,6 +638,7 @@ def test_of_one_step_the_inactive_share_of_a_batch_is_drawn():
     assert figure.axes[3].get_title() == "Inactive outputs in a batch"
 
 
+@pytest.mark.slow
 def test_a_model_without_a_kink_can_be_drawn():
     model = Sequential([Flatten(), Dense(10, glorot_uniform), Softmax()], input_shape=(28, 28))
     assert run(model).report.figure().axes

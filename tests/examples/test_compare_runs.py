@@ -29,6 +29,7 @@ def test_a_folder_without_a_log_is_named(run_here, tmp_path):
     assert f"{tmp_path} cannot be read as a run" in process.stderr
 
 
+@pytest.mark.slow
 def test_the_broken_are_named_and_the_others_drawn(run_here, tmp_path):
     (tmp_path / "good.csv").write_text(HEAD + ROWS + "3,0.7,0.")  # and a row half written
     bad = {
@@ -53,6 +54,7 @@ def test_the_broken_are_named_and_the_others_drawn(run_here, tmp_path):
         assert why in line
 
 
+@pytest.mark.slow
 def test_a_tilde_is_the_home_not_a_folder_of_that_name(run_here, tmp_path, monkeypatch):
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(tmp_path / "home"))

@@ -379,6 +379,7 @@ def test_ctrl_c_outside_of_training_ends_at_once_with_130(tmp_path, pictures, ph
         assert load_model(tmp_path / f"{attempt}/run/model.npz").params.size == 567_434
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_the_first_step_says_that_there_is_nothing_to_keep(tmp_path, at_start):
     interrupt = (
         "import os, signal, tinynn\n"
@@ -429,6 +430,7 @@ def test_a_disk_that_is_full_for_pictures_costs_nothing_else(tmp_path, pictures)
     assert f"Test accuracy {found['test_accuracy']:.4f}." in text
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_used_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     process = start(tmp_path, "--out", "file/run")

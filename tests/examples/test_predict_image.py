@@ -107,6 +107,7 @@ def test_files_that_are_not_pictures_or_models_are_named(run_here, untrained, tm
     assert "text.png is not an .npz file" in process.stderr
 
 
+@pytest.mark.slow
 def test_sixteen_bits_and_fractions_are_seen_as_eight_bits_are(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
     program = importlib.import_module("predict_image")
@@ -188,6 +189,7 @@ def test_pictures_of_other_kinds_are_seen(run_example, sample_run, sure, tmp_pat
     assert [name for name, _ in first_answers(process.stdout)] == ["Bag"] * len(names)
 
 
+@pytest.mark.slow
 def test_the_damaged_are_named_and_the_others_answered(run_here, untrained, tmp_path):
     model, image, answer = untrained
     Image.fromarray(image).save(tmp_path / "good.png")

@@ -172,6 +172,7 @@ def test_resuming_clears_what_a_killed_write_left_and_nothing_else(tmp_path, ope
 # Folders that cannot be renamed
 
 
+@pytest.mark.slow
 def test_in_a_folder_that_cannot_be_renamed_the_contents_are_moved(tmp_path):
     run = earlier_run(tmp_path / "run")
     (run / "lost+found").mkdir()
@@ -191,6 +192,7 @@ def test_in_a_folder_that_cannot_be_renamed_the_contents_are_moved(tmp_path):
         tmp_path.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_if_not_all_can_be_moved_nothing_is_moved(tmp_path):
     run = earlier_run(tmp_path / "run")
     for name in ("a", "m", "z"):  # a folder that may not be written cannot change its parent
@@ -256,6 +258,7 @@ def test_on_windows_a_picture_that_somebody_looks_at_is_named_and_nothing_is_mov
     assert names(tmp_path) == ["run"]
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_held_for_a_moment_is_renamed(tmp_path, opened, held):
     run = earlier_run(tmp_path / "run")
     refusals = held(0.3)

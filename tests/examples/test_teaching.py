@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PAGE = (EXAMPLES / "TEACHING.md").read_text(encoding="utf-8")
 LAYER = """
@@ -33,6 +35,7 @@ def block(language, word):
     return found
 
 
+@pytest.mark.slow
 def test_the_grader_prints_what_the_page_shows(tmp_path):
     (tmp_path / "grade.py").write_text(block("python", "check_gradients"))
     shown = ""

@@ -448,6 +448,7 @@ def test_the_picture_has_a_panel_for_each_array_and_says_the_numbers(tmp_path):
     assert (colours.vmin, colours.vmax) == (-1, 1)  # white is 0
 
 
+@pytest.mark.slow
 def test_the_picture_of_a_large_network_has_no_numbers():
     figure = explain_step(real_network(Softmax()), CrossEntropy(), Adam(), *images()).figure()
     assert not any(panel.texts for panel in figure.axes)

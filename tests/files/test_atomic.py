@@ -97,6 +97,7 @@ def write_whole(path):
         file.write(b"new")
 
 
+@pytest.mark.slow
 def test_what_a_living_process_writes_and_files_of_others_stay(tmp_path):
     """A lock tells the dead from the living, whichever machine or container they run in."""
     path = tmp_path / "a.txt"
@@ -178,6 +179,7 @@ def test_on_windows_files_are_written_and_dead_writers_files_removed(tmp_path, w
     assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in WRITERS if name not in LONG_TO_START])
 def test_a_file_that_is_held_for_a_moment_is_written(tmp_path, held, name):
     path = tmp_path / name
@@ -332,6 +334,7 @@ trainer.fit(x, y, epochs=2, callbacks=[Late(), CSVLogger(path)])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 def test_a_log_that_is_rewritten_for_another_column_is_never_lost(tmp_path):
     path = tmp_path / "log.csv"

@@ -241,6 +241,7 @@ def either(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.slow
 def test_the_writer_of_these_tests_writes_files_that_load(victim):
     """Otherwise every refusal below would prove nothing."""
     victim.write()
@@ -439,6 +440,7 @@ def test_honest_arrays_compressed_are_refused_too(victim, method):
     victim.refused("compressed")
 
 
+@pytest.mark.slow
 def test_members_that_lie_in_each_other_are_refused_before_they_are_allocated(tmp_path):
     """100 arrays of 250 kB, each beginning where another's header ends, in a file of 0.5 MB."""
     layers = [Dense(250, zeros) for _ in range(100)]
@@ -807,6 +809,7 @@ def test_an_invalid_architecture_is_refused(either, change):
     either.refused(error=ModelFormatError if either.kind == "model" else ValueError)
 
 
+@pytest.mark.slow
 def test_an_architecture_in_many_texts_is_not_read(model):
     model.part("architecture").data = npy(np.full(10**6, "x" * 9))  # 36 MB
     model.write()
@@ -928,6 +931,7 @@ def test_a_training_state_of_another_kind_is_refused(checkpoint, text):
     checkpoint.refused()
 
 
+@pytest.mark.slow
 def test_a_file_that_could_not_be_read_is_not_written_and_the_old_one_stands(tmp_path):
     path = tmp_path / "run.npz"
     save_checkpoint(network(), {"epoch": 1}, path)
@@ -1185,6 +1189,7 @@ def test_a_training_state_changed_anywhere_is_refused_or_goes_on_and_nothing_els
         assert np.isfinite(row["loss"])
 
 
+@pytest.mark.slow
 def test_what_is_refused_when_read_is_refused_when_written(tmp_path):
     row = {"epoch": 1, "loss": 0.123456789012345678, "learning_rate": 0.001, "seconds": 7.123456789}
     history = [{**row, "val_loss": 0.5, "accuracy": 0.7, "val_accuracy": 0.8}] * 20_000

@@ -148,6 +148,7 @@ def test_a_factor_in_an_activation_is_called_a_factor_and_no_mistake_of_its_form
     assert "It is 2 times the right gradient" in report_on(Doubled(**layer.config())).diagnosis
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [ReLU, Sigmoid, Tanh])
 def test_what_is_no_usual_mistake_of_an_activation_is_not_said_to_be_one(kind):
     class Odd(Keeping, kind):

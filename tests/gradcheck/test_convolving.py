@@ -177,6 +177,7 @@ def tied(channels=1):
     return np.random.default_rng(0).integers(0, 3, (2, 5, 4, channels)).astype(float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pool", "size", "stride"),
     [(ToAll, 2, None), (ToAllWithoutMask, 3, 1), (ToAllWithoutMask, (2, 3), 2)],
@@ -187,6 +188,7 @@ def test_a_maximum_that_gives_its_gradient_to_all_is_named(pool, size, stride):
     assert "PATTERN  Where several numbers of a window are the largest" in report.diagnosis, report
 
 
+@pytest.mark.slow
 def test_a_maximum_that_gives_its_gradient_to_all_is_found_along_directions(monkeypatch):
     monkeypatch.setattr("tinynn.gradcheck.rows.LARGE", 0)
     report = checked(ToAll(2), tied(channels=2))
@@ -202,6 +204,7 @@ def test_ties_do_not_accuse_a_right_maximum(pool, size, stride):
     assert not report.noisy, report
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("probes")
 def test_zeros_of_relu_and_equal_windows_do_not_accuse_a_right_network():
     x = np.zeros((1, 6, 4, 1))

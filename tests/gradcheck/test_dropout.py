@@ -81,6 +81,7 @@ def test_a_right_dropout_before_a_kink_passes_and_a_wrong_one_does_not(kink, uni
     assert report.culprit.name == "1.Unscaled.x"
 
 
+@pytest.mark.slow
 def test_a_wrong_relu_above_dropout_is_found():
     class Halved(ReLU):
         def input_gradient(self, dout):
@@ -92,6 +93,7 @@ def test_a_wrong_relu_above_dropout_is_found():
     assert report.culprit.name == "2.Halved.x"
 
 
+@pytest.mark.slow
 def test_a_wrong_relu_is_not_taken_for_a_wrong_dropout():
     class Open(ReLU):
         def input_gradient(self, dout):

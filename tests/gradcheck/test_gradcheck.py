@@ -296,6 +296,7 @@ def test_a_planted_bug_is_caught_and_named(middle, expected):
     assert report.culprit.name == expected[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("middle", [FlippedDx, UntransposedDx])
 def test_a_wrong_dx_leaves_its_own_dw_right_and_feeds_all_below(middle):
     report = report_on(middle)
@@ -305,6 +306,7 @@ def test_a_wrong_dx_leaves_its_own_dw_right_and_feeds_all_below(middle):
     assert report.culprit.name == f"2.{kind}.x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "first"),
     [({"relu": HalfOpenReLU}, "3.HalfOpenReLU.x"), ({"softmax": DiagonalSoftmax}, None)],
@@ -317,6 +319,7 @@ def test_a_wrong_layer_without_parameters_is_the_culprit(layers, first):
     assert verdicts(report) == {first: "WRONG", **dict.fromkeys(below, "follows")}
 
 
+@pytest.mark.slow
 def test_a_forgotten_mean_is_the_losss_and_shows_everywhere():
     report = report_on(loss=ForgottenMean)
     assert verdicts(report) == {"loss.p": "WRONG", **dict.fromkeys(names()[1:], "follows")}
@@ -488,6 +491,7 @@ def test_the_method_that_is_named_is_the_learners_own(parts, what, method):
     assert report.diagnosis.startswith(said), report.diagnosis
 
 
+@pytest.mark.slow
 def test_a_loss_with_an_own_forward_is_named_by_it():
     x, _ = data()
     text = check_gradients(network(), LossOfTheSum(), x, x).diagnosis
@@ -650,6 +654,7 @@ LARGE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layers", "culprit", "said"), every_other(LARGE, name=1))
 def test_in_a_large_network_entries_of_the_wrong_array_tell_the_pattern(layers, culprit, said):
     rng = np.random.default_rng(0)
@@ -727,6 +732,7 @@ def test_what_fits_no_pattern_gets_none():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -764,11 +770,13 @@ def test_a_right_batch_norm_of_two_samples_passes_though_its_loss_is_very_curved
     assert report.ok, report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", few_of(20, plain=1))
 def test_a_wrong_batch_norm_is_found_though_its_loss_is_very_curved(seed):
     assert normed(seed, BatchNormOfOne).culprit.name == "4.BatchNormOfOne.x"
 
 
+@pytest.mark.slow
 def test_an_error_just_over_the_tolerance_is_found_and_just_under_it_is_not():
     for error, ok in ((1.3e-6, False), (0.7e-6, True)):
 
@@ -1022,6 +1030,7 @@ def test_a_layer_that_draws_anew_each_time_is_named_and_not_accused():
         check_gradients(model, CrossEntropy(), np.ones((5, 4)), [0, 1, 2, 0, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relu", [ReLU, OwnReLU])
 def test_a_wrong_layer_is_found_also_where_samples_lie_on_the_kink(relu):
     model = Sequential([FlippedDx(8), relu(), Dense(2), Softmax()], input_shape=(2,))

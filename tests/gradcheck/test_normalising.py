@@ -92,6 +92,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "kind", "key", "said"), CASES)
 def test_a_usual_mistake_is_named(build, kind, key, said):
     report = checked(build, kind)

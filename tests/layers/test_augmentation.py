@@ -115,6 +115,7 @@ def test_numbers_follow_from_the_step_and_prediction_has_none(layer):
     assert one.forward(x[:0]).shape == (0, 6, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", RANDOM, ids=repr)
 def test_gradients_are_right_in_a_network_of_images(layer):
     layer = type(layer)(**layer.config())

@@ -129,6 +129,7 @@ def test_a_file_keeps_the_rate(tmp_path):
     assert load_model(tmp_path / "model.npz").layers[2].rate == 0.3
 
 
+@pytest.mark.slow
 def test_gradients_and_the_page_of_a_step():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(6, 4)), np.arange(6) % 3

@@ -179,6 +179,7 @@ def test_a_right_layer_passes_with_and_without_a_mask_in_a_large_network(layer):
     assert report.ok, report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", HALF)
 def test_a_wrong_layer_is_found_with_and_without_a_mask(layer):
     class Wrong(layer):
@@ -296,6 +297,7 @@ AT_0 = np.ones((1, 200))
 AT_0[0, 0] = 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Sequential, OwnWay])
 def test_a_kink_that_no_bend_tells_of_is_known_by_the_mask_alone(kind):
     found = []
@@ -306,6 +308,7 @@ def test_a_kink_that_no_bend_tells_of_is_known_by_the_mask_alone(kind):
     assert found == [("WRONG", 0), ("ok", 1)]
 
 
+@pytest.mark.slow
 def test_a_layer_alone_is_judged_by_its_mask_too():
     """The layer gave the right dx for the dout that it got: what is wrong lies between."""
     model = OwnBackward([Dense(20), ThroughWithMask()], input_shape=(20,))

@@ -102,6 +102,7 @@ def test_a_prediction_in_small_batches_has_the_numbers_of_a_large_one():
     assert model.predict(X[:0]).shape == (0, 4)
 
 
+@pytest.mark.slow
 def test_predictions_and_scores_of_images_need_less_than_100_mb():
     layers = [
         Conv2D(16, 3), BatchNorm(), ReLU(), MaxPool2D(2), Conv2D(32, 3), BatchNorm(), ReLU(),

@@ -311,6 +311,7 @@ def test_the_checker_checks_with_weights(name):
     assert check_gradients(network(last), loss, X[:8], y[:8], sample_weight=W[:8]).ok
 
 
+@pytest.mark.slow
 def test_the_checker_finds_a_loss_that_forgets_the_weights_in_backward():
     class Forgets(MeanSquaredError):
         def backward(self, p, y, weights=None):
@@ -573,6 +574,7 @@ def test_a_resumed_run_has_the_weights_of_the_batch_before_at_hand(tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(whole[6], resumed[0], strict=True))
 
 
+@pytest.mark.slow
 def test_layers_that_are_right_alone_are_said_to_be_with_weights_too():
     class Square(Layer):
         def forward(self, x, training=True):

@@ -73,6 +73,7 @@ def test_maps_with_negative_numbers_are_coloured_and_white_is_0_others_are_grey(
     assert relu.get_images()[0].get_cmap().name == "gray"
 
 
+@pytest.mark.slow
 def test_no_more_maps_are_drawn_than_asked_for():
     model = Sequential([Conv2D(5, 3)], input_shape=(4, 4, 1))
     assert len(plots.feature_maps(model, IMAGE[..., None], count=3).axes) == 1 + 3

@@ -155,6 +155,7 @@ def full_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_written_leaves_the_earlier_one(tmp_path):
     path = tmp_path / "a.png"
     plots.confusion(MATRIX, NAMES, path=path)
@@ -175,6 +176,7 @@ def test_a_picture_stands_where_it_was_told_to_in_the_format_of_its_ending(tmp_p
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
+@pytest.mark.slow
 def test_names_of_classes_and_layers_are_shown_as_they_are():
     names = ["$a$", "_b", "$\\frac{\udce9$"]
     odd = type("$\\frac{$", (Dense,), {})
@@ -204,6 +206,7 @@ def test_one_epoch_is_a_whole_number_on_the_axis():
     assert [tick for tick in panel.get_xticks() if low <= tick <= high] == [1]
 
 
+@pytest.mark.slow
 def test_names_are_shown_as_they_are():
     """No formula begins with $, nothing is hidden by _, and no letter stops the drawing."""
     for name in ("_old", "a$b$c_", "$\\frac{", "a\udce9"):
@@ -460,6 +463,7 @@ def test_the_grid_refuses_other_numbers_of_images_and_predictions(images, p, y):
 # The confusion matrix
 
 
+@pytest.mark.slow
 def test_the_confusion_matrix_shows_every_count_in_its_cell():
     panel = plots.confusion(MATRIX, NAMES).axes[0]
     cells = {text.get_position(): text.get_text() for text in panel.texts}
@@ -485,6 +489,7 @@ def test_a_class_without_samples_causes_no_division_by_zero():
 # The first layer
 
 
+@pytest.mark.slow
 def test_the_first_layer_shows_the_strongest_units_first():
     model = image_model(units=5)
     W = model.layers[1].W

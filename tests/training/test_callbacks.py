@@ -181,6 +181,7 @@ def test_a_log_that_is_held_to_the_end_costs_no_model_and_says_where_its_rows_ar
     assert len(read_rows(path)) == 1
 
 
+@pytest.mark.slow
 def test_a_log_that_is_held_for_a_moment_gets_its_row_at_once(tmp_path, held):
     path, seen = tmp_path / "log.csv", []
     hold = At("on_epoch_end", lambda run: held(0.2))
@@ -436,6 +437,7 @@ def slow(run):
     time.sleep(0.06)  # tqdm redraws ten times a second
 
 
+@pytest.mark.slow
 def test_the_bar_is_silent_where_there_is_no_terminal(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
@@ -443,6 +445,7 @@ def test_the_bar_is_silent_where_there_is_no_terminal(monkeypatch):
     assert stream.getvalue() == ""
 
 
+@pytest.mark.slow
 def test_the_bar_shows_loss_accuracy_images_per_second_and_time_left(monkeypatch):
     stream = Terminal()
     monkeypatch.setenv("COLUMNS", "120")
@@ -454,6 +457,7 @@ def test_the_bar_shows_loss_accuracy_images_per_second_and_time_left(monkeypatch
         assert any(expected in line for line in shown), expected
 
 
+@pytest.mark.slow
 def test_the_bar_shows_the_means_so_far(monkeypatch):
     stream = Terminal()
     monkeypatch.setenv("COLUMNS", "120")
@@ -663,6 +667,7 @@ Trainer(model, CrossEntropy(), Adam()).fit(x, y, epochs=50, callbacks=[CSVLogger
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_keeps_whole_rows_and_says_so(tmp_path):
     log = tmp_path / "log.csv"
     command = [sys.executable, "-c", FULL_DISK, str(log), "200"]

@@ -434,6 +434,7 @@ def test_the_environment_knows_versions_threads_and_the_processors_kernels():
             assert tinynn.training.resume.environment()["threads"] == [threads]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "value", "name"),
     [

@@ -99,6 +99,7 @@ def test_metrics_are_columns_of_the_history_the_log_the_bar_and_the_print(
     assert f"val_spread {row['val_spread']:.4f}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_metrics_have_a_panel_among_the_learning_curves_of_a_history_and_of_a_log(tmp_path):
     class Writes(Callback):
         def on_epoch_end(self, trainer):
