@@ -49,6 +49,7 @@ from tinynn import (
     accuracy,
     datasets,
 )
+from tinynn.parameters import Array
 from tinynn.threads import blas_pools
 
 COLUMNS = (
@@ -71,6 +72,7 @@ class Recipe:
     shift: int = 0  # pixels
     dropout: float = 0.0  # after each hidden layer
     decay: float = 0.0  # of the weights
+    mirror: bool = False  # the answer is the mean over the image and its mirror image
 
     def settings(self) -> str:
         """Return all that the recipe says, for the file: "units=(512, 256, 128), epochs=15"..."""
@@ -83,6 +85,12 @@ class Recipe:
         for n in self.units:
             layers += [Dense(n), ReLU(), *([Dropout(self.dropout)] if self.dropout else [])]
         return Sequential([*layers, Dense(10), Softmax()], input_shape=(28, 28), seed=seed)
+
+    def answers(self, model: Sequential, images: Array) -> Array:
+        """Return the probabilities of each image."""
+        x = tinynn.scale_pixels(images)
+        p = model.predict(x)
+        return (p + model.predict(x[:, :, ::-1])) / 2 if self.mirror else p
 
     def loss(self) -> CrossEntropy:
         return CrossEntropy(label_smoothing=self.label_smoothing)
@@ -144,13 +152,12 @@ def run(recipe: Recipe, seed: int, data: datasets.Dataset) -> dict[str, Any]:
     (images, labels), (x_test, y_test) = data
     rest, drawn = tinynn.stratified_split(labels, len(images) // 12, np.random.default_rng(seed))
     x, y = tinynn.scale_pixels(images[rest]), tinynn.one_hot(labels[rest], 10)
-    held_out = tinynn.scale_pixels(images[drawn])
     model, loss = recipe.model(seed), recipe.loss()
     trainer = Trainer(model, loss, recipe.optimizer(len(x)), seed=seed)
     trainer.fit(x, y, recipe.epochs, recipe.batch_size, callbacks=[ProgressBar()])
-    p_test = model.predict(tinynn.scale_pixels(x_test))
+    p_test = recipe.answers(model, x_test)
     return {
-        "validation_accuracy": accuracy(model.predict(held_out), labels[drawn]),
+        "validation_accuracy": accuracy(recipe.answers(model, images[drawn]), labels[drawn]),
         "test_accuracy": accuracy(p_test, y_test),
         "test_loss": CrossEntropy().forward(p_test, y_test),
         "minutes": round((perf_counter() - began) / 60, 2),
