@@ -1,0 +1,52 @@
+"""Exercise 1, ReLU: what students hand in."""
+
+FORWARD = "return np.maximum(x, 0)"
+BACKWARD = "dx = dout * (x > 0)"
+WRONG = [  # what the student did, function, the solution's line, his lines, what the answer says
+    ("forgot the cut", "relu_forward", FORWARD, "return x", "Numbers below 0 go through"),
+    ("absolute value", "relu_forward", FORWARD, "return np.abs(x)", "must become 0"),
+    ("minimum", "relu_forward", FORWARD, "return np.minimum(x, 0)", "wrong side is cut off"),
+    ("the mask alone", "relu_forward", FORWARD, "return (x > 0).astype(float)", "It is the mask"),
+    ("booleans", "relu_forward", FORWARD, "return x > 0", "True and False"),
+    ("np.max", "relu_forward", FORWARD, "return np.max(x, initial=0)", "one number"),
+    ("no return", "relu_forward", FORWARD, "out = np.maximum(x, 0)", "returns None"),
+    ("in place", "relu_forward", FORWARD, "x[x < 0] = 0\n    return x", "x in place"),
+    ("if of an array", "relu_forward", FORWARD, "return x if x > 0 else 0", "ValueError"),
+    ("a leak", "relu_forward", FORWARD, "return np.where(x > 0, x, 0.01 * x)", "leaky ReLU"),
+    ("only for matrices", "relu_forward", FORWARD,
+     "return np.array([[max(v, 0) for v in row] for row in x])", "ValueError"),
+    ("a mean", "relu_forward", FORWARD, "return np.maximum(x, x.mean())", "returns"),
+    ("a name that is not there", "relu_forward", FORWARD, "return np.maximum(z, 0)", "NameError"),
+    ("the placeholder left", "relu_forward", FORWARD,
+     'out = np.maximum(x, 0)\n    raise NotImplementedError("your lines")', "placeholder"),
+    ("everything goes through", "relu_backward", BACKWARD, "dx = dout", "All of dout"),
+    ("1 at 0", "relu_backward", BACKWARD, "dx = dout * (x >= 0)", "At x = 0"),
+    ("no chain rule", "relu_backward", BACKWARD, "dx = (x > 0).astype(float)", "one more factor"),
+    ("ReLU of dout", "relu_backward", BACKWARD, "dx = np.maximum(dout, 0)", "Ask x"),
+    ("mask of dout", "relu_backward", BACKWARD, "dx = dout * (dout > 0)", "Ask x"),
+    ("mask inverted", "relu_backward", BACKWARD, "dx = dout * (x <= 0)", "inverted"),
+    ("times x", "relu_backward", BACKWARD, "dx = dout * np.maximum(x, 0)", "numbers of x stand"),
+    ("the sign", "relu_backward", BACKWARD, "dx = dout * np.sign(x)", "sign of x"),
+    ("changes dout", "relu_backward", BACKWARD, "dx = dout\n    dx[x <= 0] = 0", "dout in place"),
+    ("forward again", "relu_backward", BACKWARD, "dx = relu_forward(x)", "forward's result"),
+    ("a sum over the samples", "relu_backward", BACKWARD,
+     "dx = (dout * (x > 0)).sum(axis=0)", "Its shape is (2,)"),
+    ("a mean over the batch", "relu_backward", BACKWARD,
+     "dx = dout * (x > 0) / len(x)", "mean over the samples"),
+    ("ends the program", "relu_backward", BACKWARD, "import sys; sys.exit()", "ends the program"),
+    ("asks for input", "relu_backward", BACKWARD, "dx = dout * float(input())", "input()"),
+]  # fmt: skip
+RIGHT = [  # another way to write it, the solution's line, the other lines
+    ("where", FORWARD, "return np.where(x > 0, x, 0)"),
+    ("the mask", FORWARD, "return x * (x > 0)"),
+    ("a half", FORWARD, "return (x + np.abs(x)) / 2"),
+    ("a copy", FORWARD, "out = x.copy()\n    out[out < 0] = 0.0\n    return out"),
+    ("float32", FORWARD, "return np.maximum(x.astype(np.float32), 0)"),
+    ("a loop", FORWARD, "flat = [max(v, 0.0) for v in x.ravel()]\n"
+     "    return np.reshape(flat, x.shape)"),
+    ("where", BACKWARD, "dx = np.where(x > 0, dout, 0)"),
+    ("a copy", BACKWARD, "dx = dout.copy()\n    dx[x <= 0] = 0"),
+    ("the mask of out", BACKWARD, "dx = dout * (relu_forward(x) > 0)"),
+    ("float32", BACKWARD, "dx = dout.astype(np.float32) * (x > 0)"),
+    ("heaviside", BACKWARD, "dx = dout * np.heaviside(x, 0)"),
+]  # fmt: skip

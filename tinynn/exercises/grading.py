@@ -1,0 +1,145 @@
+"""Grade a student's file: each part of an exercise is right, wrong or not begun.
+
+A part is one function. It gets all its points or none, whatever the other parts are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinynn.clinic.process import MEGABYTES, SECONDS
+from tinynn.errors import escape_control
+from tinynn.exercises.asking import Apart, Lost, Student
+from tinynn.exercises.work import NotBegun, Work, Wrong
+from tinynn.reports import Report
+
+LARGEST = 200_000  # bytes of a file
+
+
+@dataclass(frozen=True)
+class Part:
+    """One function to write. arguments: their names, "dout, x". check: raises what is wrong."""
+
+    function: str
+    arguments: str
+    points: int
+    check: Callable[[Work], None]
+    changes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the arguments."""
+        return tuple(self.arguments.replace(",", " ").split())
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise. name: of its file, without .py. title: for people."""
+
+    name: str
+    title: str
+    parts: tuple[Part, ...]
+
+    @property
+    def points(self) -> int:
+        """The points of all parts."""
+        return sum(part.points for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What was found of one part. status: "right", "wrong", "not begun". line: 0 if not known."""
+
+    part: Part
+    status: str
+    line: int = 0
+    sentence: str = ""
+
+    @property
+    def points(self) -> int:
+        """The points that it gets."""
+        return self.part.points if self.status == "right" else 0
+
+
+@dataclass(frozen=True, repr=False)
+class Grade(Report):
+    """What was found of one exercise. trouble: of the whole file; then there are no parts."""
+
+    exercise: Exercise
+    parts: tuple[Graded, ...]
+    trouble: str = ""
+    line: int = 0
+
+    @property
+    def points(self) -> int:
+        """The points of all its parts."""
+        return sum(part.points for part in self.parts)
+
+    @property
+    def status(self) -> str:
+        """In a word: "right", "wrong", "partly begun", "not begun" or "no file"."""
+        found = {part.status for part in self.parts}
+        if not found:
+            return "wrong" if self.trouble else "no file"
+        if "wrong" in found or len(found) == 1:
+            return "wrong" if "wrong" in found else found.pop()
+        return "partly begun"
+
+    def __str__(self) -> str:
+        head = f"{self.exercise.name}  {self.exercise.title}: {self.status}"
+        lines = [f"{head}, {self.points} of {self.exercise.points} points."]
+        file = f"{self.exercise.name}.py"
+        place = f" ({file}:{self.line})" if self.line else ""
+        if self.trouble:
+            lines.append(f"  {'WRONG':<9}  {file}{place}\n      {self.trouble}")
+        if self.status != "not begun":
+            for part in self.parts:
+                word = part.status.upper() if part.status == "wrong" else part.status
+                place = f" ({file}:{part.line})" if part.line else ""
+                lines.append(f"  {word:<9}  {part.part.function}{place}")
+                lines += [f"      {part.sentence}"] if part.sentence else []
+        return escape_control("\n".join(lines))
+
+
+def grade_student(exercise: Exercise, student: Student) -> Grade:
+    """Grade a file that answers already. Raises Lost if it gives no more answers."""
+    return Grade(exercise, tuple(_graded(part, student) for part in exercise.parts))
+
+
+def _graded(part: Part, student: Student) -> Graded:
+    try:
+        part.check(Work(student, part.function, part.names, part.changes))
+    except NotBegun as error:
+        return Graded(part, "not begun", error.line)
+    except Wrong as error:
+        return Graded(part, "wrong", error.line, error.sentence)
+    return Graded(part, "right")
+
+
+def grade_file(
+    exercise: Exercise, path: Path, seconds: float = SECONDS, megabytes: int = MEGABYTES
+) -> Grade:
+    """Grade a file in a process of its own; a part that ends it costs only its own points."""
+    if not path.is_file():
+        return Grade(exercise, ())
+    if path.stat().st_size > LARGEST:
+        return Grade(exercise, (), "The file is too long to be a solution.")
+    parts: list[Graded] = []
+    process: Apart | None = None
+    try:
+        for part in exercise.parts:
+            try:
+                process = process or Apart(path, seconds, megabytes)
+            except Lost as error:
+                return Grade(exercise, (), error.finding.sentence, error.finding.line)
+            try:
+                parts.append(_graded(part, process.student))
+            except Lost as error:
+                found = error.finding
+                parts.append(Graded(part, "wrong", found.line, found.sentence))
+                process.close()
+                process = None
+    finally:
+        if process:
+            process.close()
+    return Grade(exercise, tuple(parts))
