@@ -1,5 +1,8 @@
 """The exercises, in their order."""
 
+from tinynn.exercises.dense import DENSE
+from tinynn.exercises.loop import LOOP
 from tinynn.exercises.relu import RELU
+from tinynn.exercises.softmax import SOFTMAX
 
-EXERCISES = (RELU,)
+EXERCISES = (RELU, DENSE, SOFTMAX, LOOP)

@@ -6,32 +6,21 @@ solution.
 
 import ast
 import copy
+import inspect
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from tinynn.clinic import check_function
+from tinynn.clinic.report import Finding, FunctionReport
 from tinynn.errors import InputError
 from tinynn.exercises.asking import CallError, Student
-from tinynn.exercises.wire import Kept, encode
-from tinynn.parameters import Array
+from tinynn.exercises.wire import encode
+from tinynn.exercises.words import hint, kind_of, same, shown, unlike, without_solution
 
-CODE = re.compile(r"[@=*/]|np\.|\w\(|\[.*\]")  # what would be a part of the solution
 PLACEHOLDER = "NotImplementedError"
-HINTS = {  # a part of the text of an exception: what to say besides
-    "truth value of an array": "An if asks about one number, and it was given a whole array.",
-    "could not be broadcast": "Two shapes do not fit: print both .shape before this line.",
-    "mismatch in its core dimension": "Two shapes do not fit: print both .shape before this line.",
-    "not aligned": "Two shapes do not fit: print both .shape before this line.",
-    "is not defined": "Is it spelt as in the exercise, and assigned in this function?",
-    "missing 1 required": "Is a function called with all its arguments?",
-    "import of tinynn": "These exercises are written in NumPy alone.",
-    "object is not callable": "Is an operator missing between a name and a bracket?",
-    "object is not subscriptable": "What stands before the bracket is no array here.",
-}
 
 
 class NotBegun(Exception):
@@ -83,17 +72,22 @@ class Work:
         return result
 
     def by_hand(
-        self, values: tuple[Any, ...], right: Any, mistakes: Mapping[str, Any] | None = None
+        self,
+        values: tuple[Any, ...],
+        right: Any,
+        mistakes: Mapping[str, Any] | None = None,
+        items: str = "",
     ) -> None:
         """Compare a result with numbers worked by hand, small enough to be shown.
 
-        mistakes: sentence -> what a usual mistake returns for these values.
+        mistakes: sentence -> what a usual mistake returns for these values. items: if the result
+        is a tuple, the names of what it holds, "w, b".
         """
         result = self.call(*copy.deepcopy(values))
         pairs = zip(self.arguments, values, strict=True)
         text = ", ".join(f"{name} = {shown(value)}" for name, value in pairs)
         text = f"For {text} it returns {shown(result)}, expected {shown(right)}."
-        self._compare(result, right, text, mistakes or {})
+        self._compare(result, right, text, mistakes or {}, items)
 
     def like(
         self,
@@ -101,10 +95,12 @@ class Work:
         values: tuple[Any, ...],
         mistakes: Mapping[str, Callable[..., Any]] | None = None,
         where: str = "",
+        items: str = "",
     ) -> None:
         """Compare a result with that of a formula, for larger arrays.
 
         mistakes: sentence -> the formula of a usual mistake. where: what is special in the values.
+        items: as in by_hand.
         """
         with np.errstate(all="ignore"):
             right = formula(*copy.deepcopy(values))
@@ -113,7 +109,9 @@ class Work:
         sizes = [f"{n} of shape {v.shape}" for n, v in zip(self.arguments, values, strict=True)
                  if isinstance(v, np.ndarray)]  # fmt: skip
         text = f"The small example is right, but for {where or 'random ' + ', '.join(sizes)} "
-        self._compare(result, right, text + "it returns other numbers than the equation.", others)
+        self._compare(
+            result, right, text + "it returns other numbers than the equation.", others, items
+        )
 
     def gradient(
         self,
@@ -125,27 +123,51 @@ class Work:
 
         words: the clinic's name of a mistake -> what to say of it, in place of the clinic's words.
         """
+        shapes = self._shapes(forward, values)
         self.student.error = None
         stub = self.student.function(self.name, self.arguments)
         try:
             report = check_function(forward, *values, backward=stub)
         except InputError as error:
             raise self.wrong(without_solution(str(error))) from error
-        if report.ok:
+        if report.ok and not shapes:
             return
-        finding = report.findings[0]
-        if finding.mistake == "exception" and self.student.error:
+        if report.ok:
+            raise self.wrong(shapes)
+        first, *others = report.findings
+        if first.mistake == "exception" and self.student.error:
             raise self._of_error(self.student.error)
-        sentence = (words or {}).get(finding.mistake) or without_solution(finding.sentence)
-        row = next((row for row in report.rows if row.name == finding.array and not row.ok), None)
-        if row is not None:
-            sentence = (
-                f"d{row.name} is wrong. {sentence} (At {row.at} it is {row.backward:.4g}; finite "
-                f"differences give {row.differences:.4g}.)"
-            )
-        elif finding.array:
-            sentence = f"d{finding.array} is wrong. {sentence}"
-        raise Wrong(sentence, finding.line)
+        told = [_of_finding(first, report, words or {})]
+        for finding in others:
+            place = f"Line {finding.line}: " if finding.line != first.line else ""
+            told.append(place + _of_finding(finding, report, words or {}))
+        raise Wrong(" ".join(told), first.line)
+
+    def _shapes(self, forward: Callable[..., Any], values: tuple[Any, ...]) -> str:
+        """Call the function once: does it return all gradients, in their order?
+
+        Return what is to be said of a gradient whose shape is not that of its array.
+        """
+        names = inspect.signature(forward).parameters
+        given: dict[str, Any] = dict(zip(names, values, strict=True))
+        arrays = {name: value for name, value in given.items() if value.dtype.kind == "f"}
+        out = np.asarray(forward(*values))
+        given["dout"] = np.random.default_rng(1).normal(size=out.shape)
+        result = self.call(*(copy.deepcopy(given[name]) for name in self.arguments))
+        order = ", ".join(f"d{name}" for name in arrays)
+        if len(arrays) == 1:
+            result = [result]
+        elif not isinstance(result, (tuple, list)) or len(result) != len(arrays):
+            what = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
+            raise self.wrong(f"It returns {what}, expected {len(arrays)} gradients: {order}.")
+        found = [np.shape(part) if isinstance(part, np.ndarray) else None for part in result]
+        right = [array.shape for array in arrays.values()]
+        if found != right and sorted(map(str, found)) == sorted(map(str, right)):
+            raise self.wrong(f"The gradients must be returned in this order: {order}.")
+        unlike = [f"d{name} has shape {shape}, and {name} has {array.shape}: they must be equal."
+                  for shape, (name, array) in zip(found, arrays.items(), strict=True)
+                  if shape != array.shape]  # fmt: skip
+        return " ".join(unlike)
 
     def wrong(self, sentence: str, item: str = "") -> Wrong:
         """Return a Wrong at the last line that assigns to a name, else at the last return."""
@@ -159,20 +181,24 @@ class Work:
         definition = self.student.definitions.get(self.name)
         return [*ast.walk(definition)] if definition else []
 
-    def _compare(self, result: Any, right: Any, text: str, mistakes: Mapping[str, Any]) -> None:
-        several = isinstance(right, tuple)
-        if several and not (isinstance(result, (tuple, list)) and len(result) == len(right)):
+    def _compare(
+        self, result: Any, right: Any, text: str, mistakes: Mapping[str, Any], items: str
+    ) -> None:
+        names = items.split(", ") if items else [""]
+        if not items:
+            result, right = (result,), (right,)
+            mistakes = {sentence: (wrong,) for sentence, wrong in mistakes.items()}
+        elif not isinstance(result, (tuple, list)) or len(result) != len(names):
             what = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
-            raise self.wrong(f"It returns {what}, expected {len(right)} values.")
-        items = [*zip(result, right, strict=True)] if several else [(result, right)]
-        for k, (found, expected) in enumerate(items):
-            if same(found, expected):
+            raise self.wrong(f"It returns {what}, expected {len(names)} values: {items}.")
+        for k, name in enumerate(names):
+            if same(result[k], right[k]):
                 continue
-            which = f"Value {k + 1} of {len(right)}: " if several else ""
-            for sentence, wrong in mistakes.items():
-                if same(found, wrong[k] if several else wrong):
-                    raise self.wrong(f"{which}{sentence} {text}")
-            raise self.wrong(f"{which}{_unlike(found, expected)}{text}")
+            fitting = [each for each, wrong in mistakes.items() if same(result[k], wrong[k])]
+            whole = [each for each in fitting if all(map(same, result, mistakes[each]))]
+            sentence = next(iter([*whole, *fitting]), "") or unlike(result[k], right[k])
+            begin = f"{name} is wrong. " if name else ""
+            raise self.wrong(" ".join(filter(None, (begin.strip(), sentence, text))), name)
 
     def _of_error(self, error: CallError) -> Exception:
         definition = self.student.definitions.get(error.function)
@@ -191,97 +217,27 @@ class Work:
             return Wrong(f"It asks for input(){inside}: there is nobody to answer.", error.line)
         if error.kind == "MemoryError":
             return Wrong(f"It needs more memory than there is{inside}.", error.line)
-        hint = next((f" {HINTS[part]}" for part in HINTS if part in error.text), "")
         text = error.text if error.text.endswith((".", "?", "!")) else f"{error.text}."
-        return Wrong(f"It raises{inside} {text}{hint}", error.line)
+        return Wrong(f"It raises{inside} {text}{hint(text)}", error.line)
 
 
-def same(found: Any, right: Any) -> bool:
-    """Whether a result is right, to rounding: 1e-6 of the largest number, 1e-3 in float32.
-
-    >>> same([1, 2], np.array([1.0, 2.0])), same(np.ones((1, 2)), np.ones(2)), same(None, 1.0)
-    (True, False, False)
-    """
-    right = np.asarray(right)
-    try:
-        array = np.asarray(found)
-    except ValueError:  # rows of different lengths
-        return False
-    if array.shape != right.shape or array.dtype.kind not in "biuf":
-        return False
-    if array.dtype.kind == "b" != right.dtype.kind:
-        return False
-    tolerance = 1e-3 if array.dtype in (np.float32, np.float16) else 1e-6
-    size = float(np.abs(right).max(initial=0))
-    return bool(np.allclose(array, right, rtol=0, atol=tolerance * size, equal_nan=True))
-
-
-def shown(value: Any) -> str:
-    """Return a value as text, on one line.
-
-    >>> shown((np.array([[1.0, -2.5]]), 3))
-    '([[1, -2.5]], 3)'
-    """
-    if isinstance(value, tuple):
-        return f"({', '.join(map(shown, value))})"
-    if isinstance(value, Kept):
-        return f"an object of class {value.kind}"
-    if isinstance(value, (float, np.floating)) and not isinstance(value, np.ndarray):
-        return f"{value + 0.0:.4g}"
-    if isinstance(value, (np.ndarray, list)):
-        try:
-            array = np.asarray(value)
-        except ValueError:
-            return "a list with rows of different lengths"
-        if array.size > 40:
-            return f"an array of shape {array.shape}"
-        numbers = {"float_kind": lambda number: f"{number + 0.0:.4g}"}
-        text = np.array2string(array, separator=", ", formatter=numbers)
-        return " ".join(text.split())
-    return str(value)[:100]
-
-
-def kind_of(value: Any) -> str:
-    """Return what kind of value it is, in words."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}" if value.ndim else "one number"
-    if isinstance(value, Kept):
-        return f"an object of class {value.kind}"
-    return "one number" if isinstance(value, (int, float)) else f"a {type(value).__name__}"
-
-
-def without_solution(sentence: str) -> str:
-    """Return the clinic's words without those that are code.
-
-    >>> without_solution("W is transposed: dout @ W.T. Look there.")
-    'W is transposed. Look there.'
-    """
-    parts = re.split(r"(?<=[.:;?]) ", sentence)
-    kept = [part for part in parts if not CODE.search(part)]
-    text = " ".join(part if part[-1] in ".?" else f"{part[:-1]}." for part in kept)
-    return text or "No usual mistake."
+def _of_finding(finding: Finding, report: FunctionReport, words: Mapping[str, str]) -> str:
+    """Return the clinic's finding in words that do not hold the solution."""
+    sentence = words.get(finding.mistake) or without_solution(finding.sentence)
+    if finding.mistake == "other" and finding.mistake not in words:
+        sentence = "It is none of the usual mistakes: work out one of its numbers by hand."
+    if not finding.array:
+        return sentence
+    row = next((row for row in report.rows if row.name == finding.array and not row.ok), None)
+    numbers = "" if row is None else (
+        f" (At {row.at} it is {row.backward:.4g}; finite differences give {row.differences:.4g}.)"
+    )  # fmt: skip
+    return f"d{finding.array} is wrong. {sentence}{numbers}"
 
 
 def _frozen(value: Any) -> str:
     """Return a value's numbers as text, to see later whether they have changed."""
     return json.dumps(encode(value, []))
-
-
-def _unlike(found: Any, right: Any) -> str:
-    """Say what is wrong with a result of another shape or kind; "" if it is of the right one."""
-    if not isinstance(found, (np.ndarray, list, int, float)):
-        return f"It is {kind_of(found)}, and no array of numbers. "
-    try:
-        array: Array = np.asarray(found)
-    except ValueError:
-        return "Its rows have different lengths. "
-    if array.dtype.kind == "b" != np.asarray(right).dtype.kind:
-        return "It holds True and False, and no numbers. "
-    if array.shape != np.shape(right):
-        return f"Its shape is {array.shape}, expected {np.shape(right)}. "
-    if array.dtype.kind in "fc" and not np.isfinite(array).all():
-        return "It holds NaN or infinity. "
-    return ""
 
 
 def _assigned(node: Any) -> list[str]:
