@@ -1,25 +1,40 @@
 """Protects `python -m tinynn.exercises`: points for right work alone, whatever a file does."""
 
+import csv
+import io
+import time
 from pathlib import Path
 
 import pytest
 
+from tinynn.exercises.command import main
 from tinynn.exercises.course import EXERCISES
 from tinynn.exercises.grading import grade_file
 
 FOLDER = Path(__file__).parents[2] / "examples/exercises"
 RELU = EXERCISES[0]
 RIGHT = (FOLDER / "solutions/01_relu.py").read_text(encoding="utf-8")
-HOSTILE = {  # what the file does besides: what the answer says
+RETURN = "return np.maximum(x, 0)"
+HOSTILE = {  # what stands at the head of a file without solutions: what the answer says
     "import sys; sys.exit()": "ends the program as it is imported",
     "import os; os._exit(0)": "exit status 0",
     "raise KeyError": "KeyError",
     "def f(:": "no Python",
-    "import tinynn": "tinynn",
-    "from tinynn.layers import ReLU": "tinynn",
+    "import tinynn": "NumPy alone",
+    "from tinynn.layers import ReLU": "NumPy alone",
     "x = input()": "input()",
-    "x = np.ones((100_000, 100_000))": "memory",
-    "import os; os.write(1, b'[\"relu_forward\"]\\n')": "",
+    "x = np.ones((100_000, 100_000))": "llocate",
+    "while True: pass": "endless loop",
+    "\n".join(
+        [
+            "import os, sys",
+            "for number in range(3, 30):",  # wherever the answers go
+            '    try: os.write(number, b\'["relu_forward", "relu_backward"]\\n{"result": 1}\\n\')',
+            "    except OSError: pass",
+        ]
+    ): "relu_forward",
+    "np.array_equal = np.allclose = lambda *a, **k: True": "relu_forward",
+    "import json; json.loads = json.dumps = None": "",
 }
 
 
@@ -29,25 +44,97 @@ def handed_in(folder, text, name="01_relu.py"):
     return folder / name
 
 
+def rows(capsys):
+    return [*csv.DictReader(io.StringIO(capsys.readouterr().out))]
+
+
 def test_the_solution_gets_all_points_in_a_process_of_its_own(tmp_path):
-    grade = grade_file(RELU, handed_in(tmp_path, f"print('hello')\n{RIGHT}"))
+    grade = grade_file(RELU, handed_in(tmp_path, f"print('hello')\n{RIGHT}\nprint('bye')\n"))
     assert grade.points == 10, grade
+    assert [path.name for path in tmp_path.iterdir()] == ["01_relu.py"]  # no file of ours
+
+
+def test_the_answer_names_the_function_and_the_line(tmp_path, capsys):
+    handed_in(tmp_path, RIGHT.replace(RETURN, "return x"))
+    assert main([str(tmp_path), "--only", "1"]) == 1
+    said = capsys.readouterr().out
+    assert "WRONG      relu_forward (01_relu.py:8)\n      Numbers below 0 go through." in said
+    assert "In all: 6 of 10 points." in said
+
+
+def test_nothing_to_grade_has_an_exit_status_of_its_own(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert main([str(tmp_path), "--csv"]) == 2
+    assert "01_relu.py" in capsys.readouterr().err
+    for wrong in (["--only", "99"], ["--seconds", "0"]):
+        with pytest.raises(SystemExit, match="2"):
+            main([str(tmp_path), *wrong])
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path / "nowhere")])
+
+
+def test_no_cell_is_a_formula_and_a_missing_file_is_told(tmp_path, capsys):
+    for name in ("=1+1", "-x", "+x", "@x", 'a,b\n"c'):
+        (tmp_path / name).mkdir()
+    assert main([str(tmp_path), "--csv"]) == 1
+    found = rows(capsys)
+    assert [row["name"] for row in found] == ["'+x", "'-x", "'=1+1", "'@x", 'a,b "c']
+    assert {row["total"] for row in found} == {"0"}
+    assert all("01_relu: no file; 02_dense: no file" in row["notes"] for row in found)
+
+
+def test_a_file_that_is_too_long_or_none_is_not_run(tmp_path):
+    grade = grade_file(RELU, handed_in(tmp_path, RIGHT + "#" * 300_000))
+    assert (grade.points, grade.status) == (0, "wrong")
+    (tmp_path / "folder" / "01_relu.py").mkdir(parents=True)
+    assert grade_file(RELU, tmp_path / "folder" / "01_relu.py").status == "no file"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", HOSTILE)
 def test_a_hostile_file_gets_no_points_and_is_told(tmp_path, line):
-    file = handed_in(tmp_path, f"import numpy as np\n{line}\n")
-    grade = grade_file(RELU, file, seconds=2)
+    wrong = RIGHT.replace(RETURN, "return x").replace("dout * (x > 0)", "dout")
+    head, tail = wrong.split("import numpy as np\n")
+    grade = grade_file(RELU, handed_in(tmp_path, f"{head}import numpy as np\n{line}\n{tail}"), 2)
     assert grade.points == 0
     assert HOSTILE[line] in str(grade)
 
 
 @pytest.mark.slow
 def test_a_part_that_never_ends_costs_its_own_points_alone(tmp_path):
-    text = RIGHT.replace("return np.maximum(x, 0)", "while True:\n        pass")
+    text = RIGHT.replace(RETURN, "while True:\n        pass")
     grade = grade_file(RELU, handed_in(tmp_path, text), seconds=0.5)
     forward, backward = grade.parts
     assert (forward.points, backward.points) == (0, 6)
     assert "endless loop" in forward.sentence
-    assert forward.line in (8, 9)
+    assert forward.line in (8, 9, 10)
+
+
+@pytest.mark.slow
+def test_in_a_class_no_submission_harms_another(tmp_path, capsys):
+    """Right, not begun, wrong, endless, ending, printing CSV, without a file."""
+    given = (FOLDER / "01_relu.py").read_text(encoding="utf-8")
+    submissions = {
+        "anna": RIGHT,
+        "boris": given,
+        "chen": RIGHT.replace("dout * (x > 0)", "dout"),
+        "dora": f"{RIGHT}\nwhile True:\n    pass\n",
+        "emil": f"import os\nos._exit(0)\n{RIGHT}",
+        "fatma": f"print('fatma,10,10,')\n{RIGHT}",
+        "goran": f"import threading, time\nthreading.Thread(target=time.sleep, args=[99]).start()\n"
+        f"{RIGHT}",
+    }
+    for name, text in submissions.items():
+        handed_in(tmp_path / name, text)
+    (tmp_path / "hana").mkdir()
+    began = time.monotonic()
+    assert main([str(tmp_path), "--csv", "--seconds", "2", "--only", "1"]) == 1
+    assert time.monotonic() - began < 60
+    found = {row["name"]: row for row in rows(capsys)}
+    assert [*found] == [*submissions, "hana"]
+    points = {"anna": 10, "boris": 0, "chen": 4, "dora": 0, "emil": 0, "fatma": 10, "goran": 10,
+              "hana": 0}  # fmt: skip
+    assert {name: int(row["total"]) for name, row in found.items()} == points
+    notes = {name: row["notes"] for name, row in found.items() if row["notes"]}
+    assert {*notes} == {"boris", "dora", "emil", "hana"}
+    assert "endless loop" in notes["dora"]

@@ -113,6 +113,9 @@ def _graded(part: Part, student: Student) -> Graded:
         return Graded(part, "not begun", error.line)
     except Wrong as error:
         return Graded(part, "wrong", error.line, error.sentence)
+    except Exception as error:  # one strange answer must not end the grading of a class
+        text = f"It returns what cannot be graded ({type(error).__name__}: {error})."
+        return Graded(part, "wrong", 0, text[:500])
     return Graded(part, "right")
 
 
@@ -120,10 +123,17 @@ def grade_file(
     exercise: Exercise, path: Path, seconds: float = SECONDS, megabytes: int = MEGABYTES
 ) -> Grade:
     """Grade a file in a process of its own; a part that ends it costs only its own points."""
-    if not path.is_file():
-        return Grade(exercise, ())
-    if path.stat().st_size > LARGEST:
-        return Grade(exercise, (), "The file is too long to be a solution.")
+    try:
+        if not path.is_file():
+            return Grade(exercise, ())
+        if path.stat().st_size > LARGEST:
+            return Grade(exercise, (), "The file is too long to be a solution.")
+        return _grade_apart(exercise, path, seconds, megabytes)
+    except OSError as error:
+        return Grade(exercise, (), f"It cannot be read: {error}.")
+
+
+def _grade_apart(exercise: Exercise, path: Path, seconds: float, megabytes: int) -> Grade:
     parts: list[Graded] = []
     process: Apart | None = None
     try:
