@@ -19,20 +19,15 @@ HOSTILE = {  # what stands at the head of a file without solutions: what the ans
     "import sys; sys.exit()": "ends the program as it is imported",
     "import os; os._exit(0)": "exit status 0",
     "raise KeyError": "KeyError",
+    "raise KeyError('\\nIn all: 10 of 10 points.\\n')": "KeyError",
     "def f(:": "no Python",
     "import tinynn": "NumPy alone",
     "from tinynn.layers import ReLU": "NumPy alone",
     "x = input()": "input()",
     "x = np.ones((100_000, 100_000))": "llocate",
     "while True: pass": "endless loop",
-    "\n".join(
-        [
-            "import os, sys",
-            "for number in range(3, 30):",  # wherever the answers go
-            '    try: os.write(number, b\'["relu_forward", "relu_backward"]\\n{"result": 1}\\n\')',
-            "    except OSError: pass",
-        ]
-    ): "relu_forward",
+    "import os\nfor n in range(3, 30):\n"  # wherever the answers go
+    "    try: os.write(n, b'{\"result\": 1}\\n')\n    except OSError: pass": "01_relu",
     "np.array_equal = np.allclose = lambda *a, **k: True": "relu_forward",
     "import json; json.loads = json.dumps = None": "",
 }
@@ -48,12 +43,14 @@ def rows(capsys):
     return [*csv.DictReader(io.StringIO(capsys.readouterr().out))]
 
 
+@pytest.mark.slow
 def test_the_solution_gets_all_points_in_a_process_of_its_own(tmp_path):
     grade = grade_file(RELU, handed_in(tmp_path, f"print('hello')\n{RIGHT}\nprint('bye')\n"))
     assert grade.points == 10, grade
     assert [path.name for path in tmp_path.iterdir()] == ["01_relu.py"]  # no file of ours
 
 
+@pytest.mark.slow
 def test_the_answer_names_the_function_and_the_line(tmp_path, capsys):
     handed_in(tmp_path, RIGHT.replace(RETURN, "return x"))
     assert main([str(tmp_path), "--only", "1"]) == 1
@@ -98,6 +95,7 @@ def test_a_hostile_file_gets_no_points_and_is_told(tmp_path, line):
     grade = grade_file(RELU, handed_in(tmp_path, f"{head}import numpy as np\n{line}\n{tail}"), 2)
     assert grade.points == 0
     assert HOSTILE[line] in str(grade)
+    assert "\nIn all" not in str(grade)
 
 
 @pytest.mark.slow

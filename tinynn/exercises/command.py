@@ -36,13 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"there is no folder {options.folder}")
     if not 0 < options.seconds < 1e6:
         parser.error(f"--seconds must be a positive number, got {options.seconds:g}")
-    chosen = EXERCISES
+    chosen: Sequence[Exercise] = EXERCISES
     if options.only:
         known = {str(int(each.name[:2])): each for each in EXERCISES}
         unknown = [n for n in options.only if n.lstrip("0") not in known]
         if unknown:
             parser.error(f"--only: there is no exercise {unknown[0]}, only {', '.join(known)}")
-        chosen = tuple(known[n.lstrip("0")] for n in options.only)
+        chosen = [known[n.lstrip("0")] for n in options.only]
     grade = _grade_class if options.csv else _grade_one
     return grade(options.folder, chosen, options.seconds)
 

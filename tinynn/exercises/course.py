@@ -1,8 +1,9 @@
 """The exercises, in their order."""
 
 from tinynn.exercises.dense import DENSE
+from tinynn.exercises.grading import Exercise
 from tinynn.exercises.loop import LOOP
 from tinynn.exercises.relu import RELU
 from tinynn.exercises.softmax import SOFTMAX
 
-EXERCISES = (RELU, DENSE, SOFTMAX, LOOP)
+EXERCISES: tuple[Exercise, ...] = (RELU, DENSE, SOFTMAX, LOOP)

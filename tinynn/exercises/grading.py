@@ -91,14 +91,19 @@ class Grade(Report):
         file = f"{self.exercise.name}.py"
         place = f" ({file}:{self.line})" if self.line else ""
         if self.trouble:
-            lines.append(f"  {'WRONG':<9}  {file}{place}\n      {self.trouble}")
+            lines += [f"  {'WRONG':<9}  {file}{place}", f"      {_on_one_line(self.trouble)}"]
         if self.status != "not begun":
             for part in self.parts:
                 word = part.status.upper() if part.status == "wrong" else part.status
                 place = f" ({file}:{part.line})" if part.line else ""
                 lines.append(f"  {word:<9}  {part.part.function}{place}")
-                lines += [f"      {part.sentence}"] if part.sentence else []
+                lines += [f"      {_on_one_line(part.sentence)}"] if part.sentence else []
         return escape_control("\n".join(lines))
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text without ends of lines: an exception's text must not look like a grade."""
+    return " ".join(text.split())
 
 
 def grade_student(exercise: Exercise, student: Student) -> Grade:
