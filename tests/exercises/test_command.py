@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import time
 from pathlib import Path
 
@@ -136,3 +137,16 @@ def test_in_a_class_no_submission_harms_another(tmp_path, capsys):
     notes = {name: row["notes"] for name, row in found.items() if row["notes"]}
     assert {*notes} == {"boris", "dora", "emil", "hana"}
     assert "endless loop" in notes["dora"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "points"), [(RIGHT, 10), (RIGHT.replace(RETURN, "return x"), 6)])
+def test_the_cell_for_nbgrader_ends_with_the_points(tmp_path, monkeypatch, text, points):
+    page = (FOLDER.parent / "TEACHING.md").read_text(encoding="utf-8")
+    (cell,) = re.findall(r"^```python\n(import subprocess.*?)^```", page, re.DOTALL | re.MULTILINE)
+    handed_in(tmp_path, text)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(cell, names)
+    assert cell.endswith("\npoints\n")
+    assert names["points"] == points
