@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import os
 import re
 import time
 from pathlib import Path
@@ -58,6 +60,10 @@ def test_the_answer_names_the_function_and_the_line(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "WRONG      relu_forward (01_relu.py:8)\n      Numbers below 0 go through." in said
     assert "In all: 6 of 10 points." in said
+    assert main([str(tmp_path), "--only", "1", "--json"]) == 1
+    (found,) = json.loads(capsys.readouterr().out)["exercises"]
+    assert (found["points"], found["most"], found["status"]) == (6, 10, "wrong")
+    assert [part["line"] for part in found["parts"]] == [8, 0]
 
 
 def test_nothing_to_grade_has_an_exit_status_of_its_own(tmp_path, capsys):
@@ -71,6 +77,7 @@ def test_nothing_to_grade_has_an_exit_status_of_its_own(tmp_path, capsys):
         main([str(tmp_path / "nowhere")])
 
 
+@pytest.mark.slow
 def test_no_cell_is_a_formula_and_a_missing_file_is_told(tmp_path, capsys):
     for name in ("=1+1", "-x", "+x", "@x", 'a,b\n"c'):
         (tmp_path / name).mkdir()
@@ -97,6 +104,17 @@ def test_a_hostile_file_gets_no_points_and_is_told(tmp_path, line):
     assert grade.points == 0
     assert HOSTILE[line] in str(grade)
     assert "\nIn all" not in str(grade)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no process is ended in this way there")
+def test_a_file_that_ends_its_grader_costs_the_others_nothing(tmp_path, capsys):
+    handed_in(tmp_path / "anna", RIGHT)
+    handed_in(tmp_path / "boris", f"import os\nos.kill(os.getppid(), 9)\n{RIGHT}")
+    assert main([str(tmp_path), "--csv", "--only", "1"]) == 1
+    anna, boris = rows(capsys)
+    assert (anna["total"], boris["total"]) == ("10", "0")
+    assert "end other processes" in boris["notes"]
 
 
 @pytest.mark.slow

@@ -107,6 +107,20 @@ def test_another_right_solution_gets_all_points(exercise, what, old, new):
     assert found.points == exercise.points, found
 
 
+def test_a_function_that_calls_a_wrong_one_is_told_so():
+    exercise = next(each for each in EXERCISES if each.name.startswith("03"))
+    found = grade(exercise, put(exercise, "p = e / e.sum(axis=1, keepdims=True)", "p = e"))
+    assert "It calls softmax, which is not right yet" in str(found)
+    assert str(found).count("It calls") == 1
+    assert found.points == 3
+
+
+def test_an_exception_cannot_look_like_a_grade():
+    text_of_error = "\\n01_relu  ReLU: right, 10 of 10 points."
+    source = put(EXERCISES[0], "return np.maximum(x, 0)", f'raise ValueError("{text_of_error}")')
+    assert len(str(grade(EXERCISES[0], source)).splitlines()) == 4
+
+
 def test_the_page_for_students_has_each_exercise_and_shows_an_answer_of_today():
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     for exercise in EXERCISES:
