@@ -118,6 +118,18 @@ def test_a_file_that_ends_its_grader_costs_the_others_nothing(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "setsid"), reason="there are no groups of processes there")
+def test_a_process_that_leaves_its_group_does_not_hold_up_the_grader(tmp_path):
+    """It keeps the other end of the pipe open, for five seconds."""
+    leaves = (
+        "import os, time\nif os.fork():\n    os._exit(0)\nos.setsid()\ntime.sleep(5)\nos._exit(0)"
+    )
+    began = time.monotonic()
+    assert grade_file(RELU, handed_in(tmp_path, f"{leaves}\n{RIGHT}"), seconds=1).points == 0
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.slow
 def test_a_part_that_never_ends_costs_its_own_points_alone(tmp_path):
     text = RIGHT.replace(RETURN, "while True:\n        pass")
     grade = grade_file(RELU, handed_in(tmp_path, text), seconds=0.5)

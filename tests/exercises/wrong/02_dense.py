@@ -51,5 +51,6 @@ RIGHT = [  # another way to write it, the solution's line, the other lines
     ("transposed twice", DW, "dW = (dout.T @ x).T"),
     ("sum", DB, "db = sum(dout)"),
     ("float32", DB, 'db = dout.astype("float32").sum(axis=0)'),
+    ("nested lists", RETURN, "return dx.tolist(), dW.tolist(), db.tolist()"),
     ("a list", RETURN, "return [dx, dW, db]"),
 ]  # fmt: skip
