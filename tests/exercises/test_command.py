@@ -21,7 +21,6 @@ RETURN = "return np.maximum(x, 0)"
 HOSTILE = {  # what stands at the head of a file without solutions: what the answer says
     "import sys; sys.exit()": "ends the program as it is imported",
     "import os; os._exit(0)": "exit status 0",
-    "raise KeyError": "KeyError",
     "raise KeyError('\\nIn all: 10 of 10 points.\\n')": "KeyError",
     "def f(:": "no Python",
     "import tinynn": "NumPy alone",
