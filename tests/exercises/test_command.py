@@ -86,6 +86,16 @@ def test_no_cell_is_a_formula_and_a_missing_file_is_told(tmp_path, capsys):
     assert all("01_relu: no file; 02_dense: no file" in row["notes"] for row in found)
 
 
+def test_a_name_that_cannot_be_written_is_escaped(tmp_path, monkeypatch):
+    (tmp_path / "Žofia").mkdir()
+    (tmp_path / "zoe").mkdir()
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert main([str(tmp_path), "--csv"]) == 1
+    assert b"\nzoe," in written.getvalue()
+    assert b"\n\\u017dofia," in written.getvalue()
+
+
 def test_a_file_that_is_too_long_or_none_is_not_run(tmp_path):
     grade = grade_file(RELU, handed_in(tmp_path, RIGHT + "#" * 300_000))
     assert (grade.points, grade.status) == (0, "wrong")

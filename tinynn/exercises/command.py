@@ -5,6 +5,7 @@ Exit status: 0 if all is right, 1 if not, 2 if there is nothing to grade.
 
 import argparse
 import csv
+import io
 import json
 import os
 import subprocess
@@ -49,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
         if unknown:
             parser.error(f"--only: there is no exercise {unknown[0]}, only {', '.join(known)}")
         chosen = [known[n.lstrip("0")] for n in options.only]
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot write must not end it
+        sys.stdout.reconfigure(errors="backslashreplace")
     if options.csv:
         return _grade_class(options.folder, chosen, options.seconds)
     return _grade_one(options.folder, chosen, options.seconds, options.json)
