@@ -185,6 +185,7 @@ LAYERING = [
     "clinic.scenes",
     "clinic.modules",
     "clinic.worker",
+    "clinic.process",
     "clinic.command",
     "clinic",
     "gradcheck.__main__",
@@ -205,6 +206,20 @@ LAYERING = [
     "doctor.report",
     "doctor.watch",
     "doctor",
+    "exercises.wire",
+    "exercises.answering",
+    "exercises.asking",
+    "exercises.words",
+    "exercises.work",
+    "exercises.grading",
+    "exercises.relu",
+    "exercises.dense",
+    "exercises.softmax",
+    "exercises.loop",
+    "exercises.course",
+    "exercises.command",
+    "exercises.__main__",
+    "exercises",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
 CORE = [
@@ -311,6 +326,11 @@ def test_every_file_has_its_place_in_the_layering():
 def test_a_file_imports_only_from_files_above_it(module):
     above = LAYERING[: LAYERING.index(module)]
     assert own_modules(module) <= set(above)
+
+
+def test_tinynn_does_not_load_the_exercises():
+    names = imported_by(parsed(PACKAGE / "__init__.py"))
+    assert not [name for name in names if name.startswith("tinynn.exercises")]
 
 
 @pytest.mark.parametrize("module", DATASETS)

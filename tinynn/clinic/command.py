@@ -5,27 +5,16 @@ Exit status: 0 if all is right, 1 if a mistake was found, 2 if nothing could be 
 
 import argparse
 import json
-import os
-import re
-import signal
 import subprocess
-import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tinynn.clinic.process import MEGABYTES, SECONDS, START, end, start, why_no_answer
+from tinynn.clinic.report import FunctionReport
 from tinynn.errors import escape_control
 from tinynn.reports import Report
-
-SECONDS, MEGABYTES = 20.0, 2000
-ROOT = Path(__file__).parents[2]
-WORKER = (  # it starts in the file's folder, where a file may be called json.py: not in sys.path
-    "import sys; del sys.path[0]; sys.path.append(sys.argv[1]); "
-    "from tinynn.clinic.worker import main; main(sys.argv[2:])"
-)
-START = 20.0  # seconds that a process may take to begin and to end, on a busy machine
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,67 +58,21 @@ def check_file(
     path = Path(path)
     with TemporaryDirectory() as folder:
         answer, loop = Path(folder) / "answer.json", Path(folder) / "loop.txt"
-        command = [sys.executable, "-c", WORKER, str(ROOT), str(path.resolve())]
-        command += [str(answer), str(seconds), str(megabytes), str(loop)]
-        quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        variables = {**os.environ, "MPLBACKEND": "Agg", "OPENBLAS_NUM_THREADS": "1"}
-        process = subprocess.Popen(
-            command, **quiet, env=variables, start_new_session=True, cwd=path.resolve().parent
-        )
+        given = [str(answer), str(seconds), str(megabytes), str(loop)]
+        process = start(path, "tinynn.clinic.worker", given)
         late = False
         try:
             process.wait(seconds + START)
         except subprocess.TimeoutExpired:
             late = True
         finally:
-            _end(process)
+            end(process)
         if answer.exists():
             reports = json.loads(answer.read_text(encoding="utf-8"))
             return FileReport(str(path), tuple(reports))
-        where = loop.read_text(encoding="utf-8", errors="replace") if loop.exists() else ""
-    return FileReport(str(path), (_unanswered(path, where, process.returncode, seconds, late),))
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all that it started, also what goes on after its end."""
-    if sys.platform == "win32":
-        process.kill()
-    else:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _unanswered(path: Path, where: str, code: int, seconds: float, late: bool) -> dict[str, Any]:
-    """Return the report of a file whose process gave no answer."""
-    own = re.search(rf'File "{re.escape(str(path.resolve()))}", line (\d+) in (\S+)', where)
-    line, function = (int(own[1]), own[2]) if own else (0, path.stem)
-    if where or late:
-        mistake = "endless loop"
-        text = f"After {seconds:g} seconds it has not ended. Is there an endless loop?"
-    elif code < 0:
-        mistake = "ended"
-        text = (
-            f"Its process ended by {_signal(-code)}: an error in compiled code, too little memory, "
-            "or the code ends itself."
-        )
-    else:
-        mistake = "ended"
-        text = f"The code ends its process, with exit status {code}."
-    finding = {"array": "", "mistake": mistake, "file": str(path.resolve()), "line": line,
-               "function": function, "sentence": text}  # fmt: skip
-    shown = (
-        f"{path.stem}, a file: wrong.\nSUSPECT  {function} ({path.name}:{line}).\nPATTERN  {text}"
-    )
-    return {"name": path.stem, "form": "a file", "ok": False, "findings": [finding], "rows": [],
-            "conventions": [], "printed": "", "text": shown}  # fmt: skip
-
-
-def _signal(number: int) -> str:
-    try:
-        return f"the signal {signal.Signals(number).name}"
-    except ValueError:
-        return f"the signal {number}"
+        finding = why_no_answer(path, loop, process.returncode, seconds, late)
+    report = FunctionReport(path.stem, "a file", (), (finding,))
+    return FileReport(str(path), ({**report.as_json(), "text": str(report)},))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,6 +14,7 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tinynn.clinic.modules import check_module
@@ -24,11 +25,19 @@ from tinynn.clinic.report import Finding, FunctionReport
 
 def check_here(path: Path) -> list[FunctionReport]:
     """Import a file in this process, and check it."""
+    module = import_file(path)
+    if isinstance(module, Finding):
+        return [FunctionReport(path.stem, "a file", (), (module,))]
+    return _with_names_told(check_module(module), path)
+
+
+def import_file(path: Path) -> ModuleType | Finding:
+    """Import a file in this process; return what prevents it as a finding."""
     taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
     name = f"{path.stem}_of_the_file" if taken else path.stem  # numpy.py must not become numpy
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        return [_failed(path, "exception", 0, "It is no file of Python: its name must end in .py.")]
+        return _failed(path, "exception", 0, "It is no file of Python: its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
@@ -37,18 +46,16 @@ def check_here(path: Path) -> list[FunctionReport]:
         with redirect_stdout(Printed()), redirect_stderr(Printed()):
             spec.loader.exec_module(module)
     except SyntaxError as error:
-        return [_failed(path, "syntax", error.lineno or 0, f"It is no Python: {error.msg}.")]
+        return _failed(path, "syntax", error.lineno or 0, f"It is no Python: {error.msg}.")
     except BaseException as error:  # also sys.exit
         line = place_of_error(error).line
         if isinstance(error, SystemExit):
-            return [
-                _failed(path, "exception", line, "The file ends the program as it is imported.")
-            ]
+            return _failed(path, "exception", line, "The file ends the program as it is imported.")
         text = "".join(traceback.format_exception_only(error)).strip()
         if isinstance(error, EOFError):
             text += ". It asks for input(), and there is nobody to answer"
-        return [_failed(path, "exception", line, f"As the file is imported, it raises {text}")]
-    return _with_names_told(check_module(module), path)
+        return _failed(path, "exception", line, f"As the file is imported, it raises {text}")
+    return module
 
 
 def _with_names_told(reports: list[FunctionReport], path: Path) -> list[FunctionReport]:
@@ -68,9 +75,8 @@ def _with_names_told(reports: list[FunctionReport], path: Path) -> list[Function
     return [first, *reports[1:]]
 
 
-def _failed(path: Path, mistake: str, line: int, sentence: str) -> FunctionReport:
-    finding = Finding("", mistake, str(path), line, path.stem, sentence)
-    return FunctionReport(path.stem, "a file", (), (finding,))
+def _failed(path: Path, mistake: str, line: int, sentence: str) -> Finding:
+    return Finding("", mistake, str(path), line, path.stem, sentence)
 
 
 def main(arguments: list[str]) -> None:
@@ -79,7 +85,7 @@ def main(arguments: list[str]) -> None:
     arguments[3]: megabytes of memory. arguments[4]: where to write the line of an endless loop.
     """
     file, answer, seconds, megabytes, loop = arguments
-    _limit_memory(int(megabytes))
+    limit_memory(int(megabytes))
     with Path(loop).open("w") as where:
         faulthandler.dump_traceback_later(float(seconds), exit=True, file=where)
         reports = check_here(Path(file).resolve())
@@ -89,7 +95,7 @@ def main(arguments: list[str]) -> None:
     os._exit(0)  # a thread of the code, or what it does at its end, may go on for ever
 
 
-def _limit_memory(megabytes: int) -> None:
+def limit_memory(megabytes: int) -> None:
     """Let this process have no more memory, where the system can do that."""
     if sys.platform != "win32":
         import resource

@@ -1,0 +1,56 @@
+"""Exercise 2, Dense: what students hand in."""
+
+OUT, DX, DW = "out = x @ W + b", "dx = dout @ W.T", "dW = x.T @ dout"
+DB, RETURN = "db = np.sum(dout, axis=0)", "return dx, dW, db"
+WRONG = [  # what the student did, function, the solution's line, his lines, what the answer says
+    ("no bias", "dense_forward", OUT, "out = x @ W", "The bias is missing"),
+    ("minus bias", "dense_forward", OUT, "out = x @ W - b", "subtracted"),
+    ("* for @", "dense_forward", OUT, "out = x * W + b", "Two shapes do not fit"),
+    ("W.T", "dense_forward", OUT, "out = x @ W.T + b", "Two shapes do not fit"),
+    ("W @ x", "dense_forward", OUT, "out = W @ x + b", "Two shapes"),
+    ("columns", "dense_forward", OUT, "out = (x @ W + b).T", "samples are rows"),
+    ("b.sum()", "dense_forward", OUT, "out = x @ W + b.sum()", "Each unit has its own"),
+    ("sums over the samples", "dense_forward", OUT, "out = (x @ W + b).sum(axis=0)", "own row"),
+    ("a mean", "dense_forward", OUT, "out = x @ W / x.shape[1] + b", "The equation has a sum"),
+    ("no return", "dense_forward", "return out", "pass", "returns None"),
+    ("with ReLU", "dense_forward", OUT, "out = np.maximum(x @ W, 0) + b", "no weighted sum"),
+    ("b in place", "dense_forward", OUT, "b += x @ W\n    out = b", "larger than what it changes"),
+    ("W not transposed", "dense_backward", DX, "dx = dout @ W", "Two shapes do not fit"),
+    ("dx not of W", "dense_backward", DX, "dx = dout * x", "Two shapes do not fit"),
+    ("dx with another factor", "dense_backward", DX, "dx = dout @ W.T / len(x)", "batch size"),
+    ("dW transposed", "dense_backward", DW, "dW = dout.T @ x", "transposed"),
+    ("dW a mean", "dense_backward", DW, "dW = x.T @ dout / len(x)", "dW is wrong. Too small"),
+    ("dW of the first sample", "dense_backward", DW, "dW = np.outer(x[0], dout[0])",
+     "dW is wrong"),
+    ("the last sample left out", "dense_backward", DW, "dW = x[:-1].T @ dout[:-1]",
+     "Sample 3 is left out"),
+    ("minus", "dense_backward", DW, "dW = -x.T @ dout", "Only its sign is wrong"),
+    ("db over the wrong axis", "dense_backward", DB, "db = dout.sum(axis=1)", "wrong axis"),
+    ("db not summed", "dense_backward", DB, "db = dout", "not summed over the samples"),
+    ("db a mean", "dense_backward", DB, "db = dout.mean(axis=0)", "db is wrong. Too small"),
+    ("db one number", "dense_backward", DB, "db = dout.sum()", "db is wrong"),
+    ("db with a row too many", "dense_backward", DB, "db = dout.sum(axis=0, keepdims=True)",
+     "db has shape (1, 2)"),
+    ("the order", "dense_backward", RETURN, "return dW, dx, db", "in this order: dx, dW, db"),
+    ("two gradients", "dense_backward", RETURN, "return dW, db", "2 values, expected 3"),
+    ("none", "dense_backward", RETURN, "pass", "returns None"),
+    ("it learns", "dense_backward", DX, "dx = dout @ W.T\n    W -= 0.1 * x.T @ dout",
+     "its argument W in place"),
+    ("dW of dx", "dense_backward", DW, "dW = dx.T @ dout", "dW is wrong"),
+    ("all means", "dense_backward", DX, "dout = dout / len(x)\n    dx = dout @ W.T",
+     "dx is wrong. Too small"),
+]  # fmt: skip
+RIGHT = [  # another way to write it, the solution's line, the other lines
+    ("dot", OUT, "out = x.dot(W) + b.reshape(1, -1)"),
+    ("loops", OUT, "B, U = len(x), W.shape[1]\n"
+     "    out = [[sum(x[n] * W[:, u]) + b[u] for u in range(U)] for n in range(B)]"),
+    ("float32", OUT, 'out = (x @ W + b).astype("float32")'),
+    ("W @ dout.T", DX, "dx = (W @ dout.T).T"),
+    ("outer products", DW, "dW = 0\n    for n in range(len(x)):\n"
+     "        dW = dW + x[n][:, None] * dout[n]"),
+    ("transposed twice", DW, "dW = (dout.T @ x).T"),
+    ("sum", DB, "db = sum(dout)"),
+    ("float32", DB, 'db = dout.astype("float32").sum(axis=0)'),
+    ("nested lists", RETURN, "return dx.tolist(), dW.tolist(), db.tolist()"),
+    ("a list", RETURN, "return [dx, dW, db]"),
+]  # fmt: skip

@@ -1,0 +1,9 @@
+"""The exercises, in their order."""
+
+from tinynn.exercises.dense import DENSE
+from tinynn.exercises.grading import Exercise
+from tinynn.exercises.loop import LOOP
+from tinynn.exercises.relu import RELU
+from tinynn.exercises.softmax import SOFTMAX
+
+EXERCISES: tuple[Exercise, ...] = (RELU, DENSE, SOFTMAX, LOOP)

@@ -1,0 +1,131 @@
+"""What a student is told of a value, and what he is not told: no part of a solution."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from tinynn.exercises.wire import Kept
+from tinynn.parameters import Array, Shape
+
+CODE = re.compile(r"[@=*/]|np\.|\w\(|\[.*\]")  # what would be a part of the solution
+HINTS = {  # a part of the text of an exception: what to say besides
+    "truth value of an array": "An if asks about one number, and it was given a whole array.",
+    "could not be broadcast": "Two shapes do not fit: print both .shape before this line.",
+    "mismatch in its core dimension": "Two shapes do not fit: print both .shape before this line.",
+    "non-broadcastable output": "The result of the line is larger than what it changes in place.",
+    "not aligned": "Two shapes do not fit: print both .shape before this line.",
+    "is not defined": "Is it spelt as in the exercise, and assigned in this function?",
+    "missing 1 required": "Is a function called with all its arguments?",
+    "import of tinynn": "These exercises are written in NumPy alone.",
+    "object is not callable": "Is an operator missing between a name and a bracket?",
+    "object is not subscriptable": "What stands before the bracket is no array here.",
+}
+
+
+def same(found: Any, right: Any) -> bool:
+    """Whether a result is right, to rounding: 1e-6 of the largest number, 1e-3 in float32.
+
+    >>> same([1, 2], np.array([1.0, 2.0])), same(np.ones((1, 2)), np.ones(2)), same(None, 1.0)
+    (True, False, False)
+    """
+    right = np.asarray(right)
+    try:
+        array = np.asarray(found)
+    except ValueError:  # rows of different lengths
+        return False
+    if array.shape != right.shape or array.dtype.kind not in "biuf":
+        return False
+    if array.dtype.kind == "b" != right.dtype.kind:
+        return False
+    tolerance = 1e-3 if array.dtype in (np.float32, np.float16) else 1e-6
+    size = float(np.abs(right[np.isfinite(right)]).max(initial=0)) or 1.0
+    return bool(np.allclose(array, right, rtol=0, atol=tolerance * size, equal_nan=True))
+
+
+def shown(value: Any) -> str:
+    """Return a value as text, on one line.
+
+    >>> shown((np.array([[1.0, -2.5]]), 3))
+    '([[1, -2.5]], 3)'
+    """
+    if isinstance(value, tuple):
+        return f"({', '.join(map(shown, value))})"
+    if isinstance(value, Kept):
+        return f"an object of class {value.kind}"
+    if isinstance(value, (float, np.floating)) and not isinstance(value, np.ndarray):
+        return f"{value + 0.0:.4g}"
+    if isinstance(value, (np.ndarray, list)):
+        try:
+            array = np.asarray(value)
+        except ValueError:
+            return "a list with rows of different lengths"
+        if array.size > 40:
+            return f"an array of shape {array.shape}"
+        numbers: Any = {"float_kind": lambda number: f"{number + 0.0:.4g}"}
+        text = np.array2string(array, separator=", ", formatter=numbers)
+        return " ".join(text.split())
+    return str(value)[:100]
+
+
+def shape_of(value: Any) -> Shape | None:
+    """Return the shape of an array or of nested lists; None of lists of different lengths."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        return None
+
+
+def kind_of(value: Any) -> str:
+    """Return what kind of value it is, in words."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}" if value.ndim else "one number"
+    if isinstance(value, Kept):
+        return f"an object of class {value.kind}"
+    if value is None or isinstance(value, (int, float)):
+        return "None" if value is None else "one number"
+    return "a text" if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def without_solution(sentence: str) -> str:
+    """Return the clinic's words without those that are code.
+
+    >>> without_solution("W is transposed: dout @ W.T. Look there.")
+    'W is transposed. Look there.'
+    """
+    parts = re.split(r"(?<=[.:;?]) ", sentence)
+    kept = [part for part in parts if not CODE.search(part)]
+    text = " ".join(part if part[-1] in ".?" else f"{part[:-1]}." for part in kept)
+    return text or "No usual mistake."
+
+
+def unlike(found: Any, right: Any) -> str:
+    """Say what is wrong with a result of another shape or kind; "" if it is of the right one.
+
+    >>> unlike(np.ones((1, 3)), np.ones(3)), unlike("3", 3.0)
+    ('Its shape is (1, 3), expected (3,).', 'It is a text, and no array of numbers.')
+    """
+    if not isinstance(found, (np.ndarray, list, int, float)):
+        return f"It is {kind_of(found)}, and no array of numbers."
+    try:
+        array: Array = np.asarray(found)
+    except ValueError:
+        return "Its rows have different lengths."
+    if array.dtype.kind == "b" != np.asarray(right).dtype.kind:
+        return "It holds True and False, and no numbers."
+    if array.dtype.kind == "c":
+        return "Its numbers are complex."
+    if array.shape != np.shape(right):
+        return f"Its shape is {array.shape}, expected {np.shape(right)}."
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        return "It holds NaN or infinity."
+    return ""
+
+
+def hint(text: str) -> str:
+    """Return what to say of an exception besides its text; "" if nothing is known.
+
+    >>> hint("name 'p' is not defined")
+    ' Is it spelt as in the exercise, and assigned in this function?'
+    """
+    return next((f" {HINTS[part]}" for part in HINTS if part in text), "")
