@@ -199,6 +199,8 @@ LAYERING = [
     "exercises.dense",
     "exercises.softmax",
     "exercises.loop",
+    "exercises.momentum",
+    "exercises.adam",
     "exercises.course",
     "exercises.command",
     "exercises.__main__",

@@ -1,8 +1,10 @@
 """The exercises, in their order."""
 
+from tinynn.exercises.adam import ADAM
 from tinynn.exercises.dense import DENSE
 from tinynn.exercises.loop import LOOP
+from tinynn.exercises.momentum import MOMENTUM
 from tinynn.exercises.relu import RELU
 from tinynn.exercises.softmax import SOFTMAX
 
-EXERCISES = (RELU, DENSE, SOFTMAX, LOOP)
+EXERCISES = (RELU, DENSE, SOFTMAX, LOOP, MOMENTUM, ADAM)
