@@ -1,25 +1,38 @@
 """Protects `python -m tinynn.exercises`: points for right work alone, whatever a file does."""
 
+import csv
+import io
+import json
+import os
+import re
+import time
 from pathlib import Path
 
 import pytest
 
+from tinynn.exercises.command import main
 from tinynn.exercises.course import EXERCISES
 from tinynn.exercises.grading import grade_file
 
 FOLDER = Path(__file__).parents[2] / "examples/exercises"
 RELU = EXERCISES[0]
 RIGHT = (FOLDER / "solutions/01_relu.py").read_text(encoding="utf-8")
-HOSTILE = {  # what the file does besides: what the answer says
+RETURN = "return np.maximum(x, 0)"
+HOSTILE = {  # what stands at the head of a file without solutions: what the answer says
     "import sys; sys.exit()": "ends the program as it is imported",
     "import os; os._exit(0)": "exit status 0",
     "raise KeyError": "KeyError",
+    "raise KeyError('\\nIn all: 10 of 10 points.\\n')": "KeyError",
     "def f(:": "no Python",
-    "import tinynn": "tinynn",
-    "from tinynn.layers import ReLU": "tinynn",
+    "import tinynn": "NumPy alone",
+    "from tinynn.layers import ReLU": "NumPy alone",
     "x = input()": "input()",
-    "x = np.ones((100_000, 100_000))": "memory",
-    "import os; os.write(1, b'[\"relu_forward\"]\\n')": "",
+    "x = np.ones((100_000, 100_000))": "llocate",
+    "while True: pass": "endless loop",
+    "import os\nfor n in range(3, 30):\n"  # wherever the answers go
+    "    try: os.write(n, b'{\"result\": 1}\\n')\n    except OSError: pass": "01_relu",
+    "np.array_equal = np.allclose = lambda *a, **k: True": "relu_forward",
+    "import json; json.loads = json.dumps = None": "",
 }
 
 
@@ -29,25 +42,129 @@ def handed_in(folder, text, name="01_relu.py"):
     return folder / name
 
 
+def rows(capsys):
+    return [*csv.DictReader(io.StringIO(capsys.readouterr().out))]
+
+
+@pytest.mark.slow
 def test_the_solution_gets_all_points_in_a_process_of_its_own(tmp_path):
-    grade = grade_file(RELU, handed_in(tmp_path, f"print('hello')\n{RIGHT}"))
+    grade = grade_file(RELU, handed_in(tmp_path, f"print('hello')\n{RIGHT}\nprint('bye')\n"))
     assert grade.points == 10, grade
+    assert [path.name for path in tmp_path.iterdir()] == ["01_relu.py"]  # no file of ours
+
+
+@pytest.mark.slow
+def test_the_answer_names_the_function_and_the_line(tmp_path, capsys):
+    handed_in(tmp_path, RIGHT.replace(RETURN, "return x"))
+    assert main([str(tmp_path), "--only", "1"]) == 1
+    said = capsys.readouterr().out
+    assert "WRONG      relu_forward (01_relu.py:8)\n      Numbers below 0 go through." in said
+    assert "In all: 6 of 10 points." in said
+    assert main([str(tmp_path), "--only", "1", "--json"]) == 1
+    (found,) = json.loads(capsys.readouterr().out)["exercises"]
+    assert (found["points"], found["most"], found["status"]) == (6, 10, "wrong")
+    assert [part["line"] for part in found["parts"]] == [8, 0]
+
+
+def test_nothing_to_grade_has_an_exit_status_of_its_own(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert main([str(tmp_path), "--csv"]) == 2
+    assert "01_relu.py" in capsys.readouterr().err
+    for wrong in (["--only", "99"], ["--seconds", "0"]):
+        with pytest.raises(SystemExit, match="2"):
+            main([str(tmp_path), *wrong])
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path / "nowhere")])
+
+
+@pytest.mark.slow
+def test_no_cell_is_a_formula_and_a_missing_file_is_told(tmp_path, capsys):
+    for name in ("=1+1", "-x", "+x", "@x", 'a,b\n"c'):
+        (tmp_path / name).mkdir()
+    assert main([str(tmp_path), "--csv"]) == 1
+    found = rows(capsys)
+    assert [row["name"] for row in found] == ["'+x", "'-x", "'=1+1", "'@x", 'a,b "c']
+    assert {row["total"] for row in found} == {"0"}
+    assert all("01_relu: no file; 02_dense: no file" in row["notes"] for row in found)
+
+
+def test_a_file_that_is_too_long_or_none_is_not_run(tmp_path):
+    grade = grade_file(RELU, handed_in(tmp_path, RIGHT + "#" * 300_000))
+    assert (grade.points, grade.status) == (0, "wrong")
+    (tmp_path / "folder" / "01_relu.py").mkdir(parents=True)
+    assert grade_file(RELU, tmp_path / "folder" / "01_relu.py").status == "no file"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", HOSTILE)
 def test_a_hostile_file_gets_no_points_and_is_told(tmp_path, line):
-    file = handed_in(tmp_path, f"import numpy as np\n{line}\n")
-    grade = grade_file(RELU, file, seconds=2)
+    wrong = RIGHT.replace(RETURN, "return x").replace("dout * (x > 0)", "dout")
+    head, tail = wrong.split("import numpy as np\n")
+    grade = grade_file(RELU, handed_in(tmp_path, f"{head}import numpy as np\n{line}\n{tail}"), 2)
     assert grade.points == 0
     assert HOSTILE[line] in str(grade)
+    assert "\nIn all" not in str(grade)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no process is ended in this way there")
+def test_a_file_that_ends_its_grader_costs_the_others_nothing(tmp_path, capsys):
+    handed_in(tmp_path / "anna", RIGHT)
+    handed_in(tmp_path / "boris", f"import os\nos.kill(os.getppid(), 9)\n{RIGHT}")
+    assert main([str(tmp_path), "--csv", "--only", "1"]) == 1
+    anna, boris = rows(capsys)
+    assert (anna["total"], boris["total"]) == ("10", "0")
+    assert "end other processes" in boris["notes"]
 
 
 @pytest.mark.slow
 def test_a_part_that_never_ends_costs_its_own_points_alone(tmp_path):
-    text = RIGHT.replace("return np.maximum(x, 0)", "while True:\n        pass")
+    text = RIGHT.replace(RETURN, "while True:\n        pass")
     grade = grade_file(RELU, handed_in(tmp_path, text), seconds=0.5)
     forward, backward = grade.parts
     assert (forward.points, backward.points) == (0, 6)
     assert "endless loop" in forward.sentence
-    assert forward.line in (8, 9)
+    assert forward.line in (8, 9, 10)
+
+
+@pytest.mark.slow
+def test_in_a_class_no_submission_harms_another(tmp_path, capsys):
+    """Right, not begun, wrong, endless, ending, printing CSV, without a file."""
+    given = (FOLDER / "01_relu.py").read_text(encoding="utf-8")
+    submissions = {
+        "anna": RIGHT,
+        "boris": given,
+        "chen": RIGHT.replace("dout * (x > 0)", "dout"),
+        "dora": f"{RIGHT}\nwhile True:\n    pass\n",
+        "emil": f"import os\nos._exit(0)\n{RIGHT}",
+        "fatma": f"print('fatma,10,10,')\n{RIGHT}",
+        "goran": f"import threading, time\nthreading.Thread(target=time.sleep, args=[99]).start()\n"
+        f"{RIGHT}",
+    }
+    for name, text in submissions.items():
+        handed_in(tmp_path / name, text)
+    (tmp_path / "hana").mkdir()
+    began = time.monotonic()
+    assert main([str(tmp_path), "--csv", "--seconds", "2", "--only", "1"]) == 1
+    assert time.monotonic() - began < 60
+    found = {row["name"]: row for row in rows(capsys)}
+    assert [*found] == [*submissions, "hana"]
+    points = {"anna": 10, "boris": 0, "chen": 4, "dora": 0, "emil": 0, "fatma": 10, "goran": 10,
+              "hana": 0}  # fmt: skip
+    assert {name: int(row["total"]) for name, row in found.items()} == points
+    notes = {name: row["notes"] for name, row in found.items() if row["notes"]}
+    assert {*notes} == {"boris", "dora", "emil", "hana"}
+    assert "endless loop" in notes["dora"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "points"), [(RIGHT, 10), (RIGHT.replace(RETURN, "return x"), 6)])
+def test_the_cell_for_nbgrader_ends_with_the_points(tmp_path, monkeypatch, text, points):
+    page = (FOLDER.parent / "TEACHING.md").read_text(encoding="utf-8")
+    (cell,) = re.findall(r"^```python\n(import subprocess.*?)^```", page, re.DOTALL | re.MULTILINE)
+    handed_in(tmp_path, text)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(cell, names)
+    assert cell.endswith("\npoints\n")
+    assert names["points"] == points

@@ -53,7 +53,7 @@ class Answers:
         except BaseException as error:  # also sys.exit
             text = "".join(traceback.format_exception_only(error)).strip()
             kind, place = type(error).__name__, place_of_error(error)
-            return json.dumps({"error": [kind, text[:1000], place.line, function_of_error(error)]})
+            return json.dumps({"error": [kind, text, place.line, function_of_error(error)]})
 
     def _changed(self, asked: dict[str, Any], values: list[Any]) -> list[Any]:
         """Return the arguments that a call has changed in place, but for generators."""
@@ -75,6 +75,7 @@ def main(arguments: list[str]) -> None:
         if name.split(".")[0] == "tinynn":  # for the student: these exercises are NumPy alone
             sys.modules[name] = None  # type: ignore[assignment]
     limit_memory(int(megabytes))
+    sys.dont_write_bytecode = True  # nothing of ours is left in the student's folder
     left = float(seconds)
     with Path(loop).open("w") as where:
 

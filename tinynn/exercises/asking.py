@@ -24,7 +24,8 @@ from tinynn.clinic.process import START, end, start, why_no_answer
 from tinynn.clinic.report import Finding
 from tinynn.exercises.wire import decode, encode
 
-MOST = 2**26  # bytes of one answer
+MOST = 2**24  # bytes of one answer
+LONGEST = 1000  # characters of the text of an exception
 
 
 class CallError(Exception):
@@ -58,8 +59,17 @@ class Student:
     @cached_property
     def definitions(self) -> dict[str, ast.FunctionDef]:
         """The functions that the file defines, by their names; of two the last one counts."""
-        body = ast.parse(self.source).body
+        try:
+            body = ast.parse(self.source).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # of no use for lines
+            return {}
         return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+
+    def calls(self, name: str) -> list[str]:
+        """Return which other functions of the file a function calls."""
+        nodes = ast.walk(self.definitions[name]) if name in self.definitions else ()
+        called = [getattr(node.func, "id", "") for node in nodes if isinstance(node, ast.Call)]
+        return [other for other in called if other in self.definitions and other != name]
 
     def call(self, name: str, values: tuple[Any, ...]) -> Any:
         """Call a function; what it changes in place is changed in the values, too.
@@ -72,7 +82,8 @@ class Student:
             answer = json.loads(reply)
             if "error" in answer:
                 kind, text, line, function = answer["error"]
-                self.error = CallError(str(kind), str(text), int(line), str(function))
+                short = str(text)[:LONGEST]
+                self.error = CallError(str(kind), short, int(line), str(function)[:100])
             else:
                 result = decode(answer["result"], [])
                 changed = [(int(i), decode(value, [])) for i, value in answer["changed"]]
@@ -143,7 +154,8 @@ class Apart:
             if isinstance(names, list):
                 text = source.decode("utf-8-sig", errors="replace")
                 return Student(self.path.resolve(), text, self.ask, [str(name) for name in names])
-            finding = Finding(**{k: names[k] for k in Finding.__dataclass_fields__})
+            mistake, line, sentence = (names[key] for key in ("mistake", "line", "sentence"))
+            finding = self._finding(str(mistake), str(sentence)[:LONGEST], int(line))
         except (ValueError, TypeError, KeyError) as error:
             raise Lost(self._finding("no answer", "Its process begins with no answer.")) from error
         raise Lost(finding)
@@ -169,8 +181,8 @@ class Apart:
             raise Lost(self._finding("too much", "It returns far too many numbers."))
         return line.decode(errors="replace")
 
-    def _finding(self, mistake: str, text: str) -> Finding:
-        return Finding("", mistake, str(self.path), 0, self.path.stem, text)
+    def _finding(self, mistake: str, text: str, line: int = 0) -> Finding:
+        return Finding("", mistake, str(self.path), line, self.path.stem, text)
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -2,9 +2,10 @@
 
 from tinynn.exercises.adam import ADAM
 from tinynn.exercises.dense import DENSE
+from tinynn.exercises.grading import Exercise
 from tinynn.exercises.loop import LOOP
 from tinynn.exercises.momentum import MOMENTUM
 from tinynn.exercises.relu import RELU
 from tinynn.exercises.softmax import SOFTMAX
 
-EXERCISES = (RELU, DENSE, SOFTMAX, LOOP, MOMENTUM, ADAM)
+EXERCISES: tuple[Exercise, ...] = (RELU, DENSE, SOFTMAX, LOOP, MOMENTUM, ADAM)
