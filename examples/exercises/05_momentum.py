@@ -49,5 +49,6 @@ def final_velocity(dw, learning_rate, momentum):
 
 if __name__ == "__main__":
     x, y = np.array([[1.0], [2.0]]), np.array([2.0, 4.0])
-    for momentum in (0.0, 0.5):
-        print(momentum, train(x, y, np.zeros(1), 0.0, 0.1, momentum, 20))
+    for momentum in (0.0, 0.2, 0.4, 0.6, 0.8):
+        w, b = train(x, y, np.zeros(1), 0.0, 0.1, momentum, 40)
+        print(f"momentum {momentum}: loss after 40 steps {loss_and_gradients(x, y, w, b)[0]:.2g}")

@@ -58,4 +58,6 @@ def train(x, y, w, b, learning_rate, steps):
 if __name__ == "__main__":
     x, y = np.array([[1.0], [2.0]]), np.array([2.0, 4.0])
     for steps in (1, 2, 3, 200):
-        print(steps, train(x, y, np.zeros(1), 0.0, 0.1, steps))
+        w, b = train(x, y, np.zeros(1), 0.0, 0.1, steps)
+        loss = loss_and_gradients(x, y, w, b)[0]
+        print(f"after {steps:>3} steps w = {w[0]:.4f}, b = {b:.4f}, loss {loss:.2g}")

@@ -48,11 +48,7 @@ def _check_out(work: Work, x: Array, rate: float, seed: int = 1) -> Array:
     if mask is None:
         if _as_mask(result[0], x) is not None:
             raise work.wrong("out and mask stand in the wrong order.")
-        told = unlike(np.asarray(result[1]) * 1.0, x) if isinstance(result[1], np.ndarray) else ""
-        if not told and _as_mask(np.asarray(result[1]) * (1 - rate), x) is not None:
-            told = "It is divided already: return the mask of 0 and 1."
-        told = told or "It must hold 1 where a number is kept, and 0 where not, and nothing else."
-        raise work.wrong(f"{where}mask is wrong. {told}", "mask")
+        raise work.wrong(f"{where}mask is wrong. {_of_mask(result[1], x, rate)}", "mask")
     right = kept(x, mask, rate)
     if not same(out, right):
         mistakes = {
@@ -88,6 +84,16 @@ def _as_mask(found: Any, x: Array) -> Array | None:
     if mask.shape != x.shape or mask.dtype.kind not in "biuf":
         return None
     return mask * 1.0 if np.isin(mask, (0, 1)).all() else None
+
+
+def _of_mask(found: Any, x: Array, rate: float) -> str:
+    """Say what is wrong with what is no mask."""
+    mask = found * 1.0 if isinstance(found, np.ndarray) else found
+    if trouble := unlike(mask, x):
+        return trouble
+    if _as_mask(np.asarray(mask) * (1 - rate), x) is not None:
+        return "It is divided already: return the mask of 0 and 1."
+    return "It must hold 1 where a number is kept, and 0 where not, and nothing else."
 
 
 def _check_masks(masks: list[Array], rate: float, work: Work) -> None:

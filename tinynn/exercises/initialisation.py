@@ -1,6 +1,6 @@
 """Exercise 7: the first weights.
 
-Of 15,000 random numbers the standard deviation is known to about 0.6 %: what we ask of them holds
+Of 6,000 random numbers the standard deviation is known to about 0.9 %: what we ask of them holds
 within five standard errors, and the usual mistakes are further apart. The seeds are fixed.
 """
 
