@@ -141,7 +141,8 @@ class Apart:
         self.until = monotonic() + seconds + START
         self.process = start(path, "tinynn.exercises.answering", given, talks=True)
         self.replies: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
         try:
             self.student = self._begun(source)
         except BaseException:
@@ -194,10 +195,13 @@ class Apart:
     def close(self) -> None:
         """End the process."""
         end(self.process)
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            with suppress(OSError):  # what was not read any more
-                stream.close()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with suppress(OSError):  # what was not read any more
+            self.process.stdin.close()
+        self.reader.join(1)
+        if not self.reader.is_alive():  # else a process that has left its group holds the other end
+            self.process.stdout.close()
         self.folder.cleanup()
 
 
