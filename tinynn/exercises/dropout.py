@@ -11,7 +11,7 @@ import numpy as np
 
 from tinynn.exercises.drawing import check_generator
 from tinynn.exercises.grading import Exercise, Part
-from tinynn.exercises.words import same, shown, unlike
+from tinynn.exercises.words import same, shape_of, shown, unlike
 from tinynn.exercises.work import Work
 from tinynn.parameters import Array
 
@@ -80,8 +80,10 @@ def _check_out(work: Work, x: Array, rate: float, seed: int = 1) -> Array:
 
 def _as_mask(found: Any, x: Array) -> Array | None:
     """Return a mask as numbers; None if it is no array of 0 and 1 in the shape of x."""
-    mask = np.asarray(found) if isinstance(found, (np.ndarray, list)) else np.zeros(())
-    if mask.shape != x.shape or mask.dtype.kind not in "biuf":
+    if not isinstance(found, (np.ndarray, list)) or shape_of(found) != x.shape:
+        return None
+    mask = np.asarray(found)
+    if mask.dtype.kind not in "biuf":
         return None
     return mask * 1.0 if np.isin(mask, (0, 1)).all() else None
 

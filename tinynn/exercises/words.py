@@ -18,6 +18,7 @@ HINTS = {  # a part of the text of an exception: what to say besides
     "local variable": "It is used before a line of this function gives it a value.",
     "for ^:": "In Python ^ is no power.",
     "Generator' object has no": "Its functions are normal, standard_normal, uniform, random ...",
+    "tuple index out of range": "A shape has fewer numbers: how many axes can the array have?",
     "is not defined": "Is it spelt as in the exercise, and assigned in this function?",
     "missing 1 required": "Is a function called with all its arguments?",
     "import of tinynn": "These exercises are written in NumPy alone.",

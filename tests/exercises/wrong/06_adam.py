@@ -50,6 +50,9 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "w = w - learning_rate * m_hat / (np.sqrt(v_hat) + 1e-8)\n", "epsilon is missing, or"),
     ("no brackets", "adam_step", W, "w = w - learning_rate * m_hat / np.sqrt(v_hat) + epsilon\n",
      "epsilon is added to w"),
+    ("the shorter form", "adam_step", W,
+     "rate = learning_rate * np.sqrt(1 - beta2**t) / (1 - beta1**t)\n"
+     "    w = w - rate * m / (np.sqrt(v) + epsilon)\n", "shorter form"),
     ("no root", "adam_step", W, "w = w - learning_rate * m_hat / (v_hat + epsilon)\n",
      "root is missing"),
     ("plus", "adam_step", W, "w = w + learning_rate * m_hat / (np.sqrt(v_hat) + epsilon)\n",

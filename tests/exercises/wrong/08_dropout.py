@@ -42,7 +42,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "order = rng.random(x.shape).argsort(axis=-1)\n"
      "    mask = (order >= round(rate * x.shape[-1])).astype(float)\n", "exactly the same"),
     ("rng.random of a matrix alone", "dropout_forward", MASK,
-     "mask = (rng.random((x.shape[0], x.shape[1])) >= rate).astype(float)\n", "IndexError"),
+     "mask = (rng.random((x.shape[0], x.shape[1])) >= rate).astype(float)\n", "how many axes"),
     ("the random numbers as mask", "dropout_forward", MASK, "mask = rng.random(x.shape)\n",
      "nothing else"),
     ("by the size of x", "dropout_forward", MASK, "mask = (np.abs(x) >= rate).astype(float)\n",
