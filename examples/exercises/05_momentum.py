@@ -14,8 +14,8 @@ give v another sign, or another factor. Their steps may be the same, but their v
 1. momentum_step: one step of one array, or of one number, such as b.
 2. train: so many steps of the neuron of exercise 4, whose loss and gradients are given below. All
    parameters move at the same time, and each has a velocity of its own.
-3. final_velocity: let dw be the same at each step. Then v grows and grows, but not for ever. Which
-   v does one more step leave as it is? (Work it out on paper.)
+3. final_velocity: let dw be the same at each step. Then v gets larger from step to step, but less
+   and less. Which v would one more step leave as it is? (Work it out on paper.)
 
 Write the lines of the three functions in place of the placeholders. Leave the arrays that you are
 given as they were: make new ones. Then, in the folder of this file:

@@ -1,8 +1,8 @@
 """Exercise 7: the first weights. (Lesson 7; 10 points.)
 
-W (fan_in, fan_out) of a layer is drawn at random around 0. Its size is what matters: too small, and
-the signal vanishes in a deep network; too large, and it explodes. Var is the variance, the square
-of the standard deviation:
+A layer with fan_in inputs and fan_out units has the weights W (fan_in, fan_out). At first they are
+drawn at random around 0. What matters is their size: too small, and the signal vanishes in a deep
+network; too large, and it explodes. Var is the variance, the square of the standard deviation:
 
     He      Var(W) = 2 / fan_in               normal. For a layer that ReLU follows: the 2 makes up
                                               for the half that ReLU sets to 0.

@@ -191,8 +191,8 @@ def wrong_steps() -> dict[str, Any]:
             m * 0.4375 / (ROOT + 1),
         "The averages are multiplied by their corrections. They are too small, and must become "
         "larger.": m * 0.4375 / (np.sqrt(v * 0.75) + 1),
-        "Both corrections stand together before the quotient, as in the paper's shorter form. There "
-        "epsilon means another number.": m / 0.4375 * sqrt(0.75) / (np.sqrt(v) + 1),
+        "Both corrections stand together before the quotient, as in the paper's shorter form. "
+        "There epsilon means another number.": m / 0.4375 * sqrt(0.75) / (np.sqrt(v) + 1),
         "The gradient itself is divided by the root. Where is m?": DW / (ROOT + 1),
         "The step is computed from the old averages.": M / 0.4375 / (np.sqrt(V / 0.75) + 1),
         "The averages have changed places.": V_HAT / (np.sqrt(np.abs(M_HAT)) + 1),
