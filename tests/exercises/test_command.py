@@ -76,7 +76,6 @@ def test_nothing_to_grade_has_an_exit_status_of_its_own(tmp_path, capsys):
         main([str(tmp_path / "nowhere")])
 
 
-@pytest.mark.slow
 def test_no_cell_is_a_formula_and_a_missing_file_is_told(tmp_path, capsys):
     for name in ("=1+1", "-x", "+x", "@x", 'a,b\n"c'):
         (tmp_path / name).mkdir()
@@ -119,13 +118,11 @@ def test_a_file_that_ends_its_grader_costs_the_others_nothing(tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "setsid"), reason="there are no groups of processes there")
 def test_a_process_that_leaves_its_group_does_not_hold_up_the_grader(tmp_path):
-    """It keeps the other end of the pipe open, for five seconds."""
-    leaves = (
-        "import os, time\nif os.fork():\n    os._exit(0)\nos.setsid()\ntime.sleep(5)\nos._exit(0)"
-    )
+    """It keeps the other end of the pipe open, for twenty seconds."""
+    leaves = "import os, time\nif os.fork(): os._exit(0)\nos.setsid(); time.sleep(20); os._exit(0)"
     began = time.monotonic()
     assert grade_file(RELU, handed_in(tmp_path, f"{leaves}\n{RIGHT}"), seconds=1).points == 0
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.slow
