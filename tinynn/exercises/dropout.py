@@ -171,7 +171,13 @@ def predict(work: Work) -> None:
 def noise(work: Work) -> None:
     """rate / (1 - rate) is 9/16, of which the root is 3/4; then another rate, and 0."""
     x = np.array([[-4.0, 1.0, 0.0]])
-    size = np.abs(x)
+    size, right = np.abs(x), np.array([[3.0, 0.75, 0.0]])
+    found = work.call(x, 0.36)
+    if not unlike(found, x) and np.allclose(found, right, rtol=0.1):
+        four, one, _ = np.ravel(found)
+        if not same(four, 4 * one):  # no formula: for four times x it gives four times as much
+            raise work.wrong("It is near, but not right. Is it measured by random numbers? Work "
+                             "out on paper what it is exactly.", "std")  # fmt: skip
     work.by_hand((x, 0.36), [[3.0, 0.75, 0.0]], {
         "A standard deviation is never negative.": 0.75 * x,
         "It is the variance. The standard deviation is its root.": 0.5625 * x**2,

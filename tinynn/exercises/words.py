@@ -19,6 +19,7 @@ HINTS = {  # a part of the text of an exception: what to say besides
     "for ^:": "In Python ^ is no power.",
     "Generator' object has no": "Its functions are normal, standard_normal, uniform, random ...",
     "tuple index out of range": "A shape has fewer numbers: how many axes can the array have?",
+    "arrays used as indices": "They hold other numbers. A comparison gives True and False.",
     "is not defined": "Is it spelt as in the exercise, and assigned in this function?",
     "missing 1 required": "Is a function called with all its arguments?",
     "import of tinynn": "These exercises are written in NumPy alone.",

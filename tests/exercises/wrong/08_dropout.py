@@ -67,6 +67,8 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "mask = np.random.default_rng(0).random(dout.shape) >= rate\n"
      "    dx = dout * mask / (1 - rate)\n", "returns"),
     ("the mask's mean", "dropout_backward", DX, "dx = dout * mask / mask.mean()\n", "in forward?"),
+    ("the mask as an index", "dropout_backward", DX, "dx = dout[mask] / (1 - rate)\n",
+     "A comparison gives"),
     ("twice", "dropout_backward", DX, "dx = dout * mask / (1 - rate) ** 2\n", "divided twice"),
     ("in place", "dropout_backward", DX, "dout *= mask / (1 - rate)\n    dx = dout\n",
      "argument dout in place"),
@@ -94,7 +96,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
     ("changed places", "noise", STD, "std = np.abs(x) * np.sqrt((1 - rate) / rate)\n",
      "changed places"),
     ("measured", "noise", STD, "std = np.std([dropout_forward(x, rate, np.random.default_rng(k))[0]"
-     " for k in range(200)], axis=0)\n", "it returns"),
+     " for k in range(2000)], axis=0)\n", "Is it measured"),
 ]  # fmt: skip
 RIGHT = [  # another way to write it, the solution's line, the other lines
     ("less than", MASK, "mask = (rng.random(x.shape) < 1 - rate) * 1\n"),
