@@ -29,8 +29,8 @@ def forward(work: Work) -> None:
     values = rng.normal(size=(20, 20)), 0.3
     check_generator(work, work.call(*values, np.random.default_rng(1)), values, "mask")
     for rate, seeds in ((0.2, (1, 2, 3, 4)), (0.7, (1,))):
-        x_large = rng.normal(size=(50, 100))
-        _check_masks([_check_out(work, x_large, rate, seed) for seed in seeds], rate, work)
+        large = rng.normal(size=(50, 100))
+        _check_masks(work, [_check_out(work, large, rate, seed) for seed in seeds], rate)
     for other in (rng.normal(size=7), rng.normal(size=(2, 3, 4, 5))):
         _check_out(work, other, 0.5)
     mask = _check_out(work, x, 0.0)
@@ -98,7 +98,7 @@ def _of_mask(found: Any, x: Array, rate: float) -> str:
     return "It must hold 1 where a number is kept, and 0 where not, and nothing else."
 
 
-def _check_masks(masks: list[Array], rate: float, work: Work) -> None:
+def _check_masks(work: Work, masks: list[Array], rate: float) -> None:
     """Check the share of zeros, and that each number is dropped by itself."""
     first = masks[0]
     share = 1 - float(first.mean())
