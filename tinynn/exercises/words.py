@@ -15,10 +15,16 @@ HINTS = {  # a part of the text of an exception: what to say besides
     "mismatch in its core dimension": "Two shapes do not fit: print both .shape before this line.",
     "non-broadcastable output": "The result of the line is larger than what it changes in place.",
     "not aligned": "Two shapes do not fit: print both .shape before this line.",
+    "local variable": "It is used before a line of this function gives it a value.",
+    "for ^:": "In Python ^ is no power.",
+    "Generator' object has no": "Its functions are normal, standard_normal, uniform, random ...",
+    "tuple index out of range": "A shape has fewer numbers: how many axes can the array have?",
+    "arrays used as indices": "They hold other numbers. A comparison gives True and False.",
     "is not defined": "Is it spelt as in the exercise, and assigned in this function?",
     "missing 1 required": "Is a function called with all its arguments?",
     "import of tinynn": "These exercises are written in NumPy alone.",
     "object is not callable": "Is an operator missing between a name and a bracket?",
+    "support item assignment": "What stands before the bracket is no array here.",
     "object is not subscriptable": "What stands before the bracket is no array here.",
 }
 
