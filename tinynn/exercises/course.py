@@ -1,8 +1,12 @@
 """The exercises, in their order."""
 
+from tinynn.exercises.batchnorm import BATCHNORM
+from tinynn.exercises.conv2d import CONV2D
 from tinynn.exercises.dense import DENSE
 from tinynn.exercises.loop import LOOP
+from tinynn.exercises.minibatches import MINIBATCHES
 from tinynn.exercises.relu import RELU
+from tinynn.exercises.saving import SAVING
 from tinynn.exercises.softmax import SOFTMAX
 
-EXERCISES = (RELU, DENSE, SOFTMAX, LOOP)
+EXERCISES = (RELU, DENSE, SOFTMAX, LOOP, BATCHNORM, CONV2D, MINIBATCHES, SAVING)
