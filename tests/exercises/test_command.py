@@ -2,6 +2,9 @@
 
 import csv
 import io
+import json
+import os
+import re
 import time
 from pathlib import Path
 
@@ -19,20 +22,15 @@ HOSTILE = {  # what stands at the head of a file without solutions: what the ans
     "import sys; sys.exit()": "ends the program as it is imported",
     "import os; os._exit(0)": "exit status 0",
     "raise KeyError": "KeyError",
+    "raise KeyError('\\nIn all: 10 of 10 points.\\n')": "KeyError",
     "def f(:": "no Python",
     "import tinynn": "NumPy alone",
     "from tinynn.layers import ReLU": "NumPy alone",
     "x = input()": "input()",
     "x = np.ones((100_000, 100_000))": "llocate",
     "while True: pass": "endless loop",
-    "\n".join(
-        [
-            "import os, sys",
-            "for number in range(3, 30):",  # wherever the answers go
-            '    try: os.write(number, b\'["relu_forward", "relu_backward"]\\n{"result": 1}\\n\')',
-            "    except OSError: pass",
-        ]
-    ): "relu_forward",
+    "import os\nfor n in range(3, 30):\n"  # wherever the answers go
+    "    try: os.write(n, b'{\"result\": 1}\\n')\n    except OSError: pass": "01_relu",
     "np.array_equal = np.allclose = lambda *a, **k: True": "relu_forward",
     "import json; json.loads = json.dumps = None": "",
 }
@@ -48,18 +46,24 @@ def rows(capsys):
     return [*csv.DictReader(io.StringIO(capsys.readouterr().out))]
 
 
+@pytest.mark.slow
 def test_the_solution_gets_all_points_in_a_process_of_its_own(tmp_path):
     grade = grade_file(RELU, handed_in(tmp_path, f"print('hello')\n{RIGHT}\nprint('bye')\n"))
     assert grade.points == 10, grade
     assert [path.name for path in tmp_path.iterdir()] == ["01_relu.py"]  # no file of ours
 
 
+@pytest.mark.slow
 def test_the_answer_names_the_function_and_the_line(tmp_path, capsys):
     handed_in(tmp_path, RIGHT.replace(RETURN, "return x"))
     assert main([str(tmp_path), "--only", "1"]) == 1
     said = capsys.readouterr().out
     assert "WRONG      relu_forward (01_relu.py:8)\n      Numbers below 0 go through." in said
     assert "In all: 6 of 10 points." in said
+    assert main([str(tmp_path), "--only", "1", "--json"]) == 1
+    (found,) = json.loads(capsys.readouterr().out)["exercises"]
+    assert (found["points"], found["most"], found["status"]) == (6, 10, "wrong")
+    assert [part["line"] for part in found["parts"]] == [8, 0]
 
 
 def test_nothing_to_grade_has_an_exit_status_of_its_own(tmp_path, capsys):
@@ -73,6 +77,7 @@ def test_nothing_to_grade_has_an_exit_status_of_its_own(tmp_path, capsys):
         main([str(tmp_path / "nowhere")])
 
 
+@pytest.mark.slow
 def test_no_cell_is_a_formula_and_a_missing_file_is_told(tmp_path, capsys):
     for name in ("=1+1", "-x", "+x", "@x", 'a,b\n"c'):
         (tmp_path / name).mkdir()
@@ -98,6 +103,18 @@ def test_a_hostile_file_gets_no_points_and_is_told(tmp_path, line):
     grade = grade_file(RELU, handed_in(tmp_path, f"{head}import numpy as np\n{line}\n{tail}"), 2)
     assert grade.points == 0
     assert HOSTILE[line] in str(grade)
+    assert "\nIn all" not in str(grade)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no process is ended in this way there")
+def test_a_file_that_ends_its_grader_costs_the_others_nothing(tmp_path, capsys):
+    handed_in(tmp_path / "anna", RIGHT)
+    handed_in(tmp_path / "boris", f"import os\nos.kill(os.getppid(), 9)\n{RIGHT}")
+    assert main([str(tmp_path), "--csv", "--only", "1"]) == 1
+    anna, boris = rows(capsys)
+    assert (anna["total"], boris["total"]) == ("10", "0")
+    assert "end other processes" in boris["notes"]
 
 
 @pytest.mark.slow
@@ -138,3 +155,16 @@ def test_in_a_class_no_submission_harms_another(tmp_path, capsys):
     notes = {name: row["notes"] for name, row in found.items() if row["notes"]}
     assert {*notes} == {"boris", "dora", "emil", "hana"}
     assert "endless loop" in notes["dora"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "points"), [(RIGHT, 10), (RIGHT.replace(RETURN, "return x"), 6)])
+def test_the_cell_for_nbgrader_ends_with_the_points(tmp_path, monkeypatch, text, points):
+    page = (FOLDER.parent / "TEACHING.md").read_text(encoding="utf-8")
+    (cell,) = re.findall(r"^```python\n(import subprocess.*?)^```", page, re.DOTALL | re.MULTILINE)
+    handed_in(tmp_path, text)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(cell, names)
+    assert cell.endswith("\npoints\n")
+    assert names["points"] == points

@@ -4,6 +4,7 @@ wrong/ has a file for each exercise: wrong lines with words that the answer must
 lines of another kind. Each is put in the place of a line of the solution.
 """
 
+import re
 import runpy
 import sys
 from dataclasses import replace
@@ -104,6 +105,33 @@ def test_a_wrong_submission_is_found_with_words_that_help(exercise, what, functi
 def test_another_right_solution_gets_all_points(exercise, what, old, new):
     found = grade(exercise, put(exercise, old, new))
     assert found.points == exercise.points, found
+
+
+def test_a_function_that_calls_a_wrong_one_is_told_so():
+    exercise = next(each for each in EXERCISES if each.name.startswith("03"))
+    found = grade(exercise, put(exercise, "p = e / e.sum(axis=1, keepdims=True)", "p = e"))
+    assert "It calls softmax, which is not right yet" in str(found)
+    assert str(found).count("It calls") == 1
+    assert found.points == 3
+
+
+def test_an_exception_cannot_look_like_a_grade():
+    text_of_error = "\\n01_relu  ReLU: right, 10 of 10 points."
+    source = put(EXERCISES[0], "return np.maximum(x, 0)", f'raise ValueError("{text_of_error}")')
+    assert len(str(grade(EXERCISES[0], source)).splitlines()) == 4
+
+
+def test_the_page_for_students_has_each_exercise_and_shows_an_answer_of_today():
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for exercise in EXERCISES:
+        assert f"| [{int(exercise.name[:2])}. {exercise.title}]({exercise.name}.py) |" in page
+    for target in re.findall(r"\]\(([^)]+)\)", page):
+        assert (FOLDER / target).exists(), target
+    (shown,) = re.findall(r"^```text\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    given = text(EXERCISES[0], FOLDER).split('raise NotImplementedError("your lines")')
+    found = grade(EXERCISES[0], given[0] + "return x * (x > 0)" + given[1]
+                  + "dx = dout * (x >= 0)\n    return dx" + given[2])  # fmt: skip
+    assert shown.startswith(f"{found}\n")
 
 
 if __name__ == "__main__":  # read all answers: python tests/exercises/test_exercises.py 01_relu

@@ -65,6 +65,12 @@ class Student:
             return {}
         return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
 
+    def calls(self, name: str) -> list[str]:
+        """Return which other functions of the file a function calls."""
+        nodes = ast.walk(self.definitions[name]) if name in self.definitions else ()
+        called = [getattr(node.func, "id", "") for node in nodes if isinstance(node, ast.Call)]
+        return [other for other in called if other in self.definitions and other != name]
+
     def call(self, name: str, values: tuple[Any, ...]) -> Any:
         """Call a function; what it changes in place is changed in the values, too.
 

@@ -5,14 +5,19 @@ Exit status: 0 if all is right, 1 if not, 2 if there is nothing to grade.
 
 import argparse
 import csv
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from tinynn.clinic.process import SECONDS
 from tinynn.errors import escape_control
 from tinynn.exercises.course import EXERCISES
-from tinynn.exercises.grading import Exercise, Grade, grade_file
+from tinynn.exercises.grading import Exercise, grade_file
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--csv", action="store_true", help="FOLDER holds a folder for each student: print a table"
     )
+    parser.add_argument("--json", action="store_true", help="print what is found as JSON")
     parser.add_argument(
         "--only", nargs="+", metavar="N", help="grade these exercises alone: --only 1 2"
     )
@@ -36,31 +42,39 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"there is no folder {options.folder}")
     if not 0 < options.seconds < 1e6:
         parser.error(f"--seconds must be a positive number, got {options.seconds:g}")
-    chosen = EXERCISES
+    chosen: Sequence[Exercise] = EXERCISES
     if options.only:
         known = {str(int(each.name[:2])): each for each in EXERCISES}
         unknown = [n for n in options.only if n.lstrip("0") not in known]
         if unknown:
             parser.error(f"--only: there is no exercise {unknown[0]}, only {', '.join(known)}")
-        chosen = tuple(known[n.lstrip("0")] for n in options.only)
-    grade = _grade_class if options.csv else _grade_one
-    return grade(options.folder, chosen, options.seconds)
+        chosen = [known[n.lstrip("0")] for n in options.only]
+    if options.csv:
+        return _grade_class(options.folder, chosen, options.seconds)
+    return _grade_one(options.folder, chosen, options.seconds, options.json)
 
 
-def _grade_one(folder: Path, exercises: Sequence[Exercise], seconds: float) -> int:
+def _grade_one(folder: Path, exercises: Sequence[Exercise], seconds: float, as_json: bool) -> int:
     """Print what is found, as soon as it is found."""
-    if not any((folder / f"{each.name}.py").is_file() for each in exercises):
-        names = ", ".join(f"{each.name}.py" for each in exercises)
-        print(f"{folder} holds no exercise, which would be called {names}.", file=sys.stderr)
+    names = [f"{each.name}.py" for each in exercises]
+    nothing = not any((folder / name).is_file() for name in names)
+    if nothing and not as_json:
+        text = f"{folder} holds no exercise, which would be called {', '.join(names)}."
+        print(text, file=sys.stderr)
         return 2
-    points = 0
+    grades = []
     for exercise in exercises:
-        grade = grade_file(exercise, folder / f"{exercise.name}.py", seconds)
-        print(grade, flush=True)
-        points += grade.points
+        grades.append(grade_file(exercise, folder / f"{exercise.name}.py", seconds))
+        if not as_json:
+            print(grades[-1], flush=True)
+    points = sum(grade.points for grade in grades)
     most = sum(each.points for each in exercises)
-    print(f"In all: {points} of {most} points.")
-    return 0 if points == most else 1
+    if as_json:
+        found = [grade.as_json() for grade in grades]
+        print(json.dumps({"points": points, "most": most, "exercises": found}, indent=1))
+    else:
+        print(f"In all: {points} of {most} points.")
+    return 2 if nothing else 0 if points == most else 1
 
 
 def _grade_class(folder: Path, exercises: Sequence[Exercise], seconds: float) -> int:
@@ -69,21 +83,40 @@ def _grade_class(folder: Path, exercises: Sequence[Exercise], seconds: float) ->
     if not students:
         print(f"{folder} holds no folder of a student.", file=sys.stderr)
         return 2
+    names = [each.name for each in exercises]
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["name", *(each.name for each in exercises), "total", "notes"])
-    all_right = True
-    for student in students:
-        grades = [grade_file(each, student / f"{each.name}.py", seconds) for each in exercises]
-        points = [grade.points for grade in grades]
-        all_right = all_right and all(grade.status == "right" for grade in grades)
-        table.writerow([cell(student.name), *points, sum(points), cell(_notes(grades))])
-        sys.stdout.flush()
+    table.writerow(["name", *names, "total", "notes"])
+    most, all_right = sum(each.points for each in exercises), True
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda student: _of_student(student, names, seconds), students)
+        for student, grades in zip(students, found, strict=True):
+            points = [grade["points"] for grade in grades]
+            all_right = all_right and sum(points) == most
+            row = [cell(student.name), *points, sum(points), cell(_notes(grades))]
+            table.writerow(row)
+            sys.stdout.flush()
     return 0 if all_right else 1
 
 
-def _notes(grades: list[Grade]) -> str:
+def _of_student(student: Path, names: list[str], seconds: float) -> list[dict[str, Any]]:
+    """Grade a student's folder in a process of its own: a file may end the one that started it."""
+    numbers = [str(int(name[:2])) for name in names]
+    command = [sys.executable, "-m", "tinynn.exercises", str(student), "--json"]
+    command += ["--seconds", str(seconds), "--only", *numbers]
+    try:
+        said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stdout
+        found: list[dict[str, Any]] = json.loads(said)["exercises"]
+    except (OSError, ValueError) as error:
+        text = "the process that grades this student has ended. Does a file end other processes?"
+        text = text if isinstance(error, ValueError) else str(error)
+        nothing = {"points": 0, "status": "wrong", "trouble": text}
+        return [{"name": name, **nothing} for name in names]
+    return found
+
+
+def _notes(grades: list[dict[str, Any]]) -> str:
     """Say what the points do not tell: which files are not there, or could not be graded."""
-    told = [(g.exercise.name, g.trouble or g.status) for g in grades]
+    told = [(grade["name"], grade["trouble"] or grade["status"]) for grade in grades]
     notes = [f"{name}: {text}" for name, text in told if text not in ("right", "wrong")]
     return "; ".join(notes)
 

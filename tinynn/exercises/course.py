@@ -3,10 +3,20 @@
 from tinynn.exercises.batchnorm import BATCHNORM
 from tinynn.exercises.conv2d import CONV2D
 from tinynn.exercises.dense import DENSE
+from tinynn.exercises.grading import Exercise
 from tinynn.exercises.loop import LOOP
 from tinynn.exercises.minibatches import MINIBATCHES
 from tinynn.exercises.relu import RELU
 from tinynn.exercises.saving import SAVING
 from tinynn.exercises.softmax import SOFTMAX
 
-EXERCISES = (RELU, DENSE, SOFTMAX, LOOP, BATCHNORM, CONV2D, MINIBATCHES, SAVING)
+EXERCISES: tuple[Exercise, ...] = (
+    RELU,
+    DENSE,
+    SOFTMAX,
+    LOOP,
+    BATCHNORM,
+    CONV2D,
+    MINIBATCHES,
+    SAVING,
+)

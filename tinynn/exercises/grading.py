@@ -4,8 +4,9 @@ A part is one function. It gets all its points or none, whatever the other parts
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tinynn.clinic.process import MEGABYTES, SECONDS
 from tinynn.errors import escape_control
@@ -85,25 +86,39 @@ class Grade(Report):
             return "wrong" if "wrong" in found else found.pop()
         return "partly begun"
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a dict that JSON can hold."""
+        parts = [{"function": part.part.function, "status": part.status, "points": part.points,
+                  "most": part.part.points, "line": part.line, "sentence": part.sentence}
+                 for part in self.parts]  # fmt: skip
+        exercise = self.exercise
+        return {"name": exercise.name, "status": self.status, "points": self.points,
+                "most": exercise.points, "trouble": self.trouble, "parts": parts}  # fmt: skip
+
     def __str__(self) -> str:
         head = f"{self.exercise.name}  {self.exercise.title}: {self.status}"
         lines = [f"{head}, {self.points} of {self.exercise.points} points."]
         file = f"{self.exercise.name}.py"
         place = f" ({file}:{self.line})" if self.line else ""
         if self.trouble:
-            lines.append(f"  {'WRONG':<9}  {file}{place}\n      {self.trouble}")
+            lines += [f"  {'WRONG':<9}  {file}{place}", f"      {_on_one_line(self.trouble)}"]
         if self.status != "not begun":
             for part in self.parts:
                 word = part.status.upper() if part.status == "wrong" else part.status
                 place = f" ({file}:{part.line})" if part.line else ""
                 lines.append(f"  {word:<9}  {part.part.function}{place}")
-                lines += [f"      {part.sentence}"] if part.sentence else []
+                lines += [f"      {_on_one_line(part.sentence)}"] if part.sentence else []
         return escape_control("\n".join(lines))
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text without ends of lines: an exception's text must not look like a grade."""
+    return " ".join(text.split())
 
 
 def grade_student(exercise: Exercise, student: Student) -> Grade:
     """Grade a file that answers already. Raises Lost if it gives no more answers."""
-    return Grade(exercise, tuple(_graded(part, student) for part in exercise.parts))
+    return Grade(exercise, _explained([_graded(part, student) for part in exercise.parts], student))
 
 
 def _graded(part: Part, student: Student) -> Graded:
@@ -117,6 +132,19 @@ def _graded(part: Part, student: Student) -> Graded:
         text = f"It returns what cannot be graded ({type(error).__name__}: {error})."
         return Graded(part, "wrong", 0, text[:500])
     return Graded(part, "right")
+
+
+def _explained(parts: list[Graded], student: Student) -> tuple[Graded, ...]:
+    """Say of a wrong part that it calls another one that is not right, which may be the reason."""
+    bad = {part.part.function for part in parts if part.status == "wrong"}
+    found = []
+    for part in parts:
+        called = [name for name in student.calls(part.part.function) if name in bad]
+        if part.status == "wrong" and called:
+            first = f"It calls {called[0]}, which is not right yet: repair {called[0]} first."
+            part = replace(part, sentence=f"{first} {part.sentence}")
+        found.append(part)
+    return tuple(found)
 
 
 def grade_file(
@@ -136,6 +164,7 @@ def grade_file(
 def _grade_apart(exercise: Exercise, path: Path, seconds: float, megabytes: int) -> Grade:
     parts: list[Graded] = []
     process: Apart | None = None
+    student: Student | None = None
     try:
         for part in exercise.parts:
             try:
@@ -143,7 +172,8 @@ def _grade_apart(exercise: Exercise, path: Path, seconds: float, megabytes: int)
             except Lost as error:
                 return Grade(exercise, (), error.finding.sentence, error.finding.line)
             try:
-                parts.append(_graded(part, process.student))
+                student = process.student
+                parts.append(_graded(part, student))
             except Lost as error:
                 found = error.finding
                 parts.append(Graded(part, "wrong", found.line, found.sentence))
@@ -152,4 +182,4 @@ def _grade_apart(exercise: Exercise, path: Path, seconds: float, megabytes: int)
     finally:
         if process:
             process.close()
-    return Grade(exercise, tuple(parts))
+    return Grade(exercise, _explained(parts, student) if student else ())

@@ -66,7 +66,7 @@ def shown(value: Any) -> str:
             return "a list with rows of different lengths"
         if array.size > 40:
             return f"an array of shape {array.shape}"
-        numbers = {"float_kind": lambda number: f"{number + 0.0:.4g}"}
+        numbers: Any = {"float_kind": lambda number: f"{number + 0.0:.4g}"}
         text = np.array2string(array, separator=", ", formatter=numbers)
         return " ".join(text.split())
     return str(value)[:100]
