@@ -15,7 +15,7 @@ import numpy as np
 
 from tinynn.exercises.grading import Exercise, Part
 from tinynn.exercises.words import shown
-from tinynn.exercises.work import Work
+from tinynn.exercises.work import Work, Wrong
 from tinynn.parameters import Array
 
 X = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0]]).reshape(1, 2, 3, 1)
@@ -71,9 +71,10 @@ def frame(work: Work) -> None:
             np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))),
         "The last axis, that of the channels, is lost.": right[..., 0],
     }, as_text=table)  # fmt: skip
-    work.by_hand((x, 0), x, {
-        "With padding 0, a slice that ends at -padding is empty: where does it end?": 0 * x,
-    }, as_text=table)  # fmt: skip
+    try:
+        work.by_hand((x, 0), x, as_text=table)
+    except Wrong as wrong:
+        raise Wrong(f"With padding 0: {wrong.sentence}", wrong.line) from wrong
     work.like(framed, (np.random.default_rng(0).normal(size=(3, 2, 4, 2)), 2))
 
 
@@ -102,6 +103,8 @@ def forward(work: Work) -> None:
         "Only the first window is computed: where does the loop over q end?": image(19.0, 10.0),
         "Only the first window is computed: where does the loop over q end? And is b added "
         "everywhere?": image(19.0, 0.0),
+        "There is a frame of 1 pixel, but padding is 0.": conv(X, W, B, 1),
+        "A row and a column of windows are missing: how many are there?": np.zeros((1, 0, 1, 1)),
         "One window is missing: how many are there from left to right?":
             np.reshape(19.0, (1, 1, 1, 1)),
     }, as_text=table)  # fmt: skip
@@ -111,6 +114,8 @@ def forward(work: Work) -> None:
         "Only the first channel of x is used.": lambda x, W, b, _: conv(x[..., :1], W[:, :, :1],
                                                                         b, 0),
         "Only the first image is used.": lambda x, W, b, _: conv(x[[0, 0]], W, b, 0),
+        "All images are added up. Each has an output of its own.":
+            lambda x, W, b, _: conv(x.sum(axis=0, keepdims=True), W, b, 0).repeat(2, axis=0),
         "All numbers of out have the bias of the first kernel.":
             lambda x, W, b, _: conv(x, W, b[[0, 0, 0]], 0),
         "The bias is missing.": lambda x, W, b, _: conv(x, W, 0 * b, 0),
@@ -141,6 +146,8 @@ def backward(work: Work) -> None:
             (grid([1, 10, 20], [3, 30, 40])[None], grid([20, 0], [10, 30])[..., None], 10.0),
         "It is what the last window adds, alone.":
             (grid([0, 10, 20], [0, 30, 40])[None], grid([20, 0], [10, 30])[..., None], [10.0]),
+        "It is empty. With padding 0, where does a slice end that ends at -padding?":
+            (np.zeros((1, 0, 0, 1)), dW, db),
         "It is what the first window adds, alone. Does a line within the loops end it?":
             (grid([1, 2, 0], [3, 4, 0])[None], grid([1, 2], [0, 1])[..., None], [1.0]),
         "dout is not in it: it is as if dout were 1 everywhere.":

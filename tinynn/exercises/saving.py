@@ -62,7 +62,7 @@ def same_arrays(work: Work, found: dict[str, Any], right: dict[str, Array], wher
 
 def read(work: Work, path: Path) -> dict[str, Any]:
     """Return the arrays that save has written; raise what is wrong with the file."""
-    beside = sorted(other.name for other in path.parent.iterdir() if other != path)
+    beside = sorted(other.name for other in path.parent.iterdir() if other != path)[:5]
     if not path.is_file() or path.is_symlink():
         there = f" There is {', '.join(beside)} in its folder." if beside else ""
         raise work.wrong(f"There is no file at path after save.{there}")
@@ -200,7 +200,7 @@ def restore(work: Work) -> None:
             np.savez(path, **arrays)  # type: ignore[arg-type]
             error = failed(work, mine, str(path))
             if error is None:
-                raise work.wrong(f"A file is taken that {what}. Raise a ValueError.")
+                raise work.wrong(f"It accepts a file that {what}. Raise a ValueError.")
             if error.kind != "ValueError":
                 raise work.wrong(f"The file {what}. It raises {error}, expected a ValueError.")
             if not any(name in str(error) for name in names.split()):
