@@ -62,7 +62,8 @@ def forward(work: Work) -> None:
     work.by_hand((X, GAMMA, BETA, EPSILON), [[-1.0, 7.0], [-1.0, -5.0], [5.0, -5.0]], {
         "epsilon is added outside the root. It belongs to the variance.":
             GAMMA * CENTRED / (np.sqrt(var) + EPSILON) + BETA,
-        "epsilon is missing: a unit with the variance 0 would be divided by 0.":
+        "epsilon is missing, or another one than the argument is taken: with a variance of 0 it "
+        "would be divided by 0.":
             GAMMA * CENTRED / np.sqrt(var) + BETA,
         "epsilon is subtracted. It is there to make std larger.":
             GAMMA * CENTRED / np.sqrt(var - EPSILON) + BETA,
@@ -125,7 +126,8 @@ def wrong_terms() -> dict[str, Any]:
             gradients(3, by_3, (1, 0.5)),
         "gamma is missing in it.": gradients(3, by_3, (1, 1), np.ones(2)),
         "It is not divided by std.": gradients(1, by_3),
-        "epsilon is missing in std.": gradients(root, CENTRED / root),
+        "epsilon is missing in std, or another one than the argument is taken.":
+            gradients(root, CENTRED / root),
         "epsilon is added outside the root of std.": gradients(root + 1, CENTRED / (root + 1)),
         "The variance is used as if it were std: the root is missing.":
             gradients(9, CENTRED / 9),

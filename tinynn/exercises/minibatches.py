@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynn.exercises.grading import Exercise, Part
+from tinynn.exercises.wire import Kept
 from tinynn.exercises.words import kind_of, shown
 from tinynn.exercises.work import Work
 from tinynn.parameters import Array
@@ -31,11 +32,32 @@ def rng(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def pair_of(work: Work, found: Any, names: str) -> Any:
+    """Return a result that must have two values; raise what is wrong with it."""
+    if several(found) and len(found) == 2:
+        return found
+    what = f"{len(found)} values" if several(found) else kind_of(found)
+    raise work.wrong(f"It returns {what}, expected 2 values: {names}.")
+
+
+def several(found: Any) -> bool:
+    """Whether a result is a tuple or a list."""
+    return isinstance(found, (tuple, list)) and not isinstance(found, Kept)
+
+
+def array_of(work: Work, name: str, found: Any) -> Array:
+    """Return a result as an array; raise what is wrong if it is none."""
+    try:
+        return np.asarray(found)
+    except ValueError as error:
+        raise work.wrong(f"{name} is {shown(found)}.", name) from error
+
+
 def order_of(work: Work, x: Array, y: Array, found_x: Any, found_y: Any) -> list[int]:
     """Return which samples stand in arrays that came back; raise what is wrong with them."""
     order = []
     for name, array, found in (("x", x, found_x), ("y", y, found_y)):
-        found = np.asarray(found)
+        found = array_of(work, name, found)
         if found.shape[1:] != array.shape[1:]:
             raise work.wrong(f"{name} comes back with the shape {found.shape}, but each of its "
                              f"samples had the shape {array.shape[1:]}.", name)  # fmt: skip
@@ -91,10 +113,7 @@ def shuffled(work: Work) -> None:
     """Seven samples; images with one-hot labels; each order of three."""
 
     def order(seed: int, arrays: tuple[Array, Array] = samples(7)) -> list[int]:
-        found = work.call(*arrays, rng(seed))
-        if not isinstance(found, (tuple, list)) or len(found) != 2:
-            what = f"{len(found)} values" if isinstance(found, (tuple, list)) else kind_of(found)
-            raise work.wrong(f"It returns {what}, expected 2 values: x, y.")
+        found = pair_of(work, work.call(*arrays, rng(seed)), "x, y")
         result = order_of(work, *arrays, *found)
         once(work, result, len(arrays[0]))
         return result
@@ -132,25 +151,27 @@ def minibatches(work: Work) -> None:
 
 def _pairs(work: Work, found: Any, sizes: list[int], begin: str) -> list[Any]:
     """Return the pairs (x, y) of a list of batches; raise what is wrong with the list."""
-    if not isinstance(found, (tuple, list)):
+    if not several(found):
         raise work.wrong(f"It returns {kind_of(found)}, expected a list of pairs, one for each "
                          "batch.")  # fmt: skip
-    if isinstance(found, tuple) and all(isinstance(part, np.ndarray) for part in found):
+    if found and isinstance(found, tuple) and all(isinstance(part, np.ndarray) for part in found):
         raise work.wrong("It returns one batch alone. Does return stand within the loop?")
-    if len(found) == 2 != len(sizes) and [len(part) for part in found] == 2 * [len(sizes)]:
+    long = [len(part) for part in found if several(part)]
+    if len(sizes) != 2 and long == [len(sizes)] * 2:
         raise work.wrong("It returns two lists, the batches of x and those of y. Return one list, "
                          "with a pair (x, y) for each batch.")  # fmt: skip
     for batch in found:
-        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-            what = f"{len(batch)} values" if isinstance(batch, (tuple, list)) else kind_of(batch)
+        if not several(batch) or len(batch) != 2:
+            what = f"{len(batch)} values" if several(batch) else kind_of(batch)
             raise work.wrong(f"A batch is {what}, expected a pair: x, y.")
-    lengths = [(len(np.atleast_1d(x)), len(np.atleast_1d(y))) for x, y in found]
+    arrays = [(array_of(work, "x", x), array_of(work, "y", y)) for x, y in found]
+    lengths = [(len(np.atleast_1d(x)), len(np.atleast_1d(y))) for x, y in arrays]
     unequal = next((pair for pair in lengths if pair[0] != pair[1]), None)
     if unequal:
         raise work.wrong(f"In a batch x has the length {unequal[0]}, and y {unequal[1]}.")
     got = [pair[0] for pair in lengths]
     if got == sizes:
-        return [*found]
+        return arrays
     told = {
         "The last, smaller batch is missing: its samples would never be seen in this epoch.":
             sizes[:-1],
@@ -163,6 +184,8 @@ def _pairs(work: Work, found: Any, sizes: list[int], begin: str) -> list[Any]:
         "Each batch has one sample. Where is batch_size used?": [1] * sum(sizes),
     }  # fmt: skip
     why = next((sentence for sentence, those in told.items() if got == those), "")
+    if len(got) == len(sizes) and max(got) - min(got) <= 1 and sum(got) == sum(sizes):
+        why = "The batches are made about equally large. Only the last one may be smaller."
     if sorted(got) == sorted(sizes):
         why = "The batches are shuffled, and not the samples: the smaller one is not the last."
     raise work.wrong(f"{why} {begin} the batches have the sizes {got}, expected {sizes}.".strip())
@@ -172,10 +195,7 @@ def hold_out(work: Work) -> None:
     """Ten samples of three classes, k = 1 to 3."""
 
     def held(seed: int, k: int = 2) -> list[int]:
-        found = work.call(Y, k, rng(seed))
-        if not isinstance(found, (tuple, list)) or len(found) != 2:
-            what = f"{len(found)} values" if isinstance(found, (tuple, list)) else kind_of(found)
-            raise work.wrong(f"It returns {what}, expected 2 values: rest, held.")
+        found = pair_of(work, work.call(Y, k, rng(seed)), "rest, held")
         rest, held = (_indices(work, name, part) for name, part in
                       zip(("rest", "held"), found, strict=True))  # fmt: skip
         _split(work, rest, held, k)
@@ -194,11 +214,12 @@ def hold_out(work: Work) -> None:
 
 def _indices(work: Work, name: str, found: Any) -> list[int]:
     """Return indices as a list; raise what is wrong with them as indices."""
-    array = np.asarray(found)
+    array = array_of(work, name, found)
     if array.dtype.kind == "b":
         raise work.wrong(f"{name} is a mask of True and False. Return indices.", name)
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
-        raise work.wrong(f"{name} is {shown(found)}, expected indices in one row.", name)
+        raise work.wrong(f"{name} is {shown(found)}, expected indices, whole numbers in one "
+                         "row.", name)  # fmt: skip
     outside = [int(i) for i in array if not 0 <= i < len(Y)]
     if outside:
         classes = " It is a class: return indices." if outside[0] in Y else ""

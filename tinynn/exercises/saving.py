@@ -70,10 +70,10 @@ def read(work: Work, path: Path) -> dict[str, Any]:
         raise work.wrong(f"Besides the file at path, {', '.join(beside)} stays in its folder.")
     try:
         if path.stat().st_size > MOST:
-            raise ValueError("it is far too long")
+            raise ValueError("It is far too long")
         with zipfile.ZipFile(path) as members:
             if sum(member.file_size for member in members.infolist()) > MOST:
-                raise ValueError("it is far too long")
+                raise ValueError("It is far too long")
         with np.load(path, allow_pickle=False) as file:
             names = {name: name for name in file.files}
             if "arr_0" in names:
@@ -164,17 +164,29 @@ def _dictionary(work: Work, found: Any, arrays: dict[str, Array]) -> None:
     same_arrays(work, found, arrays, "the result")
 
 
+class Trace:
+    """An object whose pickle holds code: who unpickles it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.mkdir, (self.folder,)
+
+
 def _refused_pickle(work: Work, path: Path) -> None:
     """A file in which an array of objects stands."""
-    harmless = np.array([{"this": "could be code"}], dtype=object)
-    np.savez(path, W1=weights()["W1"], b1=harmless)
+    trace = path.with_name("code_has_run")
+    np.savez(path, W1=weights()["W1"], b1=np.array([Trace(trace)], dtype=object))
     error = failed(work, str(path))
+    begin = "The file holds a pickled object, of whoever wrote it"
+    if trace.exists():
+        raise work.wrong(f"{begin}, and its code has run: it has made the folder {trace.name}. "
+                         "Refuse it before it is unpickled.")  # fmt: skip
     if error is None:
-        raise work.wrong("The file holds a pickled object, and it is loaded: code of whoever wrote "
-                         "the file could run now. Raise a ValueError.")  # fmt: skip
+        raise work.wrong(f"{begin}, and no error is raised. Raise a ValueError.")
     if error.kind != "ValueError":
-        raise work.wrong(f"The file holds a pickled object. It raises {error}, expected a "
-                         "ValueError.")  # fmt: skip
+        raise work.wrong(f"{begin}. It raises {error}, expected a ValueError.")
 
 
 def restore(work: Work) -> None:

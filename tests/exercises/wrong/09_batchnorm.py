@@ -18,6 +18,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
     ("epsilon outside", F, NORM, "normalised = (x - mean) / (np.sqrt(var) + epsilon)",
      "outside the root"),
     ("no epsilon", F, NORM, "normalised = (x - mean) / x.std(axis=0)", "epsilon is missing"),
+    ("1e-8", F, NORM, "normalised = (x - mean) / np.sqrt(var + 1e-8)", "another one than"),
     ("no root", F, NORM, "normalised = (x - mean) / (var + epsilon)", "The root is missing"),
     ("mean not subtracted", F, NORM, "normalised = x / np.sqrt(var + epsilon)",
      "mean is not subtracted"),

@@ -30,6 +30,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
     ("the columns, too", S, ORDER,
      "x = rng.permuted(x, axis=1)\n    order = rng.permutation(len(x))", "stay together"),
     ("flat", S, BOTH, "return x.ravel()[order], y[order]", "comes back with the shape (7,)"),
+    ("rows of different lengths", S, BOTH, "return [[1, 2], [3]], y", "different lengths"),
     ("one array", S, BOTH, "return x[order]", "expected 2 values: x, y"),
     ("no return", S, BOTH, "x[order], y[order]", "returns None"),
     ("shuffle returns None", S, ORDER, "order = rng.shuffle(np.arange(len(x)))",
@@ -45,6 +46,10 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
     ("filled up", M, LAST, "last = min(first + batch_size, len(x))\n"
      "        first = max(0, last - batch_size)", "have come already"),
     ("one too few in each", M, LAST, "last = first + batch_size - 1", "the sizes [2, 2, 1]"),
+    ("equal batches", M, WHOLE,
+     "order = rng.permutation(len(x))\n"
+     "    parts = np.array_split(order, -(-len(x) // batch_size))\n"
+     "    batches = [(x[part], y[part]) for part in parts]\n", "about equally large"),
     ("the bounds of y", M, ADD, "batches.append((x[first:last], y[:batch_size]))",
      "x has the length"),
     ("not shuffled", M, MIXED, "\n", "Nothing is random"),
@@ -62,6 +67,8 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "    parts = [slice(s, s + batch_size) for s in starts]\n"
      "    batches = [shuffled(x[part], y[part], rng) for part in parts]\n",
      "shuffled only within a batch"),
+    ("an array of objects", M, BATCHES, "return np.array(batches, dtype=object)",
+     "an object of class ndarray"),
     ("return in the loop", M, ADD, "return x[first:last], y[first:last]",
      "Does return stand within the loop"),
     ("two lists", M, BATCHES, "return [b[0] for b in batches], [b[1] for b in batches]",
@@ -103,7 +110,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "For each rng the set held out is the same"),
     ("held alone", H, PAIR, "return held", "expected 2 values: rest, held"),
     ("a row for each class", H, DRAW, "held.append(rng.choice(of_class, k, replace=False))",
-     "in one row"),
+     "whole numbers in one row"),
 ]  # fmt: skip
 RIGHT = [  # another way to write it, the solution's line, the other lines
     ("argsort of random numbers", ORDER, "order = np.argsort(rng.random(len(x)))"),

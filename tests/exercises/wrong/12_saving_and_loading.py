@@ -66,7 +66,11 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "expected path"),
     ("np.load alone", L, ARRAYS, "return np.load(path)", "class NpzFile"),
     ("closed", L, ARRAYS, "return file", "class NpzFile"),
-    ("pickles", L, OPEN, "with np.load(path, allow_pickle=True) as file:", "code of whoever wrote"),
+    ("pickles", L, OPEN, "with np.load(path, allow_pickle=True) as file:", "its code has run"),
+    ("pickles, and looks then", L, OPEN,
+     "arrays = dict(np.load(path, allow_pickle=True))\n"
+     "    if any(array.dtype == object for array in arrays.values()):\n"
+     '        raise ValueError("a pickle")\n    with np.load(path) as file:', "its code has run"),
     ("a list", L, READ, "[file[name] for name in file.files]", "expected a dictionary"),
     ("the names", L, READ, "{name: name for name in file.files}", "is a str, expected an array"),
     ("fixed names", L, READ, '{name: file[name] for name in ("W1", "b1", "W2", "steps")}',
@@ -78,7 +82,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "other numbers"),
     ("errors swallowed", L, OPEN,
      "arrays = {}\n    try:\n        arrays = dict(np.load(path))\n    except ValueError:\n"
-     "        pass\n    return arrays\n    with np.load(path) as file:", "code of whoever wrote"),
+     "        pass\n    return arrays\n    with np.load(path) as file:", "no error is raised"),
     ("another error", L, OPEN,
      "try:\n        return dict(np.load(path))\n    except ValueError:\n"
      '        raise KeyError("a pickle")\n    with np.load(path) as file:',
