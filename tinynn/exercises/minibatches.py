@@ -58,7 +58,7 @@ def order_of(work: Work, x: Array, y: Array, found_x: Any, found_y: Any) -> list
     order = []
     for name, array, found in (("x", x, found_x), ("y", y, found_y)):
         found = array_of(work, name, found)
-        if found.shape[1:] != array.shape[1:]:
+        if found.ndim == 0 or found.shape[1:] != array.shape[1:]:
             raise work.wrong(f"{name} comes back with the shape {found.shape}, but each of its "
                              f"samples had the shape {array.shape[1:]}.", name)  # fmt: skip
         fits = [[i for i, old in enumerate(array) if np.array_equal(old, new)] for new in found]
