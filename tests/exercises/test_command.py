@@ -21,7 +21,6 @@ RETURN = "return np.maximum(x, 0)"
 HOSTILE = {  # what stands at the head of a file without solutions: what the answer says
     "import sys; sys.exit()": "ends the program as it is imported",
     "import os; os._exit(0)": "exit status 0",
-    "raise KeyError": "KeyError",
     "raise KeyError('\\nIn all: 10 of 10 points.\\n')": "KeyError",
     "def f(:": "no Python",
     "import tinynn": "NumPy alone",
@@ -77,7 +76,6 @@ def test_nothing_to_grade_has_an_exit_status_of_its_own(tmp_path, capsys):
         main([str(tmp_path / "nowhere")])
 
 
-@pytest.mark.slow
 def test_no_cell_is_a_formula_and_a_missing_file_is_told(tmp_path, capsys):
     for name in ("=1+1", "-x", "+x", "@x", 'a,b\n"c'):
         (tmp_path / name).mkdir()
@@ -115,6 +113,16 @@ def test_a_file_that_ends_its_grader_costs_the_others_nothing(tmp_path, capsys):
     anna, boris = rows(capsys)
     assert (anna["total"], boris["total"]) == ("10", "0")
     assert "end other processes" in boris["notes"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "setsid"), reason="there are no groups of processes there")
+def test_a_process_that_leaves_its_group_does_not_hold_up_the_grader(tmp_path):
+    """It keeps the other end of the pipe open, for twenty seconds."""
+    leaves = "import os, time\nif os.fork(): os._exit(0)\nos.setsid(); time.sleep(20); os._exit(0)"
+    began = time.monotonic()
+    assert grade_file(RELU, handed_in(tmp_path, f"{leaves}\n{RIGHT}"), seconds=1).points == 0
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.slow

@@ -141,7 +141,8 @@ class Apart:
         self.until = monotonic() + seconds + START
         self.process = start(path, "tinynn.exercises.answering", given, talks=True)
         self.replies: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
         try:
             self.student = self._begun(source)
         except BaseException:
@@ -169,11 +170,19 @@ class Apart:
         return self._reply()
 
     def _reply(self) -> str:
-        try:
-            line = self.replies.get(timeout=max(self.until - monotonic(), 0.1))
-        except queue.Empty:
-            end(self.process)
-            raise Lost(why_no_answer(self.path, self.loop, 0, self.seconds, True)) from None
+        line, ended = None, False
+        while line is None:
+            left = self.until - monotonic()
+            try:
+                line = self.replies.get(timeout=min(max(left, 0.1), 1.0))
+            except queue.Empty:
+                if left <= 0:
+                    end(self.process)
+                    late = why_no_answer(self.path, self.loop, 0, self.seconds, True)
+                    raise Lost(late) from None
+                if ended:
+                    line = b""  # a process that it left behind holds the other end of the pipe
+                ended = self.process.poll() is not None
         if not line:
             end_of_itself = _waited(self.process)
             raise Lost(why_no_answer(self.path, self.loop, end_of_itself, self.seconds, False))
@@ -187,17 +196,18 @@ class Apart:
     def _read(self) -> None:
         assert self.process.stdout is not None
         line = b"\n"
-        while line.endswith(b"\n"):
-            line = self.process.stdout.readline(MOST)
-            self.replies.put(line)
+        with self.process.stdout as replies:
+            while line.endswith(b"\n"):
+                line = replies.readline(MOST)
+                self.replies.put(line)
 
     def close(self) -> None:
         """End the process."""
         end(self.process)
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            with suppress(OSError):  # what was not read any more
-                stream.close()
+        assert self.process.stdin is not None
+        with suppress(OSError):  # what was not read any more
+            self.process.stdin.close()
+        self.reader.join(1)  # no longer: a process left behind may hold the other end of the pipe
         self.folder.cleanup()
 
 

@@ -100,6 +100,9 @@ def _grade_class(folder: Path, exercises: Sequence[Exercise], seconds: float) ->
 
 def _of_student(student: Path, names: list[str], seconds: float) -> list[dict[str, Any]]:
     """Grade a student's folder in a process of its own: a file may end the one that started it."""
+    nothing = {"points": 0, "status": "no file", "trouble": ""}
+    if not any((student / f"{name}.py").exists() for name in names):
+        return [{"name": name, **nothing} for name in names]
     numbers = [str(int(name[:2])) for name in names]
     command = [sys.executable, "-m", "tinynn.exercises", str(student), "--json"]
     command += ["--seconds", str(seconds), "--only", *numbers]
@@ -109,8 +112,7 @@ def _of_student(student: Path, names: list[str], seconds: float) -> list[dict[st
     except (OSError, ValueError) as error:
         text = "the process that grades this student has ended. Does a file end other processes?"
         text = text if isinstance(error, ValueError) else str(error)
-        nothing = {"points": 0, "status": "wrong", "trouble": text}
-        return [{"name": name, **nothing} for name in names]
+        return [{"name": name, **nothing, "trouble": text} for name in names]
     return found
 
 

@@ -48,7 +48,7 @@ def backward(work: Work) -> None:
         "It is a mean over the samples. Each sample has its own gradient here.":
             dout * (x > 0) / 2,
     })  # fmt: skip
-    work.gradient(relu, (np.random.default_rng(0).normal(size=(4, 3, 5)),))
+    work.gradient(relu, (np.random.default_rng(0).normal(size=(2, 3, 4)),))
 
 
 RELU = Exercise(

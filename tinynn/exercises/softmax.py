@@ -101,7 +101,7 @@ def gradient(work: Work) -> None:
             (p - y) * p * (1 - p) / 2,
         "It uses the logits as if they were probabilities.": (z - y) / 2,
     })  # fmt: skip
-    z, y = np.random.default_rng(0).normal(size=(5, 4)), np.eye(4, dtype=int)[[3, 0, 0, 2, 1]]
+    z, y = np.random.default_rng(0).normal(size=(4, 3)), np.eye(3, dtype=int)[[2, 0, 0, 1]]
     work.gradient(right_loss, (z, y))
 
 

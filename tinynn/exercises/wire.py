@@ -7,14 +7,16 @@ back in a later call.
 import base64
 import itertools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 MOST = 10_000  # items that are taken from a generator, which may have no end
 
 
-class Kept(NamedTuple):
+@dataclass(frozen=True)
+class Kept:
     """A value of the other side: where it keeps it, and of which class it is."""
 
     place: int
@@ -36,7 +38,7 @@ def encode(value: Any, kept: list[Any]) -> Any:
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, Kept):
-        return {"kept": [*value]}
+        return {"kept": [value.place, value.kind]}
     if isinstance(value, np.random.Generator):
         return {"random": value.bit_generator.state}
     if isinstance(value, dict):
@@ -49,7 +51,8 @@ def encode(value: Any, kept: list[Any]) -> Any:
         return [encode(part, kept) for part in value]
     place = next((i for i, other in enumerate(kept) if other is value), len(kept))
     kept[place:] = [value] if place == len(kept) else kept[place:]
-    return {"kept": [place, type(value).__name__]}
+    kind = type(value).__name__
+    return {"kept": [place, f"{kind} of {value.dtype}" if kind == "ndarray" else kind]}
 
 
 def decode(data: Any, kept: list[Any]) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinynn.exercises.wire import Kept
-from tinynn.parameters import Array
+from tinynn.parameters import Array, Shape
 
 CODE = re.compile(r"[@=*/]|np\.|\w\(|\[.*\]")  # what would be a part of the solution
 HINTS = {  # a part of the text of an exception: what to say besides
@@ -72,13 +72,23 @@ def shown(value: Any) -> str:
     return str(value)[:100]
 
 
+def shape_of(value: Any) -> Shape | None:
+    """Return the shape of an array or of nested lists; None of lists of different lengths."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        return None
+
+
 def kind_of(value: Any) -> str:
     """Return what kind of value it is, in words."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}" if value.ndim else "one number"
     if isinstance(value, Kept):
         return f"an object of class {value.kind}"
-    return "one number" if isinstance(value, (int, float)) else f"a {type(value).__name__}"
+    if value is None or isinstance(value, (int, float)):
+        return "None" if value is None else "one number"
+    return "a text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def without_solution(sentence: str) -> str:
@@ -102,7 +112,7 @@ def unlike(found: Any, right: Any) -> str:
     """Say what is wrong with a result of another shape or kind; "" if it is of the right one.
 
     >>> unlike(np.ones((1, 3)), np.ones(3)), unlike("3", 3.0)
-    ('Its shape is (1, 3), expected (3,).', 'It is a str, and no array of numbers.')
+    ('Its shape is (1, 3), expected (3,).', 'It is a text, and no array of numbers.')
     """
     if not isinstance(found, (np.ndarray, list, int, float)):
         return f"It is {kind_of(found)}, and no array of numbers."
@@ -112,9 +122,11 @@ def unlike(found: Any, right: Any) -> str:
         return "Its rows have different lengths."
     if array.dtype.kind == "b" != np.asarray(right).dtype.kind:
         return "It holds True and False, and no numbers."
+    if array.dtype.kind == "c":
+        return "Its numbers are complex."
     if array.shape != np.shape(right):
         return f"Its shape is {array.shape}, expected {np.shape(right)}."
-    if array.dtype.kind in "fc" and not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         return "It holds NaN or infinity."
     return ""
 

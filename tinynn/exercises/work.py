@@ -18,7 +18,7 @@ from tinynn.clinic.report import Finding, FunctionReport
 from tinynn.errors import InputError
 from tinynn.exercises.asking import CallError, Student
 from tinynn.exercises.wire import encode
-from tinynn.exercises.words import hint, kind_of, same, shown, unlike, without_solution
+from tinynn.exercises.words import hint, kind_of, same, shape_of, shown, unlike, without_solution
 
 PLACEHOLDER = "NotImplementedError"
 
@@ -162,7 +162,10 @@ class Work:
         elif not isinstance(result, (tuple, list)) or len(result) != len(arrays):
             what = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
             raise self.wrong(f"It returns {what}, expected {len(arrays)} gradients: {order}.")
-        found = [np.shape(part) if isinstance(part, np.ndarray) else None for part in result]
+        for part, name in zip(result, arrays, strict=True):
+            if not isinstance(part, (np.ndarray, list, float, int)):
+                raise self.wrong(f"d{name} is {kind_of(part)}, and no array.", f"d{name}")
+        found = [shape_of(part) for part in result]
         right = [array.shape for array in arrays.values()]
         if found != right and sorted(map(str, found)) == sorted(map(str, right)):
             raise self.wrong(f"The gradients must be returned in this order: {order}.")
