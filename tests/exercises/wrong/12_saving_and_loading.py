@@ -72,7 +72,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "    if any(array.dtype == object for array in arrays.values()):\n"
      '        raise ValueError("a pickle")\n    with np.load(path) as file:', "its code has run"),
     ("a list", L, READ, "[file[name] for name in file.files]", "expected a dictionary"),
-    ("the names", L, READ, "{name: name for name in file.files}", "is a str, expected an array"),
+    ("the names", L, READ, "{name: name for name in file.files}", "is a text, expected an array"),
     ("fixed names", L, READ, '{name: file[name] for name in ("W1", "b1", "W2", "steps")}',
      "KeyError"),
     ("float32", L, READ, "{name: file[name].astype(np.float32) for name in file.files}",
