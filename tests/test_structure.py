@@ -189,6 +189,23 @@ LAYERING = [
     "clinic.command",
     "clinic",
     "gradcheck.__main__",
+    "doctor.statistics",
+    "doctor.record",
+    "doctor.depth",
+    "doctor.rules.finding",
+    "doctor.rules.data",
+    "doctor.rules.targets",
+    "doctor.rules.initial_weights",
+    "doctor.rules.normalisation",
+    "doctor.rules.random_layers",
+    "doctor.rules.steps",
+    "doctor.rules.hidden_layers",
+    "doctor.rules.chance",
+    "doctor.rules.held_out",
+    "doctor.rules",
+    "doctor.report",
+    "doctor.watch",
+    "doctor",
     "exercises.wire",
     "exercises.answering",
     "exercises.asking",
@@ -207,23 +224,6 @@ LAYERING = [
     "exercises.command",
     "exercises.__main__",
     "exercises",
-    "doctor.statistics",
-    "doctor.record",
-    "doctor.depth",
-    "doctor.rules.finding",
-    "doctor.rules.data",
-    "doctor.rules.targets",
-    "doctor.rules.initial_weights",
-    "doctor.rules.normalisation",
-    "doctor.rules.random_layers",
-    "doctor.rules.steps",
-    "doctor.rules.hidden_layers",
-    "doctor.rules.chance",
-    "doctor.rules.held_out",
-    "doctor.rules",
-    "doctor.report",
-    "doctor.watch",
-    "doctor",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
 CORE = [
@@ -327,6 +327,11 @@ def test_every_file_has_its_place_in_the_layering():
 def test_a_file_imports_only_from_files_above_it(module):
     above = LAYERING[: LAYERING.index(module)]
     assert own_modules(module) <= set(above)
+
+
+def test_tinynn_does_not_load_the_exercises():
+    names = imported_by(parsed(PACKAGE / "__init__.py"))
+    assert not [name for name in names if name.startswith("tinynn.exercises")]
 
 
 @pytest.mark.parametrize("module", DATASETS)

@@ -220,7 +220,7 @@ class Work:
             return Wrong(f"It ends the program{inside}, and returns nothing.", error.line)
         if error.kind == "EOFError":
             return Wrong(f"It asks for input(){inside}: there is nobody to answer.", error.line)
-        if error.kind == "MemoryError":
+        if error.kind.endswith("MemoryError"):
             return Wrong(f"It needs more memory than there is{inside}.", error.line)
         text = error.text if error.text.endswith((".", "?", "!")) else f"{error.text}."
         return Wrong(f"It raises{inside} {text}{hint(text)}", error.line)

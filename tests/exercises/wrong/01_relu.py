@@ -34,6 +34,8 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
     ("a mean over the batch", "relu_backward", BACKWARD,
      "dx = dout * (x > 0) / len(x)", "mean over the samples"),
     ("ends the program", "relu_backward", BACKWARD, "import sys; sys.exit()", "ends the program"),
+    ("asks for too much", "relu_backward", BACKWARD,
+     "dx = np.ones((10**6, 10**6, 10**6))", "more memory than there is"),
     ("calls itself", "relu_backward", BACKWARD, "dx = relu_backward(dout, x)", "RecursionError"),
 ]  # fmt: skip
 RIGHT = [  # another way to write it, the solution's line, the other lines
