@@ -112,6 +112,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "        if not fits or old.dtype != new.dtype:", "with the shape (1, 1)"),
     ("no dtypes", R, UNLIKE, "if old.shape != new.shape:", "in float32, and not in float64"),
     ("prints it", R, TOLD, "print(name)", "with the shape (4,)"),
+    ("returns nothing", R, TOLD, "return None", "with the shape (4,)"),
     ("returns False", R, TOLD, "return False", "with the shape (4,)"),
     ("no name of the shape", R, TOLD, 'raise ValueError("Another shape or dtype.")',
      "does not name W2"),
