@@ -119,12 +119,14 @@ class Work:
         forward: Callable[..., Any],
         values: tuple[Any, ...],
         words: Mapping[str, str] | None = None,
+        of: str = "",
     ) -> None:
         """Check the gradients by finite differences of a right forward function.
 
         words: the clinic's name of a mistake -> what to say of it, in place of the clinic's words.
+        of: the arrays of which there is a gradient, "x, gamma"; "" for all of floating point.
         """
-        shapes = self._shapes(forward, values)
+        shapes = self._shapes(forward, values, of)
         self.student.error = None
         stub = self.student.function(self.name, self.arguments)
         try:
@@ -144,17 +146,16 @@ class Work:
             told.append(place + _of_finding(finding, report, words or {}))
         raise Wrong(" ".join(told), first.line)
 
-    def _shapes(self, forward: Callable[..., Any], values: tuple[Any, ...]) -> str:
+    def _shapes(self, forward: Callable[..., Any], values: tuple[Any, ...], of: str) -> str:
         """Call the function once: does it return all gradients, in their order?
 
         Return what is to be said of a gradient whose shape is not that of its array.
         """
         names = inspect.signature(forward).parameters
         given: dict[str, Any] = dict(zip(names, values, strict=True))
-        arrays = {name: value for name, value in given.items()
-                  if isinstance(value, np.ndarray) and value.dtype.kind == "f"}  # fmt: skip
-        out = np.asarray(forward(*values))
-        given["dout"] = np.random.default_rng(1).normal(size=out.shape)
+        floats = [n for n, v in given.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+        arrays = {name: given[name] for name in (of.split(", ") if of else floats)}
+        given["dout"] = np.random.default_rng(1).normal(size=np.shape(forward(*values)))
         result = self.call(*(copy.deepcopy(given[name]) for name in self.arguments))
         order = ", ".join(f"d{name}" for name in arrays)
         if len(arrays) == 1:
@@ -169,10 +170,10 @@ class Work:
         right = [array.shape for array in arrays.values()]
         if found != right and sorted(map(str, found)) == sorted(map(str, right)):
             raise self.wrong(f"The gradients must be returned in this order: {order}.")
-        unlike = [f"d{name} has shape {shape}, and {name} has {array.shape}: they must be equal."
+        others = [f"d{name} has shape {shape}, and {name} has {array.shape}: they must be equal."
                   for shape, (name, array) in zip(found, arrays.items(), strict=True)
                   if shape != array.shape]  # fmt: skip
-        return " ".join(unlike)
+        return " ".join(others)
 
     def wrong(self, sentence: str, item: str = "") -> Wrong:
         """Return a Wrong at the last line that assigns to a name, else at the last return."""
@@ -202,8 +203,8 @@ class Work:
             fitting = [each for each, wrong in mistakes.items() if same(result[k], wrong[k])]
             whole = [each for each in fitting if all(map(same, result, mistakes[each]))]
             sentence = next(iter([*whole, *fitting]), "") or unlike(result[k], right[k])
-            begin = f"{name} is wrong. " if name else ""
-            raise self.wrong(" ".join(filter(None, (begin.strip(), sentence, text))), name)
+            begin = f"{name} is wrong." if name else ""
+            raise self.wrong(" ".join(filter(None, (begin, sentence, text))), name)
 
     def _of_error(self, error: CallError) -> Exception:
         definition = self.student.definitions.get(error.function)
