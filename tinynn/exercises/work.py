@@ -153,10 +153,12 @@ class Work:
         """
         names = inspect.signature(forward).parameters
         given: dict[str, Any] = dict(zip(names, values, strict=True))
-        floats = [n for n, v in given.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
-        arrays = {name: given[name] for name in (of.split(", ") if of else floats)}
-        given["dout"] = np.random.default_rng(1).normal(size=np.shape(forward(*values)))
+        arrays = {name: value for name, value in given.items()
+                  if isinstance(value, np.ndarray) and value.dtype.kind == "f"}  # fmt: skip
+        out = np.asarray(forward(*values))
+        given["dout"] = np.random.default_rng(1).normal(size=out.shape)
         result = self.call(*(copy.deepcopy(given[name]) for name in self.arguments))
+        arrays = {name: given[name] for name in (of.split(", ") if of else arrays)}
         order = ", ".join(f"d{name}" for name in arrays)
         if len(arrays) == 1:
             result = [result]
