@@ -384,6 +384,22 @@ def test_an_end_of_the_program_is_a_finding():
     assert (finding.function, "SystemExit" in finding.sentence) == ("ends", True)
 
 
+def test_an_argument_on_which_a_gradient_does_not_depend_is_not_missing_in_it():
+    def scaled(x, b, k):
+        return k * x + b
+
+    def means(dout, k):
+        return k * dout, dout.mean(axis=0)  # a mean for a sum: db never depends on k
+
+    def forgets(dout, k):
+        return dout, dout.sum(axis=0)
+
+    (finding,) = check_function(scaled, X[:, :3], B, 2.0, backward=means).findings
+    assert (finding.array, finding.mistake) == ("b", "factor")
+    (finding,) = check_function(scaled, X[:, :3], B, 2.0, backward=forgets).findings
+    assert (finding.array, finding.mistake) == ("x", "without")
+
+
 def test_what_is_wrong_without_a_known_mistake_is_told_beside_what_is_right():
     def network(params, x, y):
         h = np.tanh(x @ params["W1"])

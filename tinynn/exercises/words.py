@@ -14,6 +14,10 @@ HINTS = {  # a part of the text of an exception: what to say besides
     "could not be broadcast": "Two shapes do not fit: print both .shape before this line.",
     "mismatch in its core dimension": "Two shapes do not fit: print both .shape before this line.",
     "non-broadcastable output": "The result of the line is larger than what it changes in place.",
+    "could not broadcast": "What stands on the right has another shape than its place on the left.",
+    "shape-mismatch": "Two shapes do not fit: print both .shape before this line.",
+    "is not a file in the archive": "The names differ from file to file: which has this one?",
+    "cannot be empty": "Something is drawn from nothing: print what it is drawn from.",
     "not aligned": "Two shapes do not fit: print both .shape before this line.",
     "local variable": "It is used before a line of this function gives it a value.",
     "for ^:": "In Python ^ is no power.",
@@ -98,10 +102,15 @@ def without_solution(sentence: str) -> str:
 
     >>> without_solution("W is transposed: dout @ W.T. Look there.")
     'W is transposed. Look there.'
+    >>> without_solution("It is a mean: b acts on each of them; write sum(dout).")
+    'It is a mean: b acts on each of them.'
     """
     parts = re.split(r"(?<=[.:;?]) ", sentence)
-    kept = [part for part in parts if not CODE.search(part)]
-    text = " ".join(part if part[-1] in ".?" else f"{part[:-1]}." for part in kept)
+    code = [bool(CODE.search(part)) for part in parts]
+    kept = [f"{part[:-1]}." if part[-1] in ":;" and next_is_code else part
+            for part, is_code, next_is_code in zip(parts, code, [*code[1:], True], strict=True)
+            if not is_code]  # fmt: skip
+    text = " ".join(kept)
     return text or "No usual mistake."
 
 

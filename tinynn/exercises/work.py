@@ -77,16 +77,17 @@ class Work:
         right: Any,
         mistakes: Mapping[str, Any] | None = None,
         items: str = "",
+        as_text: Callable[[Any], str] = shown,
     ) -> None:
         """Compare a result with numbers worked by hand, small enough to be shown.
 
         mistakes: sentence -> what a usual mistake returns for these values. items: if the result
-        is a tuple, the names of what it holds, "w, b".
+        is a tuple, the names of what it holds, "w, b". as_text: how values are shown.
         """
         result = self.call(*copy.deepcopy(values))
         pairs = zip(self.arguments, values, strict=True)
-        text = ", ".join(f"{name} = {shown(value)}" for name, value in pairs)
-        text = f"For {text} it returns {shown(result)}, expected {shown(right)}."
+        text = ", ".join(f"{name} = {as_text(value)}" for name, value in pairs)
+        text = f"For {text} it returns {as_text(result)}, expected {as_text(right)}."
         self._compare(result, right, text, mistakes or {}, items)
 
     def like(
