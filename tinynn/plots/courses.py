@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PARTS = 40  # the bold line is the mean over so many parts of all steps
-HEADROOM = 1.5  # a training that diverges must not press the other one flat
+HEADROOM = 1.1  # a training that diverges must not press the other one flat
 
 
 @checks.short_traceback
@@ -50,7 +50,7 @@ def what_if(result: WhatIf, path: PathLike | None = None) -> "Figure":
         begin = course.first_step if course is result.as_it_was else result.from_step + 1
         _draw_losses(panels[0], course, begin, result.from_step, size, literal(label), colour)
         for panel in panels[1:]:
-            _draw_metric(panel, course, metric, colour)
+            _draw_metric(panel, course, metric, begin, colour)
     panels[0].set_ylabel("loss of a batch")
     panels[0].legend(loc="upper right")
     for panel in panels:
@@ -87,7 +87,9 @@ def _draw_losses(
         panel.plot(steps[-1:], [end], "x", color=colour, ms=10, mew=3, label="diverged")
 
 
-def _draw_metric(panel: Any, course: Course, metric: str, colour: str) -> None:
-    ends = {step: row[metric] for step, row in course.rows.items() if metric in row}
+def _draw_metric(panel: Any, course: Course, metric: str, begin: int, colour: str) -> None:
+    """Draw a metric from the last end of an epoch before a step on."""
+    first = max((step for step in course.rows if step < begin), default=0)
+    ends = {k: row[metric] for k, row in course.rows.items() if k >= first and metric in row}
     panel.plot([*ends], [*ends.values()], "o-", ms=3, color=colour)
     panel.set_ylabel(metric)

@@ -97,8 +97,8 @@ class Influence(Report):
         return "\n".join(lines)
 
 
-@checks.short_traceback
 @np.errstate(all="ignore")  # NaN and infinity raise an InputError instead
+@checks.short_traceback
 def influence(
     model: Sequential,
     loss: Loss,
