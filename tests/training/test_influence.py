@@ -40,6 +40,18 @@ X, Y = random_data(9)
 X = X.astype(np.float64)
 
 
+class InPlaceDouble(Layer):
+    """Works in the arrays that it is given: called twice with one array, it would double twice."""
+
+    def forward(self, x, training=True):
+        x *= 2
+        return x
+
+    def input_gradient(self, dout):
+        dout *= 2
+        return dout
+
+
 def predicting(model):
     """A twin without what is random in training, and with BatchNorm as in prediction."""
     kept = [
@@ -73,7 +85,10 @@ MODELS = {
     "logits, smoothed, weighted": (DENSE[:-1], SoftmaxCrossEntropy(0.1, [1.0, 2.0, 0.5])),
     "random": ([Dropout(0.5), Dense(6), GaussianNoise(0.2), Dense(3), Softmax()], CrossEntropy()),
     "LayerNorm": ([Dense(6), LayerNorm(), ReLU(), Dense(3), Softmax()], CrossEntropy()),
-    "own": ([Scale(), Dense(6), InPlaceReLU(), Scale(2.0), Dense(3), Softmax()], CrossEntropy()),
+    "own": (
+        [Scale(), Dense(6), InPlaceReLU(), InPlaceDouble(), Scale(2.0), Dense(3), Softmax()],
+        CrossEntropy(),
+    ),
     "images": (
         [
             Reshape((2, 2, 1)),
@@ -284,8 +299,9 @@ def test_a_layer_that_changes_nothing_may_have_a_gradient_of_its_own():
 
 def test_what_it_cannot_answer():
     model, loss = built([Dense(3), Softmax()]), CrossEntropy()
-    with pytest.raises(InputError, match="asks about one sample, got 2"):
-        influence(model, loss, X, Y, X[:2], Y[:2])
+    for one_x, one_y in ((X[:2], Y[:2]), (X[0, :3], 0), (X[0], [0, 1]), (X[0], np.eye(3)[0])):
+        with pytest.raises(InputError, match=r"one_x of shape \(4,\) and one_y of shape \(\)"):
+            influence(model, loss, X, Y, one_x, one_y)
     with pytest.raises(InputError, match="one_x"):
         influence(model, loss, X, Y, np.full(4, np.nan), 0)
     with pytest.raises(InputError, match="same number of samples"):

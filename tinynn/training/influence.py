@@ -160,17 +160,19 @@ def _one(
 ) -> tuple[Array, Array]:
     """Return the sample asked about, and its answer, as a batch of one."""
     one_x, one_y = checks.array(one_x, "one_x"), checks.array(one_y, "one_y")
+    given = one_x.shape, one_y.shape
     if one_x.shape == model.input_shape:
         one_x = one_x[None]
     if one_y.ndim == y.ndim - 1:
         one_y = one_y[None]
-    one_x, one_y = checks.finite_samples(model, loss, one_x, one_y, "influence", "one_")
-    if len(one_x) != 1:
+    shapes, expected = (one_x.shape, one_y.shape), ((1, *model.input_shape), (1, *y.shape[1:]))
+    if shapes != expected:
         raise InputError(
-            f"influence asks about one sample, got {len(one_x)}. Give it one: one_x=x[0], "
-            "one_y=y[0]."
+            f"influence asks about one sample and its answer, one_x of shape {model.input_shape} "
+            f"and one_y of shape {y.shape[1:]}, as x[0] and y[0] are; got {given[0]} and "
+            f"{given[1]}."
         )
-    return one_x, one_y
+    return checks.finite_samples(model, loss, one_x, one_y, "influence", "one_")
 
 
 def _weighted(

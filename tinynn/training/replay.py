@@ -52,7 +52,7 @@ class Replay:
     refused here, with the same words: other data, settings or another model; another version of
     NumPy. Nothing of the caller's changes: model, optimizer, callbacks and files stay as they are.
     Callbacks with `affects_training = False` are left out. One of your own without it runs again,
-    as a copy: what it writes to a file, it writes again.
+    as a copy: what it writes elsewhere, to a file or a list of yours, it writes again.
 
     Raises InputError if there is no checkpoint and the trainer has trained; OSError or
     ModelFormatError for a file that is missing or no checkpoint.
