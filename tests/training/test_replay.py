@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import tinynn.training.replay
 import tinynn.training.resume
 from oracles import random_data
 from tinynn import (
@@ -222,8 +223,14 @@ class SetAfter(Callback):
                 setattr(trainer.optimizer, name, value)
 
 
-@pytest.mark.parametrize("change", [{"learning_rate": 0.2}, {"beta1": 0.5, "weight_decay": 0.5}])
-@pytest.mark.parametrize("step", [0, 12])
+@pytest.mark.parametrize(
+    ("step", "change"),
+    [
+        (0, {"beta1": 0.5}),
+        (12, {"learning_rate": 0.2}),
+        (12, {"beta1": 0.5, "weight_decay": 0.5}),
+    ],
+)
 def test_a_change_has_the_bits_of_a_training_in_which_a_callback_made_it(run, step, change):
     made, losses = trainer(AdamW(0.05)), []
     note = FunctionCallback(
@@ -343,6 +350,28 @@ def test_nothing_of_the_user_s_changes(run, tmp_path):
 def test_no_callback_is_told_of_an_end_that_did_not_come(run):
     again = replay(run, None, callbacks=[Acts()])
     assert again.at(9).callbacks[0].told == 9
+
+
+class Bar(Callback):
+    affects_training = False
+    events = []  # noqa: RUF012  # of all bars
+
+    def on_epoch_begin(self, trainer):
+        self.events.append("begin")
+
+    def on_train_end(self, trainer):
+        self.events.append("end")
+
+
+def test_a_progress_bar_among_the_callbacks_shows_the_replay_and_is_closed(run, monkeypatch):
+    monkeypatch.setattr(tinynn.training.replay, "ProgressBar", Bar)
+    again = replay(run, None, callbacks=[*affecting(), Bar()])
+    assert of(again.at(9)) == run[1][9]
+    assert Bar.events == ["begin", "begin", "end"]
+    again.what_if(from_step=2, until=3, learning_rate=0.1)
+    assert Bar.events[3:] == 2 * ["begin", "end"]
+    replay(run, None).at(9)
+    assert len(Bar.events) == 7
 
 
 def test_training_on_does_not_change_a_replay(run):

@@ -12,7 +12,6 @@ that no log and no checkpoint is written again.
 import copy
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.schedules import Schedule
 from tinynn.training.divergence import TrainingDiverged
+from tinynn.training.progress import ProgressBar
 from tinynn.training.replayed import Course, Moment, WhatIf
 from tinynn.training.run import Callback, Run
 from tinynn.training.trainer import Trainer
@@ -51,8 +51,9 @@ class Replay:
     Every number has the same bits as in the training. Whatever resume refuses, or warns of, is
     refused here, with the same words: other data, settings or another model; another version of
     NumPy. Nothing of the caller's changes: model, optimizer, callbacks and files stay as they are.
-    Callbacks with `affects_training = False` are left out. One of your own without it runs again,
-    as a copy: what it writes elsewhere, to a file or a list of yours, it writes again.
+    Callbacks with `affects_training = False` are left out, but for ProgressBar, which shows how far
+    the replay is. One of your own without it runs again, as a copy: what it writes elsewhere, to a
+    file or a list of yours, it writes again.
 
     Raises InputError if there is no checkpoint and the trainer has trained; OSError or
     ModelFormatError for a file that is missing or no checkpoint.
@@ -101,6 +102,7 @@ class Replay:
                 'anew, as before the training; or train with Checkpoint("run-{step}.npz"), and '
                 'write checkpoints="run-{step}.npz".'
             )
+        self._shown = any(isinstance(callback, ProgressBar) for callback in callbacks)
         affecting = [callback for callback in callbacks if callback.affects_training]
         self._begun = _copies(trainer, affecting)
         self._arguments: dict[str, Any] = {
@@ -178,9 +180,13 @@ class Replay:
                 "trained."
             )
         trainer, callbacks = _copies(*self._begun)
-        start = self.checkpoints[max(known)]
-        with suppress(_Arrived):
-            trainer.fit(**self._arguments, callbacks=[*callbacks, watch], resume_from=start)
+        start, bars = self.checkpoints[max(known)], [ProgressBar()] if self._shown else []
+        try:
+            together = [*callbacks, watch, *bars]
+            trainer.fit(**self._arguments, callbacks=together, resume_from=start)
+        except _Arrived:
+            for bar in bars:
+                bar.on_train_end(trainer)
         return trainer, callbacks
 
 
