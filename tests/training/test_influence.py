@@ -4,6 +4,8 @@ import copy
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from oracles import InPlaceReLU, OwnAbsoluteError, Scale, numeric_gradient, random_data
 from tinynn import (
@@ -119,6 +121,24 @@ def test_it_is_the_dot_product_of_whole_gradients(name):
     right = expected(model, loss, X, Y, X[4:5], Y[4:5])
     assert np.allclose(result.values, right, rtol=1e-10, atol=1e-12 * abs(right).max())
     assert result.values[4] > 0  # a square
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    samples=st.integers(1, 7),
+    units=st.lists(st.tuples(st.integers(1, 5), st.booleans()), min_size=1, max_size=3),
+    scale=st.sampled_from([1e-6, 1.0, 1e3]),
+    seed=st.integers(0, 99),
+)
+def test_any_dense_network_agrees_with_whole_gradients(samples, units, scale, seed):
+    rng = np.random.default_rng(seed)
+    x, y = scale * rng.normal(size=(samples, 4)), rng.normal(size=(samples, units[-1][0]))
+    layers = [one for n, bias in units for one in (Dense(n, bias=bias), ReLU())][:-1]
+    model, loss = built(layers, seed=seed), MeanSquaredError()
+    values = influence(model, loss, x, y, x[-1], y[-1]).values
+    right = expected(model, loss, x, y, x[-1:], y[-1:])
+    assert np.allclose(values, right, rtol=1e-9, atol=1e-12 * abs(right).max())
+    assert values[-1] >= 0
 
 
 def test_several_batches_of_float32_and_all_kinds_of_losses(monkeypatch):
