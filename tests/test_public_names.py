@@ -112,6 +112,10 @@ PARAMETERS = {
     "Adam.step": "self params grads",
     "Trainer.fit": "self x y epochs batch_size validation_data callbacks resume_from sample_weight",
     "Trainer.evaluate": "self x y sample_weight",
+    "Replay": "trainer x y epochs batch_size validation_data callbacks sample_weight checkpoints",
+    "Replay.at": "self step",
+    "Replay.what_if": "self from_step until changes",
+    "influence": "model loss x y one_x one_y checkpoints",
     "datasets.load_fashion_mnist": "data_dir download",
     "datasets.load_sample": "",
     "datasets.read_idx": "path",
@@ -124,6 +128,8 @@ PARAMETERS = {
     "plots.class_gradients": "model images names path",
     "plots.schedule": "schedules",
     "plots.calibration": "curve path",
+    "plots.what_if": "result path",
+    "plots.influence": "result names count path",
 }
 DEFAULTS = {
     "Sequential": {"seed": 0, "dtype": tinynn.Sequential([tinynn.ReLU()], (1,)).dtype},

@@ -100,11 +100,14 @@ from tinynn.training.csv_log import CSVLogger
 from tinynn.training.divergence import TrainingDiverged
 from tinynn.training.early_stopping import EarlyStopping
 from tinynn.training.function_callback import FunctionCallback
+from tinynn.training.influence import Influence, influence
 from tinynn.training.live_curves import LiveCurves
 from tinynn.training.moving_average import ExponentialMovingAverage
 from tinynn.training.print_log import PrintLog
 from tinynn.training.progress import ProgressBar
 from tinynn.training.reduce_on_plateau import ReduceOnPlateau
+from tinynn.training.replay import Replay
+from tinynn.training.replayed import WhatIf
 from tinynn.training.run import Callback, History
 from tinynn.training.trainer import Trainer
 
@@ -142,6 +145,7 @@ __all__ = [
     "HealthReport",
     "History",
     "Huber",
+    "Influence",
     "InputError",
     "Layer",
     "LayerNorm",
@@ -164,6 +168,7 @@ __all__ = [
     "ReLU",
     "ReduceOnPlateau",
     "ReliabilityCurve",
+    "Replay",
     "Rescale",
     "Reshape",
     "Schedule",
@@ -176,6 +181,7 @@ __all__ = [
     "Tanh",
     "Trainer",
     "TrainingDiverged",
+    "WhatIf",
     "accuracy",
     "binary_accuracy",
     "check_function",
@@ -190,6 +196,7 @@ __all__ = [
     "glorot_uniform",
     "he_normal",
     "he_uniform",
+    "influence",
     "k_fold",
     "lecun_normal",
     "load_model",

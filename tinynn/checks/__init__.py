@@ -86,6 +86,7 @@ from tinynn.checks.sample_shapes import (
 )
 from tinynn.checks.samples import (
     entering,
+    finite_samples,
     first_with_parameters,
     fitting_samples,
     paired,
@@ -179,6 +180,7 @@ __all__ = [
     "equations",
     "features",
     "final_rate",
+    "finite_samples",
     "first_with_parameters",
     "fits_a_sample",
     "fitting_samples",

@@ -2,10 +2,15 @@
 
 training        JSON: epoch, totals, history, settings, callbacks
 training.* ...  the arrays that belong to it, such as the optimizer's moments
+
+A path with {step} in its name, such as run-{step}.npz, means a file for each checkpoint of a run.
 """
 
 import copy
 import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +18,7 @@ import numpy as np
 from tinynn.architecture import with_gained
 from tinynn.configuration_json import unequal
 from tinynn.errors import InputError, of_file
-from tinynn.files.atomic import PathLike
+from tinynn.files.atomic import PathLike, refuse_folder, refuse_no_file
 from tinynn.files.models import (
     MOST_VALUES,
     architecture_in,
@@ -22,12 +27,60 @@ from tinynn.files.models import (
     json_in,
     model_arrays,
 )
-from tinynn.files.nested import count_values, decode, encode
+from tinynn.files.nested import count_values, decode, encode, is_count
 from tinynn.files.npz import ModelFormatError, NpzFile, write_npz
 from tinynn.model import Sequential
 from tinynn.parameters import Array
 
 LONGEST_TRAINING = 2**22  # characters; arrays, and long lists of numbers, are not in this text
+STEP = "{step}"  # in a file's name: the number of steps that the run had taken
+
+
+def at_step(path: PathLike, step: int) -> Path:
+    """Return the path of the checkpoint after a step.
+
+    >>> at_step("run-{step}.npz", 500).name, at_step("run.npz", 500).name
+    ('run-500.npz', 'run.npz')
+    """
+    return Path(path).with_name(Path(path).name.replace(STEP, str(step), 1))
+
+
+def files_at(path: PathLike) -> list[Path]:
+    """Return the files that stand at a path: one, or none; with {step} in its name, one a step."""
+    path = Path(path)
+    if STEP not in path.name:
+        return [path] if path.exists() else []
+    before, _, after = path.name.partition(STEP)
+    form = re.compile(f"{re.escape(before)}([0-9]+){re.escape(after)}")
+    found = [
+        (match, file) for file in path.parent.iterdir() if (match := form.fullmatch(file.name))
+    ]
+    return [file for match, file in sorted(found, key=lambda pair: int(pair[0][1]))]
+
+
+def checkpoints_by_step(paths: PathLike | Iterable[PathLike]) -> dict[int, Path]:
+    """Return the files of checkpoints by the number of steps before each, in their order.
+
+    paths: one path or several, each of a file or with {step} in its name. Raises an OSError if
+    there is no file at one of them, ModelFormatError if a file is no checkpoint.
+    """
+    found = dict[int, Path]()
+    for path in paths if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]:
+        refuse_folder(path)
+        files = files_at(path)
+        if not files:
+            refuse_no_file(path)  # names the files that are there
+        found.update({_step_of(file): file for file in files})
+    return dict(sorted(found.items()))
+
+
+def _step_of(path: Path) -> int:
+    with NpzFile(path) as file:
+        refuse_no_training(file)
+        training = json_in(file, "training", LONGEST_TRAINING)
+    if not (isinstance(training, dict) and is_count(training.get("step"))):
+        raise file.error("holds a training state that does not say how many steps it had taken.")
+    return int(training["step"])
 
 
 def save_checkpoint(model: Sequential, training: dict[str, Any], path: PathLike) -> None:
@@ -64,11 +117,7 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict
     """
     with NpzFile(path) as file:
         architecture = architecture_in(file)
-        if "training" not in file.members:
-            raise file.error(
-                "is a model, not a checkpoint: it has no training state. Give resume_from the file "
-                "that Checkpoint wrote; load_model reads this one."
-            )
+        refuse_no_training(file)
         differences = unequal(_as_now(architecture, model), structure(model))
         if differences:
             heading = f"{path} is of another model than this one (first the file's, then yours):"
@@ -103,6 +152,15 @@ def load_checkpoint(path: PathLike, model: Sequential) -> tuple[Sequential, dict
         for layer, entry in zip(loaded.layers, architecture["layers"], strict=True):
             layer.trainable = entry.get("trainable", True)
         return loaded, training, format_of(file)
+
+
+def refuse_no_training(file: NpzFile) -> None:
+    """Raise ModelFormatError if a file is a model without a training state."""
+    if "training" not in file.members:
+        raise file.error(
+            "is a model, not a checkpoint: it has no training state. Give resume_from the file "
+            "that Checkpoint wrote; load_model reads this one."
+        )
 
 
 def structure(model: Sequential) -> dict[str, Any]:

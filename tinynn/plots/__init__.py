@@ -1,5 +1,5 @@
 """Pictures: learning curves, schedules, predictions, a confusion matrix, calibration, weights,
-maps of a convolutional network, gradients.
+maps of a convolutional network, gradients, influence, what a change would have done.
 
 Each function returns a matplotlib Figure, and saves it if it gets a path. No function needs a
 display. How a picture is shown:
@@ -10,9 +10,11 @@ display. How a picture is shown:
     with a path      it is saved; only a notebook shows it, and only as the last value of a cell
 """
 
+from tinynn.plots.courses import what_if
 from tinynn.plots.curves import learning_curves
 from tinynn.plots.drawing import blank, literal, saved
 from tinynn.plots.gradients import class_gradients
+from tinynn.plots.influences import influence
 from tinynn.plots.maps import feature_maps
 from tinynn.plots.predictions import prediction_grid
 from tinynn.plots.rates import schedule
@@ -26,9 +28,11 @@ __all__ = [
     "confusion",
     "feature_maps",
     "first_layer",
+    "influence",
     "learning_curves",
     "literal",
     "prediction_grid",
     "saved",
     "schedule",
+    "what_if",
 ]

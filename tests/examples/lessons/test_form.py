@@ -57,7 +57,16 @@ def test_it_needs_nothing_but_numpy_matplotlib_and_tinynn(path):
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
     names = {alias.name for node in imports for alias in node.names}
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    allowed = {"numpy", "matplotlib", "tinynn", "pathlib", "functools", "itertools", "warnings"}
+    allowed = {
+        "numpy",
+        "matplotlib",
+        "tinynn",
+        "pathlib",
+        "functools",
+        "itertools",
+        "timeit",
+        "warnings",
+    }
     assert {name.split(".")[0] for name in names} <= allowed
 
 
