@@ -58,9 +58,14 @@ def part_of(exercise, function, source):
 
 
 def cases(key):
-    return [pytest.param(each, *case, id=f"{each.name}: {case[0]} {i}")
-            for each in EXERCISES
-            for i, case in enumerate(submissions(each.name)[key])]  # fmt: skip
+    """Return all submissions of a kind; those of each exercise after the first four are slow."""
+    return [
+        pytest.param(
+            each, *case, id=f"{each.name}: {case[0]} {i}", marks=[pytest.mark.slow] * (i > 3)
+        )
+        for each in EXERCISES
+        for i, case in enumerate(submissions(each.name)[key])
+    ]
 
 
 def test_each_exercise_has_its_file_its_solution_and_twenty_wrong_submissions():
