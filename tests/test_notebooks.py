@@ -232,6 +232,8 @@ def test_each_report_shows_at_a_prompt_what_print_shows():
         tinynn.compare_models(model, model),
         tinynn.diagnose(model, CrossEntropy(), X, Y),
         tinynn.explain_step(model, CrossEntropy(), Adam(), X[:2], Y[:2]),
+        tinynn.influence(model, CrossEntropy(), X, Y, X[0], Y[0]),
+        tinynn.Replay(trainer(), X, Y, 2).what_if(from_step=1, learning_rate=0.1),
     ]
     kinds = {kind for kind in Report.__subclasses__() if kind.__name__ in dir(tinynn)}
     assert {type(report) for report in reports} >= kinds

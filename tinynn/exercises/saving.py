@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynn.errors import InputError
 from tinynn.exercises.asking import CallError
 from tinynn.exercises.grading import Exercise, Part
 from tinynn.exercises.words import kind_of, without_solution
@@ -70,10 +71,10 @@ def read(work: Work, path: Path) -> dict[str, Any]:
         raise work.wrong(f"Besides the file at path, {', '.join(beside)} stays in its folder.")
     try:
         if path.stat().st_size > MOST:
-            raise ValueError("It is far too long")
+            raise InputError("It is far too long")
         with zipfile.ZipFile(path) as members:
             if sum(member.file_size for member in members.infolist()) > MOST:
-                raise ValueError("It is far too long")
+                raise InputError("It is far too long")
         with np.load(path, allow_pickle=False) as file:
             if "arr_0" in file.files:
                 raise work.wrong(f"The file holds the names {', '.join(file.files)}, which "

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from tinynn.errors import InputError
+
 MOST = 10_000  # items that are taken from a generator, which may have no end
 
 
@@ -56,7 +58,10 @@ def encode(value: Any, kept: list[Any]) -> Any:
 
 
 def decode(data: Any, kept: list[Any]) -> Any:
-    """Return the value. kept: what this side keeps. Raises ValueError if it is no value."""
+    """Return the value. kept: what this side keeps.
+
+    Raises InputError, or another ValueError, if it is no value.
+    """
     if isinstance(data, list):
         return [decode(part, kept) for part in data]
     if not isinstance(data, dict):
@@ -65,7 +70,7 @@ def decode(data: Any, kept: list[Any]) -> Any:
     if kind == "array":
         dtype, shape, text = content
         if np.dtype(dtype).kind not in "biufc":
-            raise ValueError(f"no numbers: {dtype}")
+            raise InputError(f"no numbers: {dtype}")
         return np.frombuffer(base64.b64decode(text), dtype).reshape(shape).copy()
     if kind == "tuple":
         return tuple(decode(part, kept) for part in content)
