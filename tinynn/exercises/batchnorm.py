@@ -70,7 +70,8 @@ def forward(work: Work) -> None:
         "The root is missing: it is divided by a variance.": GAMMA * CENTRED / 9 + BETA,
         "It is multiplied by std. Normalised numbers have about the standard deviation 1.":
             GAMMA * CENTRED * 3 + BETA,
-        "It is not divided by std.": GAMMA * CENTRED + BETA,
+        "It is as if std were 1. Is it divided by std? Does var hold the squares of x - mean, each "
+        "number squared before the sum?": GAMMA * CENTRED + BETA,
         "The mean is not subtracted.": GAMMA * X / 3 + BETA,
         "The mean is added.": GAMMA * (X + X.mean(axis=0)) / 3 + BETA,
         "The mean alone is divided by std. Is there a pair of brackets missing?":
@@ -80,6 +81,10 @@ def forward(work: Work) -> None:
         "normalised over the samples.": GAMMA * rows[0] / rows[1] + BETA,
         "The mean and the variance are those of all numbers. Each unit has its own.":
             GAMMA * (X - X.mean()) / np.sqrt(X.var() + EPSILON) + BETA,
+        "The mean and the standard deviation are those of all numbers, and epsilon is missing. "
+        "Each unit has its own.": GAMMA * (X - X.mean()) / X.std() + BETA,
+        "The standard deviation is that of all numbers, and epsilon is missing. Each unit has its "
+        "own.": GAMMA * CENTRED / X.std() + BETA,
         "The mean is that of all numbers. Each unit has its own.":
             GAMMA * (X - X.mean()) / 3 + BETA,
         "The variance is that of all numbers. Each unit has its own.":
@@ -104,7 +109,10 @@ def forward(work: Work) -> None:
 def wrong_terms() -> dict[str, Any]:
     """Return what dx, dgamma, dbeta are if a term of dx is wrong, or std, or the normalised x."""
     by_3 = CENTRED / 3
-    root = np.sqrt(8)
+    root, dnormed = np.sqrt(8), GAMMA * DOUT
+    mean = dnormed.mean(axis=0)
+    through = by_3 * (dnormed * by_3).mean(axis=0)
+    dgamma, dbeta = (DOUT * by_3).sum(axis=0), DOUT.sum(axis=0)
     constant = "It is as if {} were constant. Which of the three ways of x_n is missing?"
     return {
         constant.format("mean and var"): gradients(3, by_3, (0, 0)),
@@ -125,6 +133,20 @@ def wrong_terms() -> dict[str, Any]:
         "The term through var is half as large as it should be: where has the 2 gone?":
             gradients(3, by_3, (1, 0.5)),
         "gamma is missing in it.": gradients(3, by_3, (1, 1), np.ones(2)),
+        "gamma is missing in the term through var.":
+            ((dnormed - mean - through / GAMMA) / 3, dgamma, dbeta),
+        "gamma is missing in the term through mean.":
+            ((dnormed - mean / GAMMA - through) / 3, dgamma, dbeta),
+        "gamma is missing in the terms through mean and var.":
+            ((dnormed - (mean + through) / GAMMA) / 3, dgamma, dbeta),
+        "gamma is missing in the first of its three terms.":
+            ((DOUT - mean - through) / 3, dgamma, dbeta),
+        "gamma is in the normalised x, on which it depends: out stands where the normalised x "
+        "should.": gradients(3, GAMMA * by_3, (1, 1)),
+        "dgamma is wrong, and it depends on it: gamma does not belong in its own gradient.":
+            (GAMMA / 3 * DOUT - (mean + GAMMA * through) / 3, GAMMA * dgamma, dbeta),
+        "gamma does not belong in its own gradient.":
+            (gradients(3, by_3)[0], GAMMA * dgamma, dbeta),
         "It is not divided by std.": gradients(1, by_3),
         "epsilon is missing in std, or another one than the argument is taken.":
             gradients(root, CENTRED / root),
@@ -189,6 +211,12 @@ def running(work: Work) -> None:
         "It is that of the batch alone. What came before counts, too.": ([5.0, 6.0], [12.0, 12.0]),
         "It is the old one. Is the new one computed and returned?": (old_mean, old_var),
         "Old and new are added up. Each needs its weight.": ([9.0, 8.0], [20.0, 16.0]),
+        "The variance is that of all numbers. Each unit has its own.":
+            (mean, 0.75 * old_var + 0.25 * X.var(ddof=1)),
+        "The variance is that of all numbers, and its factor is that of B. Each unit has its own.":
+            (mean, 0.75 * old_var + 0.25 * X.var() * 3 / 2),
+        "B is the number of samples, and not of all numbers in x.":
+            (mean, 0.75 * old_var + 0.25 * 8 * 6 / 5),
         "All numbers are averaged. Each unit has its own average, over the samples.":
             ([4.375, 2.875], 0.75 * old_var + 0.25 * X.var()),
         "They stand in the wrong order.": ([9.0, 6.0], mean),
@@ -210,7 +238,8 @@ def predict(work: Work) -> None:
         "running_var is used as if it were std.": gamma * centred / var + BETA,
         "The root is missing: it is divided by a variance.":
             gamma * centred / (var + EPSILON) + BETA,
-        "epsilon is missing.": gamma * centred / np.sqrt(var) + BETA,
+        "epsilon is missing, or another one than the argument is taken.":
+            gamma * centred / np.sqrt(var) + BETA,
         "epsilon is added outside the root.": gamma * centred / (np.sqrt(var) + EPSILON) + BETA,
         "running_mean is not subtracted.": gamma * x / std + BETA,
         "gamma is missing.": centred / std + BETA,
