@@ -109,10 +109,7 @@ def forward(work: Work) -> None:
 def wrong_terms() -> dict[str, Any]:
     """Return what dx, dgamma, dbeta are if a term of dx is wrong, or std, or the normalised x."""
     by_3 = CENTRED / 3
-    root, dnormed = np.sqrt(8), GAMMA * DOUT
-    mean = dnormed.mean(axis=0)
-    through = by_3 * (dnormed * by_3).mean(axis=0)
-    dgamma, dbeta = (DOUT * by_3).sum(axis=0), DOUT.sum(axis=0)
+    root = np.sqrt(8)
     constant = "It is as if {} were constant. Which of the three ways of x_n is missing?"
     return {
         constant.format("mean and var"): gradients(3, by_3, (0, 0)),
@@ -133,20 +130,6 @@ def wrong_terms() -> dict[str, Any]:
         "The term through var is half as large as it should be: where has the 2 gone?":
             gradients(3, by_3, (1, 0.5)),
         "gamma is missing in it.": gradients(3, by_3, (1, 1), np.ones(2)),
-        "gamma is missing in the term through var.":
-            ((dnormed - mean - through / GAMMA) / 3, dgamma, dbeta),
-        "gamma is missing in the term through mean.":
-            ((dnormed - mean / GAMMA - through) / 3, dgamma, dbeta),
-        "gamma is missing in the terms through mean and var.":
-            ((dnormed - (mean + through) / GAMMA) / 3, dgamma, dbeta),
-        "gamma is missing in the first of its three terms.":
-            ((DOUT - mean - through) / 3, dgamma, dbeta),
-        "gamma is in the normalised x, on which it depends: out stands where the normalised x "
-        "should.": gradients(3, GAMMA * by_3, (1, 1)),
-        "dgamma is wrong, and it depends on it: gamma does not belong in its own gradient.":
-            (GAMMA / 3 * DOUT - (mean + GAMMA * through) / 3, GAMMA * dgamma, dbeta),
-        "gamma does not belong in its own gradient.":
-            (gradients(3, by_3)[0], GAMMA * dgamma, dbeta),
         "It is not divided by std.": gradients(1, by_3),
         "epsilon is missing in std, or another one than the argument is taken.":
             gradients(root, CENTRED / root),
@@ -160,12 +143,36 @@ def wrong_terms() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def wrong_gamma() -> dict[str, Any]:
+    """Return what dx, dgamma, dbeta are if gamma is not where it should be."""
+    by_3, dnormed = CENTRED / 3, GAMMA * DOUT
+    mean, through = dnormed.mean(axis=0), by_3 * (dnormed * by_3).mean(axis=0)
+    dx, dgamma, dbeta = gradients(3, by_3)
+    return {
+        "gamma is missing in the term through var.":
+            ((dnormed - mean - through / GAMMA) / 3, dgamma, dbeta),
+        "gamma is missing in the term through mean.":
+            ((dnormed - mean / GAMMA - through) / 3, dgamma, dbeta),
+        "gamma is missing in the terms through mean and var.":
+            ((dnormed - (mean + through) / GAMMA) / 3, dgamma, dbeta),
+        "gamma is missing in the first of its three terms.":
+            ((DOUT - mean - through) / 3, dgamma, dbeta),
+        "gamma is in the normalised x, on which it depends: out stands where the normalised x "
+        "should.": gradients(3, GAMMA * by_3, (1, 1)),
+        "dgamma is wrong, and it depends on it: gamma does not belong in its own gradient.":
+            (GAMMA / 3 * DOUT - (mean + GAMMA * through) / 3, GAMMA * dgamma, dbeta),
+        "gamma does not belong in its own gradient.":
+            (dx, GAMMA * dgamma, dbeta),
+    }  # fmt: skip
+
+
 def backward(work: Work) -> None:
     """The table above; then by finite differences: five samples, and two."""
     dx = np.array([[13, -6], [-14, -24], [1, 30]]) / 9
     dgamma, dbeta, by_3 = np.array([2.0, -6.0]), np.array([6.0, 9.0]), CENTRED / 3
     work.by_hand((DOUT, X, GAMMA, EPSILON), (dx, dgamma, dbeta), {
         **wrong_terms(),
+        **wrong_gamma(),
         "dgamma is wrong, and it depends on it: x itself stands in it, and not the normalised x.":
             (GAMMA / 3 * (DOUT - dbeta / 3 - by_3 * (DOUT * X).sum(axis=0) / 3),
              (DOUT * X).sum(axis=0), dbeta),

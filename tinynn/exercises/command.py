@@ -68,8 +68,8 @@ def _grade_one(folder: Path, exercises: Sequence[Exercise], seconds: float, as_j
     nothing = not any((folder / name).is_file() for name in names)
     if nothing and not as_json:
         text = f"{folder} holds no exercise, which would be called {', '.join(names)}."
-        found = [f"There is {name}." for each in exercises for name in _similar(folder, each.name)]
-        text = " ".join([text, *found[:1]])
+        there = [f"There is {name}." for each in exercises for name in _similar(folder, each.name)]
+        text = " ".join([text, *there[:1]])
         if any((student / name).is_file() for student in _students(folder) for name in names):
             text += " Is it the folder of a class? Then add --csv."
         print(escape_control(text), file=sys.stderr)

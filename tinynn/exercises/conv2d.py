@@ -84,7 +84,7 @@ def frame(work: Work) -> None:
 
 
 def forward(work: Work) -> None:
-    """The table above; then images, channels, kernels and a frame."""
+    """The table above; then several of everything."""
 
     def image(*numbers: float) -> Array:
         return np.array(numbers).reshape(1, 1, 2, 1)
@@ -118,6 +118,11 @@ def forward(work: Work) -> None:
         "One window is missing: how many are there from left to right?":
             np.reshape(18.0, (1, 1, 1, 1)),
     }, as_text=table)  # fmt: skip
+    _several(work)
+
+
+def _several(work: Work) -> None:
+    """Two images and channels, three kernels; then a frame, and a large kernel."""
     rng = np.random.default_rng(0)
     x, W_, b = rng.normal(size=(2, 4, 6, 2)), rng.normal(size=(2, 3, 2, 3)), rng.normal(size=3)
     work.like(conv, (x, W_, b, 0), {
