@@ -205,6 +205,13 @@ def test_files_that_are_elsewhere_or_called_otherwise_are_noted(tmp_path, capsys
         "chen": "no exercise, but there is 8.txt",
         "dora": "no exercise, but there is conv2d.py",
     }
+    assert main([str(tmp_path), "--csv", "--only", "8"]) == 1
+    assert [row["notes"] for row in rows(capsys)] == [
+        "08_dropout: no file",
+        "08_dropout: no file, but there is 08_dropout (1).py",
+        "08_dropout: no file, but there is 8.txt",
+        "08_dropout: no file",
+    ]
 
 
 def test_the_wrong_folder_is_told(tmp_path, capsys):

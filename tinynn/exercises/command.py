@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def _notes(grades: list[dict[str, Any]], student: Path) -> str:
     """Say what the points do not tell: what is not there, or could not be run."""
     notes = {grade["name"]: _note(grade) for grade in grades}
     elsewhere = {name: _similar(student, name) for name, note in notes.items() if note == "no file"}
-    if len(elsewhere) == len(notes):
+    if len(elsewhere) == len(notes) > 1:
         found = [path for paths in elsewhere.values() for path in paths]
         return "no exercise" + _there_is(found)
     if len({*notes.values()}) == 1 < len(notes):
@@ -177,13 +178,15 @@ def _there_is(files: list[str]) -> str:
 def _similar(folder: Path, name: str) -> list[str]:
     """Return an exercise's files of a similar name, or one folder deeper: "mine/01_relu.py"."""
     found = []
-    for path in islice((path for at in ("*", "*/*") for path in folder.glob(at)), MOST):
+    paths = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
+    for path in islice(paths, MOST):
         parts = path.relative_to(folder).parts
         same_number = re.match(rf"0*{int(name[:2])}(\D|$)", path.stem)
         similar = same_number or _letters(name[2:]) in _letters(path.stem)
-        own = any(part.startswith((".", "__")) for part in parts)
-        if similar and not own and parts != (f"{name}.py",) and path.is_file():
-            found.append("/".join(parts))
+        hidden = any(part.startswith((".", "__")) for part in parts)
+        if similar and not hidden and parts != (f"{name}.py",):
+            with suppress(OSError):  # a folder that may not be read
+                found += ["/".join(parts)] * path.is_file()
     return sorted(found)
 
 

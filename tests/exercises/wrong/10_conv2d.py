@@ -133,7 +133,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "db is wrong. It is what the first image adds"),
     ("db not summed", G, DB, "db = dout", "b has one number for each kernel"),
     ("db one number", G, DB, "db = dout.sum()", "sum of all"),
-    ("db one number: brackets", G, DB, "db = dout.sum()", "11), expected"),
+    ("db one number: brackets", G, DB, "db = dout.sum()", "31]], [11])."),
     ("db of the last place", G, DB, "db = here.sum(axis=0)", "the last window adds, alone"),
     ("the order", G, GRADIENTS, "return dW, db, dx", "dx comes first"),
     ("two gradients", G, GRADIENTS, "return dW, db", "2 values, expected 3"),
