@@ -25,7 +25,8 @@ are given as they were. Then, in the folder of this file:
 
     python -m tinynn.exercises .
 
-What it shows has no axes of length 1: an image with one channel is a table.
+The grader shows images and kernels without axes of length 1: an image with one channel is a
+table.
 """
 
 import numpy as np

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -82,8 +83,8 @@ def test_no_cell_is_a_formula_and_a_missing_file_is_told(tmp_path, capsys):
     assert main([str(tmp_path), "--csv"]) == 1
     found = rows(capsys)
     assert [row["name"] for row in found] == ["'+x", "'-x", "'=1+1", "'@x", 'a,b "c']
-    assert {row["total"] for row in found} == {"0"}
-    assert all("01_relu: no file; 02_dense: no file" in row["notes"] for row in found)
+    assert {row["total (120)"] for row in found} == {"0"}
+    assert {row["notes"] for row in found} == {"no exercise"}
 
 
 def test_a_name_that_cannot_be_written_is_escaped(tmp_path, monkeypatch):
@@ -121,7 +122,7 @@ def test_a_file_that_ends_its_grader_costs_the_others_nothing(tmp_path, capsys):
     handed_in(tmp_path / "boris", f"import os\nos.kill(os.getppid(), 9)\n{RIGHT}")
     assert main([str(tmp_path), "--csv", "--only", "1"]) == 1
     anna, boris = rows(capsys)
-    assert (anna["total"], boris["total"]) == ("10", "0")
+    assert (anna["total (10)"], boris["total (10)"]) == ("10", "0")
     assert "end other processes" in boris["notes"]
 
 
@@ -169,10 +170,117 @@ def test_in_a_class_no_submission_harms_another(tmp_path, capsys):
     assert [*found] == [*submissions, "hana"]
     points = {"anna": 10, "boris": 0, "chen": 4, "dora": 0, "emil": 0, "fatma": 10, "goran": 10,
               "hana": 0}  # fmt: skip
-    assert {name: int(row["total"]) for name, row in found.items()} == points
+    assert {name: int(row["total (10)"]) for name, row in found.items()} == points
     notes = {name: row["notes"] for name, row in found.items() if row["notes"]}
     assert {*notes} == {"boris", "dora", "emil", "hana"}
     assert "endless loop" in notes["dora"]
+
+
+def test_the_table_has_rows_for_students_alone_and_says_how_many_points_there_are(tmp_path, capsys):
+    for name in ("anna", "__pycache__", ".git", "__MACOSX"):
+        (tmp_path / name).mkdir()
+    assert main([str(tmp_path), "--csv", "--only", "1", "12"]) == 1
+    head, row = capsys.readouterr().out.splitlines()
+    assert head == "name,01_relu (10),12_saving_and_loading (10),total (20),notes"
+    assert row == "anna,0,0,0,no exercise"
+
+
+def test_files_that_are_elsewhere_or_called_otherwise_are_noted(tmp_path, capsys):
+    for name in (
+        "anna/my_exercises/01_relu.py",
+        "anna/my_exercises/02_dense.py",
+        "anna/__pycache__/03_softmax.pyc",
+        "anna/.backup/03_softmax.py",
+        "boris/08_dropout (1).py",
+        "chen/8.txt",
+        "dora/notes.txt",
+        "dora/conv2d.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert main([str(tmp_path), "--csv"]) == 1
+    assert {row["name"]: row["notes"] for row in rows(capsys)} == {
+        "anna": "no exercise, but there is my_exercises/01_relu.py, my_exercises/02_dense.py",
+        "boris": "no exercise, but there is 08_dropout (1).py",
+        "chen": "no exercise, but there is 8.txt",
+        "dora": "no exercise, but there is conv2d.py",
+    }
+    assert main([str(tmp_path), "--csv", "--only", "8"]) == 1
+    assert [row["notes"] for row in rows(capsys)] == [
+        "08_dropout: no file",
+        "08_dropout: no file, but there is 08_dropout (1).py",
+        "08_dropout: no file, but there is 8.txt",
+        "08_dropout: no file",
+    ]
+
+
+def test_the_wrong_folder_is_told(tmp_path, capsys):
+    handed_in(tmp_path / "anna", RIGHT)
+    assert main([str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "There is anna/01_relu.py. Is it the folder of a class? Then add --csv." in said
+    assert main([str(tmp_path / "anna"), "--csv"]) == 2
+    assert "leave out --csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "latin-1"])
+def test_a_file_that_is_no_utf_8_is_told_what_to_do(tmp_path, coding):
+    (tmp_path / "01_relu.py").write_bytes(f"# é\n{RIGHT}".encode(coding))
+    grade = grade_file(RELU, tmp_path / "01_relu.py")
+    assert grade.points == 0
+    assert "Save it as UTF-8" in grade.trouble
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["\ufeff", "# coding: latin-1\n# é\n"])
+def test_a_mark_of_utf_8_or_a_coding_that_is_told_does_no_harm(tmp_path, head):
+    data = f"{head}{RIGHT}".encode("latin-1" if "latin" in head else "utf-8")
+    (tmp_path / "01_relu.py").write_bytes(data)
+    assert grade_file(RELU, tmp_path / "01_relu.py").points == 10
+
+
+@pytest.mark.slow
+def test_what_ends_a_function_is_noted_with_its_name(tmp_path, capsys):
+    body = {
+        "anna": "while True:\n        pass",
+        "boris": "import os\n    os._exit(3)",
+        "chen": "return np.ones((10**6, 10**6)) * x",
+        "dora": "return x",
+    }
+    for name, lines in body.items():
+        handed_in(tmp_path / name, RIGHT.replace(RETURN, lines))
+    handed_in(tmp_path / "emil", RIGHT.replace("def relu_forward", "def forward"))
+    handed_in(tmp_path / "fatma", " \n")
+    handed_in(tmp_path / "fatma", RIGHT, "02_dense (copy).py")
+    only = ["--only", "1", "2"]
+    assert main([str(tmp_path), "--csv", "--seconds", "1", *only]) == 1
+    notes = {row["name"]: row["notes"] for row in rows(capsys)}
+    dense = "; 02_dense: no file"
+    assert notes["dora"] == "02_dense: no file"
+    assert notes["anna"].startswith("01_relu: relu_forward: After 1 seconds it has not ended.")
+    assert notes["boris"] == (
+        "01_relu: relu_forward: The code ends its process, with exit status 3." + dense
+    )
+    assert notes["chen"].startswith("01_relu: relu_forward: It needs more memory")
+    assert notes["emil"].startswith("01_relu: relu_forward: There is no function relu_forward")
+    assert notes["fatma"] == (
+        "01_relu: The file is empty.; 02_dense: no file, but there is 02_dense (copy).py"
+    )
+
+
+def test_progress_is_shown_on_a_terminal_if_the_table_goes_elsewhere(tmp_path, monkeypatch, capsys):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    (tmp_path / "anna").mkdir()
+    monkeypatch.setattr("sys.stderr", Terminal())
+    assert main([str(tmp_path), "--csv"]) == 1
+    assert "0/1 " in sys.stderr.getvalue()
+    assert "students" not in capsys.readouterr().out
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert main([str(tmp_path), "--csv"]) == 1
+    assert not sys.stderr.getvalue()
 
 
 @pytest.mark.slow

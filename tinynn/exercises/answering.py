@@ -3,8 +3,11 @@
 A request and its answer are one line of JSON each:
 
     {"call": "relu", "values": [...]}
-    {"result": ..., "changed": [[0, ...]]}          changed: arguments that were changed in place
-    {"error": [kind, text, line, function]}         the line of the student's file
+    {"result": ..., "changed": [[0, ...]], "moves": [...]}
+    {"error": [kind, text, line, function], "moves": [...]}         the line of the student's file
+
+changed: arguments that were changed in place. moves: the files that the call has removed and
+renamed, in order: ["os.remove", path], ["os.rename", path, new path].
 """
 
 import faulthandler
@@ -16,6 +19,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from types import ModuleType
@@ -28,6 +32,22 @@ from tinynn.clinic.printed import Printed
 from tinynn.clinic.report import Finding
 from tinynn.clinic.worker import import_file, limit_memory
 from tinynn.exercises.wire import decode, encode
+
+MOVES = 100  # that are told of one call
+
+
+@cache
+def moves() -> list[list[str]]:
+    """Return the list that gets each file that this process removes or renames from now on."""
+    found: list[list[str]] = []
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("os.remove", "os.rename") and len(found) < MOVES:
+            names = [name for name in arguments if isinstance(name, (str, bytes, os.PathLike))]
+            found.append([event, *(str(Path(os.fsdecode(name)).absolute()) for name in names)])
+
+    sys.addaudithook(hook)
+    return found
 
 
 class Answers:
@@ -45,15 +65,18 @@ class Answers:
         """Call a function; return what it returned, or which error it raised."""
         asked = json.loads(request)
         values = [decode(value, self.kept) for value in asked["values"]]
+        moves().clear()
         try:
             with redirect_stdout(Printed()), redirect_stderr(Printed()), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 result = encode(getattr(self.module, asked["call"])(*values), self.kept)
-            return json.dumps({"result": result, "changed": self._changed(asked, values)})
+            changed = self._changed(asked, values)
+            return json.dumps({"result": result, "changed": changed, "moves": moves()})
         except BaseException as error:  # also sys.exit
             text = "".join(traceback.format_exception_only(error)).strip()
             kind, place = type(error).__name__, place_of_error(error)
-            return json.dumps({"error": [kind, text, place.line, function_of_error(error)]})
+            what = [kind, text, place.line, function_of_error(error)]
+            return json.dumps({"error": what, "moves": moves()})
 
     def _changed(self, asked: dict[str, Any], values: list[Any]) -> list[Any]:
         """Return the arguments that a call has changed in place, but for generators."""

@@ -53,6 +53,7 @@ class Student:
         self.path, self.ask, self.names = path, ask, names
         self.source = source
         self.error: CallError | None = None
+        self.moves: list[list[str]] = []  # files that the last call removed or renamed
         lines = source.splitlines(keepends=True)
         linecache.cache[str(path)] = len(source), None, lines, str(path)  # as it was when graded
 
@@ -80,6 +81,7 @@ class Student:
         reply = self.ask(request)
         try:
             answer = json.loads(reply)
+            self.moves = [[str(part) for part in move] for move in answer["moves"]]
             if "error" in answer:
                 kind, text, line, function = answer["error"]
                 short = str(text)[:LONGEST]

@@ -70,7 +70,8 @@ def forward(work: Work) -> None:
         "The root is missing: it is divided by a variance.": GAMMA * CENTRED / 9 + BETA,
         "It is multiplied by std. Normalised numbers have about the standard deviation 1.":
             GAMMA * CENTRED * 3 + BETA,
-        "It is not divided by std.": GAMMA * CENTRED + BETA,
+        "It is as if std were 1. Is it divided by std? Does var hold the squares of x - mean, each "
+        "number squared before the sum?": GAMMA * CENTRED + BETA,
         "The mean is not subtracted.": GAMMA * X / 3 + BETA,
         "The mean is added.": GAMMA * (X + X.mean(axis=0)) / 3 + BETA,
         "The mean alone is divided by std. Is there a pair of brackets missing?":
@@ -80,6 +81,10 @@ def forward(work: Work) -> None:
         "normalised over the samples.": GAMMA * rows[0] / rows[1] + BETA,
         "The mean and the variance are those of all numbers. Each unit has its own.":
             GAMMA * (X - X.mean()) / np.sqrt(X.var() + EPSILON) + BETA,
+        "The mean and the standard deviation are those of all numbers, and epsilon is missing. "
+        "Each unit has its own.": GAMMA * (X - X.mean()) / X.std() + BETA,
+        "The standard deviation is that of all numbers, and epsilon is missing. Each unit has its "
+        "own.": GAMMA * CENTRED / X.std() + BETA,
         "The mean is that of all numbers. Each unit has its own.":
             GAMMA * (X - X.mean()) / 3 + BETA,
         "The variance is that of all numbers. Each unit has its own.":
@@ -138,12 +143,36 @@ def wrong_terms() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def wrong_gamma() -> dict[str, Any]:
+    """Return what dx, dgamma, dbeta are if gamma is not where it should be."""
+    by_3, dnormed = CENTRED / 3, GAMMA * DOUT
+    mean, through = dnormed.mean(axis=0), by_3 * (dnormed * by_3).mean(axis=0)
+    dx, dgamma, dbeta = gradients(3, by_3)
+    return {
+        "gamma is missing in the term through var.":
+            ((dnormed - mean - through / GAMMA) / 3, dgamma, dbeta),
+        "gamma is missing in the term through mean.":
+            ((dnormed - mean / GAMMA - through) / 3, dgamma, dbeta),
+        "gamma is missing in the terms through mean and var.":
+            ((dnormed - (mean + through) / GAMMA) / 3, dgamma, dbeta),
+        "gamma is missing in the first of its three terms.":
+            ((DOUT - mean - through) / 3, dgamma, dbeta),
+        "gamma is in the normalised x, on which it depends: out stands where the normalised x "
+        "should.": gradients(3, GAMMA * by_3, (1, 1)),
+        "dgamma is wrong, and it depends on it: gamma does not belong in its own gradient.":
+            (GAMMA / 3 * DOUT - (mean + GAMMA * through) / 3, GAMMA * dgamma, dbeta),
+        "gamma does not belong in its own gradient.":
+            (dx, GAMMA * dgamma, dbeta),
+    }  # fmt: skip
+
+
 def backward(work: Work) -> None:
     """The table above; then by finite differences: five samples, and two."""
     dx = np.array([[13, -6], [-14, -24], [1, 30]]) / 9
     dgamma, dbeta, by_3 = np.array([2.0, -6.0]), np.array([6.0, 9.0]), CENTRED / 3
     work.by_hand((DOUT, X, GAMMA, EPSILON), (dx, dgamma, dbeta), {
         **wrong_terms(),
+        **wrong_gamma(),
         "dgamma is wrong, and it depends on it: x itself stands in it, and not the normalised x.":
             (GAMMA / 3 * (DOUT - dbeta / 3 - by_3 * (DOUT * X).sum(axis=0) / 3),
              (DOUT * X).sum(axis=0), dbeta),
@@ -189,6 +218,12 @@ def running(work: Work) -> None:
         "It is that of the batch alone. What came before counts, too.": ([5.0, 6.0], [12.0, 12.0]),
         "It is the old one. Is the new one computed and returned?": (old_mean, old_var),
         "Old and new are added up. Each needs its weight.": ([9.0, 8.0], [20.0, 16.0]),
+        "The variance is that of all numbers. Each unit has its own.":
+            (mean, 0.75 * old_var + 0.25 * X.var(ddof=1)),
+        "The variance is that of all numbers, and its factor is that of B. Each unit has its own.":
+            (mean, 0.75 * old_var + 0.25 * X.var() * 3 / 2),
+        "B is the number of samples, and not of all numbers in x.":
+            (mean, 0.75 * old_var + 0.25 * 8 * 6 / 5),
         "All numbers are averaged. Each unit has its own average, over the samples.":
             ([4.375, 2.875], 0.75 * old_var + 0.25 * X.var()),
         "They stand in the wrong order.": ([9.0, 6.0], mean),
@@ -210,7 +245,8 @@ def predict(work: Work) -> None:
         "running_var is used as if it were std.": gamma * centred / var + BETA,
         "The root is missing: it is divided by a variance.":
             gamma * centred / (var + EPSILON) + BETA,
-        "epsilon is missing.": gamma * centred / np.sqrt(var) + BETA,
+        "epsilon is missing, or another one than the argument is taken.":
+            gamma * centred / np.sqrt(var) + BETA,
         "epsilon is added outside the root.": gamma * centred / (np.sqrt(var) + EPSILON) + BETA,
         "running_mean is not subtracted.": gamma * x / std + BETA,
         "gamma is missing.": centred / std + BETA,

@@ -8,10 +8,13 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,9 @@ from tinynn.clinic.process import SECONDS
 from tinynn.errors import escape_control
 from tinynn.exercises.course import EXERCISES
 from tinynn.exercises.grading import Exercise, grade_file
+
+MOST = 2000  # files that are looked at, to find some of a similar name
+UNUSUAL = "It needs more memory", "There is no function"  # sentences that a teacher should see
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,7 +69,11 @@ def _grade_one(folder: Path, exercises: Sequence[Exercise], seconds: float, as_j
     nothing = not any((folder / name).is_file() for name in names)
     if nothing and not as_json:
         text = f"{folder} holds no exercise, which would be called {', '.join(names)}."
-        print(text, file=sys.stderr)
+        there = [f"There is {name}." for each in exercises for name in _similar(folder, each.name)]
+        text = " ".join([text, *there[:1]])
+        if any((student / name).is_file() for student in _students(folder) for name in names):
+            text += " Is it the folder of a class? Then add --csv."
+        print(escape_control(text), file=sys.stderr)
         return 2
     grades = []
     for exercise in exercises:
@@ -82,28 +92,42 @@ def _grade_one(folder: Path, exercises: Sequence[Exercise], seconds: float, as_j
 
 def _grade_class(folder: Path, exercises: Sequence[Exercise], seconds: float) -> int:
     """Print a row for each student, as soon as it is graded."""
-    students = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    from tqdm import tqdm
+
+    students, names = _students(folder), [each.name for each in exercises]
     if not students:
-        print(f"{folder} holds no folder of a student.", file=sys.stderr)
+        alone = any((folder / f"{name}.py").is_file() for name in names)
+        text = " It is a student's own: leave out --csv." if alone else ""
+        print(f"{folder} holds no folder of a student.{text}", file=sys.stderr)
         return 2
-    names = [each.name for each in exercises]
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["name", *names, "total", "notes"])
     most, all_right = sum(each.points for each in exercises), True
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    columns = [f"{each.name} ({each.points})" for each in exercises]
+    table.writerow(["name", *columns, f"total ({most})", "notes"])
+    without = sys.stdout.isatty() or None  # there the rows tell; None: if stderr is no terminal
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=len(students), unit=" students", leave=False, disable=without) as bar,
+    ):
         found = pool.map(lambda student: _of_student(student, names, seconds), students)
         for student, grades in zip(students, found, strict=True):
             points = [grade["points"] for grade in grades]
             all_right = all_right and sum(points) == most
-            row = [cell(student.name), *points, sum(points), cell(_notes(grades))]
+            row = [cell(student.name), *points, sum(points), cell(_notes(grades, student))]
             table.writerow(row)
             sys.stdout.flush()
+            bar.update()
     return 0 if all_right else 1
+
+
+def _students(folder: Path) -> list[Path]:
+    """Return the folders of students: none that is hidden, or that a program has made."""
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
 
 
 def _of_student(student: Path, names: list[str], seconds: float) -> list[dict[str, Any]]:
     """Grade a student's folder in a process of its own: a file may end the one that started it."""
-    nothing = {"points": 0, "status": "no file", "trouble": ""}
+    nothing = {"points": 0, "status": "no file", "trouble": "", "parts": []}
     if not any((student / f"{name}.py").exists() for name in names):
         return [{"name": name, **nothing} for name in names]
     numbers = [str(int(name[:2])) for name in names]
@@ -119,11 +143,55 @@ def _of_student(student: Path, names: list[str], seconds: float) -> list[dict[st
     return found
 
 
-def _notes(grades: list[dict[str, Any]]) -> str:
-    """Say what the points do not tell: which files are not there, or could not be graded."""
-    told = [(grade["name"], grade["trouble"] or grade["status"]) for grade in grades]
-    notes = [f"{name}: {text}" for name, text in told if text not in ("right", "wrong")]
-    return "; ".join(notes)
+def _notes(grades: list[dict[str, Any]], student: Path) -> str:
+    """Say what the points do not tell: what is not there, or could not be run."""
+    notes = {grade["name"]: _note(grade) for grade in grades}
+    elsewhere = {name: _similar(student, name) for name, note in notes.items() if note == "no file"}
+    if len(elsewhere) == len(notes) > 1:
+        found = [path for paths in elsewhere.values() for path in paths]
+        return "no exercise" + _there_is(found)
+    if len({*notes.values()}) == 1 < len(notes):
+        return next(iter(notes.values()))
+    told = [f"{name}: {note}{_there_is(elsewhere.get(name, []))}" for name, note in notes.items()]
+    return "; ".join(text for text, note in zip(told, notes.values(), strict=True) if note)
+
+
+def _note(grade: dict[str, Any]) -> str:
+    """Say of one exercise what its points do not tell."""
+    if grade["trouble"]:
+        return str(grade["trouble"])
+    told = [
+        f"{part['function']}: {part['sentence']}"
+        for part in grade["parts"]
+        if part["lost"] or any(text in part["sentence"] for text in UNUSUAL)
+    ]
+    status = [grade["status"]] if grade["status"] not in ("right", "wrong") else []
+    return " ".join([*status, *told])
+
+
+def _there_is(files: list[str]) -> str:
+    """Name some of the files."""
+    more = " ..." if len(files) > 3 else ""
+    return f", but there is {', '.join(files[:3])}{more}" if files else ""
+
+
+def _similar(folder: Path, name: str) -> list[str]:
+    """Return an exercise's files of a similar name, or one folder deeper: "mine/01_relu.py"."""
+    found = []
+    paths = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
+    for path in islice(paths, MOST):
+        parts = path.relative_to(folder).parts
+        same_number = re.match(rf"0*{int(name[:2])}(\D|$)", path.stem)
+        similar = same_number or _letters(name[2:]) in _letters(path.stem)
+        hidden = any(part.startswith((".", "__")) for part in parts)
+        if similar and not hidden and parts != (f"{name}.py",):
+            with suppress(OSError):  # a folder that may not be read
+                found += ["/".join(parts)] * path.is_file()
+    return sorted(found)
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def cell(text: str) -> str:

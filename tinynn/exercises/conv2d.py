@@ -2,11 +2,15 @@
 
 The numbers by hand: one image of 2 x 3 pixels, one kernel of 2 x 2, b = 10, no frame:
 
-    x  1 2 0     W  1 2     out  1 + 4 + 0 + 4  + 10 = 19     2 + 0 + 3 + 12 + 10 = 27
-       0 1 3        3 4
+    x  1 2 0     W  1 2     out  1 + 4 + 0 + 3 + 10 = 18     2 + 0 + 4 + 9 + 10 = 25
+       0 1 3        4 3
 
     dout  1 10   dx  1   2 + 10   20      dW  1 + 20   2 + 0      db  11
-                     3   4 + 30   40          0 + 10   1 + 30
+                     4   3 + 40   30          0 + 10   1 + 30
+
+Two images of 1 x 2 pixels, one kernel of 1 x 2, so each image has one window:
+
+    x  1 2   3 4     W  5 6     dout  1   10     dx  5 6   50 60     dW  1 + 30   2 + 40     db  11
 """
 
 from typing import Any
@@ -19,7 +23,7 @@ from tinynn.exercises.work import Work, Wrong
 from tinynn.parameters import Array
 
 X = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0]]).reshape(1, 2, 3, 1)
-W = np.array([[1.0, 2.0], [3.0, 4.0]]).reshape(2, 2, 1, 1)
+W = np.array([[1.0, 2.0], [4.0, 3.0]]).reshape(2, 2, 1, 1)
 B = np.array([10.0])
 
 
@@ -43,7 +47,8 @@ def table(value: Any) -> str:
     """Show an image with one channel as rows and columns: without axes of length 1."""
     if isinstance(value, tuple):
         return f"({', '.join(map(table, value))})"
-    return shown(np.squeeze(value) if isinstance(value, np.ndarray) else value)
+    many = isinstance(value, np.ndarray) and value.ndim > 1
+    return shown(np.squeeze(value) if many else value)
 
 
 def frame(work: Work) -> None:
@@ -79,35 +84,45 @@ def frame(work: Work) -> None:
 
 
 def forward(work: Work) -> None:
-    """The table above; then images, channels, kernels and a frame."""
+    """The table above; then several of everything."""
 
     def image(*numbers: float) -> Array:
         return np.array(numbers).reshape(1, 1, 2, 1)
 
-    work.by_hand((X, W, B, 0), image(19.0, 27.0), {
-        "The bias is missing.": image(9.0, 17.0),
+    work.by_hand((X, W, B, 0), image(18.0, 25.0), {
+        "The bias is missing.": image(8.0, 15.0),
         "The kernel is turned by 180 degrees, as in mathematics. Here it is not.":
-            image(21.0, 23.0),
+            image(22.0, 21.0),
         "The rows of the kernel lie over the columns of the window: i belongs to rows, j to "
-        "columns.": image(21.0, 26.0),
-        "It is the mean over the window. The equation has a sum.": image(12.25, 14.25),
-        "It is the largest product of the window. The equation has a sum.": image(14.0, 22.0),
+        "columns.": image(22.0, 23.0),
+        "It is the mean over the window. The equation has a sum.": image(12.0, 13.75),
+        "It is the largest product of the window. The equation has a sum.": image(14.0, 19.0),
+        "Each product overwrites the one before: the last one alone is left. Add them up.":
+            image(13.0, 19.0),
+        "Each product overwrites the one before, and the bias, too.": image(3.0, 9.0),
+        "A window has the axes i, j and c, and W has one more. NumPy lays the last axes over each "
+        "other: which are these?": image(30.0, 40.0),
         "The bias comes in once for each weight. It is added once to each number of out.":
-            image(49.0, 57.0),
-        "Both numbers are those of the first window: does it move with q?": image(19.0, 19.0),
+            image(48.0, 55.0),
+        "Both numbers are those of the first window: does it move with q?": image(18.0, 18.0),
         "Both numbers are those of the last window: is the result of each window kept in its own "
-        "place?": image(27.0, 27.0),
+        "place?": image(25.0, 25.0),
         "The window is not multiplied by the kernel.": image(14.0, 16.0),
         "It is a matrix product of window and kernel, added up. Multiply number by number.":
             image(34.0, 40.0),
-        "Only the first window is computed: where does the loop over q end?": image(19.0, 10.0),
+        "Only the first window is computed: where does the loop over q end?": image(18.0, 10.0),
         "Only the first window is computed: where does the loop over q end? And is b added "
-        "everywhere?": image(19.0, 0.0),
+        "everywhere?": image(18.0, 0.0),
         "There is a frame of 1 pixel, but padding is 0.": conv(X, W, B, 1),
         "A row and a column of windows are missing: how many are there?": np.zeros((1, 0, 1, 1)),
         "One window is missing: how many are there from left to right?":
-            np.reshape(19.0, (1, 1, 1, 1)),
+            np.reshape(18.0, (1, 1, 1, 1)),
     }, as_text=table)  # fmt: skip
+    _several(work)
+
+
+def _several(work: Work) -> None:
+    """Two images and channels, three kernels; then a frame, and a large kernel."""
     rng = np.random.default_rng(0)
     x, W_, b = rng.normal(size=(2, 4, 6, 2)), rng.normal(size=(2, 3, 2, 3)), rng.normal(size=3)
     work.like(conv, (x, W_, b, 0), {
@@ -121,6 +136,11 @@ def forward(work: Work) -> None:
         "The bias is missing.": lambda x, W, b, _: conv(x, W, 0 * b, 0),
         "It is the first kernel's result, for all kernels.":
             lambda x, W, b, _: conv(x, W[..., [0, 0, 0]], b, 0),
+        "The results of all kernels are added up. Each has an output of its own.":
+            lambda x, W, b, _: conv(x, W.sum(axis=3, keepdims=True).repeat(3, axis=3), b, 0),
+        "All images are added up, by the first kernel. Each image has an output for each kernel.":
+            lambda x, W, b, _: conv(x.sum(axis=0, keepdims=True), W[..., [0, 0, 0]], b, 0).repeat(
+                2, axis=0),
     })  # fmt: skip
     work.like(conv, (x, W_, b, 2), {
         "There is no frame: is padding used?": lambda x, W, b, _: conv(x, W, b, 0),
@@ -136,24 +156,24 @@ def backward(work: Work) -> None:
     def grid(*rows: list[int]) -> Array:
         return np.array(rows, float)[..., None]
 
-    dx, db = grid([1, 12, 20], [3, 34, 40])[None], np.array([11.0])
+    dx, db = grid([1, 12, 20], [4, 43, 30])[None], np.array([11.0])
     dW = grid([21, 2], [10, 31])[..., None]
     work.by_hand((dout, X, W, 0), (dx, dW, db), {
         "It is right with the kernel turned by 180 degrees. Which weight stood over which pixel "
-        "on the way forward?": (grid([4, 43, 30], [2, 21, 10])[None], dW[::-1, ::-1], db),
+        "on the way forward?": (grid([3, 34, 40], [2, 21, 10])[None], dW[::-1, ::-1], db),
         "Each window overwrites what the one before has left. A pixel lies in several windows, "
         "and a weight is used in all of them.":
-            (grid([1, 10, 20], [3, 30, 40])[None], grid([20, 0], [10, 30])[..., None], 10.0),
+            (grid([1, 10, 20], [4, 40, 30])[None], grid([20, 0], [10, 30])[..., None], 10.0),
         "It is what the last window adds, alone.":
-            (grid([0, 10, 20], [0, 30, 40])[None], grid([20, 0], [10, 30])[..., None], [10.0]),
+            (grid([0, 10, 20], [0, 40, 30])[None], grid([20, 0], [10, 30])[..., None], [10.0]),
         "It is empty. With padding 0, where does a slice end that ends at -padding?":
             (np.zeros((1, 0, 0, 1)), dW, db),
         "It is what the first window adds, alone. Does a line within the loops end it?":
-            (grid([1, 2, 0], [3, 4, 0])[None], grid([1, 2], [0, 1])[..., None], [1.0]),
+            (grid([1, 2, 0], [4, 3, 0])[None], grid([1, 2], [0, 1])[..., None], [1.0]),
         "dout is not in it: it is as if dout were 1 everywhere.":
-            (grid([1, 3, 2], [3, 7, 4])[None], grid([3, 2], [1, 4])[..., None], [2.0]),
+            (grid([1, 3, 2], [4, 7, 3])[None], grid([3, 2], [1, 4])[..., None], [2.0]),
         "All of dout is added up before the windows: each window has its own number of dout.":
-            (grid([11, 33, 22], [33, 77, 44])[None], grid([33, 22], [11, 44])[..., None], db),
+            (grid([11, 33, 22], [44, 77, 33])[None], grid([33, 22], [11, 44])[..., None], db),
         "It is a mean over the places. The chain rule adds up.": (dx / 2, dW / 2, db / 2),
         "It is not summed. It has the shape of its array: b has one number for each kernel.":
             (dx, dW, dout),
@@ -162,14 +182,43 @@ def backward(work: Work) -> None:
         "The gradients stand in another order: dx comes first, then dW and db.": (dW, db, dx),
         "The gradients stand in another order: dx comes first, then dW, then db.": (dW, dx, db),
     }, items="dx, dW, db", as_text=table)  # fmt: skip
+    _two_images(work)
     rng = np.random.default_rng(0)
     arrays = rng.normal(size=(2, 2, 3, 2)), rng.normal(size=(2, 3, 2, 2)), rng.normal(size=2)
-    work.gradient(conv, (*arrays, 1), {
+    words = {
         "turned": "It is right with the kernel turned by 180 degrees. Which weight stood over "
         "which pixel on the way forward?",
         "other": "It is none of the usual mistakes, and the small example is right. There padding "
         "was 0, with one image, channel and kernel; here padding is 1, and there are two of each.",
-    })  # fmt: skip
+    }  # fmt: skip
+    try:
+        work.gradient(conv, (*arrays, 1), words)
+    except Wrong as wrong:
+        if not wrong.sentence.startswith("It raises"):
+            raise
+        text = f"With padding 1: {wrong.sentence} Do the windows lie in x with its frame?"
+        raise Wrong(text, wrong.line) from wrong
+
+
+def _two_images(work: Work) -> None:
+    """The second table: what the images add to dW and db is summed."""
+
+    def pixels(*numbers: float) -> Array:
+        return np.array(numbers).reshape(-1, 1, 2, 1)
+
+    dout, x = np.array([1.0, 10.0]).reshape(2, 1, 1, 1), pixels(1.0, 2.0, 3.0, 4.0)
+    kernel = np.array([5.0, 6.0]).reshape(1, 2, 1, 1)
+    dx, dW, db = pixels(5.0, 6.0, 50.0, 60.0), kernel * 0 + [[[[31.0]], [[42.0]]]], np.array([11.0])
+    work.by_hand((dout, x, kernel, 0), (dx, dW, db), {
+        "It is a mean over the images. The 1 / B of a mean loss is in dout already.":
+            (dx / 2, dW / 2, db / 2),
+        "It is what the first image adds, alone.":
+            (pixels(5, 6, 0, 0), [[[[1.0]], [[2.0]]]], [1.0]),
+        "It is what the last image adds, alone.":
+            (pixels(0, 0, 50, 60), [[[[30.0]], [[40.0]]]], [10.0]),
+        "It has a number for each image. b has one number for each kernel: add up.":
+            (dx, dW, np.array([1.0, 10.0])),
+    }, items="dx, dW, db", as_text=table)  # fmt: skip
 
 
 CONV2D = Exercise(

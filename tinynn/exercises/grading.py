@@ -49,12 +49,16 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Graded:
-    """What was found of one part. status: "right", "wrong", "not begun". line: 0 if not known."""
+    """What was found of one part. status: "right", "wrong", "not begun". line: 0 if not known.
+
+    lost: whether it gave no answer: an endless loop, or it has ended its process.
+    """
 
     part: Part
     status: str
     line: int = 0
     sentence: str = ""
+    lost: bool = False
 
     @property
     def points(self) -> int:
@@ -89,7 +93,8 @@ class Grade(Report):
     def as_json(self) -> dict[str, Any]:
         """Return it as a dict that JSON can hold."""
         parts = [{"function": part.part.function, "status": part.status, "points": part.points,
-                  "most": part.part.points, "line": part.line, "sentence": part.sentence}
+                  "most": part.part.points, "line": part.line, "sentence": part.sentence,
+                  "lost": part.lost}
                  for part in self.parts]  # fmt: skip
         exercise = self.exercise
         return {"name": exercise.name, "status": self.status, "points": self.points,
@@ -156,9 +161,23 @@ def grade_file(
             return Grade(exercise, ())
         if path.stat().st_size > LARGEST:
             return Grade(exercise, (), "The file is too long to be a solution.")
+        if trouble := _no_text(path.read_bytes()):
+            return Grade(exercise, (), trouble)
         return _grade_apart(exercise, path, seconds, megabytes)
     except OSError as error:
         return Grade(exercise, (), f"It cannot be read: {error}.")
+
+
+def _no_text(data: bytes) -> str:
+    """Say why a file's bytes are no text of Python, before Python says it less plainly."""
+    if not data.strip():
+        return "The file is empty."
+    try:
+        data.decode()
+        coded = b"\0" not in data
+    except UnicodeDecodeError:
+        coded = b"coding" in data[:200] and b"\0" not in data  # it tells its coding to Python
+    return "" if coded else "The file is no UTF-8 text. Save it as UTF-8 in your editor."
 
 
 def _grade_apart(exercise: Exercise, path: Path, seconds: float, megabytes: int) -> Grade:
@@ -176,7 +195,7 @@ def _grade_apart(exercise: Exercise, path: Path, seconds: float, megabytes: int)
                 parts.append(_graded(part, student))
             except Lost as error:
                 found = error.finding
-                parts.append(Graded(part, "wrong", found.line, found.sentence))
+                parts.append(Graded(part, "wrong", found.line, found.sentence, lost=True))
                 process.close()
                 process = None
     finally:

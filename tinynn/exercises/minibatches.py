@@ -135,7 +135,7 @@ def minibatches(work: Work) -> None:
         once(work, [*chain(*orders)], n)
         return orders
 
-    for n, size in ((7, 3), (6, 3), (4, 9), (3, 1)):
+    for n, size in ((7, 2), (7, 3), (6, 3), (4, 9), (3, 1)):
         epoch(0, n, size)
     by_rng(work, lambda seed: [*chain(*epoch(seed))], [*range(7)], "order")
     runs = [epoch(seed, 9) for seed in range(4)]
@@ -181,11 +181,16 @@ def _pairs(work: Work, found: Any, sizes: list[int], begin: str) -> list[Any]:
         "What is left over is in the last batch, which gets too large.":
             [*sizes[:-2], sum(sizes[-2:])],
         "It is one batch with all samples. Where is batch_size used?": [sum(sizes)],
+        "They overlap: each batch begins one sample after the one before.":
+            [min(sizes[0], sum(sizes) - first) for first in range(sum(sizes))],
         "Each batch has one sample. Where is batch_size used?": [1] * sum(sizes),
     }  # fmt: skip
     why = next((sentence for sentence, those in told.items() if got == those), "")
-    if len(got) == len(sizes) and max(got) - min(got) <= 1 and sum(got) == sum(sizes):
-        why = "The batches are made about equally large. Only the last one may be smaller."
+    if sum(got) == sum(sizes) and max(got) - min(got) <= 1:
+        if len(got) == len(sizes):
+            why = "The batches are made about equally large. Only the last one may be smaller."
+        elif len(got) == sizes[0]:
+            why = "batch_size is taken for the number of batches. It is that of samples in each."
     if sorted(got) == sorted(sizes):
         why = "The batches are shuffled, and not the samples: the smaller one is not the last."
     raise work.wrong(f"{why} {begin} the batches have the sizes {got}, expected {sizes}.".strip())

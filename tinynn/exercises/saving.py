@@ -105,6 +105,8 @@ def save(work: Work) -> None:
         for seed in (0, 1):
             before = path.stat().st_ino if seed else 0
             _saved(work, weights(seed), path)
+            if seed:
+                _never_gone(work, path)
             if path.stat().st_ino == before:
                 raise work.wrong("The old file is written over. If the program is killed then, "
                                  "half a file is left.")  # fmt: skip
@@ -121,17 +123,40 @@ def save(work: Work) -> None:
         _still(work, path)
 
 
+def _never_gone(work: Work, path: Path) -> None:
+    """Until the new file is moved to path, the old one must stand there."""
+    for kind, old, *new in work.student.moves:
+        if kind == "os.rename" and Path(*new).resolve() == path.resolve():
+            return
+        if Path(old).resolve() == path.resolve():
+            raise work.wrong("The old file is gone before the new one is in its place. If the "
+                             "program is killed between the two, there is none.")  # fmt: skip
+
+
+def _beside(work: Work, path: Path) -> None:
+    """The file that is moved to path must come from its folder."""
+    for kind, old, *new in work.student.moves:
+        comes = kind == "os.rename" and Path(*new).resolve() == path.resolve()
+        if comes and path.parent.resolve() not in Path(old).resolve().parents:
+            raise work.wrong(
+                "The new file is not written beside the old one, but in another "
+                "folder. If that is on another disk, it is no single move."
+            )
+
+
 def _saved(work: Work, arrays: dict[str, Array], path: Path) -> None:
     """Save, read, compare. An exception is told with what stands in the folder."""
     try:
         found = work.call(arrays, str(path))
     except Wrong as wrong:
+        _beside(work, path)
         for other in path.parent.iterdir():
             if f"{other.stem}'" in wrong.sentence:  # in quotes, where its name is longer
                 text = f"{wrong.sentence} But the folder holds {other.name}: who has added "
                 raise Wrong(f"{text}{other.suffix}?", wrong.line) from wrong
         raise
     same_arrays(work, read(work, path), arrays, "the file")
+    _beside(work, path)
     if not isinstance(found, str) or found != str(path):
         raise work.wrong(f"It returns {kind_of(found)}, expected path.")
 

@@ -42,14 +42,19 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "The last, smaller batch is missing"),
     ("an empty batch", M, FIRSTS, "for first in range(0, len(x) + 1, batch_size):",
      "An empty batch"),
-    ("one sample at a time", M, FIRSTS, "for first in range(len(x)):", "the sizes [3, 3, 3, 3, 3"),
+    ("one sample at a time", M, FIRSTS, "for first in range(len(x)):",
+     "each batch begins one sample after the one before"),
     ("filled up", M, LAST, "last = min(first + batch_size, len(x))\n"
      "        first = max(0, last - batch_size)", "have come already"),
-    ("one too few in each", M, LAST, "last = first + batch_size - 1", "the sizes [2, 2, 1]"),
+    ("one too few in each", M, LAST, "last = first + batch_size - 1", "the sizes [1, 1, 1, 1]"),
     ("equal batches", M, WHOLE,
      "order = rng.permutation(len(x))\n"
      "    parts = np.array_split(order, -(-len(x) // batch_size))\n"
      "    batches = [(x[part], y[part]) for part in parts]\n", "about equally large"),
+    ("so many batches", M, WHOLE,
+     "order = rng.permutation(len(x))\n"
+     "    parts = np.array_split(order, batch_size)\n"
+     "    batches = [(x[part], y[part]) for part in parts]\n", "taken for the number of batches"),
     ("the bounds of y", M, ADD, "batches.append((x[first:last], y[:batch_size]))",
      "x has the length"),
     ("not shuffled", M, MIXED, "\n", "Nothing is random"),

@@ -17,13 +17,27 @@ RETURN = "return loaded"
 WRONG = [  # what the student did, function, the solution's line, his lines, what the answer says
     ("in the old file's place", S, NEW, "temporary = path", "The old file is written over"),
     ("removes the old file first", S, NEW,
-     "temporary = path\n    Path(path).unlink(missing_ok=True)", "the old file is lost"),
+     "temporary = path\n    Path(path).unlink(missing_ok=True)",
+     "The old file is gone before the new one is in its place"),
+    ("os.remove first", S, NEW,
+     "import os\n    temporary = path\n    if os.path.exists(path):\n        os.remove(path)",
+     "The old file is gone before the new one is in its place"),
+    ("removes it between writing and the move", S, MOVE,
+     "if Path(path).exists():\n        Path(path).unlink()\n    Path(temporary).rename(path)",
+     "The old file is gone before the new one is in its place"),
+    ("moves it away for a moment", S, MOVE,
+     'old = Path(path + ".old")\n    if Path(path).exists():\n        Path(path).rename(old)\n'
+     "    Path(temporary).rename(path)\n    old.unlink(missing_ok=True)",
+     "The old file is gone before the new one is in its place"),
+    ("in the folder for temporary files", S, NEW,
+     'import tempfile\n    temporary = tempfile.gettempdir() + "/temp.npz"',
+     "not written beside the old one"),
     ("moves it away first", S, NEW,
      "temporary = path\n    if Path(path).exists():\n"
      '        Path(path).replace(path + ".old")', "stays in its folder"),
     ("removes it before the move", S, WRITE,
      "Path(path).unlink(missing_ok=True)\n    np.savez(temporary, **weights)",
-     "the old file is lost"),
+     "The old file is gone before the new one is in its place"),
     (".tmp", S, NEW, 'temporary = path + ".tmp"', "who has added .npz"),
     ("not moved", S, MOVE, "\n", "There is no file at path"),
     ("copied", S, MOVE, "import shutil\n    shutil.copy(temporary, path)", "stays in its folder"),
@@ -127,6 +141,12 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
     ("no return", R, RETURN, "\n", "returns None"),
 ]  # fmt: skip
 RIGHT = [  # another way to write it, the solution's line, the other lines
+    ("a folder beside the old file", MOVE,
+     "import shutil\n    folder = Path(path).resolve().parent / 'new'\n    folder.mkdir()\n"
+     "    shutil.move(temporary, folder)\n"
+     "    (folder / Path(temporary).name).replace(path)\n    folder.rmdir()"),
+    ("what an earlier save has left is removed", WRITE,
+     "Path(temporary).unlink(missing_ok=True)\n    np.savez(temporary, **weights)"),
     ("an open file", WRITE,
      'import os\n    with open(temporary, "wb") as file:\n        np.savez(file, **weights)\n'
      "        file.flush()\n        os.fsync(file.fileno())"),
