@@ -147,9 +147,12 @@ RIGHT = [  # another way to write it, the solution's line, the other lines
      "    (folder / Path(temporary).name).replace(path)\n    folder.rmdir()"),
     ("what an earlier save has left is removed", WRITE,
      "Path(temporary).unlink(missing_ok=True)\n    np.savez(temporary, **weights)"),
-    ("an open file", WRITE,
-     'import os\n    with open(temporary, "wb") as file:\n        np.savez(file, **weights)\n'
-     "        file.flush()\n        os.fsync(file.fileno())"),
+    ("waits until the disk has it", WRITE,
+     'import os\n    np.savez(temporary, **weights)\n    with open(temporary, "rb+") as file:\n'
+     "        os.fsync(file.fileno())"),
+    ("makes the file in memory first", WRITE,
+     "import io\n    file = io.BytesIO()\n    np.savez(file, **weights)\n"
+     "    Path(temporary).write_bytes(file.getvalue())"),
     ("compressed", WRITE, "np.savez_compressed(temporary, **weights)"),
     ("a random name", NEW,
      "import os\n    import tempfile\n"
