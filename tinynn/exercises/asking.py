@@ -97,14 +97,15 @@ class Student:
             raise self.error
         return result
 
-    def function(self, name: str, arguments: tuple[str, ...]) -> Callable[..., Any]:
+    def function(self, name: str, arguments: tuple[str, ...], one: bool) -> Callable[..., Any]:
         """Return a function that calls the student's, and shows the student's lines.
 
-        arguments: their names in the exercise.
+        arguments: their names in the exercise. one: it returns one array, also as nested lists.
         """
 
         def stub(*values: Any) -> Any:
-            return self.call(name, values)
+            result = self.call(name, values)
+            return np.array(result) if one and isinstance(result, list) else result
 
         definition = self.definitions.get(name)
         first = definition.lineno if definition else 1

@@ -9,10 +9,15 @@ from tinynn.parameters import Array
 LN2 = 0.6931471805599453
 
 
+def shifted(z: Array, by: Array) -> Array:
+    """Return p, computed of z - by."""
+    e = np.exp(z - by)
+    return e / e.sum(axis=1, keepdims=True)
+
+
 def right_softmax(z: Array) -> Array:
     """p."""
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    return shifted(z, z.max(axis=1, keepdims=True))
 
 
 def right_loss(z: Array, y: Array) -> float:
@@ -39,13 +44,21 @@ def softmax(work: Work) -> None:
     rng = np.random.default_rng(0)
     for samples in (1, 6):
         work.like(right_softmax, (rng.normal(size=(samples, 4)),))
-    far = np.array([[1000.0, 999.0, 998.0], [-1000.0, -1002.0, -1001.0]])
+    far = np.array([[1000.0, 999.0, -1000.0], [-1000.0, 0.0, 1000.0], [-1000.0, -1002.0, -1001.0]])
     work.like(right_softmax, (far,), {
         "exp becomes infinite, and infinity over infinity is NaN.":
-            lambda z: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True),
+            lambda z: shifted(z, 0 * z),
         "The largest logit of all rows is subtracted. In a row that is far below it each exp is "
         "then 0. Each row has a largest logit of its own.":
-            lambda z: np.exp(z - z.max()) / np.exp(z - z.max()).sum(axis=1, keepdims=True),
+            lambda z: shifted(z, z.max()),
+        "The smallest logit of a row is subtracted. exp of one far above it is still infinite.":
+            lambda z: shifted(z, z.min(axis=1, keepdims=True)),
+        "The mean of a row is subtracted. exp of a logit far above it is still infinite.":
+            lambda z: shifted(z, z.mean(axis=1, keepdims=True)),
+        "The first logit of a row is subtracted. exp of one far above it is still infinite.":
+            lambda z: shifted(z, z[:, :1]),
+        "The last logit of a row is subtracted. exp of one far above it is still infinite.":
+            lambda z: shifted(z, z[:, -1:]),
     }, where="logits of 1000 and -1000")  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinynn.clinic import check_function
+from tinynn.clinic.check import MEANS
 from tinynn.clinic.report import Finding, FunctionReport
 from tinynn.errors import InputError
 from tinynn.exercises.asking import CallError, Student
@@ -126,13 +127,24 @@ class Work:
         words: the clinic's name of a mistake -> what to say of it, in place of the clinic's words.
         of: the arrays of which there is a gradient, "x, gamma"; "" for all of floating point.
         """
-        shapes = self._shapes(forward, values, of)
+        given = dict(zip(inspect.signature(forward).parameters, values, strict=True))
+        arrays = of.split(", ") if of else [
+            name for name, value in given.items()
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        ]  # fmt: skip
+        shapes = self._shapes(given, np.shape(forward(*values)), arrays)
         self.student.error = None
-        stub = self.student.function(self.name, self.arguments)
+        stub = self.student.function(self.name, self.arguments, one=len(arrays) == 1)
         try:
             report = check_function(forward, *values, backward=stub)
         except InputError as error:
             raise self.wrong(without_solution(str(error))) from error
+        if MEANS in report.conventions:  # elsewhere a matter of taste; here dout is given
+            raise self.wrong(
+                "The gradients of the parameters are divided by the number of samples. If L is a "
+                "mean over the samples, its 1/B is already in dout.",
+                f"d{report.rows[1].name}",
+            )
         if report.ok and not shapes:
             return
         if report.ok:
@@ -146,19 +158,15 @@ class Work:
             told.append(place + _of_finding(finding, report, words or {}))
         raise Wrong(" ".join(told), first.line)
 
-    def _shapes(self, forward: Callable[..., Any], values: tuple[Any, ...], of: str) -> str:
+    def _shapes(self, given: dict[str, Any], out: tuple[int, ...], names: list[str]) -> str:
         """Call the function once: does it return all gradients, in their order?
 
+        given: forward's arguments. out: the shape of its result. names: of what it is a gradient.
         Return what is to be said of a gradient whose shape is not that of its array.
         """
-        names = inspect.signature(forward).parameters
-        given: dict[str, Any] = dict(zip(names, values, strict=True))
-        arrays = {name: value for name, value in given.items()
-                  if isinstance(value, np.ndarray) and value.dtype.kind == "f"}  # fmt: skip
-        out = np.asarray(forward(*values))
-        given["dout"] = np.random.default_rng(1).normal(size=out.shape)
+        given = {**given, "dout": np.random.default_rng(1).normal(size=out)}
         result = self.call(*(copy.deepcopy(given[name]) for name in self.arguments))
-        arrays = {name: given[name] for name in (of.split(", ") if of else arrays)}
+        arrays = {name: given[name] for name in names}
         order = ", ".join(f"d{name}" for name in arrays)
         if len(arrays) == 1:
             result = [result]
@@ -166,6 +174,8 @@ class Work:
             what = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
             raise self.wrong(f"It returns {what}, expected {len(arrays)} gradients: {order}.")
         for part, name in zip(result, arrays, strict=True):
+            if shape_of(part) is None:
+                raise self.wrong(f"d{name} has rows of different lengths.", f"d{name}")
             if not isinstance(part, (np.ndarray, list, float, int)):
                 raise self.wrong(f"d{name} is {kind_of(part)}, and no array.", f"d{name}")
         found = [shape_of(part) for part in result]

@@ -50,5 +50,6 @@ RIGHT = [  # another way to write it, the solution's line, the other lines
     ("a copy", BACKWARD, "dx = dout.copy()\n    dx[x <= 0] = 0"),
     ("the mask of out", BACKWARD, "dx = dout * (relu_forward(x) > 0)"),
     ("float32", BACKWARD, "dx = dout.astype(np.float32) * (x > 0)"),
+    ("nested lists", BACKWARD, "dx = (dout * (x > 0)).tolist()"),
     ("heaviside", BACKWARD, "dx = dout * np.heaviside(x, 0)"),
 ]  # fmt: skip

@@ -6,6 +6,10 @@ DZ = "dz = (softmax(z) - y) / len(z)"
 WRONG = [  # what the student did, function, the solution's line, his lines, what the answer says
     ("not stable", "softmax", E, "e = np.exp(z)", "exp becomes infinite"),
     ("the largest of all", "softmax", E, "e = np.exp(z - z.max())", "a largest logit of its own"),
+    ("the smallest", "softmax", E, "e = np.exp(z - z.min(axis=1, keepdims=True))", "The smallest"),
+    ("the mean", "softmax", E, "e = np.exp(z - z.mean(axis=1, keepdims=True))", "The mean of a"),
+    ("the first", "softmax", E, "e = np.exp(z - z[:, :1])", "The first logit"),
+    ("the last", "softmax", E, "e = np.exp(z - z[:, -1:])", "The last logit"),
     ("no sum", "softmax", P, "p = np.exp(z)", "not divided by their sum"),
     ("the sum of all", "softmax", P, "p = e / e.sum()", "sum of its own"),
     ("axis 0", "softmax", P, "p = e / e.sum(axis=0)", "over the samples"),
@@ -42,6 +46,9 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "goes on, through"),
     ("p (1 - p)", "logits_gradient", DZ,
      "p = softmax(z)\n    dz = (p - y) * p * (1 - p) / len(z)", "it cancels"),
+    ("rows of different lengths", "logits_gradient", DZ,
+     "dz = ((softmax(z) - y) / len(z)).tolist()\n    dz[0] = dz[0] * (2 if len(z) > 2 else 1)",
+     "dz has rows of different lengths"),
     ("mean over the samples", "logits_gradient", DZ,
      "dz = (softmax(z) - y).mean(axis=0)", "shape"),
 ]  # fmt: skip
@@ -58,6 +65,7 @@ RIGHT = [  # another way to write it, the solution's line, the other lines
     ("a loop", LOSS, "loss = sum(-np.log(r) for r in right) / len(right)"),
     ("the mean apart", DZ, "dz = softmax(z)\n    dz[y == 1] -= 1\n    dz /= z.shape[0]"),
     ("float32", DZ, "dz = ((softmax(z) - y) / len(z)).astype(np.float32)"),
+    ("nested lists", DZ, "dz = ((softmax(z) - y) / len(z)).tolist()"),
     ("by the Jacobian", DZ, "p = softmax(z)\n    J = -p[:, :, None] * p[:, None, :]\n"
      "    J += p[:, :, None] * np.eye(p.shape[1])\n    dp = -y / np.maximum(p, 1e-30) / len(p)\n"
      "    dz = np.einsum('nij,nj->ni', J, dp)"),
