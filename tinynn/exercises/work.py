@@ -19,7 +19,17 @@ from tinynn.clinic.report import Finding, FunctionReport
 from tinynn.errors import InputError
 from tinynn.exercises.asking import CallError, Student
 from tinynn.exercises.wire import encode
-from tinynn.exercises.words import hint, kind_of, same, shape_of, shown, unlike, without_solution
+from tinynn.exercises.words import (
+    hint,
+    kind_of,
+    of_arguments,
+    same,
+    shape_of,
+    shown,
+    sizes_of,
+    unlike,
+    without_solution,
+)
 
 PLACEHOLDER = "NotImplementedError"
 
@@ -53,14 +63,21 @@ class Work:
         self.arguments, self.changes = arguments, changes
         if name not in student.names:
             raise Wrong(f"There is no function {name}. Do not rename it.", 0)
+        definition = student.definitions.get(name)
+        trouble, self.renamed = of_arguments(definition, arguments) if definition else ("", "")
+        if trouble:
+            raise Wrong(trouble, definition.lineno if definition else 0)
 
-    def call(self, *values: Any) -> Any:
-        """Return what the function returns for these values, of which it may get copies."""
+    def call(self, *values: Any, where: str = "") -> Any:
+        """Return what the function returns for these values, of which it may get copies.
+
+        where: what is special in the values, told with an exception.
+        """
         before = [_frozen(value) for value in values]
         try:
             result = self.student.call(self.name, values)
         except CallError as error:
-            raise self._of_error(error) from error
+            raise self._of_error(error, where) from error
         for name, old, new in zip(self.arguments, before, values, strict=True):
             if name not in self.changes and _frozen(new) != old:
                 raise self.wrong(
@@ -79,16 +96,21 @@ class Work:
         mistakes: Mapping[str, Any] | None = None,
         items: str = "",
         as_text: Callable[[Any], str] = shown,
+        where: str = "",
     ) -> None:
         """Compare a result with numbers worked by hand, small enough to be shown.
 
         mistakes: sentence -> what a usual mistake returns for these values. items: if the result
-        is a tuple, the names of what it holds, "w, b". as_text: how values are shown.
+        is a tuple, the names of what it holds, "w, b". as_text: how values are shown. where: what
+        is special in the values, told with an exception.
         """
-        result = self.call(*copy.deepcopy(values))
+        result = self.call(*copy.deepcopy(values), where=where)
         pairs = zip(self.arguments, values, strict=True)
         text = ", ".join(f"{name} = {as_text(value)}" for name, value in pairs)
-        text = f"For {text} it returns {as_text(result)}, expected {as_text(right)}."
+        both = as_text(result), as_text(right)
+        if both[0] == both[1]:
+            both = shown(result, 9), shown(right, 9)
+        text = f"For {text} it returns {both[0]}, expected {both[1]}."
         self._compare(result, right, text, mistakes or {}, items)
 
     def like(
@@ -107,10 +129,9 @@ class Work:
         with np.errstate(all="ignore"):
             right = formula(*copy.deepcopy(values))
             others = {s: wrong(*copy.deepcopy(values)) for s, wrong in (mistakes or {}).items()}
-        result = self.call(*copy.deepcopy(values))
-        sizes = [f"{n} of shape {v.shape}" for n, v in zip(self.arguments, values, strict=True)
-                 if isinstance(v, np.ndarray)]  # fmt: skip
-        text = f"The small example is right, but for {where or 'random ' + ', '.join(sizes)} "
+        where = where or sizes_of(self.arguments, values)
+        result = self.call(*copy.deepcopy(values), where=where)
+        text = f"The small example is right, but for {where} "
         self._compare(
             result, right, text + "it returns other numbers than the equation.", others, items
         )
@@ -151,7 +172,7 @@ class Work:
             raise self.wrong(shapes)
         first, *others = report.findings
         if first.mistake == "exception" and self.student.error:
-            raise self._of_error(self.student.error)
+            raise self._of_error(self.student.error, sizes_of([*given], values))
         told = [_of_finding(first, report, words or {})]
         for finding in others:
             place = f"Line {finding.line}: " if finding.line != first.line else ""
@@ -165,7 +186,8 @@ class Work:
         Return what is to be said of a gradient whose shape is not that of its array.
         """
         given = {**given, "dout": np.random.default_rng(1).normal(size=out)}
-        result = self.call(*(copy.deepcopy(given[name]) for name in self.arguments))
+        passed = [copy.deepcopy(given[name]) for name in self.arguments]
+        result = self.call(*passed, where=sizes_of(self.arguments, passed))
         arrays = {name: given[name] for name in names}
         order = ", ".join(f"d{name}" for name in arrays)
         if len(arrays) == 1:
@@ -209,23 +231,26 @@ class Work:
         elif not isinstance(result, (tuple, list)) or len(result) != len(names):
             what = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
             raise self.wrong(f"It returns {what}, expected {len(names)} values: {items}.")
-        for k, name in enumerate(names):
-            if same(result[k], right[k]):
-                continue
-            fitting = [each for each, wrong in mistakes.items() if same(result[k], wrong[k])]
-            whole = [each for each in fitting if all(map(same, result, mistakes[each]))]
-            sentence = next(iter([*whole, *fitting]), "") or unlike(result[k], right[k])
-            begin = f"{name} is wrong." if name else ""
-            raise self.wrong(" ".join(filter(None, (begin, sentence, text))), name)
+        wrong = [k for k in range(len(names)) if not same(result[k], right[k])]
+        if not wrong:
+            return
+        other = [k for k in wrong if len(shape_of(result[k]) or ()) != np.ndim(right[k])]
+        k, *_ = *other, *wrong  # what has other axes makes the numbers of others wrong
+        name = names[k]
+        fitting = [each for each, values in mistakes.items() if same(result[k], values[k])]
+        whole = [each for each in fitting if all(map(same, result, mistakes[each]))]
+        sentence = next(iter([*whole, *fitting]), "") or unlike(result[k], right[k])
+        begin = f"{name} is wrong." if name else ""
+        raise self.wrong(" ".join(filter(None, (begin, sentence, text))), name)
 
-    def _of_error(self, error: CallError) -> Exception:
+    def _of_error(self, error: CallError, where: str = "") -> Exception:
         definition = self.student.definitions.get(error.function)
         if error.kind == PLACEHOLDER:
             if error.function != self.name:
                 return Wrong(f"It calls {error.function}, which is not begun.", error.line)
             if definition and _only_placeholder(definition):
                 return NotBegun(error.line)
-            return Wrong("The placeholder still stands after your lines: delete its line, raise "
+            return Wrong("The placeholder still stands among your lines: delete its line, raise "
                          f"{PLACEHOLDER}.", error.line)  # fmt: skip
         known = error.function in self.student.names and error.function != self.name
         inside = f" in {error.function}" if known else ""
@@ -236,7 +261,9 @@ class Work:
         if error.kind.endswith("MemoryError"):
             return Wrong(f"It needs more memory than there is{inside}.", error.line)
         text = error.text if error.text.endswith((".", "?", "!")) else f"{error.text}."
-        return Wrong(f"It raises{inside} {text}{hint(text)}", error.line)
+        begin = f"For {where.rstrip(',')} it" if where else "It"
+        line = error.line or self.wrong("").line
+        return Wrong(f"{begin} raises{inside} {text}{hint(text)}", line)
 
 
 def _of_finding(finding: Finding, report: FunctionReport, words: Mapping[str, str]) -> str:
