@@ -223,6 +223,8 @@ def wrong_steps() -> dict[str, Any]:
     moved = {
         "epsilon is added to w. Where does the denominator end?": W - RATE * M_HAT / ROOT + 1,
         "The learning rate is missing.": W - M_HAT / (ROOT + 1),
+        "learning_rate is always 0.001, whatever the argument says.":
+            W - 0.001 * M_HAT / (ROOT + 1),
         "It is the step alone. The new w begins at the old one.": NEW_W - W,
         "It is the step alone, with the wrong sign. The new w begins at the old one.": W - NEW_W,
         "It is the old w. Is the new one returned? If it is, the step is 0: is there a power in "

@@ -78,7 +78,7 @@ def shown(value: Any, digits: int = 4) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(shown(part, digits) for part in value)})"
     if isinstance(value, Kept):
-        return f"an object of class {value.kind}"
+        return kind_of(value)
     if isinstance(value, (float, np.floating)) and not isinstance(value, np.ndarray):
         return f"{value + 0.0:.{digits}g}"
     if isinstance(value, (np.ndarray, list)):

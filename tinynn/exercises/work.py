@@ -107,10 +107,11 @@ class Work:
         result = self.call(*copy.deepcopy(values), where=where)
         pairs = zip(self.arguments, values, strict=True)
         text = ", ".join(f"{name} = {as_text(value)}" for name, value in pairs)
-        both = as_text(result), as_text(right)
+        both, near = (as_text(result), as_text(right)), ""
         if both[0] == both[1]:
             both = shown(result, 9), shown(right, 9)
-        text = f"For {text} it returns {both[0]}, expected {both[1]}."
+            near = " Is a number rounded, or a small one added?" if as_text is shown else ""
+        text = f"For {text} it returns {both[0]}, expected {both[1]}.{near}"
         self._compare(result, right, text, mistakes or {}, items)
 
     def like(

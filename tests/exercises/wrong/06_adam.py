@@ -72,6 +72,8 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
      "It goes up"),
     ("no rate", "adam_step", W, "w = w - m_hat / (np.sqrt(v_hat) + epsilon)\n",
      "learning rate is missing"),
+    ("its own rate", "adam_step", W, "w = w - 0.001 * m_hat / (np.sqrt(v_hat) + epsilon)\n",
+     "always 0.001"),
     ("dw for m_hat", "adam_step", W,
      "w = w - learning_rate * dw / (np.sqrt(v_hat) + epsilon)\n", "Where is m?"),
     ("beta times t", "adam_step", M_HAT + "    " + V_HAT,
