@@ -110,7 +110,8 @@ class Work:
         both, near = (as_text(result), as_text(right)), ""
         if both[0] == both[1]:
             both = shown(result, 9), shown(right, 9)
-            near = " Is a number rounded, or a small one added?" if as_text is shown else ""
+            if as_text is shown and both[0] != both[1]:
+                near = " Is a number rounded, or a small one added?"
         text = f"For {text} it returns {both[0]}, expected {both[1]}.{near}"
         self._compare(result, right, text, mistakes or {}, items)
 

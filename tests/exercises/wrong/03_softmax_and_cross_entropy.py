@@ -43,6 +43,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
     ("y as indices", "cross_entropy", RIGHT_P, "right = p[np.arange(len(p)), y]", "IndexError"),
     ("an epsilon that is felt", "cross_entropy", LOSS, "loss = -np.mean(np.log(right + 1e-5))",
      "it returns 1.15125755, expected 1.15129255. Is a number rounded, or a small one added?"),
+    ("a text", "cross_entropy", LOSS, 'loss = f"{-np.mean(np.log(right)):.4g}"', "It is a text"),
     ("the largest p", "cross_entropy", RIGHT_P, "right = p.max(axis=1)", "largest p"),
     ("the binary loss", "cross_entropy", LOSS,
      "loss = -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p)) / len(p)", "another loss"),
