@@ -10,10 +10,11 @@ step. One step is
     v_hat  = v / (1 - beta2^t)
     w     <- w - learning_rate m_hat / (sqrt(v_hat) + epsilon)
 
-(Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1.) m and v begin at 0,
-so they are too small at first: m_hat and v_hat are corrected. (What is m after t steps if dw is 1
-at each? Work out t = 1 and t = 2.) The arrows change what is kept for the next step; m_hat and
-v_hat serve this step alone. epsilon is small: without it, where v is 0, there would be 0 / 0.
+(Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1. A power, here ^, is
+** in Python.) m and v begin at 0, so they are too small at first: m_hat and v_hat are corrected.
+(What is m after t steps if dw is 1 at each? Work out t = 1 and t = 2.) The arrows change what is
+kept for the next step; m_hat and v_hat serve this step alone. epsilon is small: without it, where
+v is 0, there would be 0 / 0.
 
 1. moments: the first two lines.
 2. adam_step: all five lines, for one array, or for one number, such as b.

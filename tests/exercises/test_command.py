@@ -26,6 +26,7 @@ HOSTILE = {  # what stands at the head of a file without solutions: what the ans
     "def f(:": "no Python",
     "import tinynn": "NumPy alone",
     "from tinynn.layers import ReLU": "NumPy alone",
+    "import no_such_library": "'no_such_library'. These exercises are written in NumPy alone.",
     "x = input()": "input()",
     "x = np.ones((100_000, 100_000))": "llocate",
     "while True: pass": "endless loop",

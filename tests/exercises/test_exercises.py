@@ -120,6 +120,28 @@ def test_a_function_that_calls_a_wrong_one_is_told_so():
     assert found.points == 3
 
 
+def test_of_a_function_that_calls_a_wrong_one_no_more_is_said():
+    """Its numbers tell nothing of its own lines: here train is right."""
+    exercise = next(each for each in EXERCISES if each.name.startswith("06"))
+    source = put(exercise, "m_hat = m / (1 - beta1**t)", "m_hat = m / (1 - beta1 * t)")
+    *_, train = grade(exercise, source).parts
+    text = "It calls adam_step, which is not right yet: repair adam_step first."
+    assert (train.status, train.sentence) == ("wrong", text)
+    assert "adam_step(" in source.splitlines()[train.line - 1]
+
+
+@pytest.mark.parametrize("name", ["he_normal", "[he_normal][0]", "mine"])
+def test_a_wrong_function_is_found_by_whatever_name_it_is_called(name):
+    exercise = next(each for each in EXERCISES if each.name.startswith("07"))
+    rule = "rule = glorot_uniform if layer == last else "
+    source = put(exercise, f"{rule}he_normal", rule + name)
+    source = source.replace("np.sqrt(2 / fan_in)", "np.sqrt(2 / fan_out)")
+    source += "\n\ndef mine(*arguments):\n    return he_normal(*arguments)\n"
+    *_, network = grade(exercise, source).parts
+    assert network.sentence.startswith("It calls he_normal, which is not right yet")
+    assert rule in source.splitlines()[network.line - 1]
+
+
 def test_an_exception_cannot_look_like_a_grade():
     text_of_error = "\\n01_relu  ReLU: right, 10 of 10 points."
     source = put(EXERCISES[0], "return np.maximum(x, 0)", f'raise ValueError("{text_of_error}")')

@@ -35,6 +35,10 @@ from tinynn.gradcheck.rows import Comparison, GradientRow
 from tinynn.parameters import Array, Generator
 
 PATTERNS = {**OF_FORMULAS, **OF_FUNCTIONS, **OF_LOSSES, **OF_PIECES}  # before gradcheck's own
+MEANS = (  # a note, for two parameters or more
+    "The parameters' gradients are means over the batch: dout is that of each sample's own loss, "
+    "without the 1/B."
+)
 SINGLE = 1e-2, 1e3  # the tolerance for code in float32, and the step h of a difference, times 1e-5
 
 
@@ -281,10 +285,7 @@ class _Examination:
         if "object" in self.subject.form and all_right(added):
             self.notes.append("Gradients add up: set them to 0 before each step.")
         elif size > 1 < len(mine) and not case.of_loss and all_right(lambda e: e.gradient * size):
-            self.notes.append(
-                "The parameters' gradients are means over the batch: dout is that of each sample's "
-                "own loss, without the 1/B."
-            )
+            self.notes.append(MEANS)
         else:
             return wrong
         return []

@@ -120,6 +120,9 @@ def main(arguments: list[str]) -> None:
             if "import of tinynn" in module.sentence:
                 alone = "These exercises are written in NumPy alone: tinynn cannot be imported."
                 module = replace(module, sentence=alone)
+            elif "No module named" in module.sentence:
+                alone = ". These exercises are written in NumPy alone."
+                module = replace(module, sentence=module.sentence + alone)
             reply(json.dumps(asdict(module)))
         else:
             answers = Answers(module)

@@ -66,11 +66,27 @@ class Student:
             return {}
         return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
 
-    def calls(self, name: str) -> list[str]:
-        """Return which other functions of the file a function calls."""
-        nodes = ast.walk(self.definitions[name]) if name in self.definitions else ()
-        called = [getattr(node.func, "id", "") for node in nodes if isinstance(node, ast.Call)]
-        return [other for other in called if other in self.definitions and other != name]
+    def calls(self, name: str) -> dict[str, int]:
+        """Return which other functions of the file a function uses, also by way of others.
+
+        With each stands the line of the function that leads to it.
+        """
+        found: dict[str, int] = {}
+        todo = self._named(name)
+        while todo:
+            other, line = todo.pop(0)
+            if other in self.definitions and other not in (name, *found):
+                found[other] = line
+                todo += [(further, line) for further, _ in self._named(other)]
+        return found
+
+    def _named(self, name: str) -> list[tuple[str, int]]:
+        """Return the names that a function reads and does not assign, with their lines."""
+        nodes = [*ast.walk(self.definitions[name])] if name in self.definitions else []
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        own |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        return [(node.id, node.lineno) for node in names if node.id not in own]
 
     def call(self, name: str, values: tuple[Any, ...]) -> Any:
         """Call a function; what it changes in place is changed in the values, too.
@@ -99,14 +115,15 @@ class Student:
             raise self.error
         return result
 
-    def function(self, name: str, arguments: tuple[str, ...]) -> Callable[..., Any]:
+    def function(self, name: str, arguments: tuple[str, ...], one: bool) -> Callable[..., Any]:
         """Return a function that calls the student's, and shows the student's lines.
 
-        arguments: their names in the exercise.
+        arguments: their names in the exercise. one: it returns one array, also as nested lists.
         """
 
         def stub(*values: Any) -> Any:
-            return self.call(name, values)
+            result = self.call(name, values)
+            return np.array(result) if one and isinstance(result, list) else result
 
         definition = self.definitions.get(name)
         first = definition.lineno if definition else 1

@@ -127,12 +127,15 @@ def grade_student(exercise: Exercise, student: Student) -> Grade:
 
 
 def _graded(part: Part, student: Student) -> Graded:
+    renamed = ""
     try:
-        part.check(Work(student, part.function, part.names, part.changes))
+        work = Work(student, part.function, part.names, part.changes)
+        renamed = work.renamed
+        part.check(work)
     except NotBegun as error:
         return Graded(part, "not begun", error.line)
     except Wrong as error:
-        return Graded(part, "wrong", error.line, error.sentence)
+        return Graded(part, "wrong", error.line, renamed + error.sentence)
     except Exception as error:  # one strange answer must not end the grading of a class
         text = f"It returns what cannot be graded ({type(error).__name__}: {error})."
         return Graded(part, "wrong", 0, text[:500])
@@ -140,14 +143,18 @@ def _graded(part: Part, student: Student) -> Graded:
 
 
 def _explained(parts: list[Graded], student: Student) -> tuple[Graded, ...]:
-    """Say of a wrong part that it calls another one that is not right, which may be the reason."""
+    """Say of a wrong part that it calls another one that is not right, which may be the reason.
+
+    No more is said of it: what it returns tells nothing of its own lines.
+    """
     bad = {part.part.function for part in parts if part.status == "wrong"}
     found = []
     for part in parts:
-        called = [name for name in student.calls(part.part.function) if name in bad]
+        calls = student.calls(part.part.function)
+        called = next((name for name in calls if name in bad), "")
         if part.status == "wrong" and called:
-            first = f"It calls {called[0]}, which is not right yet: repair {called[0]} first."
-            part = replace(part, sentence=f"{first} {part.sentence}")
+            text = f"It calls {called}, which is not right yet: repair {called} first."
+            part = replace(part, sentence=text, line=calls[called])
         found.append(part)
     return tuple(found)
 

@@ -85,7 +85,8 @@ def momentum_step(work: Work) -> None:
     first = (w, dw, np.zeros((3, 4)), 0.3, 0.9)
     work.like(one_step, first, where="a first step, v = 0,", items="v, w")
     work.like(one_step, (w, dw, dw**2, 0.01, 0.0), where="momentum = 0", items="v, w")
-    work.by_hand((3.0, 2.0, -1.0, 0.5, 0.5), (-1.5, 1.5), items="v, w")
+    work.by_hand((3.0, 2.0, -1.0, 0.5, 0.5), (-1.5, 1.5), items="v, w",
+                 where="a w that is one number")  # fmt: skip
 
 
 def train(work: Work) -> None:
@@ -106,6 +107,9 @@ def train(work: Work) -> None:
         "These are the velocities.": ([0.82], 0.48),
         "It is the velocity. In which order does momentum_step return the two?": ([0.82], 1.08),
         "b is one number, and its velocity an array.": ([1.82], [1.08]),
+        "dw stands where db should: it moves by the gradient of w.": ([1.7], [1.7]),
+        "dw and db have changed places: in which order does loss_and_gradients return them?":
+            ([1.12], [1.9]),
         "The gradients are those of the start at each step. They change as w and b do.":
             ([2.5], 1.5),
         "db is computed after w has moved. Both gradients belong to the same w and b.":
@@ -122,7 +126,8 @@ def train(work: Work) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, 3)), rng.normal(size=20)
     work.like(descent, (x, y, rng.normal(size=3), 0.5, 0.05, 0.9, 30), items="w, b")
-    work.by_hand((X, Y, np.array([0.0]), 0.0, RATE, 0.5, 0), ([0.0], 0.0), items="w, b")
+    none = (X, Y, np.array([0.0]), 0.0, RATE, 0.5, 0)
+    work.by_hand(none, ([0.0], 0.0), items="w, b", where="0 steps")
 
 
 def final_velocity(work: Work) -> None:

@@ -36,6 +36,8 @@ def backward(work: Work) -> None:
         "All of dout goes through, also where x was cut off. What is the derivative there?": dout,
         "At x = 0 take the derivative 0.": np.where(x >= 0, dout, 0),
         "It is the derivative of out alone: the chain rule has one more factor.": (x > 0) * 1.0,
+        "It is a mask of dout. Ask x where the gradient goes through, and what goes through.":
+            (dout > 0) * 1.0,
         "ReLU is applied to dout. Ask x, and not dout, where the gradient goes through.":
             np.maximum(dout, 0),
         "The mask is inverted: the gradient goes through where x was cut off.":

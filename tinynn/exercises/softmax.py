@@ -6,13 +6,18 @@ from tinynn.exercises.grading import Exercise, Part
 from tinynn.exercises.work import Work
 from tinynn.parameters import Array
 
-LN2 = 0.6931471805599453
+LN2, LN5 = 0.6931471805599453, 1.6094379124341003
+
+
+def shifted(z: Array, by: Array) -> Array:
+    """Return p, computed of z - by."""
+    e = np.exp(z - by)
+    return e / e.sum(axis=1, keepdims=True)
 
 
 def right_softmax(z: Array) -> Array:
     """p."""
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    return shifted(z, z.max(axis=1, keepdims=True))
 
 
 def right_loss(z: Array, y: Array) -> float:
@@ -39,29 +44,39 @@ def softmax(work: Work) -> None:
     rng = np.random.default_rng(0)
     for samples in (1, 6):
         work.like(right_softmax, (rng.normal(size=(samples, 4)),))
-    far = np.array([[1000.0, 999.0, 998.0], [-1000.0, -1002.0, -1001.0]])
+    far = np.array([[1000.0, 999.0, -1000.0], [-1000.0, 0.0, 1000.0], [-1000.0, -1002.0, -1001.0]])
     work.like(right_softmax, (far,), {
         "exp becomes infinite, and infinity over infinity is NaN.":
-            lambda z: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True),
+            lambda z: shifted(z, 0 * z),
         "The largest logit of all rows is subtracted. In a row that is far below it each exp is "
         "then 0. Each row has a largest logit of its own.":
-            lambda z: np.exp(z - z.max()) / np.exp(z - z.max()).sum(axis=1, keepdims=True),
+            lambda z: shifted(z, z.max()),
+        "The smallest logit of a row is subtracted. exp of one far above it is still infinite.":
+            lambda z: shifted(z, z.min(axis=1, keepdims=True)),
+        "The mean of a row is subtracted. exp of a logit far above it is still infinite.":
+            lambda z: shifted(z, z.mean(axis=1, keepdims=True)),
+        "The first logit of a row is subtracted. exp of one far above it is still infinite.":
+            lambda z: shifted(z, z[:, :1]),
+        "The last logit of a row is subtracted. exp of one far above it is still infinite.":
+            lambda z: shifted(z, z[:, -1:]),
     }, where="logits of 1000 and -1000")  # fmt: skip
 
 
 def cross_entropy(work: Work) -> None:
-    """-log of 1/2 and of 1/4: ln 2 and 2 ln 2, their mean 1.5 ln 2; then a p of 0 where y is 0."""
-    p, y = np.array([[0.5, 0.3, 0.2], [0.625, 0.125, 0.25]]), np.array([[1, 0, 0], [0, 0, 1]])
-    work.by_hand((p, y), 1.5 * LN2, {
-        "Only the sign is wrong.": -1.5 * LN2,
-        "It is the sum over the samples. L is their mean.": 3 * LN2,
-        "It is the mean over all B x C numbers, and not over the B samples.": 0.5 * LN2,
-        "The logarithm has the base 2. Take the natural one.": 1.5,
-        "The logarithm has the base 10. Take the natural one.": 1.5 * np.log10(2),
-        "The logarithm is missing.": -0.375,
-        "The logarithm is missing: it is the mean of p.": 0.375,
-        "It is the logarithm of the mean. L is the mean of the logarithms.": -np.log(0.375),
-        "It is the loss of each sample. L is one number.": np.array([LN2, 2 * LN2]),
+    """-log of 1/2 and of 1/5: ln 2 and ln 5, in all ln 10; then a p of 0 where y is 0."""
+    p, y = np.array([[0.5, 0.3, 0.2], [0.625, 0.175, 0.2]]), np.array([[1, 0, 0], [0, 0, 1]])
+    work.by_hand((p, y), (LN2 + LN5) / 2, {
+        "Only the sign is wrong.": -(LN2 + LN5) / 2,
+        "It is the sum over the samples. L is their mean.": LN2 + LN5,
+        "It is divided by C, the number of classes. L is a mean over the samples.":
+            (LN2 + LN5) / 3,
+        "It is the mean over all B x C numbers, and not over the B samples.": (LN2 + LN5) / 6,
+        "The logarithm has the base 2. Take the natural one.": (1 + np.log2(5)) / 2,
+        "The logarithm has the base 10. Take the natural one.": 0.5,
+        "The logarithm is missing.": -0.35,
+        "The logarithm is missing: it is the mean of p.": 0.35,
+        "It is the logarithm of the mean. L is the mean of the logarithms.": -np.log(0.35),
+        "It is the loss of each sample. L is one number.": np.array([LN2, LN5]),
         "All classes are in it. Only the right class of a sample counts.": -np.log(p).mean(),
         "All classes are in it. Only the right class counts.": -np.log(p).sum() / 2,
         "The terms of the wrong classes, log of 1 - p, are in it: they belong to another loss.":
@@ -70,11 +85,16 @@ def cross_entropy(work: Work) -> None:
             -np.log([0.5, 0.625]).mean(),
         "It is the squared error.": np.mean((p - y) ** 2),
         "It is the loss of the first sample alone.": LN2,
-        "It is the loss of the last sample alone.": 2 * LN2,
+        "It is the loss of the first sample, divided by B. Does return stand within the loop?":
+            LN2 / 2,
+        "It is the loss of the last sample alone.": LN5,
+        "It is the loss of the last sample, divided by B. Are the losses added up?": LN5 / 2,
+        "y stands as an index, and takes whole rows of p. y holds a 0 or a 1 for each class.":
+            -np.log(p[y]).mean(),
     })  # fmt: skip
     work.by_hand((np.array([[1.0, 0.0]]), np.array([[1, 0]])), 0.0, {
         "0 times log 0 is NaN. The term of a wrong class must not be computed.": np.nan,
-    })  # fmt: skip
+    }, where="a p of 1 and 0")  # fmt: skip
     rng = np.random.default_rng(0)
     p, y = right_softmax(rng.normal(size=(5, 4))), np.eye(4, dtype=int)[[3, 0, 0, 2, 1]]
     work.like(lambda p, y: -np.log(p[np.arange(5), [3, 0, 0, 2, 1]]).mean(), (p, y))
@@ -97,6 +117,10 @@ def gradient(work: Work) -> None:
             -y / p,
         "Softmax is taken as if p of a class depended on its own logit alone. It depends on all "
         "logits of its row.": -y * (1 - p) / 2,
+        "It is how p of each class changes with its own logit. It depends on all logits of its "
+        "row, and L on y.": p * (1 - p),
+        "It is how p of each class changes with its own logit, as a mean. It depends on all "
+        "logits of its row, and L on y.": p * (1 - p) / 2,
         "A factor of the derivative of softmax is in it twice: with cross-entropy it cancels.":
             (p - y) * p * (1 - p) / 2,
         "It uses the logits as if they were probabilities.": (z - y) / 2,

@@ -1,6 +1,8 @@
 """What a student is told of a value, and what he is not told: no part of a solution."""
 
+import ast
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,17 +22,31 @@ HINTS = {  # a part of the text of an exception: what to say besides
     "cannot be empty": "Something is drawn from nothing: print what it is drawn from.",
     "not aligned": "Two shapes do not fit: print both .shape before this line.",
     "local variable": "It is used before a line of this function gives it a value.",
-    "for ^:": "In Python ^ is no power.",
+    "for ^:": "In Python ^ is no power: that is written **.",
+    "bitwise_xor": "In Python ^ is no power: that is written **.",
     "Generator' object has no": "Its functions are normal, standard_normal, uniform, random ...",
     "tuple index out of range": "A shape has fewer numbers: how many axes can the array have?",
     "arrays used as indices": "They hold other numbers. A comparison gives True and False.",
     "is not defined": "Is it spelt as in the exercise, and assigned in this function?",
     "missing 1 required": "Is a function called with all its arguments?",
     "import of tinynn": "These exercises are written in NumPy alone.",
-    "object is not callable": "Is an operator missing between a name and a bracket?",
+    "No module named": "These exercises are written in NumPy alone.",
+    "module 'numpy' has no attribute": "NumPy has nothing of this name: is it spelt right?",
+    "unexpected keyword": "No argument has this name: is it spelt right?",
+    "arrays can be converted to Python scalars": "A function for one number, as those of math are, "
+    "was given a whole array. NumPy has one for arrays.",
+    "UnpicklingError": "pickle did not write this file: which function of NumPy reads it?",
+    "builtin_function_or_method'": "A function stands there, and is not called: has it brackets?",
+    "_ArrayFunctionDispatcher'": "A function stands there, and is not called: has it brackets?",
+    "'method'": "A function stands there, and is not called: has it brackets?",
+    "'function'": "A function stands there, and is not called: has it brackets?",
+    "object is not callable": "Is an operator missing before a bracket, or has a number been given "
+    "the name of a function?",
     "support item assignment": "What stands before the bracket is no array here.",
     "object is not subscriptable": "What stands before the bracket is no array here.",
 }
+
+NOT_CALLED = "builtin_function_or_method", "method", "function", "_ArrayFunctionDispatcher"
 
 
 def same(found: Any, right: Any) -> bool:
@@ -53,18 +69,18 @@ def same(found: Any, right: Any) -> bool:
     return bool(np.allclose(array, right, rtol=0, atol=tolerance * size, equal_nan=True))
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, digits: int = 4) -> str:
     """Return a value as text, on one line.
 
-    >>> shown((np.array([[1.0, -2.5]]), 3))
-    '([[1, -2.5]], 3)'
+    >>> shown((np.array([[1.0, -2.5]]), 3)), shown(1 / 3, 6)
+    ('([[1, -2.5]], 3)', '0.333333')
     """
     if isinstance(value, tuple):
-        return f"({', '.join(map(shown, value))})"
+        return f"({', '.join(shown(part, digits) for part in value)})"
     if isinstance(value, Kept):
-        return f"an object of class {value.kind}"
+        return kind_of(value)
     if isinstance(value, (float, np.floating)) and not isinstance(value, np.ndarray):
-        return f"{value + 0.0:.4g}"
+        return f"{value + 0.0:.{digits}g}"
     if isinstance(value, (np.ndarray, list)):
         try:
             array = np.asarray(value)
@@ -72,10 +88,39 @@ def shown(value: Any) -> str:
             return "a list with rows of different lengths"
         if array.size > 40:
             return f"an array of shape {array.shape}"
-        numbers: Any = {"float_kind": lambda number: f"{number + 0.0:.4g}"}
+        numbers: Any = {"float_kind": lambda number: f"{number + 0.0:.{digits}g}"}
         text = np.array2string(array, separator=", ", formatter=numbers)
         return " ".join(text.split())
     return str(value)[:100]
+
+
+def sizes_of(names: Sequence[str], values: Sequence[Any]) -> str:
+    """Return the names and shapes of arrays of random numbers.
+
+    >>> sizes_of(["x", "t"], [np.ones(3), 2])
+    'random x of shape (3,)'
+    """
+    pairs = zip(names, values, strict=True)
+    sizes = [f"{n} of shape {v.shape}" for n, v in pairs if isinstance(v, np.ndarray)]
+    return f"random {', '.join(sizes)}"
+
+
+def of_arguments(definition: ast.FunctionDef, right: tuple[str, ...]) -> tuple[str, str]:
+    """Return why a function cannot be called as the exercise does, and what else is to be said.
+
+    >>> of_arguments(ast.parse("def loss(y, p): return p").body[0], ("p", "y"))[0]
+    'Its arguments have changed places: the exercise calls it with p, y.'
+    """
+    arguments = definition.args
+    names = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
+    needed = len(names) - len(arguments.defaults)
+    called = f"the exercise calls it with {', '.join(right)}"
+    if needed > len(right) or (len(names) < len(right) and not arguments.vararg):
+        return f"Its arguments are {', '.join(names) or 'none'}, and {called}.", ""
+    if (*names,) != right and sorted(names) == sorted(right):
+        return f"Its arguments have changed places: {called}.", ""
+    other = (*names[: len(right)],) != right and not arguments.vararg
+    return "", f"Its arguments have other names: {called}, in this order. " if other else ""
 
 
 def shape_of(value: Any) -> Shape | None:
@@ -90,6 +135,8 @@ def kind_of(value: Any) -> str:
     """Return what kind of value it is, in words."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}" if value.ndim else "one number"
+    if isinstance(value, Kept) and value.kind in NOT_CALLED:
+        return "a function that is not called"
     if isinstance(value, Kept):
         return f"an object of class {value.kind}"
     if value is None or isinstance(value, (int, float)):

@@ -14,11 +14,22 @@ from typing import Any
 import numpy as np
 
 from tinynn.clinic import check_function
+from tinynn.clinic.check import MEANS
 from tinynn.clinic.report import Finding, FunctionReport
 from tinynn.errors import InputError
 from tinynn.exercises.asking import CallError, Student
 from tinynn.exercises.wire import encode
-from tinynn.exercises.words import hint, kind_of, same, shape_of, shown, unlike, without_solution
+from tinynn.exercises.words import (
+    hint,
+    kind_of,
+    of_arguments,
+    same,
+    shape_of,
+    shown,
+    sizes_of,
+    unlike,
+    without_solution,
+)
 
 PLACEHOLDER = "NotImplementedError"
 
@@ -52,14 +63,21 @@ class Work:
         self.arguments, self.changes = arguments, changes
         if name not in student.names:
             raise Wrong(f"There is no function {name}. Do not rename it.", 0)
+        definition = student.definitions.get(name)
+        trouble, self.renamed = of_arguments(definition, arguments) if definition else ("", "")
+        if trouble:
+            raise Wrong(trouble, definition.lineno if definition else 0)
 
-    def call(self, *values: Any) -> Any:
-        """Return what the function returns for these values, of which it may get copies."""
+    def call(self, *values: Any, where: str = "") -> Any:
+        """Return what the function returns for these values, of which it may get copies.
+
+        where: what is special in the values, told with an exception.
+        """
         before = [_frozen(value) for value in values]
         try:
             result = self.student.call(self.name, values)
         except CallError as error:
-            raise self._of_error(error) from error
+            raise self._of_error(error, where) from error
         for name, old, new in zip(self.arguments, before, values, strict=True):
             if name not in self.changes and _frozen(new) != old:
                 raise self.wrong(
@@ -78,16 +96,23 @@ class Work:
         mistakes: Mapping[str, Any] | None = None,
         items: str = "",
         as_text: Callable[[Any], str] = shown,
+        where: str = "",
     ) -> None:
         """Compare a result with numbers worked by hand, small enough to be shown.
 
         mistakes: sentence -> what a usual mistake returns for these values. items: if the result
-        is a tuple, the names of what it holds, "w, b". as_text: how values are shown.
+        is a tuple, the names of what it holds, "w, b". as_text: how values are shown. where: what
+        is special in the values, told with an exception.
         """
-        result = self.call(*copy.deepcopy(values))
+        result = self.call(*copy.deepcopy(values), where=where)
         pairs = zip(self.arguments, values, strict=True)
         text = ", ".join(f"{name} = {as_text(value)}" for name, value in pairs)
-        text = f"For {text} it returns {as_text(result)}, expected {as_text(right)}."
+        both, near = (as_text(result), as_text(right)), ""
+        if both[0] == both[1]:
+            both = shown(result, 9), shown(right, 9)
+            if as_text is shown and both[0] != both[1]:
+                near = " Is a number rounded, or a small one added?"
+        text = f"For {text} it returns {both[0]}, expected {both[1]}.{near}"
         self._compare(result, right, text, mistakes or {}, items)
 
     def like(
@@ -106,10 +131,9 @@ class Work:
         with np.errstate(all="ignore"):
             right = formula(*copy.deepcopy(values))
             others = {s: wrong(*copy.deepcopy(values)) for s, wrong in (mistakes or {}).items()}
-        result = self.call(*copy.deepcopy(values))
-        sizes = [f"{n} of shape {v.shape}" for n, v in zip(self.arguments, values, strict=True)
-                 if isinstance(v, np.ndarray)]  # fmt: skip
-        text = f"The small example is right, but for {where or 'random ' + ', '.join(sizes)} "
+        where = where or sizes_of(self.arguments, values)
+        result = self.call(*copy.deepcopy(values), where=where)
+        text = f"The small example is right, but for {where} "
         self._compare(
             result, right, text + "it returns other numbers than the equation.", others, items
         )
@@ -126,39 +150,47 @@ class Work:
         words: the clinic's name of a mistake -> what to say of it, in place of the clinic's words.
         of: the arrays of which there is a gradient, "x, gamma"; "" for all of floating point.
         """
-        shapes = self._shapes(forward, values, of)
+        given = dict(zip(inspect.signature(forward).parameters, values, strict=True))
+        arrays = of.split(", ") if of else [
+            name for name, value in given.items()
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        ]  # fmt: skip
+        shapes = self._shapes(given, np.shape(forward(*values)), arrays)
         self.student.error = None
-        stub = self.student.function(self.name, self.arguments)
+        stub = self.student.function(self.name, self.arguments, one=len(arrays) == 1)
         try:
             report = check_function(forward, *values, backward=stub)
         except InputError as error:
             raise self.wrong(without_solution(str(error))) from error
+        if MEANS in report.conventions:  # elsewhere a matter of taste; here dout is given
+            raise self.wrong(
+                "The gradients of the parameters are divided by the number of samples. If L is a "
+                "mean over the samples, its 1/B is already in dout.",
+                f"d{report.rows[1].name}",
+            )
         if report.ok and not shapes:
             return
         if report.ok:
             raise self.wrong(shapes)
         first, *others = report.findings
         if first.mistake == "exception" and self.student.error:
-            raise self._of_error(self.student.error)
+            raise self._of_error(self.student.error, sizes_of([*given], values))
         told = [_of_finding(first, report, words or {})]
         for finding in others:
             place = f"Line {finding.line}: " if finding.line != first.line else ""
             told.append(place + _of_finding(finding, report, words or {}))
         raise Wrong(" ".join(told), first.line)
 
-    def _shapes(self, forward: Callable[..., Any], values: tuple[Any, ...], of: str) -> str:
+    def _shapes(self, given: dict[str, Any], out: tuple[int, ...], names: list[str]) -> str:
         """Call the function once: does it return all gradients, in their order?
 
+        given: forward's arguments. out: the shape of its result. names: of what it is a gradient.
         Return what is to be said of a gradient whose shape is not that of its array.
         """
-        names = inspect.signature(forward).parameters
-        given: dict[str, Any] = dict(zip(names, values, strict=True))
-        arrays = {name: value for name, value in given.items()
-                  if isinstance(value, np.ndarray) and value.dtype.kind == "f"}  # fmt: skip
-        out = np.asarray(forward(*values))
-        given["dout"] = np.random.default_rng(1).normal(size=out.shape)
-        result = self.call(*(copy.deepcopy(given[name]) for name in self.arguments))
-        arrays = {name: given[name] for name in (of.split(", ") if of else arrays)}
+        given = {**given, "dout": np.random.default_rng(1).normal(size=out)}
+        passed = [copy.deepcopy(given[name]) for name in self.arguments]
+        result = self.call(*passed, where=sizes_of(self.arguments, passed))
+        arrays = {name: given[name] for name in names}
         order = ", ".join(f"d{name}" for name in arrays)
         if len(arrays) == 1:
             result = [result]
@@ -166,6 +198,8 @@ class Work:
             what = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
             raise self.wrong(f"It returns {what}, expected {len(arrays)} gradients: {order}.")
         for part, name in zip(result, arrays, strict=True):
+            if shape_of(part) is None:
+                raise self.wrong(f"d{name} has rows of different lengths.", f"d{name}")
             if not isinstance(part, (np.ndarray, list, float, int)):
                 raise self.wrong(f"d{name} is {kind_of(part)}, and no array.", f"d{name}")
         found = [shape_of(part) for part in result]
@@ -199,23 +233,26 @@ class Work:
         elif not isinstance(result, (tuple, list)) or len(result) != len(names):
             what = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
             raise self.wrong(f"It returns {what}, expected {len(names)} values: {items}.")
-        for k, name in enumerate(names):
-            if same(result[k], right[k]):
-                continue
-            fitting = [each for each, wrong in mistakes.items() if same(result[k], wrong[k])]
-            whole = [each for each in fitting if all(map(same, result, mistakes[each]))]
-            sentence = next(iter([*whole, *fitting]), "") or unlike(result[k], right[k])
-            begin = f"{name} is wrong." if name else ""
-            raise self.wrong(" ".join(filter(None, (begin, sentence, text))), name)
+        wrong = [k for k in range(len(names)) if not same(result[k], right[k])]
+        if not wrong:
+            return
+        other = [k for k in wrong if len(shape_of(result[k]) or ()) != np.ndim(right[k])]
+        k, *_ = *other, *wrong  # what has other axes makes the numbers of others wrong
+        name = names[k]
+        fitting = [each for each, values in mistakes.items() if same(result[k], values[k])]
+        whole = [each for each in fitting if all(map(same, result, mistakes[each]))]
+        sentence = next(iter([*whole, *fitting]), "") or unlike(result[k], right[k])
+        begin = f"{name} is wrong." if name else ""
+        raise self.wrong(" ".join(filter(None, (begin, sentence, text))), name)
 
-    def _of_error(self, error: CallError) -> Exception:
+    def _of_error(self, error: CallError, where: str = "") -> Exception:
         definition = self.student.definitions.get(error.function)
         if error.kind == PLACEHOLDER:
             if error.function != self.name:
                 return Wrong(f"It calls {error.function}, which is not begun.", error.line)
             if definition and _only_placeholder(definition):
                 return NotBegun(error.line)
-            return Wrong("The placeholder still stands after your lines: delete its line, raise "
+            return Wrong("The placeholder still stands among your lines: delete its line, raise "
                          f"{PLACEHOLDER}.", error.line)  # fmt: skip
         known = error.function in self.student.names and error.function != self.name
         inside = f" in {error.function}" if known else ""
@@ -226,7 +263,9 @@ class Work:
         if error.kind.endswith("MemoryError"):
             return Wrong(f"It needs more memory than there is{inside}.", error.line)
         text = error.text if error.text.endswith((".", "?", "!")) else f"{error.text}."
-        return Wrong(f"It raises{inside} {text}{hint(text)}", error.line)
+        begin = f"For {where.rstrip(',')} it" if where else "It"
+        line = error.line or self.wrong("").line
+        return Wrong(f"{begin} raises{inside} {text}{hint(text)}", line)
 
 
 def _of_finding(finding: Finding, report: FunctionReport, words: Mapping[str, str]) -> str:

@@ -37,6 +37,8 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
     ("it learns", "dense_backward", DX, "dx = dout @ W.T\n    W -= 0.1 * x.T @ dout",
      "its argument W in place"),
     ("dW of dx", "dense_backward", DW, "dW = dx.T @ dout", "dW is wrong"),
+    ("both parameters' a mean", "dense_backward", RETURN, "return dx, dW / len(x), db / len(x)",
+     "divided by the number of samples"),
     ("all means", "dense_backward", DX, "dout = dout / len(x)\n    dx = dout @ W.T",
      "dx is wrong. Too small"),
 ]  # fmt: skip
