@@ -194,9 +194,9 @@ def backward(work: Work) -> None:
     try:
         work.gradient(conv, (*arrays, 1), words)
     except Wrong as wrong:
-        if not wrong.sentence.startswith("It raises"):
+        if "it raises" not in wrong.sentence:
             raise
-        text = f"With padding 1: {wrong.sentence} Do the windows lie in x with its frame?"
+        text = f"{wrong.sentence} Here padding is 1. Do the windows lie in x with its frame?"
         raise Wrong(text, wrong.line) from wrong
 
 

@@ -137,7 +137,7 @@ WRONG = [  # what the student did, function, the solution's line, his lines, wha
     ("db of the last place", G, DB, "db = here.sum(axis=0)", "the last window adds, alone"),
     ("the order", G, GRADIENTS, "return dW, db, dx", "dx comes first"),
     ("both parameters' a mean", G, GRADIENTS, "return dx, dW / len(x), db / len(x)",
-     "divided by the number of samples"),
+     "It is a mean over the images"),
     ("two gradients", G, GRADIENTS, "return dW, db", "2 values, expected 3"),
     ("no return", G, GRADIENTS, "pass", "returns None"),
     ("dout in place", G, HERE, "here = dout[:, p, q]\n            here *= 2",
