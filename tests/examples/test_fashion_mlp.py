@@ -13,6 +13,7 @@ from matplotlib.image import imread
 import tinynn
 from tinynn import datasets
 
+NO_PICTURES = "import sys\nsys.modules['matplotlib'] = None\n"  # they take half of the time
 STEPS = ["load", "preprocess", "model", "train", "save", "verify", "evaluate", "plot", "predict"]
 PICTURES = [
     "accuracy.png", "confusion.png", "health.png", "predictions.png", "weights.png", "worst.png",
@@ -71,10 +72,13 @@ def test_log_has_one_row_an_epoch_with_the_promised_columns(sample_run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])
-def test_the_weights_of_the_last_epoch_are_kept(run_example, tmp_path, schedule):
+def test_the_weights_of_the_last_epoch_are_kept(run_example, at_start, tmp_path, schedule):
     """Also where an epoch before it did better on the images held out: no epoch is chosen."""
+    environment = at_start(tmp_path, NO_PICTURES)
     jumpy = ("--learning-rate", 0.02, "--batch-size", 100, "--schedule", schedule)
-    process = run_example(tmp_path, "fashion_mlp.py", "--sample", "--epochs", 4, *jumpy)
+    four = ("--sample", "--epochs", 4)
+    process = run_example(tmp_path, "fashion_mlp.py", *four, *jumpy, **environment)
+    assert process.returncode == 3, process.stderr
     run = SimpleNamespace(out=tmp_path / "runs/fashion_mlp")
     with (run.out / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -112,10 +116,11 @@ def test_metrics_are_those_of_the_saved_model(sample_run):
 
 
 @pytest.mark.slow
-def test_label_smoothing_counts_in_training_alone(run_example, tmp_path):
+def test_label_smoothing_counts_in_training_alone(run_example, at_start, tmp_path):
     short = ("--sample", "--epochs", 2, "--batch-size", 100, "--label-smoothing", 0.1)
-    process = run_example(tmp_path, "fashion_mlp.py", *short)
-    assert process.returncode == 0, process.stderr
+    environment = at_start(tmp_path, NO_PICTURES)
+    process = run_example(tmp_path, "fashion_mlp.py", *short, **environment)
+    assert process.returncode == 3, process.stderr
     run = SimpleNamespace(out=tmp_path / "runs/fashion_mlp")
     found = metrics(run)
     assert found["label_smoothing"] == 0.1
@@ -127,11 +132,14 @@ def test_label_smoothing_counts_in_training_alone(run_example, tmp_path):
 
 
 @pytest.mark.slow
-def test_same_seed_gives_the_same_file_and_an_earlier_run_is_renamed(run_example, tmp_path):
+def test_same_seed_gives_the_same_file_and_an_earlier_run_is_renamed(
+    run_example, at_start, tmp_path
+):
+    environment = at_start(tmp_path, NO_PICTURES)
     arguments = ("--sample", "--epochs", 1, "--batch-size", 100, "--out", tmp_path / "run")
     for seed in (5, 5):
-        process = run_example(tmp_path, "fashion_mlp.py", *arguments, "--seed", seed)
-        assert process.returncode == 0, process.stderr
+        process = run_example(tmp_path, "fashion_mlp.py", *arguments, "--seed", seed, **environment)
+        assert process.returncode == 3, process.stderr
     assert f"The earlier run in {tmp_path / 'run'} is now {tmp_path / 'run.1'}." in process.stdout
     first, second = (tmp_path / name / "model.npz" for name in ("run.1", "run"))
     assert first.read_bytes() == second.read_bytes()
