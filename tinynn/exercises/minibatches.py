@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from tinynn.exercises.grading import Exercise, Part
-from tinynn.exercises.wire import Kept
 from tinynn.exercises.words import kind_of, shown
 from tinynn.exercises.work import Work
 from tinynn.parameters import Array
 
+SEVERAL = tuple, list
 RUNS = 120  # with three samples: that one of six orders never comes has the probability 2e-9
 Y = np.array([30, 10, 10, 30, 20, 10, 30, 20, 10, 20])  # classes of four, three, three samples
 
@@ -30,19 +30,6 @@ def samples(n: int) -> tuple[Array, Array]:
 def rng(seed: int) -> np.random.Generator:
     """Return a random generator."""
     return np.random.default_rng(seed)
-
-
-def pair_of(work: Work, found: Any, names: str) -> Any:
-    """Return a result that must have two values; raise what is wrong with it."""
-    if several(found) and len(found) == 2:
-        return found
-    what = f"{len(found)} values" if several(found) else kind_of(found)
-    raise work.wrong(f"It returns {what}, expected 2 values: {names}.")
-
-
-def several(found: Any) -> bool:
-    """Whether a result is a tuple or a list."""
-    return isinstance(found, (tuple, list)) and not isinstance(found, Kept)
 
 
 def array_of(work: Work, name: str, found: Any) -> Array:
@@ -113,7 +100,8 @@ def shuffled(work: Work) -> None:
     """Seven samples; images with one-hot labels; each order of three."""
 
     def order(seed: int, arrays: tuple[Array, Array] = samples(7)) -> list[int]:
-        found = pair_of(work, work.call(*arrays, rng(seed)), "x, y")
+        found = work.call(*arrays, rng(seed))
+        work.check_count(found, "x, y")
         result = order_of(work, *arrays, *found)
         once(work, result, len(arrays[0]))
         return result
@@ -151,18 +139,18 @@ def minibatches(work: Work) -> None:
 
 def _pairs(work: Work, found: Any, sizes: list[int], begin: str) -> list[Any]:
     """Return the pairs (x, y) of a list of batches; raise what is wrong with the list."""
-    if not several(found):
+    if not isinstance(found, SEVERAL):
         raise work.wrong(f"It returns {kind_of(found)}, expected a list of pairs, one for each "
                          "batch.")  # fmt: skip
     if found and isinstance(found, tuple) and all(isinstance(part, np.ndarray) for part in found):
         raise work.wrong("It returns one batch alone. Does return stand within the loop?")
-    long = [len(part) for part in found if several(part)]
+    long = [len(part) for part in found if isinstance(part, SEVERAL)]
     if len(sizes) != 2 and long == [len(sizes)] * 2:
         raise work.wrong("It returns two lists, the batches of x and those of y. Return one list, "
                          "with a pair (x, y) for each batch.")  # fmt: skip
     for batch in found:
-        if not several(batch) or len(batch) != 2:
-            what = f"{len(batch)} values" if several(batch) else kind_of(batch)
+        if not isinstance(batch, SEVERAL) or len(batch) != 2:
+            what = f"{len(batch)} values" if isinstance(batch, SEVERAL) else kind_of(batch)
             raise work.wrong(f"A batch is {what}, expected a pair: x, y.")
     arrays = [(array_of(work, "x", x), array_of(work, "y", y)) for x, y in found]
     lengths = [(len(np.atleast_1d(x)), len(np.atleast_1d(y))) for x, y in arrays]
@@ -200,7 +188,8 @@ def hold_out(work: Work) -> None:
     """Ten samples of three classes, k = 1 to 3."""
 
     def held(seed: int, k: int = 2) -> list[int]:
-        found = pair_of(work, work.call(Y, k, rng(seed)), "rest, held")
+        found = work.call(Y, k, rng(seed))
+        work.check_count(found, "rest, held")
         rest, held = (_indices(work, name, part) for name, part in
                       zip(("rest", "held"), found, strict=True))  # fmt: skip
         _split(work, rest, held, k)

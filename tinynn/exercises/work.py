@@ -194,9 +194,8 @@ class Work:
         order = ", ".join(f"d{name}" for name in arrays)
         if len(arrays) == 1:
             result = [result]
-        elif not isinstance(result, (tuple, list)) or len(result) != len(arrays):
-            what = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
-            raise self.wrong(f"It returns {what}, expected {len(arrays)} gradients: {order}.")
+        else:
+            self.check_count(result, order, "gradients")
         for part, name in zip(result, arrays, strict=True):
             if shape_of(part) is None:
                 raise self.wrong(f"d{name} has rows of different lengths.", f"d{name}")
@@ -210,6 +209,13 @@ class Work:
                   for shape, (name, array) in zip(found, arrays.items(), strict=True)
                   if shape != array.shape]  # fmt: skip
         return " ".join(others)
+
+    def check_count(self, result: Any, items: str, what: str = "values") -> None:
+        """Raise what is wrong with a result that must hold so many items, "w, b"."""
+        count = len(items.split(", "))
+        if not isinstance(result, (tuple, list)) or len(result) != count:
+            found = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
+            raise self.wrong(f"It returns {found}, expected {count} {what}: {items}.")
 
     def wrong(self, sentence: str, item: str = "") -> Wrong:
         """Return a Wrong at the last line that assigns to a name, else at the last return."""
@@ -230,9 +236,8 @@ class Work:
         if not items:
             result, right = (result,), (right,)
             mistakes = {sentence: (wrong,) for sentence, wrong in mistakes.items()}
-        elif not isinstance(result, (tuple, list)) or len(result) != len(names):
-            what = f"{len(result)} values" if isinstance(result, tuple) else kind_of(result)
-            raise self.wrong(f"It returns {what}, expected {len(names)} values: {items}.")
+        else:
+            self.check_count(result, items)
         wrong = [k for k in range(len(names)) if not same(result[k], right[k])]
         if not wrong:
             return
