@@ -132,6 +132,7 @@ LAYERING = [
     "training.checkpoint",
     "training.trainer",
     "training.replayed",
+    "training.replay_callbacks",
     "training.replay",
     "training.influence",
     "picture",

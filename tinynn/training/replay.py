@@ -10,7 +10,6 @@ that no log and no checkpoint is written again.
 """
 
 import copy
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,13 @@ from tinynn.files.atomic import PathLike
 from tinynn.files.checkpoints import checkpoints_by_step
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
-from tinynn.schedules import Schedule
 from tinynn.training.divergence import TrainingDiverged
 from tinynn.training.progress import ProgressBar
-from tinynn.training.replayed import Course, Moment, WhatIf
-from tinynn.training.run import Callback, Run
+from tinynn.training.replay_callbacks import Arrival, Arrived, Watch
+from tinynn.training.replayed import Moment, WhatIf
+from tinynn.training.run import Callback
 from tinynn.training.trainer import Trainer
 
-FIRST = -sys.maxsize  # a callback's order: before all others
 # what a Trainer knows of a fit's data and callbacks: the next fit sets it anew
 OF_A_FIT = ("x", "y", "weights", "validation", "batch", "callbacks")
 
@@ -124,7 +122,7 @@ class Replay:
         checkpoint; all that `fit(resume_from=)` raises; TrainingDiverged if it diverged before.
         """
         checks.check_integer("step", step, least=0)
-        trainer, callbacks = self._run_from(step, _Arrival(step))
+        trainer, callbacks = self._run_from(step, Arrival(step))
         trainer.model.grads = np.zeros_like(trainer.model.grads)
         return Moment(
             step=trainer.step,
@@ -157,7 +155,7 @@ class Replay:
             checks.check_integer("until", until, least=from_step + 1)
         optimizer = self._begun[0].optimizer
         _check_changes(optimizer, changes)
-        as_it_was, changed = (_Watch(from_step, until, new) for new in ({}, changes))
+        as_it_was, changed = (Watch(from_step, until, new) for new in ({}, changes))
         for watch in (as_it_was, changed):
             try:
                 self._run_from(from_step, watch)
@@ -184,7 +182,7 @@ class Replay:
         try:
             together = [*callbacks, watch, *bars]
             trainer.fit(**self._arguments, callbacks=together, resume_from=start)
-        except _Arrived:
+        except Arrived:
             for bar in bars:
                 bar.on_train_end(trainer)
         return trainer, callbacks
@@ -228,26 +226,6 @@ def _check_changes(optimizer: Optimizer, changes: Mapping[str, Any]) -> None:
         setattr(trial, name, value)
 
 
-def _last_step(trainer: Run) -> int:
-    """Return the number of the last step of a run that has just begun, or was restored."""
-    sizes = trainer.n_samples, trainer.totals.n_samples
-    per_epoch, done = (-(-size // trainer.batch_size) for size in sizes)
-    epochs = trainer.epochs - trainer.epoch + bool(done)  # with the one that was interrupted
-    return trainer.step + epochs * per_epoch - done
-
-
-def _refuse_beyond(name: str, step: int, last: int) -> None:
-    if step > last:
-        raise InputError(f"{name} must be a step of the training, {last:,} at most, got {step:,}.")
-
-
-def _ended_before(name: str, step: int, trainer: Run) -> InputError:
-    return InputError(
-        f"{name} is {step:,}, but the training ended with step {trainer.step:,}: a callback, such "
-        "as EarlyStopping, stopped it there."
-    )
-
-
 def _next_batch(trainer: Trainer) -> tuple[Array, ...]:
     if trainer.finished:
         return ()
@@ -257,82 +235,3 @@ def _next_batch(trainer: Trainer) -> tuple[Array, ...]:
     return next(
         minibatches(trainer.x, trainer.y, trainer.batch_size, order, done, *trainer.weights)
     )
-
-
-class _Arrived(Exception):
-    """Ends a training that has come to the step asked for: no callback is told of an end."""
-
-
-class _Arrival(Callback):
-    """Ends a training after a step; its own on_train_end comes first, and is the last."""
-
-    affects_training = False  # a resume does not compare it
-
-    def __init__(self, target: int) -> None:
-        self.target = target
-
-    def order(self, trainer: Run) -> int:
-        return FIRST
-
-    def on_train_begin(self, trainer: Run) -> None:
-        _refuse_beyond("step", self.target, _last_step(trainer))
-        if trainer.totals.n_samples < trainer.n_samples:  # else the end of an epoch is to come
-            self.on_step_end(trainer)
-
-    def on_step_end(self, trainer: Run) -> None:
-        if trainer.step == self.target:
-            trainer.stop = True
-
-    def on_epoch_end(self, trainer: Run) -> None:
-        self.on_step_end(trainer)
-
-    def on_train_end(self, trainer: Run) -> None:
-        if trainer.step != self.target:
-            raise _ended_before("step", self.target, trainer)
-        raise _Arrived
-
-
-class _Watch(Callback):
-    """Makes the changes of a what_if before the step after `from_step`, and keeps its course."""
-
-    affects_training = False  # a resume does not compare it
-    trainer: Run
-    found: Mapping[str, Any]  # the hyper-parameters before the change
-
-    def __init__(self, from_step: int, until: int | None, changes: Mapping[str, Any]) -> None:
-        self.from_step, self.until, self.changes = from_step, until, changes
-        self.course, self.last = Course(), 0
-
-    def order(self, trainer: Run) -> int:
-        return FIRST
-
-    def on_train_begin(self, trainer: Run) -> None:
-        self.trainer, self.last = trainer, _last_step(trainer)
-        _refuse_beyond("the step after from_step", self.from_step + 1, self.last)
-        _refuse_beyond("until", self.until or 0, self.last)
-        self.course.first_step = trainer.step + 1
-        self.course.model, self.course.optimizer = trainer.model, trainer.optimizer
-
-    def on_gradients(self, trainer: Run) -> None:
-        if trainer.step == self.from_step + 1:
-            self._change(trainer.optimizer)
-
-    def _change(self, optimizer: Optimizer) -> None:
-        self.found = optimizer.config()
-        for name, value in self.changes.items():
-            setattr(optimizer, name, copy.deepcopy(value))
-        rate = optimizer.learning_rate
-        if "learning_rate" in self.changes and isinstance(rate, Schedule):
-            rate.begin(optimizer.t + 1, optimizer.t + self.last - self.from_step)
-
-    def on_step_end(self, trainer: Run) -> None:
-        self.course.losses.append(float(trainer.batch_loss))
-        if trainer.step == self.until:
-            trainer.stop = True
-
-    def on_epoch_end(self, trainer: Run) -> None:
-        self.course.rows[trainer.step] = trainer.history.epochs[-1]
-
-    def on_train_end(self, trainer: Run) -> None:
-        if trainer.step <= self.from_step:
-            raise _ended_before("from_step", self.from_step, trainer)
