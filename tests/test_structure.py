@@ -218,6 +218,7 @@ LAYERING = [
     "page.tables",
     "page.charts",
     "page.notes",
+    "page.steps",
     "page.test_data",
     "page.facts",
     "page.confusion",

@@ -24,14 +24,14 @@ MOST_DECADES = 6  # ticks of a logarithmic axis
 class Line:
     """One line: points (x, y), left to right; a NaN interrupts it. run: its number, for hiding.
 
-    kind: "" for a line, "dashed", or "dots" for points alone. xs and ys have one length.
+    dashed: for a second line of the same colour. xs and ys have one length.
     """
 
     name: str
     colour: int
     xs: Sequence[float]
     ys: Sequence[float]
-    kind: str = ""
+    dashed: bool = False
     run: int = 0
 
 
@@ -66,18 +66,19 @@ class Axis:
         return [f"{tick:,.{decimals}f}" for tick in self.ticks]
 
 
-def linear_axis(values: Sequence[float], most: int = 6, zero: bool = False) -> Axis:
-    """Return an axis on which all finite numbers lie. most: ticks. zero: it begins at 0.
+def linear_axis(values: Sequence[float], most: int = 6, whole: bool = False) -> Axis:
+    """Return an axis on which all finite numbers lie. most: ticks. whole: of counts, from 0.
 
     >>> linear_axis([0.113, 0.48]).ticks
     (0.1, 0.2, 0.3, 0.4, 0.5)
     """
     known = [value for value in values if isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
-    low = min(low, 0.0) if zero else low
-    spread = max(high - low, 1e-9 * max(abs(high), abs(low)), 1e-12)
+    low = min(low, 0.0) if whole else low
+    spread = max(high - low, 1e-9 * max(abs(high), abs(low)), 1.0 if whole else 1e-12)
     power = floor(log10(spread / most))
-    for step in (nice * 10.0**exponent for exponent in range(power, power + 3) for nice in NICE):
+    steps = [nice * 10.0**exponent for exponent in range(power, power + 3) for nice in NICE]
+    for step in (step for step in steps if not whole or step % 1 == 0):
         first, last = floor(low / step + 1e-6), ceil(high / step - 1e-6)
         last = max(last, first + 1)
         if last - first < most:
@@ -94,7 +95,8 @@ def log_axis(values: Sequence[float]) -> Axis:
     known = [log10(value) for value in values if isfinite(value) and value > 0] or [0.0]
     low, high = floor(min(known)), ceil(max(known))
     step = -(-max(high - low, 1) // MOST_DECADES)
-    return Axis(tuple(float(low + i * step) for i in range(-(-max(high - low, 1) // step) + 1)))
+    count = -(-max(high - low, 1) // step)
+    return Axis(tuple(float(low + i * step) for i in range(count + 1)), log=True)
 
 
 def chart(
@@ -105,7 +107,7 @@ def chart(
 
     id: of the figure, which has its data under this name. form: of a value, as in format().
     """
-    x_axis = x_axis or linear_axis([x for line in lines for x in line.xs], zero=True)
+    x_axis = x_axis or linear_axis([x for line in lines for x in line.xs], whole=True)
     values = [y for line in lines for y in line.ys]
     y_axis = y_axis or (log_axis(values) if log else linear_axis(values))
     paths = "\n".join(_path(line, x_axis, y_axis) for line in lines)
@@ -133,27 +135,28 @@ def chart(
         "y": [*_ends(y_axis)],
         "log": y_axis.log,
         "xTitle": x_title,
-        "lines": [_numbers(line, form) for line in lines if line.kind != "dots"],
+        "lines": [_numbers(line, form) for line in lines],
     }
 
 
 def colour_class(line: Line) -> str:
     """Return the class of a line's colour and stroke."""
-    return f"series s{line.colour % COLOURS} k{line.colour // COLOURS % 3} {line.kind}".rstrip()
+    stroke = " dashed" if line.dashed else ""
+    return f"series s{line.colour % COLOURS} k{line.colour // COLOURS % 3}{stroke}"
 
 
 def _path(line: Line, x_axis: Axis, y_axis: Axis) -> str:
-    """Return a path: lines between points, or each point as a line of length 0 with round ends."""
+    """Return a path from point to point."""
     steps, pen = [], "M"
     for x, y in zip(line.xs, line.ys, strict=True):
         if not y_axis.shows(y):
             pen = "M"
             continue
         at = f"{SIZE * x_axis.place(x):.1f} {SIZE * (1 - y_axis.place(y)):.1f}"
-        steps.append(f"M{at}h0" if line.kind == "dots" else f"{pen}{at}")
+        steps.append(f"{pen}{at}")
         pen = "L"
     if len(steps) == 1:
-        steps.append("h0")  # one point alone is a dot
+        steps.append("h0")  # one point alone is a line of length 0, whose round ends are a dot
     kind = colour_class(line) + (" single" if len(steps) == 2 and steps[1] == "h0" else "")
     return f'<path class="{kind}" data-run="{line.run}" d="{"".join(steps)}"/>'
 
@@ -165,7 +168,7 @@ def _legend(lines: Sequence[Line]) -> str:
         return ""
     entries = "".join(
         f'<li data-run="{line.run}"><svg class="stroke" viewBox="0 0 24 8" aria-hidden="true">'
-        f'<path class="{colour_class(line)}" d="M2 4{"h0" if line.kind == "dots" else "H22"}"/>'
+        f'<path class="{colour_class(line)}" d="M2 4H22"/>'
         f"</svg>{text(line.name)}</li>"
         for line in named
     )

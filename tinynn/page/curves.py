@@ -1,14 +1,13 @@
 """How a run learned: its metrics over epochs and steps, of one run or of several together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
 
-from tinynn.page.charts import Line, chart, linear_axis
+from tinynn.page.charts import Axis, Line, chart, linear_axis
 from tinynn.page.facts import RunFacts, number
-from tinynn.page.health import steps_of
 from tinynn.page.part import Part, text
-from tinynn.page.quality import accuracy_with_error, details
-from tinynn.page.tables import Cell, Column, figure_text, table
+from tinynn.page.quality import accuracy_with_error
+from tinynn.page.tables import Cell, Column, details, figure_text, table
 from tinynn.training.run import FORMATS
 
 FIRST = ("loss", "accuracy")
@@ -21,32 +20,21 @@ def curves_part(runs: Sequence[RunFacts]) -> Part:
     known = [run for run in runs if run.rows]
     if not known:
         return Part("curves", "How it learned", "<p>No epoch has ended yet.</p>")
-    charts: list[str] = []
+    several, charts = len(runs) > 1, list[str]()
     data: dict[str, object] = {}
-    axis = linear_axis([0.0, *(max(run.epochs or 0, len(run.rows)) for run in runs)], most=9)
-    for name in _metrics(known):
-        lines = _lines(runs, name)
-        if any(isfinite(y) for line in lines for y in line.ys):
-            title, form = TITLES.get(name, name), FORMATS.get(name, ".4f")
-            id = f"curve-{len(charts)}"
-            markup, data[id] = chart(id, title, lines, "epoch", x_axis=axis, form=form)
-            charts.append(markup)
-    steps = _step_lines(runs)
-    if steps:
-        markup, data["curve-steps"] = chart(
-            "curve-steps", "Loss over steps", steps, "step", form=".4f"
-        )
+    for title, lines, x_title, x_axis, form in _drawn(runs):
+        id = f"curve-{len(charts)}"
+        markup, data[id] = chart(id, title, lines, x_title, x_axis=x_axis, form=form)
         charts.append(markup)
-    several = len(runs) > 1
-    choices = _choices(runs) if several else ""
+    head = f"{_choices(runs)}\n{compared(runs)}\n" if several else ""
     tables = "\n".join(_epochs(run, several) for run in known)
-    html = f"{choices}\n{compared(runs) if several else ''}\n" + (
-        f'<div class="charts">\n{"".join(charts)}\n</div>\n{tables}'
-    )
     return Part(
-        "curves", "How it learned" if not several else "How they learned", html,
-        scripts=("charts.js", "tables.js"), data=data,
-    )  # fmt: skip
+        "curves",
+        "How they learned" if several else "How it learned",
+        f'{head}<div class="charts">\n{"".join(charts)}\n</div>\n{tables}',
+        scripts=("charts.js", "tables.js"),
+        data=data,
+    )
 
 
 def compared(runs: Sequence[RunFacts]) -> str:
@@ -98,6 +86,21 @@ def _compared(run: RunFacts) -> list[Cell]:
     ]  # fmt: skip
 
 
+def _drawn(runs: Sequence[RunFacts]) -> Iterator[tuple[str, list[Line], str, Axis | None, str]]:
+    """Yield title, lines, title and axis of x, and the form of numbers, of each chart."""
+    last = max(max(run.epochs or 0, len(run.rows)) for run in runs)
+    axis = linear_axis([0.0, float(last)], 9, whole=True)
+    for name in _metrics(runs):
+        title, form = TITLES.get(name, name), FORMATS.get(name, ".4f")
+        epochs, steps = _lines(runs, name), _step_lines(runs, name)
+        if name == "learning_rate" and steps:
+            epochs = []  # the steps show more of it
+        if any(isfinite(y) for line in epochs for y in line.ys):
+            yield title, epochs, "epoch", axis, form
+        if steps:
+            yield f"{title} over steps", steps, "step", None, form
+
+
 def _metrics(runs: Sequence[RunFacts]) -> list[str]:
     """Return the metrics that get a chart: loss, accuracy, the others, and the learning rate."""
     found = dict.fromkeys(name for run in runs for row in run.rows for name in row)
@@ -116,33 +119,24 @@ def _lines(runs: Sequence[RunFacts], name: str) -> list[Line]:
         for column, said in ((name, "training"), (f"val_{name}", "validation")):
             if not any(column in row for row in run.rows):
                 continue
-            label = said if name != "learning_rate" else ""
-            colour, kind = int(said == "validation"), ""
+            of_data = name != "learning_rate"
+            label = said if of_data else ""
+            colour, dashed = int(said == "validation"), False
             if len(runs) > 1:
-                colour, kind = i, "dashed" if said == "training" else ""
-                label = f"{run.name}, {said}" if label else run.name
-                kind = kind if label != run.name else ""
-            lines.append(Line(label, colour, epochs, run.column(column), kind, i))
+                label = f"{run.name}, {said}" if of_data else run.name
+                colour, dashed = i, of_data and said == "training"
+            lines.append(Line(label, colour, epochs, run.column(column), dashed, i))
     return lines
 
 
-def _step_lines(runs: Sequence[RunFacts]) -> list[Line]:
-    """Return the loss of single steps, as the doctor recorded it, and the means of the epochs."""
+def _step_lines(runs: Sequence[RunFacts], name: str) -> list[Line]:
+    """Return the lines of a metric over steps."""
     lines = []
     for i, run in enumerate(runs):
-        numbers, losses = steps_of(run.health, "loss")
-        if not numbers:
-            continue
-        per_epoch = number((run.health or {}).get("steps_per_epoch")) or 0.0
-        several, name = len(runs) > 1, f"{run.name}, " if len(runs) > 1 else ""
-        lines.append(Line(f"{name}single steps", i if several else 6, numbers, losses, "dots", i))
-        if per_epoch:
-            ends = [epoch * per_epoch for epoch in run.column("epoch")]
-            columns = [("loss", "mean of the epoch", 0), ("val_loss", "validation", 1)]
-            for column, said, colour in columns[: 1 if several else 2]:
-                if any(column in row for row in run.rows):
-                    line = Line(f"{name}{said}", i if several else colour, ends, run.column(column))
-                    lines.append(line)
+        values = run.steps.get(name, [])
+        if any(map(isfinite, values)):
+            label = run.name if len(runs) > 1 else ""
+            lines.append(Line(label, i, run.steps["step"], values, run=i))
     return lines
 
 

@@ -12,6 +12,7 @@ All but log.csv may be missing; the page then says what it lacks.
 
 import json
 from dataclasses import dataclass, field
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tinynn.page.notes import (
     is_held,
     read_notes,
 )
+from tinynn.page.steps import noted_steps
 from tinynn.page.test_data import TestData, read_test_data
 from tinynn.training.csv_log import read_log
 
@@ -42,7 +44,7 @@ class RunFacts:
     callback or a signal ended it early), "failed" (an exception did), "killed" (its process is
     gone), or "unknown"; why: in words, of the others than "ended". when: the time of the last
     change of this state. epochs: how many were planned, or None. about: what it was made of, by
-    name.
+    name. steps: means over some steps, by column.
     """
 
     name: str
@@ -52,6 +54,7 @@ class RunFacts:
     when: str = ""
     epochs: int | None = None
     about: dict[str, Any] = field(default_factory=dict)
+    steps: dict[str, list[float]] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     health: dict[str, Any] | None = None
     test: TestData | None = None
@@ -72,7 +75,7 @@ def read_run(folder: PathLike) -> RunFacts:
             f"write_page needs the folder of a run, with a log.csv in it; {folder} is no folder."
         )
     refuse_no_file(log)
-    rows = [_numbers(row) for row in read_log(log)]
+    rows = [row for row in map(_numbers, read_log(log)) if isfinite(row.get("epoch", nan))]
     facts = RunFacts(
         name=folder.resolve().name,
         rows=rows,
@@ -114,6 +117,7 @@ def part_of(facts: dict[str, Any], name: str) -> dict[str, Any]:
 def _read_state(facts: RunFacts, folder: Path) -> None:
     """Find out whether the run is alive, how it ended, and of what it was made."""
     notes = read_notes(folder)
+    facts.steps = noted_steps(notes)
     began = [i for i, line in enumerate(notes) if "began" in line]
     last = notes[began[-1] :] if began else []
     planned = last[0].get("epochs") if last else None

@@ -11,13 +11,12 @@ from typing import Any
 
 from tinynn.checks import python_number
 from tinynn.doctor import HealthReport
-from tinynn.doctor.record import TrainingRecord
 from tinynn.doctor.rules import FINE, NOTE, PROBLEM, UNKNOWN, Finding
 from tinynn.files.atomic import PathLike, whole_file
-from tinynn.page.charts import Line, chart, linear_axis
+from tinynn.page.charts import Line, chart
 from tinynn.page.facts import RunFacts, number, part_of
 from tinynn.page.part import Part, text
-from tinynn.page.tables import Column, figure_text, table
+from tinynn.page.tables import Column, details, figure_text, table
 
 NAME = "health.json"
 BADGES = {PROBLEM: "bad", NOTE: "warn"}  # classes of page.css
@@ -38,15 +37,6 @@ def health_data(report: HealthReport) -> dict[str, Any]:
         "healthy": report.healthy,
         "headline": report.headline,
         "findings": [_finding(finding) for finding in report.findings],
-        **measurements(report.record),
-    }
-
-
-def measurements(record: TrainingRecord) -> dict[str, Any]:
-    """Return the numbers of the recorded steps, and the units that are dead."""
-    return {
-        "steps_per_epoch": record.steps_per_epoch,
-        "guessing_loss": _known(record.guessing_loss),
         "steps": [
             {
                 "step": step.number,
@@ -55,9 +45,9 @@ def measurements(record: TrainingRecord) -> dict[str, Any]:
                 "output_std": _all_known(step.output_std),
                 "gradient": _all_known(step.gradient),
             }
-            for step in record.steps
+            for step in report.record.steps
         ],
-        "dead": {name: list(map(int, both)) for name, both in record.dead.items()},
+        "dead": {name: list(map(int, both)) for name, both in report.record.dead.items()},
     }
 
 
@@ -71,22 +61,20 @@ def doctor_part(facts: RunFacts) -> Part | None:
     if health.get("healthy") is True:
         found.insert(0, '<p class="finding"><b class="badge good">healthy</b> '
             "No problem was found.</p>")  # fmt: skip
-    rest = [_rest(findings, level, title) for level, title in (
-        (FINE, "What is fine"), (UNKNOWN, "What could not be measured"),
-    )]  # fmt: skip
+    rest = [
+        _rest(findings, level, title)
+        for level, title in ((FINE, "What is fine"), (UNKNOWN, "What could not be measured"))
+    ]
     update, data = _update_chart(health)
-    blocks = ["\n".join(found), *rest, "<h3>Measurements</h3>", update, _layers(health)]
+    charts = f'<div class="charts">{update}{_dead_units(health)}</div>'
+    html = "\n".join([*found, *rest, "<h3>Measurements</h3>", charts, _layers(health)])
     return Part(
-        "doctor", "What the doctor says", "\n".join(filter(None, blocks)),
-        scripts=("charts.js",), data={"updates": data} if update else {},
-    )  # fmt: skip
-
-
-def steps_of(health: dict[str, Any] | None, name: str) -> tuple[list[float], list[float]]:
-    """Return the numbers of the recorded steps, and what was measured at each; NaN for null."""
-    steps = [one for one in _list((health or {}).get("steps")) if isinstance(one, dict)]
-    numbered = [one for one in steps if number(one.get("step")) is not None]
-    return [float(one["step"]) for one in numbered], [_or_nan(one.get(name)) for one in numbered]
+        "doctor",
+        "What the doctor says",
+        html,
+        scripts=("charts.js",),
+        data={"updates": data} if update else {},
+    )
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -107,11 +95,6 @@ def _all_known(values: dict[str, Any]) -> dict[str, float | None]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _or_nan(value: Any) -> float:
-    found = number(value)
-    return float("nan") if found is None else found
 
 
 def _shown(finding: dict[str, Any]) -> str:
@@ -139,7 +122,7 @@ def _rest(findings: Sequence[dict[str, Any]], level: str, title: str) -> str:
     items = [
         f"<li>{text(one.get('title', ''))}</li>" for one in findings if one.get("level") == level
     ]
-    return f'<h3>{title}</h3><ul class="plain">{"".join(items)}</ul>' if items else ""
+    return details(f'<ul class="{level}">{"".join(items)}</ul>', f"{title}: {len(items)}")
 
 
 def _update_chart(health: dict[str, Any]) -> tuple[str, dict[str, object]]:
@@ -155,38 +138,54 @@ def _update_chart(health: dict[str, Any]) -> tuple[str, dict[str, object]]:
     lines = [line for line in lines if line.xs and max(line.ys) > 0]
     if not lines:
         return "", {}
-    axis = linear_axis([x for line in lines for x in line.xs], zero=True)
-    return chart(
-        "updates", "Update-to-weight ratio; usual: 0.0001 to 0.01", lines, "step",
-        x_axis=axis, log=True, form=".2g",
-    )  # fmt: skip
+    title = "Update-to-weight ratio; usual: 0.0001 to 0.01"
+    return chart("updates", title, lines, "step", log=True, form=".2g")
 
 
 def _layers(health: dict[str, Any]) -> str:
-    """Return a table of the layers: first and last step, and dead units."""
+    """Return a table of the layers, at the first and the last recorded step."""
     steps = [one for one in _list(health.get("steps")) if isinstance(one, dict)]
     if not steps:
         return ""
-    first, last, dead = steps[0], steps[-1], part_of(health, "dead")
+    first, last = steps[0], steps[-1]
     names = list(dict.fromkeys([*part_of(first, "output_std"), *part_of(last, "output_std")]))
-    rows: list[list[tuple[float, str]]] = []
+    rows = []
     for name in names[::-1]:  # the doctor goes from the loss to the input
         cells = [
             figure_text(number(part_of(step, what).get(name)), ".3g")
             for what in ("output_std", "gradient")
             for step in (first, last)
         ]
-        both = [number(n) for n in _list(dead.get(name))]
-        units = f"{both[0]:,.0f} of {both[1]:,.0f}" if len(both) == 2 and None not in both else ""
-        share = both[0] or 0.0 if units else -1.0
-        rows.append([(0.0, name), *cells, (share, units)])
+        rows.append([(0.0, name), *cells])
     columns = [
         Column("Layer"),
         *(
             Column(f"{what}, {when} step", numbers=True)
-            for what in ("Output std", "Gradient")
+            for what in ("output std", "gradient")
             for when in ("first", "last")
         ),
-        Column("Dead units", numbers=True),
     ]
     return table("The layers, from the input up", columns, rows)
+
+
+def _dead_units(health: dict[str, Any]) -> str:
+    """Return a table of the units that are inactive for all samples that were tried."""
+    rows = []
+    for name, pair in part_of(health, "dead").items():
+        dead, units = [*map(number, _list(pair)), None, None][:2]
+        if dead is not None and units:
+            share = dead / units
+            rows.append(
+                [
+                    (0.0, name),
+                    (dead, f"{dead:,.0f}"),
+                    (units, f"{units:,.0f}"),
+                    (share, f"{share:.0%}"),
+                ]
+            )
+    columns = [Column("Layer"), *(Column(t, numbers=True) for t in ("dead", "units", "share"))]
+    return (
+        table("Units that are inactive for all of up to 1,000 samples", columns, rows)
+        if rows
+        else ""
+    )

@@ -1,7 +1,8 @@
 """run.jsonl: what a run notes of itself, in lines that a killed process leaves whole.
 
-    {"began": "2026-11-26 19:05:12+01:00", "epochs": 15, "about": {...}}
-    {"ended": "2026-11-26 19:05:58+01:00", "state": "ended", "why": ""}
+    {"began": "2026-11-26 19:05:12 UTC+01:00", "epochs": 15, "about": {...}}
+    {"steps": [[step, loss, accuracy, learning rate], ...]}     after each epoch: steps.py
+    {"ended": "2026-11-26 19:05:58 UTC+01:00", "state": "ended", "why": ""}
 
 The process that trains holds the file locked (files/locks.py): a run whose last line has not ended,
 and whose file nobody holds, was killed. Each line is one write; a torn last line is left out.
@@ -24,8 +25,9 @@ TRAINING, ENDED, STOPPED, FAILED, KILLED, UNKNOWN = (
 
 
 def now() -> str:
-    """Return the time, with the machine's distance from UTC."""
-    return datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    """Return the time, with the machine's distance from UTC: "2026-11-26 19:05:12 UTC+01:00"."""
+    time = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    return f"{time[:19]} UTC{time[19:].removesuffix('+00:00')}"
 
 
 def open_notes(folder: PathLike, goes_on: bool) -> IO[bytes]:

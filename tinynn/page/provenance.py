@@ -1,6 +1,7 @@
 """How a run came about: seed, versions, settings, command, data and commit, to repeat it."""
 
 import platform
+import re
 import subprocess
 import sys
 from base64 import b64encode
@@ -17,6 +18,7 @@ from tinynn.training.fingerprints import data_fingerprint
 from tinynn.training.run import Run
 from tinynn.training.settings import environment
 
+CHECKSUM = re.compile(r"\b[0-9a-f]{40,64}\b")
 FIRST = (  # names that come first; all others follow in the order of the files
     "command", "commit", "data_source", "data_sha256", "data", "samples", "seed", "epochs",
     "batch_size", "loss", "optimizer", "learning_rate", "schedule", "label_smoothing", "network",
@@ -118,10 +120,12 @@ def _value(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Return a number or a text; long words, such as checksums, in type of one width."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    """Return a number or a text; checksums and commits in type of one width."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, (int, float)):
         shown = text(value if not isinstance(value, (list, tuple)) else ", ".join(map(str, value)))
-        return f"<code>{shown}</code>" if len(shown) > 20 and " " not in shown else shown
+        return CHECKSUM.sub(r"<code>\g<0></code>", shown)
     return f"{value:,}" if isinstance(value, int) and abs(value) > 9_999 else f"{value}"
 
 
@@ -132,7 +136,7 @@ def _data(trainer: Run) -> dict[str, Any]:
     else:
         prints = {"x": data_fingerprint(trainer.x), "y": data_fingerprint(trainer.y)}
     return {
-        name: f"{np.dtype(one['dtype'])} {tuple(one['shape'])}, SHA-256 {one['sha256']}"
+        name: f"{np.dtype(one['dtype'])} {tuple(one['shape'])}, {one['sha256']}"
         for name, one in prints.items()
     }
 

@@ -65,8 +65,8 @@ def quality_part(facts: RunFacts) -> Part | None:
     calibration, data = _calibration(curve)
     blocks = [
         figure_list([*figures, error]),
-        "<p class='beside'>± is the standard error: another test set of the same size would give a "
-        "figure within twice that distance in 19 of 20 cases.</p>",
+        '<p class="beside">± is the standard error of a mean over samples: in about 19 of 20 cases '
+        "the figure for all samples of this kind lies within twice that distance.</p>",
         confusion(test),
         _classes(test),
         mistakes(test),
@@ -117,7 +117,7 @@ def _calibration(curve: metrics.ReliabilityCurve) -> tuple[str, dict[str, object
     confidence = [float(curve.confidence[m]) for m in filled]
     shares = [float(curve.accuracy[m]) for m in filled]
     lines = [
-        Line("right as often as it says", 6, [0.0, 1.0], [0.0, 1.0], "dashed"),
+        Line("right as often as it says", 6, [0.0, 1.0], [0.0, 1.0], dashed=True),
         Line("this network", 0, confidence, shares),
     ]
     markup, data = chart(
@@ -140,9 +140,6 @@ def _calibration(curve: metrics.ReliabilityCurve) -> tuple[str, dict[str, object
         *(Column(title, numbers=True) for title in ("Samples", "Mean probability", "Share right")),
     ]
     bins = table("Calibration, bin by bin", columns, rows)
-    return f"<h3>Is it right as often as it says?</h3>\n{markup}\n{details(bins)}", data
-
-
-def details(markup: str, title: str = "The numbers as a table") -> str:
-    """Return markup that a reader opens."""
-    return f"<details><summary>{text(title)}</summary>\n{markup}\n</details>"
+    return (
+        f'<h3>Is it right as often as it says?</h3>\n<div class="charts">\n{markup}\n{bins}\n</div>'
+    ), data

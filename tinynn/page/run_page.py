@@ -8,13 +8,14 @@ from typing import IO, TYPE_CHECKING, Any
 from tinynn.checks import python_number
 from tinynn.doctor import Doctor
 from tinynn.files.atomic import PathLike, refuse_no_place
-from tinynn.page.notes import ENDED, FAILED, STOPPED, TRAINING, note, now, open_notes
+from tinynn.page.notes import ENDED, FAILED, STOPPED, TRAINING, note, now, open_notes, read_notes
 from tinynn.page.write import save_page
 from tinynn.training.early_stopping import EarlyStopping
 from tinynn.training.run import Callback, Run
 
 if TYPE_CHECKING:  # what a page is made of is imported when one is made
     from tinynn.page.facts import RunFacts
+    from tinynn.page.steps import StepMeans
 
 
 class RunPage(Callback):
@@ -36,7 +37,8 @@ class RunPage(Callback):
     affects_training = False
     reason = ""
     facts: "RunFacts | None" = None  # of the run that is under way
-    notes: IO[bytes] | None = None
+    notes: IO[bytes] | None = None  # open, and locked, as long as this process trains
+    steps: "StepMeans | None" = None
     folder = Path()  # where path led when training began: the program may change its folder
     warned = False
 
@@ -51,6 +53,10 @@ class RunPage(Callback):
         refuse_no_place(self.path)
         self.folder, self.warned, self.reason = Path(self.path).resolve().parent, False, ""
         self._safely(self._begin, trainer)
+
+    def on_step_end(self, trainer: Run) -> None:
+        if self.steps is not None:
+            self.steps.add(trainer)
 
     def on_epoch_end(self, trainer: Run) -> None:
         self._safely(self._write, trainer)
@@ -79,15 +85,17 @@ class RunPage(Callback):
         """Note what the run is made of, and write its page before the first step."""
         from tinynn.page.facts import RunFacts
         from tinynn.page.provenance import about_training
+        from tinynn.page.steps import StepMeans
 
         if self.notes is not None:  # of a training that ended by an error in on_train_begin
             self.notes.close()
         goes_on = trainer.resumed or bool(trainer.history.epochs)
-        self.facts = None
+        self.facts = self.steps = None
         self.notes = open_notes(self.folder, goes_on)
         about = {**about_training(trainer), **(self.about or {})}
         note(self.notes, {"began": now(), "epochs": trainer.epochs, "about": about})
         self.facts = RunFacts(self.folder.name, [], TRAINING, epochs=trainer.epochs, about=about)
+        self.steps = StepMeans(trainer)
         self._write(trainer)
 
     def _end(self, trainer: Run, state: str, why: str) -> None:
@@ -98,6 +106,7 @@ class RunPage(Callback):
             return
         facts, doctor = self.facts, self._doctor(trainer)
         facts.state, facts.why, facts.when = state, why, now()
+        self._note_steps()
         if self.notes is not None:
             note(self.notes, {"ended": facts.when, "state": state, "why": why})
             self.notes.close()
@@ -110,12 +119,18 @@ class RunPage(Callback):
 
     def _write(self, trainer: Run) -> None:
         """Write the page of a run that goes on: training and validation, no test."""
-        from tinynn.page.health import measurements
-
-        doctor = self._doctor(trainer)
         if self.facts is not None:
-            self.facts.health = measurements(doctor.record) if doctor is not None else None
+            self._note_steps()
             self._save(trainer)
+
+    def _note_steps(self) -> None:
+        """Note the means over steps since the last epoch; the page shows what the notes have."""
+        from tinynn.page.steps import noted_steps
+
+        rows = self.steps.taken() if self.steps is not None else []
+        if rows and self.notes is not None and self.facts is not None:
+            note(self.notes, {"steps": rows})
+            self.facts.steps = noted_steps(read_notes(self.folder))
 
     def _save(self, trainer: Run) -> None:
         assert self.facts is not None

@@ -41,6 +41,11 @@ def table(
     )
 
 
+def details(markup: str, title: str = "The numbers as a table") -> str:
+    """Return markup that a reader opens."""
+    return f"<details><summary>{text(title)}</summary>\n{markup}\n</details>"
+
+
 def _row(columns: Sequence[Column], row: Sequence[Cell]) -> str:
     cells = []
     for i, (column, (value, shown)) in enumerate(zip(columns, row, strict=True)):
