@@ -109,7 +109,8 @@ def test_of_many_classes_the_pairs_are_listed(run_folder, written):
         ),
         (
             [BEGAN, {**ENDED, "state": "failed", "why": "TrainingDiverged: NaN."}], {},
-            "Training broke off in epoch 3 of 5, 2026-01-02 03:05:05 UTC. TrainingDiverged: NaN.",
+            "Training broke off after 2 of 5 epochs, 2026-01-02 03:05:05 UTC. TrainingDiverged: "
+            "NaN.",
         ),
         (
             [BEGAN], {},
