@@ -6,10 +6,9 @@ log.csv, metrics.json, ... -> RunFacts -> parts -> one HTML file
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from os import PathLike as OsPath
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinynn import checks
 from tinynn.errors import InputError
@@ -38,7 +37,9 @@ def write_page(run_folder: PathLike | Sequence[PathLike], path: PathLike) -> Non
     from tinynn.page.facts import read_run
 
     refuse_no_place(path)
-    folders = [run_folder] if isinstance(run_folder, (str, OsPath)) else list(run_folder)
+    folders: list[Any] = [run_folder]
+    if isinstance(run_folder, Iterable) and not isinstance(run_folder, str):
+        folders = list(run_folder)
     if not folders:
         raise InputError("write_page needs the folder of a run, or a list of them; got none.")
     runs = [read_run(folder) for folder in folders]
