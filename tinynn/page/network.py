@@ -64,6 +64,8 @@ def network_part(
     except (OSError, ValueError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         return Part("network", TITLE, f"<p>The network cannot be tried here. {text(reason)}</p>")
+    for layer in model.layers:
+        layer.trainable = False  # BatchNorm then tells the equation of prediction
     shown = np.ascontiguousarray(images[:IMAGES])
     template = Template((FOLDER / "try.html").read_text(encoding="utf-8"))
     height, width = images.shape[1:3]

@@ -43,14 +43,19 @@
 
   const largest = (numbers) => numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0);
   const percent = (p) => `${(100 * p).toFixed(1)} %`;
-  const short = (number) => number.toPrecision(2).replace("-", "−");
+  const short = (x) => x.toFixed(Math.abs(x) < 10 ? 2 : Math.abs(x) < 100 ? 1 : 0).replace("-", "−");
 
   // ---- the answer
 
   const rows = names.map((name, k) => {
     const bar = tinynn.element("span", { class: "try-bar" });
     const share = tinynn.element("td", { class: "try-share" });
-    const row = tinynn.element("tr", {}, tinynn.element("th", { scope: "row" }, name), tinynn.element("td", { class: "try-track" }, bar), share);
+    const row = tinynn.element(
+      "tr", {},
+      tinynn.element("th", { scope: "row", title: name }, name), // a long name is cut on the screen
+      tinynn.element("td", { class: "try-track" }, bar),
+      share,
+    );
     row.addEventListener("click", () => explain(String(k)));
     find("bars").tBodies[0].append(row);
     return { row, bar, share };
@@ -104,7 +109,7 @@
   // ---- which pixels speak for a class: each pixel times the gradient of the class's logit by it
 
   const select = find("class select");
-  select.append(tinynn.element("option", { value: AUTOMATIC }, "the answer"));
+  select.append(tinynn.element("option", { value: AUTOMATIC }, "the one it says"));
   names.forEach((name, k) => select.append(tinynn.element("option", { value: k }, name)));
   select.addEventListener("change", changed);
 
@@ -159,45 +164,57 @@
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
 
-  // The numbers of a layer as maps: (H, W, C) has C maps; a row of units is one, of short lines.
+  // The numbers of a layer as maps: (H, W, C) has C of them, (H, W) is one; units lie in lines of 64.
   function mapsOf(out, shape) {
-    if (shape.length !== 3) {
-      const wide = shape[0] > 16 ? Math.min(64, 2 ** Math.ceil(Math.log2(shape[0]) / 2 + 1)) : shape[0];
-      const tall = Math.ceil(out.length / wide);
-      return { maps: [out], tall, wide };
+    if (shape.length === 1) {
+      const wide = Math.min(shape[0], 64);
+      return { maps: [out], tall: Math.ceil(shape[0] / wide), wide };
     }
-    const [tall, wide, channels] = shape;
-    const maps = Array.from({ length: channels }, (_, c) => Float32Array.from({ length: tall * wide }, (_, i) => out[i * channels + c]));
-    return { maps, tall, wide };
+    const [tall, wide, channels = 1] = shape;
+    const map = (c) => Float32Array.from({ length: tall * wide }, (_, i) => out[i * channels + c]);
+    return { maps: Array.from({ length: channels }, (_, c) => map(c)), tall, wide };
   }
 
-  const layers = network.layers.map((layer, k) => {
-    const canvas = tinynn.element("canvas", { role: "img", class: layer.shape.length === 3 ? "try-maps" : "try-units" });
+  // A layer has a picture and a line of numbers, unless it changes nothing in prediction.
+  const shows = network.layers.flatMap((layer, k) => {
+    if (!layer.changes) return [];
+    const canvas = tinynn.element("canvas", { role: "img" });
     const numbers = tinynn.element("span", { class: "try-numbers" });
-    const head = tinynn.element("p", {}, tinynn.element("b", {}, layer.name), " ", tinynn.element("span", { class: "try-shape" }, layer.shape.join(" × ")), " ", tinynn.element("code", {}, data.equations[k]), numbers);
-    find("layers").append(tinynn.element("li", { class: layer.changes ? "" : "try-same" }, head, ...(layer.changes ? [canvas] : [])));
-    if (!layer.changes) numbers.textContent = "no change in prediction";
-    return { canvas, numbers };
+    const head = tinynn.element(
+      "p", {},
+      tinynn.element("b", {}, layer.name), " ",
+      tinynn.element("span", { class: "try-shape" }, layer.shape.join(" × ")), " ",
+      tinynn.element("code", {}, data.equations[k]),
+      numbers,
+    );
+    find("layers").append(tinynn.element("li", {}, head, canvas));
+    return [{ layer, k, canvas, numbers }];
   });
+  const same = network.layers.filter((layer) => !layer.changes).map((layer) => layer.name);
+  find("same").textContent = same.length ? `No number changes here, in prediction: ${same.join(", ")}.` : "";
 
-  const COUNTS = ["ReLU", "LeakyReLU", "ELU"]; // a unit above 0 is active
+  const COUNTED = ["ReLU", "LeakyReLU", "ELU"]; // a unit above 0 is active
+  function inNumbers(kind, out) {
+    const count = out.length.toLocaleString("en");
+    const active = out.reduce((sum, number) => sum + (number > 0), 0);
+    if (COUNTED.includes(kind)) {
+      return `${active.toLocaleString("en")} of ${count} active, ${Math.round((100 * active) / out.length)} %`;
+    }
+    const least = out.reduce((low, number) => Math.min(low, number), Infinity);
+    const most = out.reduce((high, number) => Math.max(high, number), -Infinity);
+    return `from ${short(least)} to ${short(most)}`;
+  }
+
   function showLayers() {
-    network.layers.forEach((layer, k) => {
-      if (!layer.changes) return;
+    for (const { layer, k, canvas, numbers } of shows) {
       const out = network.outs[k];
       const { maps, tall, wide } = mapsOf(out, layer.shape);
-      paint(layers[k].canvas, maps, tall, wide, largest(out));
-      let words;
-      if (COUNTS.includes(layer.kind)) {
-        const active = out.reduce((count, number) => count + (number > 0), 0);
-        words = `${active.toLocaleString("en")} of ${out.length.toLocaleString("en")} active, ${Math.round((100 * active) / out.length)} %`;
-      } else {
-        const [least, most] = out.reduce(([low, high], number) => [Math.min(low, number), Math.max(high, number)], [Infinity, -Infinity]);
-        words = `from ${short(least)} to ${short(most)}`;
-      }
-      layers[k].numbers.textContent = words;
-      layers[k].canvas.setAttribute("aria-label", `${layer.name}: ${words}`);
-    });
+      paint(canvas, maps, tall, wide, largest(out));
+      const pixel = layer.shape.length > 1 ? 3 : wide < 64 ? 24 : 12; // at most, on the screen
+      canvas.style.width = `min(100%, ${pixel * canvas.width}px)`;
+      numbers.textContent = inNumbers(layer.kind, out);
+      canvas.setAttribute("aria-label", `${layer.name}: ${numbers.textContent}`);
+    }
   }
 
   // ---- test images: one stop of the Tab key; arrows move from image to image
