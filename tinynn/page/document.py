@@ -16,17 +16,18 @@ from string import Template
 from tinynn.page.part import Part, text
 
 FOLDER = Path(__file__).parent
+REFRESH = '<noscript><meta http-equiv="refresh" content="{}"></noscript>'
 
 
-def document(title: str, masthead: str, parts: Iterable[Part], refresh: str = "") -> bytes:
+def document(head: Part, parts: Iterable[Part], refresh: int = 0) -> bytes:
     """Return the page as a file.
 
-    title: of the window, a plain text. masthead: markup above the navigation. refresh: markup in
-    the head that reads the page anew while a training goes on.
+    head: what stands above the navigation; its title is that of the window. refresh: seconds after
+    which a browser without scripts reads the page anew, while a training goes on; 0: never.
     """
     parts = list(parts)
-    styles = _files(["page.css", *(name for part in parts for name in part.styles)])
-    scripts = _files(["page.js", *(name for part in parts for name in part.scripts)])
+    styles = _files(["page.css", *(name for part in [head, *parts] for name in part.styles)])
+    scripts = _files(["page.js", *(name for part in [head, *parts] for name in part.scripts)])
     policy = (
         f"default-src 'none'; script-src {_hashes(scripts)}; style-src {_hashes(styles)}; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
@@ -34,13 +35,13 @@ def document(title: str, masthead: str, parts: Iterable[Part], refresh: str = ""
     template = Template((FOLDER / "page.html").read_text(encoding="utf-8"))
     page = template.substitute(
         policy=policy,
-        refresh=refresh,
-        title=text(title),
+        refresh=REFRESH.format(refresh) if refresh else "",
+        title=text(head.title),
         styles="\n".join(f"<style>{style}</style>" for style in styles),
-        masthead=masthead,
+        masthead=head.html,
         links="\n".join(f'<li><a href="#{part.id}">{text(part.title)}</a></li>' for part in parts),
         sections="\n\n".join(_section(part) for part in parts),
-        data="\n".join(_data(part) for part in parts if part.data),
+        data="\n".join(_data(part) for part in [head, *parts] if part.data),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
     return page.encode()

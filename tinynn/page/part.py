@@ -4,7 +4,7 @@ Conventions for a part's script: it is a file of its own in this folder, one fun
 itself, finds its own section by id and works without the others. What scripts share is in page.js,
 which comes first. Markup is made here, in Python, and stands there without scripts, too; a script
 makes elements and texts, never markup from a text. The page's policy forbids style attributes: use
-classes (page.css has the colours, light and dark), attributes of SVG, or, in a script, element.style.
+classes (page.css has the colours, light and dark), attributes of SVG, or element.style in a script.
 """
 
 from dataclasses import dataclass, field

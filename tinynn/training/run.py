@@ -225,6 +225,15 @@ class Run(Guarded):
                 ends.callback(callback.on_validation_end, self)
             yield
 
+    @contextmanager
+    def telling_of_an_error(self) -> Iterator[None]:
+        """Call on_train_error after an exception, Ctrl-C's too, which then goes on."""
+        try:
+            yield
+        except BaseException:
+            self.tell("on_train_error")
+            raise
+
     def order_of(self, epoch: int) -> Generator:
         """Return the Generator that shuffles the samples of an epoch, and does nothing else."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(1, epoch)))
@@ -311,6 +320,13 @@ class Callback(Configured):
 
     def on_train_end(self, trainer: Run) -> None:
         """After the last step, unless an exception ended training."""
+
+    def on_train_error(self, trainer: Run) -> None:
+        """After an exception in an epoch, which `sys.exc_info()` tells; fit raises it after this.
+
+        It may be TrainingDiverged, KeyboardInterrupt, or one of a callback. on_train_end is not
+        called then. A method that raises hides the reason, and those after it are not called.
+        """
 
     def order(self, trainer: Run) -> int:
         """Return a whole number: the lowest come first, and equals keep their order. Default 0."""

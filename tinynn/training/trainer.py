@@ -106,7 +106,8 @@ class Trainer(Run):
         if self.settings is not None:
             note_optimizer(self)
         while not (self.stop or self.finished):
-            with np.errstate(all="ignore"):  # each step looks for NaN and infinity by itself
+            # each step looks for NaN and infinity by itself
+            with np.errstate(all="ignore"), self.telling_of_an_error():
                 self._run_epoch()
         self.tell("on_train_end")
         return self.history
