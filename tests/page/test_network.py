@@ -5,7 +5,7 @@ tests/page/browser/test_network.py runs it in a browser.
 
 import json
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +14,30 @@ import pytest
 import tinynn
 from tinynn import (
     GELU,
+    SGD,
     BatchNorm,
     Conv2D,
+    CrossEntropy,
     Dense,
     Flatten,
+    InputError,
     Layer,
     MaxPool2D,
     RandomShift,
     ReLU,
     Reshape,
+    RunPage,
     Sequential,
     Softmax,
+    Trainer,
+    load_model,
     save_model,
+    write_page,
 )
 from tinynn.layers import LAYERS
 from tinynn.page.network import known_layers, network_part
+from tinynn.page.test_data import write_test_data
+from tinynn.page.write import NETWORK_LIMIT
 
 PAGE = Path(tinynn.__file__).parent / "page"
 NAMES = ["cat", "dog", "<img src=x onerror=alert(1)>"]
@@ -49,6 +58,10 @@ class Twice(Layer):
         return 2 * dout
 
 
+def part_of(path, images=IMAGES, labels=(0, 2, 1), names=NAMES, limit=NETWORK_LIMIT):
+    return network_part(path, images, labels, names, limit)
+
+
 def saved(path, *layers, input_shape=(8, 6)):
     save_model(Sequential(layers, input_shape=input_shape), path)
     return path
@@ -60,7 +73,7 @@ def path(tmp_path):
 
 
 def test_the_very_bytes_of_the_file_are_embedded_once(path):
-    part = network_part(path, IMAGES, [0, 2, 1], NAMES)
+    part = part_of(path)
     content = path.read_bytes()
     assert b64decode(part.data["model"]) == content
     everything = json.dumps(part.data) + part.html
@@ -68,7 +81,7 @@ def test_the_very_bytes_of_the_file_are_embedded_once(path):
 
 
 def test_images_are_bytes_and_labels_numbers(path):
-    part = network_part(path, IMAGES[..., None], np.array([0, 2, 1], np.uint8), NAMES)
+    part = part_of(path, IMAGES[..., None], np.array([0, 2, 1], np.uint8))
     assert b64decode(part.data["images"]) == IMAGES.tobytes()
     assert part.data["labels"] == [0, 2, 1]
     assert (part.data["height"], part.data["width"]) == (8, 6)
@@ -77,19 +90,19 @@ def test_images_are_bytes_and_labels_numbers(path):
 
 def test_at_most_200_images_can_be_chosen(path):
     many = np.zeros((300, 8, 6), np.uint8)
-    part = network_part(path, many, np.zeros(300, int), NAMES)
+    part = part_of(path, many, np.zeros(300, int))
     assert len(b64decode(part.data["images"])) == 200 * 48
     assert len(part.data["labels"]) == 200
 
 
 def test_a_network_without_test_images_can_be_tried(path):
-    part = network_part(path, IMAGES[:0], [], NAMES)
+    part = part_of(path, IMAGES[:0], [])
     assert part.data["labels"] == []
 
 
 def test_no_text_of_a_run_becomes_markup(tmp_path):
     path = saved(tmp_path / "<b>&model.npz", Flatten(), Dense(3), Softmax())
-    part = network_part(path, IMAGES, [0, 1, 2], NAMES)
+    part = part_of(path)
     assert "<b>" not in part.html
     assert "&lt;b&gt;&amp;model.npz" in part.html
     assert NAMES[2] not in part.html
@@ -105,30 +118,30 @@ def reason(part):
 
 def test_a_file_above_the_limit_is_left_out_and_the_page_says_so(path):
     size = path.stat().st_size
-    assert network_part(path, IMAGES, [0, 1, 2], NAMES, limit=size).data
-    text = reason(network_part(path, IMAGES, [0, 1, 2], NAMES, limit=size - 1))
+    assert part_of(path, limit=size).data
+    text = reason(part_of(path, limit=size - 1))
     assert f"{size:,} bytes" in text
     assert f"{size - 1:,}" in text
 
 
 def test_a_layer_of_the_users_own_is_named(tmp_path):
     path = saved(tmp_path / "model.npz", Flatten(), Twice(), Dense(3), Softmax())
-    assert "does not know: Twice." in reason(network_part(path, IMAGES, [0, 1, 2], NAMES))
+    assert "does not know: Twice." in reason(part_of(path))
 
 
 def test_the_users_own_layer_of_a_name_of_tinynns_is_not_taken_for_it(tmp_path):
     own = type("ReLU", (Twice,), {"__module__": __name__})
     path = saved(tmp_path / "model.npz", Flatten(), own(), Dense(3))
-    assert "does not know: ReLU." in reason(network_part(path, IMAGES, [0, 1, 2], NAMES))
+    assert "does not know: ReLU." in reason(part_of(path))
 
 
 def test_what_is_no_model_is_said(tmp_path):
     missing = tmp_path / "nowhere.npz"
-    assert "No such file" in reason(network_part(missing, IMAGES, [0, 1, 2], NAMES))
+    assert "No such file" in reason(part_of(missing))
     text = tmp_path / "<i>.npz"
     text.write_text("label,pixel")
-    assert "is not an .npz file" in reason(network_part(text, IMAGES, [0, 1, 2], NAMES))
-    assert "<i>" not in reason(network_part(text, IMAGES, [0, 1, 2], NAMES))
+    assert "is not an .npz file" in reason(part_of(text))
+    assert "<i>" not in reason(part_of(text))
 
 
 @pytest.mark.parametrize(
@@ -142,23 +155,64 @@ def test_what_is_no_model_is_said(tmp_path):
     ],
 )
 def test_samples_that_cannot_be_drawn_are_named(path, images, word):
-    assert word in reason(network_part(path, images, [0, 1, 2], NAMES))
+    assert word in reason(part_of(path, images))
 
 
 def test_outputs_that_are_no_classes_are_named(path):
-    assert "(3,)" in reason(network_part(path, IMAGES, [0, 1, 0], NAMES[:2]))
+    assert "(3,)" in reason(part_of(path, labels=[0, 1, 0], names=NAMES[:2]))
 
 
 @pytest.mark.parametrize("shape", [(8, 6), (8, 6, 1), (48,)])
 def test_a_network_of_images_in_any_shape_can_be_tried(tmp_path, shape):
     path = saved(tmp_path / "model.npz", Flatten(), Dense(3), input_shape=shape)
-    assert network_part(path, IMAGES, [0, 1, 2], NAMES).data
+    assert part_of(path).data
+
+
+@pytest.fixture
+def run(tmp_path, path):
+    """Return the folder of a finished run: its log, its network, and what that says of its test."""
+    (tmp_path / "log.csv").write_text("epoch,loss\n1,0.5\n")
+    p = load_model(path).predict(IMAGES / np.float32(255))
+    write_test_data(tmp_path, p, [0, 2, 1], NAMES, IMAGES)
+    return tmp_path
+
+
+def page_of(run, **options):
+    write_page(run, run / "report.html", **options)
+    return (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_run_has_its_network(run):
+    page = page_of(run)
+    assert '<section id="network"' in page
+    assert b64encode((run / "model.npz").read_bytes()).decode() in page
+
+
+@pytest.mark.parametrize("missing", ["model.npz", "test.npz"])
+def test_the_page_of_a_run_that_left_no_network_or_images_has_no_such_section(run, missing):
+    (run / missing).unlink()
+    assert '<section id="network"' not in page_of(run)
+
+
+def test_whoever_writes_a_page_sets_the_limit(run):
+    size = (run / "model.npz").stat().st_size
+    assert f"network_limit={size}" in page_of(run, network_limit=0)
+    assert "data-network" in page_of(run, network_limit=size)
+    with pytest.raises(InputError, match="network_limit must be a whole number of 0 or more"):
+        page_of(run, network_limit=-1)
+
+
+def test_a_page_that_is_written_while_training_goes_on_holds_no_network(run):
+    model = load_model(run / "model.npz")
+    trainer = Trainer(model, CrossEntropy(), SGD())
+    trainer.fit(IMAGES / np.float32(255), [0, 2, 1], 1, callbacks=[RunPage(run / "live.html")])
+    assert "data-network" not in (run / "live.html").read_text(encoding="utf-8")
 
 
 def test_an_equation_is_that_of_prediction(tmp_path):
     layers = [Reshape((8, 6, 1)), RandomShift(1), Conv2D(2, 3, bias=False), BatchNorm(), ReLU()]
     path = saved(tmp_path / "model.npz", *layers, MaxPool2D(2), Flatten(), Dense(3))
-    equations = network_part(path, IMAGES, [0, 1, 2], NAMES).data["equations"]
+    equations = part_of(path).data["equations"]
     assert equations[2:4] == [
         "out = sum(window W)",
         "out = gamma (x - running_mean) / std + beta",

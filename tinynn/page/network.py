@@ -21,14 +21,22 @@ from tinynn.files.atomic import PathLike
 from tinynn.files.models import architecture_in, load_model
 from tinynn.files.npz import NpzFile
 from tinynn.model import Sequential
+from tinynn.page.facts import RunFacts
 from tinynn.page.part import Part, text
 from tinynn.parameters import Array
 
 FOLDER = Path(__file__).parent
 TITLE = "The network, to try"
-LIMIT = 8_000_000  # bytes of model.npz; they take 4/3 as many in the page
 IMAGES = 200  # to choose from, the first of those given
 SIDES = (4, 128)  # pixels: the smallest and the largest picture that one can draw
+
+
+def part_of_run(facts: RunFacts, limit: int) -> Part | None:
+    """Return the network of a run, with its test images; None if the run has left no such."""
+    test = facts.test
+    if facts.model is None or test is None or test.images is None:
+        return None
+    return network_part(facts.model, test.images, test.labels, test.names, limit)
 
 
 def network_part(
@@ -36,16 +44,16 @@ def network_part(
     images: npt.ArrayLike,
     labels: npt.ArrayLike,
     names: Sequence[str],
-    limit: int = LIMIT,
+    limit: int,
     white: float = 1.0,
 ) -> Part:
     """Return the part of the page in which a reader tries the network of a run.
 
     model_path: the file of save_model. images: uint8 (N, H, W) or (N, H, W, 1), such as the test
     images; the first 200 can be chosen. labels: the class of each, whole numbers (N,). names: of
-    the classes. limit: the size in bytes up to which a file is put into the page, default
-    8,000,000. white: what the network gets for a white pixel, default 1.0, as scale_pixels makes
-    it; 255 for a network that takes bytes.
+    the classes. limit: the size in bytes up to which a file is put into the page. white: what the
+    network gets for a white pixel, default 1.0, as scale_pixels makes it; 255 for a network that
+    takes bytes.
 
     If the network cannot be tried, because its file is missing, damaged or above the limit, or
     because the page does not know its layers or its samples, the part says so, and why.
@@ -56,7 +64,7 @@ def network_part(
         if size > limit:
             raise InputError(
                 f"{Path(model_path).name} has {size:,} bytes, and the limit for this page is "
-                f"{limit:,}. Write the page with a higher limit to have it here."
+                f"{limit:,}. write_page(..., network_limit={size}) puts it in."
             )
         model = _known_model(model_path)
         _refuse_other_samples(model, images, names)

@@ -48,6 +48,7 @@ from tinynn import (
 from tinynn.page.document import document
 from tinynn.page.network import network_part
 from tinynn.page.part import Part
+from tinynn.page.write import NETWORK_LIMIT
 
 pytestmark = pytest.mark.browser
 CHROMIUM = os.environ.get("TINYNN_CHROMIUM") or shutil.which("chromium")
@@ -170,7 +171,7 @@ class Opened:
 
 
 def written(path, part):
-    path.write_bytes(document("A run", "<h1>A run</h1>", [part]))
+    path.write_bytes(document(Part("head", "A run", "<h1>A run</h1>"), [part]))
     return path
 
 
@@ -185,7 +186,7 @@ def tried(browser, images, tmp_path_factory):
             model = shaken(network())
             model.named_parameters()[f"{len(model.layers) - 2}.Dense.W"][...] *= 4
             save_model(model, folder / f"{key}.npz")
-            part = network_part(folder / f"{key}.npz", *images, names)
+            part = network_part(folder / f"{key}.npz", *images, names, NETWORK_LIMIT)
             opened[key] = Opened(browser, written(folder / f"{key}.html", part)), model
         return opened[key]
 
@@ -244,7 +245,7 @@ def test_probabilities_are_numpys_on_200_test_images(tried, images, network):
             const data = tinynn.data("network");
             const network = tinynn.network(tinynn.bytes(data.model));
             const images = tinynn.bytes(data.images);
-            const scaled = (n) => Array.from(images.subarray(784 * n, 784 * (n + 1)), (b) => b / 255);
+            const scaled = (n) => Array.from(images.subarray(784 * n, 784 * n + 784), (b) => b / 255);
             return data.labels.map((_, n) => [...network.forward(scaled(n))]);
         }"""
     )
@@ -616,7 +617,9 @@ def small_page(
     """Open the page of a small network; change: what happens to the file before it is opened."""
     images = np.random.default_rng(0).integers(0, 255, (5, 8, 6), np.uint8)
     save_model(shaken(Sequential(layers, input_shape=(8, 6))), folder / "model.npz")
-    part = network_part(folder / "model.npz", images, [0, 1, 2, 0, 1], names, **options)
+    part = network_part(
+        folder / "model.npz", images, [0, 1, 2, 0, 1], names, NETWORK_LIMIT, **options
+    )
     path = written(folder / "page.html", part)
     path.write_bytes(change(path.read_bytes()))
     return Opened(browser, path)
