@@ -58,7 +58,7 @@
     const erases = (event) => brush().erase || (event.buttons & ERASER) !== 0;
 
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 && event.button !== 5) return;
+      if (!event.isPrimary || (event.button !== 0 && event.button !== 5)) return; // 5: a pen's eraser
       canvas.setPointerCapture(event.pointerId);
       keep();
       stroke = placeOf(event);
@@ -66,7 +66,7 @@
       show();
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!stroke) return;
+      if (!stroke || !event.isPrimary) return;
       for (const each of event.getCoalescedEvents?.() ?? [event]) {
         const next = placeOf(each);
         line(stroke, next, erases(event));
@@ -108,10 +108,14 @@
       event.preventDefault(); // the page would scroll
     });
 
-    function set(values) {
-      keep();
+    function begin(values) {
       pixels.set(values);
       show();
+    }
+
+    function set(values) {
+      keep();
+      begin(values);
     }
 
     function undo() {
@@ -120,7 +124,7 @@
       show();
     }
 
-    return { pixels, set, undo, showCursor, canUndo: () => before.length > 0 };
+    return { pixels, begin, set, undo, showCursor, canUndo: () => before.length > 0 };
   };
 
   // Bytes as an image of a canvas: 0 black, 255 white.

@@ -79,10 +79,9 @@
     const p = probabilities(pad.pixels);
     const best = p.indexOf(Math.max(...p));
     const empty = pad.pixels.every((byte) => byte <= BLACK);
-    find("best").classList.toggle("try-empty", empty);
     find("best").firstElementChild.textContent = empty ? "Nothing to see" : names[best];
-    find("best").lastElementChild.textContent = empty ? "the answer to a black picture means nothing" : percent(p[best]);
-    find("truth").textContent = label === null ? "" : `Its label: ${names[label]}. ${label === best ? "The network is right." : "The network is wrong."}`;
+    find("best").lastElementChild.textContent = empty ? "" : percent(p[best]);
+    find("truth").textContent = truth(best, empty);
     rows.forEach(({ row, bar, share }, k) => {
       bar.style.width = percent(p[k]).replace(" ", "");
       share.textContent = percent(p[k]);
@@ -92,8 +91,14 @@
     showLayers();
     find("undo").disabled = !pad.canUndo();
     clearTimeout(spoken);
-    const words = empty ? "The picture is black." : `The network says ${names[best]}, ${percent(p[best])}. ${find("truth").textContent}`;
-    spoken = setTimeout(() => tinynn.announce(words), PAUSE);
+    const says = empty ? "" : `The network says ${names[best]}, ${percent(p[best])}. `;
+    spoken = setTimeout(() => tinynn.announce(says + find("truth").textContent), PAUSE);
+  }
+
+  function truth(best, empty) {
+    if (empty) return "Its answer to a black picture means nothing.";
+    if (label === null) return "";
+    return `Its label: ${names[label]}. The network is ${label === best ? "right" : "wrong"}.`;
   }
 
   let asked = false; // at most one answer for each frame on the screen
@@ -113,6 +118,7 @@
   names.forEach((name, k) => select.append(tinynn.element("option", { value: k }, name)));
   select.addEventListener("change", changed);
 
+  // A click on a row: this class, or again the one that the network says.
   function explain(choice) {
     select.value = select.value === choice ? AUTOMATIC : choice;
     changed();
@@ -124,8 +130,9 @@
     const reasons = Float64Array.from(gradient, (slope, i) => (slope * pad.pixels[i] * data.white) / 255);
     const limit = largest(reasons);
     paint(find("map"), [reasons], height, width, limit);
-    find("least").textContent = `−${short(limit)} against`;
-    find("most").textContent = `for +${short(limit)}`;
+    find("whom").textContent = names[k];
+    find("least").textContent = limit ? `−${short(limit)} against` : "against";
+    find("most").textContent = limit ? `for +${short(limit)}` : "for";
     rows.forEach(({ row }, each) => row.classList.toggle("try-explained", each === k));
     find("map").setAttribute("aria-label", `Which pixels speak for ${names[k]}: ${inWords(reasons)}`);
   }
@@ -230,8 +237,8 @@
   });
   find("images").append(...buttons);
 
-  function choose(n) {
-    pad.set(image(n));
+  function choose(n, begins = false) {
+    (begins ? pad.begin : pad.set)(image(n)); // what the page begins with cannot be taken back
     label = labels[n];
     note("");
     mark(n);
@@ -358,6 +365,6 @@
     changed();
   });
   countImages();
-  if (labels.length) choose(0);
+  if (labels.length) choose(0, true);
   else changed();
 })();
