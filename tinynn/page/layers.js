@@ -4,9 +4,9 @@
 //              dx <-  [   x, out    ]  <-  dout        inputGradient(dout, dx, x, out)
 //
 // Above each function stands the equation that it repeats: the class's own, word for word (a test
-// compares them). Each array is flat, the last axis first: number (h, w, c) of an image (H, W, C) is
-// x[(h W + w) C + c]. The arrays hold float32, as NumPy's do (or float64 if the model does); a sum is
-// taken in float64 and rounded once, so it differs from NumPy's by less than NumPy's own rounding.
+// compares them). Each array is flat: number (h, w, c) of an image (H, W, C) is x[(h W + w) C + c].
+// Arrays hold float32, as NumPy's do (or float64 if the model does); a sum is taken in float64 and
+// rounded once, so it is nearer to the exact one than NumPy's.
 //
 // A layer is a function of its arrays, its constructor's arguments and its input's shape.
 (() => {
@@ -54,15 +54,22 @@
 
   // How many windows lie along a side, and how many zeros come before it: windows.py, frame_of.
   function windows(length, kernel, stride, padding) {
-    const zeros = padding === "same"
-      ? Math.max((Math.ceil(length / stride) - 1) * stride + kernel - length, 0)
-      : 2 * padding;
-    return { count: Math.floor((length + zeros - kernel) / stride) + 1, before: Math.floor(zeros / 2) };
+    const zeros =
+      padding === "same"
+        ? Math.max((Math.ceil(length / stride) - 1) * stride + kernel - length, 0)
+        : 2 * padding;
+    return {
+      count: Math.floor((length + zeros - kernel) / stride) + 1,
+      before: Math.floor(zeros / 2),
+    };
   }
 
   // Sizes, strides, frame and output shape of a convolution or a pool.
   function geometry([H, W], kernel, stride, padding, channels) {
-    const [rows, columns] = [windows(H, kernel[0], stride[0], padding), windows(W, kernel[1], stride[1], padding)];
+    const [rows, columns] = [
+      windows(H, kernel[0], stride[0], padding),
+      windows(W, kernel[1], stride[1], padding),
+    ];
     return { frame: [rows.before, columns.before], shape: [rows.count, columns.count, channels] };
   }
 
@@ -70,7 +77,12 @@
     const kernel = pair(config.size);
     const stride = pair(config.stride ?? config.size);
     const { frame, shape: outShape } = geometry(shape, kernel, stride, 0, shape[2]);
-    return { outShape, C: shape[2], taps: size(kernel), each: (see) => eachTap(shape, outShape, kernel, stride, frame, see) };
+    return {
+      outShape,
+      C: shape[2],
+      taps: size(kernel),
+      each: (see) => eachTap(shape, outShape, kernel, stride, frame, see),
+    };
   }
 
   // erfc(x) for the exact GELU (Abramowitz and Stegun, 1964, equations 7.1.6 and 7.1.14).
@@ -125,7 +137,12 @@
     },
 
     Conv2D: ({ W, b }, config, shape) => {
-      const [kernel, stride, C, F] = [pair(config.size), pair(config.stride), shape[2], config.filters];
+      const [kernel, stride, C, F] = [
+        pair(config.size),
+        pair(config.stride),
+        shape[2],
+        config.filters,
+      ];
       const { frame, shape: outShape } = geometry(shape, kernel, stride, config.padding, F);
       const each = (see) => eachTap(shape, outShape, kernel, stride, frame, see);
       const sums = new Float64Array(size(outShape));
@@ -232,7 +249,8 @@
 
     BatchNorm: ({ gamma, beta, running_mean, running_var }, config, shape) => {
       const C = gamma.length;
-      const factor = gamma.map((g, c) => g / Math.sqrt(running_var[c] + config.epsilon)); // gamma / std
+      const std = running_var.map((value) => Math.sqrt(value + config.epsilon));
+      const factor = gamma.map((each, c) => each / std[c]);
       return {
         shape,
         // out = gamma (x - running_mean) / std + beta
@@ -271,7 +289,10 @@
           for (let at = 0; at < x.length; at += F) {
             const { normalised, std } = normalise(x.subarray(at, at + F));
             const g = Float64Array.from(gamma, (each, j) => each * dout[at + j]);
-            const [first, second] = [mean(g, (each) => each), mean(g, (each, j) => each * normalised[j])];
+            const [first, second] = [
+              mean(g, (each) => each),
+              mean(g, (each, j) => each * normalised[j]),
+            ];
             for (let j = 0; j < F; j++) dx[at + j] = (g[j] - first - normalised[j] * second) / std;
           }
         },
@@ -279,7 +300,7 @@
     },
 
     Rescale: (arrays, { scale, offset }, shape) => {
-      // Each is a number, or an array of the shape of a sample or of its last axes: then it repeats.
+      // Each is a number, or an array of a sample's shape, or of its last axes: it repeats then.
       const [scales, offsets] = [[scale].flat(Infinity), [offset].flat(Infinity)];
       return {
         shape,
@@ -296,68 +317,75 @@
       };
     },
 
-    ReLU: (arrays, config, shape) => elementwise(
-      shape,
-      // out = max(x, 0)
-      (x) => Math.max(x, 0),
-      // dx = dout where x > 0
-      (x) => (x > 0 ? 1 : 0),
-    ),
+    ReLU: (arrays, config, shape) =>
+      elementwise(
+        shape,
+        // out = max(x, 0)
+        (x) => Math.max(x, 0),
+        // dx = dout where x > 0
+        (x) => (x > 0 ? 1 : 0),
+      ),
 
-    LeakyReLU: (arrays, { slope }, shape) => elementwise(
-      shape,
-      // out = max(x, slope x)
-      (x) => Math.max(x, slope * x),
-      // dx = dout where x > 0, else slope dout
-      (x) => (x > 0 ? 1 : slope),
-    ),
+    LeakyReLU: (arrays, { slope }, shape) =>
+      elementwise(
+        shape,
+        // out = max(x, slope x)
+        (x) => Math.max(x, slope * x),
+        // dx = dout where x > 0, else slope dout
+        (x) => (x > 0 ? 1 : slope),
+      ),
 
-    ELU: (arrays, { alpha }, shape) => elementwise(
-      shape,
-      // out = x where x > 0, else alpha (exp(x) - 1)
-      (x) => (x > 0 ? x : alpha * Math.expm1(x)),
-      // dx = dout where x > 0, else dout alpha exp(x)
-      (x) => (x > 0 ? 1 : alpha * Math.exp(x)),
-    ),
+    ELU: (arrays, { alpha }, shape) =>
+      elementwise(
+        shape,
+        // out = x where x > 0, else alpha (exp(x) - 1)
+        (x) => (x > 0 ? x : alpha * Math.expm1(x)),
+        // dx = dout where x > 0, else dout alpha exp(x)
+        (x) => (x > 0 ? 1 : alpha * Math.exp(x)),
+      ),
 
     GELU: (arrays, { exact }, shape) => {
       const clipped = (x) => Math.min(Math.max(x, -40), 40); // beyond, s is exactly 0 or 1
       const tanhForm = (x) => (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))) / 2;
       return exact
         ? elementwise(
-          shape,
-          // out = x Phi(x)
-          (x) => Math.max(x, -40) * (erfc(-clipped(x) / Math.SQRT2) / 2),
-          // dx = dout (Phi(x) + x phi(x))
-          (x) => erfc(-clipped(x) / Math.SQRT2) / 2 + (clipped(x) * Math.exp(-(clipped(x) ** 2) / 2)) / Math.sqrt(2 * Math.PI),
-        )
+            shape,
+            // out = x Phi(x)
+            (x) => Math.max(x, -40) * (erfc(-clipped(x) / Math.SQRT2) / 2),
+            // dx = dout (Phi(x) + x phi(x))
+            (x) =>
+              erfc(-clipped(x) / Math.SQRT2) / 2 +
+              (clipped(x) * Math.exp(-(clipped(x) ** 2) / 2)) / Math.sqrt(2 * Math.PI),
+          )
         : elementwise(
-          shape,
-          // out = x s, s = (1 + tanh(0.79788 (x + 0.044715 x^3))) / 2
-          (x) => Math.max(x, -40) * tanhForm(clipped(x)),
-          // dx = dout (s + x s'), s' = 1.59577 s (1 - s) (1 + 0.134145 x^2)
-          (x) => {
-            const [z, s] = [clipped(x), tanhForm(clipped(x))];
-            return s + z * 2 * Math.sqrt(2 / Math.PI) * s * (1 - s) * (1 + 3 * 0.044715 * z * z);
-          },
-        );
+            shape,
+            // out = x s, s = (1 + tanh(0.79788 (x + 0.044715 x^3))) / 2
+            (x) => Math.max(x, -40) * tanhForm(clipped(x)),
+            // dx = dout (s + x s'), s' = 1.59577 s (1 - s) (1 + 0.134145 x^2)
+            (x) => {
+              const [z, s] = [clipped(x), tanhForm(clipped(x))];
+              return s + z * 2 * Math.sqrt(2 / Math.PI) * s * (1 - s) * (1 + 3 * 0.044715 * z * z);
+            },
+          );
     },
 
-    Sigmoid: (arrays, config, shape) => elementwise(
-      shape,
-      // out = 1 / (1 + exp(-x))
-      (x) => 1 / (1 + Math.exp(-x)),
-      // dx = dout out (1 - out)
-      (x, out) => out * (1 - out),
-    ),
+    Sigmoid: (arrays, config, shape) =>
+      elementwise(
+        shape,
+        // out = 1 / (1 + exp(-x))
+        (x) => 1 / (1 + Math.exp(-x)),
+        // dx = dout out (1 - out)
+        (x, out) => out * (1 - out),
+      ),
 
-    Tanh: (arrays, config, shape) => elementwise(
-      shape,
-      // out = tanh(x)
-      (x) => Math.tanh(x),
-      // dx = dout (1 - out^2)
-      (x, out) => 1 - out * out,
-    ),
+    Tanh: (arrays, config, shape) =>
+      elementwise(
+        shape,
+        // out = tanh(x)
+        (x) => Math.tanh(x),
+        // dx = dout (1 - out^2)
+        (x, out) => 1 - out * out,
+      ),
 
     Softmax: (arrays, config, shape) => {
       const C = shape[shape.length - 1];

@@ -1,4 +1,4 @@
-// The network of the page: it is built from the bytes of model.npz, and answers one sample at a time.
+// The network of the page, built from the bytes of model.npz. It answers one sample at a time.
 //
 //              x -> layers[0] -> layers[1] -> ... -> p          forward(x)
 //             dx <- layers[0] <- layers[1] <- ... <- dp         inputGradient(dp)
@@ -16,7 +16,8 @@
 
     const layers = architecture.layers.map(({ layer: kind, config }, position) => {
       const name = `${position}.${kind}`;
-      if (!Object.hasOwn(tinynn.layers, kind)) throw new Error(`this page does not know the layer ${name}`);
+      if (!Object.hasOwn(tinynn.layers, kind))
+        throw new Error(`this page does not know the layer ${name}`);
       const layer = tinynn.layers[kind](arraysOf(name, arrays), plain(config), shape);
       gradients.push(new Numbers(size(shape)));
       outs.push(new Numbers(size(layer.shape)));
@@ -53,7 +54,10 @@
       logitGradient(k) {
         const last = layers[layers.length - 1].kind;
         const depth = layers.length - (last === "Softmax" || last === "Sigmoid" ? 1 : 0);
-        return this.inputGradient(outs[outs.length - 1].map((_, i) => (i === k ? 1 : 0)), depth);
+        return this.inputGradient(
+          outs[outs.length - 1].map((_, i) => (i === k ? 1 : 0)),
+          depth,
+        );
       },
     };
   };
@@ -66,7 +70,7 @@
     return Object.fromEntries(own.map(([key, array]) => [key.slice(name.length + 1), array.data]));
   }
 
-  // Arguments as plain numbers and lists: configuration_json.py says how files write tuples, arrays.
+  // Arguments as plain numbers and lists: configuration_json.py says how a file writes tuples.
   function plain(value) {
     if (value === null || typeof value !== "object") return value;
     if ("tuple" in value) return value.tuple.map(plain);

@@ -5,7 +5,7 @@
   const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
   // canvas: height x width, which CSS enlarges. cursor: the element that shows the place for keys.
-  // brush(): {radius, erase}. changed(): called after each change of `pixels`. says(text): for ears.
+  // brush(): {radius, erase}. changed(): called after each change of `pixels`. says(text): aloud.
   tinynn.pad = function (canvas, cursor, { brush, changed, says }) {
     const { width, height } = canvas;
     const pixels = new Uint8Array(height * width);
@@ -27,8 +27,16 @@
     function dot(row, column, erase) {
       const { radius } = brush();
       const reach = Math.ceil(radius + 1);
-      for (let i = Math.max(0, Math.floor(row) - reach); i <= Math.min(height - 1, row + reach); i++) {
-        for (let j = Math.max(0, Math.floor(column) - reach); j <= Math.min(width - 1, column + reach); j++) {
+      for (
+        let i = Math.max(0, Math.floor(row) - reach);
+        i <= Math.min(height - 1, row + reach);
+        i++
+      ) {
+        for (
+          let j = Math.max(0, Math.floor(column) - reach);
+          j <= Math.min(width - 1, column + reach);
+          j++
+        ) {
           const distance = Math.hypot(i + 0.5 - row, j + 0.5 - column);
           const light = Math.round(255 * Math.min(Math.max(radius + 0.5 - distance, 0), 1));
           const at = i * width + j;
@@ -42,7 +50,11 @@
       const count = Math.ceil(2 * Math.hypot(to.row - from.row, to.column - from.column)) || 1;
       for (let k = 1; k <= count; k++) {
         const part = k / count;
-        dot(from.row + part * (to.row - from.row), from.column + part * (to.column - from.column), erase);
+        dot(
+          from.row + part * (to.row - from.row),
+          from.column + part * (to.column - from.column),
+          erase,
+        );
       }
     }
 
@@ -58,7 +70,8 @@
     const erases = (event) => brush().erase || (event.buttons & ERASER) !== 0;
 
     canvas.addEventListener("pointerdown", (event) => {
-      if (!event.isPrimary || (event.button !== 0 && event.button !== 5)) return; // 5: a pen's eraser
+      const draws = event.button === 0 || event.buttons & ERASER;
+      if (!event.isPrimary || !draws) return;
       canvas.setPointerCapture(event.pointerId);
       keep();
       stroke = placeOf(event);
@@ -74,7 +87,10 @@
       }
       show();
     });
-    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { stroke = null; });
+    for (const end of ["pointerup", "pointercancel"])
+      canvas.addEventListener(end, () => {
+        stroke = null;
+      });
 
     function showCursor() {
       cursor.style.left = `${(100 * (place.column + 0.5)) / width}%`;

@@ -1,14 +1,16 @@
-// Any picture as the network's input: grey, light on dark, cropped to the object and scaled down, by
-// the same steps as examples/predict_image.py, which has the reasons.
+// Any picture as the network's input: grey, light on dark, cropped to the object and scaled down,
+// by the same steps as examples/predict_image.py, which has the reasons.
 (() => {
   const FAINT = 32; // of 255: a smaller difference from the background is noise of the camera
   const LARGEST = 16_000_000; // pixels: what a canvas holds on a phone; a larger picture is reduced
 
-  // {pixels: Uint8Array (height width), note: what was done, in a sentence}. Rejects what is no picture.
+  // {pixels: height x width bytes, note: what was done, in words}. Rejects what is no picture.
   tinynn.readPicture = async function (file, height, width) {
     const bitmap = await createImageBitmap(file);
     const reduction = Math.min(1, Math.sqrt(LARGEST / (bitmap.width * bitmap.height)));
-    const sides = [bitmap.height, bitmap.width].map((side) => Math.max(1, Math.floor(side * reduction)));
+    const sides = [bitmap.height, bitmap.width].map((side) =>
+      Math.max(1, Math.floor(side * reduction)),
+    );
     const canvas = tinynn.element("canvas", { width: sides[1], height: sides[0] });
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.fillStyle = "white"; // behind what is transparent
@@ -21,7 +23,8 @@
   tinynn.asInput = function ({ data, width: columns, height: rows }, height, width) {
     const grey = new Uint8Array(rows * columns);
     for (let i = 0; i < grey.length; i++) {
-      grey[i] = (19595 * data[4 * i] + 38470 * data[4 * i + 1] + 7471 * data[4 * i + 2] + 32768) >> 16;
+      grey[i] =
+        (19595 * data[4 * i] + 38470 * data[4 * i + 1] + 7471 * data[4 * i + 2] + 32768) >> 16;
     }
     let background = median(border(grey, rows, columns));
     const inverted = background > 127;
@@ -35,7 +38,12 @@
     }
 
     const above = grey.map((value) => Math.max(value - background, 0));
-    const factor = 255 / Math.max(1, above.reduce((most, value) => Math.max(most, value), 0));
+    const factor =
+      255 /
+      Math.max(
+        1,
+        above.reduce((most, value) => Math.max(most, value), 0),
+      );
     const object = box(above, rows, columns, FAINT / factor);
     if (!object) {
       const note = `${turned}No object stands out from the background; the answer means nothing.`;
@@ -48,8 +56,12 @@
     const small = resized(cropped, tall, wide, h, w);
     const pixels = new Uint8Array(height * width);
     const [top, left] = [(height - h) >> 1, (width - w) >> 1];
-    for (let i = 0; i < h; i++) pixels.set(small.subarray(i * w, (i + 1) * w), (top + i) * width + left);
-    return { pixels, note: `${turned}Made grey, cropped to the object, scaled to ${width} × ${height} pixels.` };
+    for (let i = 0; i < h; i++)
+      pixels.set(small.subarray(i * w, (i + 1) * w), (top + i) * width + left);
+    return {
+      pixels,
+      note: `${turned}Made grey, cropped to the object, scaled to ${width} × ${height} pixels.`,
+    };
   };
 
   // The pixels along the four sides, the corners twice.
@@ -81,7 +93,10 @@
   function cut(values, columns, { top, bottom, left, right }) {
     const part = new Uint8Array((bottom - top) * (right - left));
     for (let i = top; i < bottom; i++) {
-      part.set(values.subarray(i * columns + left, i * columns + right), (i - top) * (right - left));
+      part.set(
+        values.subarray(i * columns + left, i * columns + right),
+        (i - top) * (right - left),
+      );
     }
     return part;
   }

@@ -21,7 +21,8 @@
     images = tinynn.bytes(data.images);
   } catch (error) {
     const problem = find("problem");
-    problem.textContent = `The network in this page cannot be read: ${error.message}. The page is damaged; write it again.`;
+    const remedy = "The page is damaged; write it again.";
+    problem.textContent = `The network in this page cannot be read: ${error.message}. ${remedy}`;
     problem.hidden = false;
     return;
   }
@@ -33,17 +34,28 @@
   function readColours() {
     const style = getComputedStyle(document.documentElement);
     const [zero, above, below] = ["surface", "series-0", "series-1"].map((name) => {
-      const code = parseInt(style.getPropertyValue("--" + name).trim().slice(1), 16);
+      const code = parseInt(
+        style
+          .getPropertyValue("--" + name)
+          .trim()
+          .slice(1),
+        16,
+      );
       return [code >> 16, (code >> 8) & 255, code & 255];
     });
     const mixed = (end, part) => zero.map((from, i) => Math.round(from + part * (end[i] - from)));
-    colours = Array.from({ length: 511 }, (_, i) => mixed(i < 255 ? below : above, Math.abs(i - 255) / 255));
+    colours = Array.from({ length: 511 }, (_, i) =>
+      mixed(i < 255 ? below : above, Math.abs(i - 255) / 255),
+    );
   }
-  const colour = (part) => colours[Math.round(255 * Math.min(Math.max(part, -1), 1)) + 255]; // -1 to 1
+  // part: from -1 to 1
+  const colour = (part) => colours[Math.round(255 * Math.min(Math.max(part, -1), 1)) + 255];
 
-  const largest = (numbers) => numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0);
+  const largest = (numbers) =>
+    numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0);
   const percent = (p) => `${(100 * p).toFixed(1)} %`;
-  const short = (x) => x.toFixed(Math.abs(x) < 10 ? 2 : Math.abs(x) < 100 ? 1 : 0).replace("-", "−");
+  const short = (x) =>
+    x.toFixed(Math.abs(x) < 10 ? 2 : Math.abs(x) < 100 ? 1 : 0).replace("-", "−");
 
   // ---- the answer
 
@@ -51,7 +63,8 @@
     const bar = tinynn.element("span", { class: "try-bar" });
     const share = tinynn.element("td", { class: "try-share" });
     const row = tinynn.element(
-      "tr", {},
+      "tr",
+      {},
       tinynn.element("th", { scope: "row", title: name }, name), // a long name is cut on the screen
       tinynn.element("td", { class: "try-track" }, bar),
       share,
@@ -127,24 +140,35 @@
   function showReasons(best) {
     const k = select.value === AUTOMATIC ? best : Number(select.value);
     const gradient = network.logitGradient(k);
-    const reasons = Float64Array.from(gradient, (slope, i) => (slope * pad.pixels[i] * data.white) / 255);
+    const reasons = Float64Array.from(
+      gradient,
+      (slope, i) => (slope * pad.pixels[i] * data.white) / 255,
+    );
     const limit = largest(reasons);
     paint(find("map"), [reasons], height, width, limit);
     find("whom").textContent = names[k];
     find("least").textContent = limit ? `−${short(limit)} against` : "against";
     find("most").textContent = limit ? `for +${short(limit)}` : "for";
     rows.forEach(({ row }, each) => row.classList.toggle("try-explained", each === k));
-    find("map").setAttribute("aria-label", `Which pixels speak for ${names[k]}: ${inWords(reasons)}`);
+    find("map").setAttribute(
+      "aria-label",
+      `Which pixels speak for ${names[k]}: ${inWords(reasons)}`,
+    );
   }
 
   // For those who do not see the map: what the pixels of each part of the picture add to the logit.
   function inWords(reasons) {
     const parts = { "upper left": 0, "upper right": 0, "lower left": 0, "lower right": 0 };
     reasons.forEach((value, i) => {
-      const side = `${Math.floor(i / width) < height / 2 ? "upper" : "lower"} ${i % width < width / 2 ? "left" : "right"}`;
-      parts[side] += value;
+      const row = i < area / 2 ? "upper" : "lower";
+      const column = i % width < width / 2 ? "left" : "right";
+      parts[`${row} ${column}`] += value;
     });
-    return Object.entries(parts).map(([side, sum]) => `${side} ${short(sum)}`).join(", ") + ".";
+    return (
+      Object.entries(parts)
+        .map(([side, sum]) => `${side} ${short(sum)}`)
+        .join(", ") + "."
+    );
   }
 
   // ---- layer by layer
@@ -171,7 +195,7 @@
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
 
-  // The numbers of a layer as maps: (H, W, C) has C of them, (H, W) is one; units lie in lines of 64.
+  // The numbers of a layer as maps: (H, W, C) has C of them, (H, W) is one; units, in lines of 64.
   function mapsOf(out, shape) {
     if (shape.length === 1) {
       const wide = Math.min(shape[0], 64);
@@ -188,9 +212,12 @@
     const canvas = tinynn.element("canvas", { role: "img" });
     const numbers = tinynn.element("span", { class: "try-numbers" });
     const head = tinynn.element(
-      "p", {},
-      tinynn.element("b", {}, layer.name), " ",
-      tinynn.element("span", { class: "try-shape" }, layer.shape.join(" × ")), " ",
+      "p",
+      {},
+      tinynn.element("b", {}, layer.name),
+      " ",
+      tinynn.element("span", { class: "try-shape" }, layer.shape.join(" × ")),
+      " ",
       tinynn.element("code", {}, data.equations[k]),
       numbers,
     );
@@ -198,14 +225,17 @@
     return [{ layer, k, canvas, numbers }];
   });
   const same = network.layers.filter((layer) => !layer.changes).map((layer) => layer.name);
-  find("same").textContent = same.length ? `No number changes here, in prediction: ${same.join(", ")}.` : "";
+  find("same").textContent = same.length
+    ? `No number changes here, in prediction: ${same.join(", ")}.`
+    : "";
 
   const COUNTED = ["ReLU", "LeakyReLU", "ELU"]; // a unit above 0 is active
   function inNumbers(kind, out) {
     const count = out.length.toLocaleString("en");
     const active = out.reduce((sum, number) => sum + (number > 0), 0);
     if (COUNTED.includes(kind)) {
-      return `${active.toLocaleString("en")} of ${count} active, ${Math.round((100 * active) / out.length)} %`;
+      const share = Math.round((100 * active) / out.length);
+      return `${active.toLocaleString("en")} of ${count} active, ${share} %`;
     }
     const least = out.reduce((low, number) => Math.min(low, number), Infinity);
     const most = out.reduce((high, number) => Math.max(high, number), -Infinity);
@@ -231,7 +261,11 @@
     const canvas = tinynn.element("canvas", { width, height });
     canvas.getContext("2d").putImageData(tinynn.greyImage(image(n), height, width), 0, 0);
     const text = `Test image ${n + 1}: ${names[name]}`;
-    const button = tinynn.element("button", { type: "button", "aria-label": text, title: text, "aria-pressed": "false", tabindex: -1 }, canvas);
+    const button = tinynn.element(
+      "button",
+      { type: "button", "aria-label": text, title: text, "aria-pressed": "false", tabindex: -1 },
+      canvas,
+    );
     button.addEventListener("click", () => choose(n));
     return button;
   });
@@ -255,7 +289,14 @@
   }
 
   const shown = () => buttons.filter((button) => !button.hidden);
-  const STEPS = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 0, ArrowUp: 0, Home: -Infinity, End: Infinity };
+  const STEPS = {
+    ArrowRight: 1,
+    ArrowLeft: -1,
+    ArrowDown: 0,
+    ArrowUp: 0,
+    Home: -Infinity,
+    End: Infinity,
+  };
   find("images").addEventListener("keydown", (event) => {
     const list = shown();
     const at = list.indexOf(document.activeElement);
@@ -270,14 +311,20 @@
 
   const filter = find("filter select");
   const [ALL, WRONG] = ["all", "wrong"];
-  filter.append(tinynn.element("option", { value: ALL }, "all classes"), tinynn.element("option", { value: WRONG }, "those it gets wrong"));
+  filter.append(
+    tinynn.element("option", { value: ALL }, "all classes"),
+    tinynn.element("option", { value: WRONG }, "those it gets wrong"),
+  );
   names.forEach((name, k) => filter.append(tinynn.element("option", { value: k }, name)));
   filter.addEventListener("change", () => {
-    const fits = {
-      [ALL]: () => true,
-      [WRONG]: (n) => answerOf(n) !== labels[n],
-    }[filter.value] ?? ((n) => labels[n] === Number(filter.value));
-    buttons.forEach((button, n) => { button.hidden = !fits(n); });
+    const fits =
+      {
+        [ALL]: () => true,
+        [WRONG]: (n) => answerOf(n) !== labels[n],
+      }[filter.value] ?? ((n) => labels[n] === Number(filter.value));
+    buttons.forEach((button, n) => {
+      button.hidden = !fits(n);
+    });
     if (filter.value === WRONG) answer(); // the layers show the picture on the pad again
     countImages();
   });
@@ -355,7 +402,9 @@
     if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
   });
 
-  find("save button").addEventListener("click", () => tinynn.save(data.file, tinynn.bytes(data.model)));
+  find("save button").addEventListener("click", () =>
+    tinynn.save(data.file, tinynn.bytes(data.model)),
+  );
 
   // ---- begin with the first test image
 
