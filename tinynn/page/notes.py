@@ -38,12 +38,12 @@ def open_notes(folder: PathLike, goes_on: bool) -> IO[bytes]:
     """
     file = (Path(folder) / NAME).open("ab", buffering=0)
     try:
-        with suppress(OSError):  # there are no locks: a page cannot tell then that a run was killed
-            if not locks.lock(file.fileno()):
-                raise BlockingIOError(errno.EAGAIN, "Another run is in this folder", str(folder))
-    except BlockingIOError:
+        free = locks.lock(file.fileno())
+    except OSError:
+        free = True  # there are no locks: nobody can tell then whether this process lives
+    if not free:
         file.close()
-        raise
+        raise BlockingIOError(errno.EAGAIN, "Another run is in this folder", str(folder))
     if not goes_on:
         file.truncate(0)
     return file
