@@ -58,6 +58,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 NAMES = datasets.CLASS_NAMES
 RANDOM = (Dropout, RandomFlip, RandomShift, GaussianNoise)
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"></script>"
+TINY = np.random.default_rng(0).integers(0, 255, (5, 8, 6), np.uint8)
 SETTLED = 900  # milliseconds: longer than the pause before an answer is announced
 
 
@@ -143,12 +144,15 @@ class Opened:
         options.setdefault("viewport", {"width": 1280, "height": 1300})
         self.context = browser.new_context(offline=True, **options)
         self.page = self.context.new_page()
-        self.said, self.asked = [], []
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
+        self.visit(path)
+
+    def visit(self, path):
+        """Go to another page in the same window."""
+        self.path, self.said, self.asked = path, [], []
         self.page.goto(path.as_uri())
-        self.path = path
 
     def shares(self):
         """Return the percentages that the bars show."""
@@ -526,10 +530,11 @@ def test_every_control_has_a_label(opened):
 
 
 @pytest.mark.parametrize("width", [360, 1600])
-def test_nothing_is_wider_than_the_window(browser, opened, width):
-    other = Opened(browser, opened.path, viewport={"width": width, "height": 800})
-    assert other.page.evaluate("document.documentElement.scrollWidth") <= width
-    other.context.close()
+def test_nothing_is_wider_than_the_window(opened, width):
+    before = opened.page.viewport_size
+    opened.page.set_viewport_size({"width": width, "height": 800})
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    opened.page.set_viewport_size(before)
 
 
 @pytest.fixture(scope="module")
@@ -630,48 +635,52 @@ def test_the_model_that_is_saved_is_the_file_byte_for_byte(opened, tmp_path):
     assert (tmp_path / "saved.npz").read_bytes() == original
 
 
-def small_page(
-    browser, folder, *layers, names=("a", "b", "c"), change=lambda page: page, **options
-):
-    """Open the page of a small network; change: what happens to the file before it is opened."""
-    images = np.random.default_rng(0).integers(0, 255, (5, 8, 6), np.uint8)
-    save_model(shaken(Sequential(layers, input_shape=(8, 6))), folder / "model.npz")
-    part = network_part(
-        folder / "model.npz", images, [0, 1, 2, 0, 1], names, NETWORK_LIMIT, **options
-    )
-    path = written(folder / "page.html", part)
-    path.write_bytes(change(path.read_bytes()))
-    return Opened(browser, path)
+@pytest.fixture
+def visited(tried, tmp_path):
+    """Return a function that opens the page of a network of pictures of 8 x 6 pixels.
+
+    change: what happens to the page before it is opened.
+    """
+    opened, _ = tried(small_network)
+    home = opened.path
+
+    def visit(*layers, names=("a", "b", "c"), change=lambda page: page, **options):
+        save_model(shaken(Sequential(layers, input_shape=(8, 6))), tmp_path / "model.npz")
+        labels, limit = [0, 1, 2, 0, 1], NETWORK_LIMIT
+        part = network_part(tmp_path / "model.npz", TINY, labels, names, limit, **options)
+        path = written(tmp_path / "page.html", part)
+        path.write_bytes(change(path.read_bytes()))
+        opened.visit(path)
+        return opened
+
+    yield visit
+    opened.visit(home)
 
 
-def test_hostile_class_names_stay_text(browser, tmp_path):
+def test_hostile_class_names_stay_text(visited):
     names = [HOSTILE, "</script><!--", "&lt;b&gt; ${names}"]
-    opened = small_page(browser, tmp_path, Flatten(), Dense(3), Softmax(), names=names)
+    opened = visited(Flatten(), Dense(3), Softmax(), names=names)
     opened.page.wait_for_timeout(SETTLED)
     assert opened.page.title() == "A run"
     assert opened.page.locator("#network img").count() == 0
     assert opened.page.locator(".try-bars th").all_inner_texts() == names
     assert opened.said == []
-    opened.context.close()
 
 
 @pytest.mark.parametrize("last", [Softmax, Sigmoid, Flatten])
-def test_a_network_that_ends_in_logits_says_so_and_shows_their_softmax(browser, tmp_path, last):
-    opened = small_page(browser, tmp_path, Flatten(), Dense(3), last())
+def test_a_network_that_ends_in_logits_says_so_and_shows_their_softmax(visited, last):
+    opened = visited(Flatten(), Dense(3), last())
     shares = opened.shares()
     said = opened.page.locator(".try-logits").is_visible()
     assert said == (last is Flatten)
     assert (shares.sum() == pytest.approx(100, abs=0.2)) == (last is not Sigmoid)
-    opened.context.close()
 
 
-def test_a_network_that_takes_bytes_gets_bytes(browser, tmp_path):
+def test_a_network_that_takes_bytes_gets_bytes(visited):
     layers = Rescale(1 / 255), Flatten(), Dense(3), Softmax()
-    opened = small_page(browser, tmp_path, *layers, white=255)
-    images = np.random.default_rng(0).integers(0, 255, (5, 8, 6), np.uint8)
-    p = load_model(tmp_path / "model.npz").predict(images)
+    opened = visited(*layers, white=255)
+    p = load_model(opened.path.with_name("model.npz")).predict(TINY)
     np.testing.assert_allclose(opened.shares(), 100 * p[0], rtol=0, atol=0.051)
-    opened.context.close()
 
 
 def cut_off(page):
@@ -689,26 +698,24 @@ def no_base64(page):
 
 
 @pytest.mark.parametrize("change", [cut_off, one_bit, no_base64])
-def test_a_damaged_network_says_so(browser, tmp_path, change):
-    opened = small_page(browser, tmp_path, Flatten(), Dense(3), Softmax(), change=change)
+def test_a_damaged_network_says_so(visited, change):
+    opened = visited(Flatten(), Dense(3), Softmax(), change=change)
     problem = opened.page.locator(".try-problem")
     assert problem.is_visible()
     assert "cannot be read" in problem.inner_text()
     assert not opened.page.locator(".try").is_visible()
     assert opened.said == []
-    opened.context.close()
 
 
-def test_a_layer_that_the_page_does_not_know_is_said_in_the_page(browser, tmp_path):
+def test_a_layer_that_the_page_does_not_know_is_said_in_the_page(visited):
     """Also if the file gets past Python: a page that an older tinynn wrote, a newer file in it."""
-    opened = small_page(
-        browser, tmp_path, Flatten(), Dense(3), Softmax(),
+    opened = visited(
+        Flatten(), Dense(3), Softmax(),
         change=lambda page: page.replace(b"Softmax: (", b"Other: (").replace(
             b"script-src", b"script-src-elem 'unsafe-inline'; x"
         ),
     )  # fmt: skip
     assert "does not know the layer 2.Softmax" in opened.page.locator(".try-problem").inner_text()
-    opened.context.close()
 
 
 def test_without_javascript_the_part_says_what_it_would_need(browser, opened):
