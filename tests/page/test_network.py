@@ -220,7 +220,9 @@ def test_an_equation_is_that_of_prediction(tmp_path):
 
 
 def test_the_page_knows_every_layer_of_tinynn():
-    assert {*known_layers()} == {*LAYERS}
+    """But for those named here: a new layer may be without a script, and the page then says so."""
+    without = set()
+    assert {*known_layers()} | without == {*LAYERS}
 
 
 def script_of(layer):

@@ -468,6 +468,18 @@ def test_everything_can_be_drawn_by_keyboard(opened):
     np.testing.assert_array_equal(opened.shares(), first)
 
 
+def test_every_control_is_reached_by_the_tab_key(opened):
+    opened.page.locator(".try-clear").click()  # so that there is something to undo
+    opened.page.locator(".try-pad").focus()
+    reached = []
+    for _ in range(10):
+        opened.page.keyboard.press("Tab")
+        reached.append(opened.page.evaluate("document.activeElement.outerHTML"))
+    for part in ("try-undo", "try-clear", "try-file", "checkbox", "range", "try-class",
+                 "try-filter", "try-random", "Test image", "Save"):  # fmt: skip
+        assert sum(part in each for each in reached) == 1, part
+
+
 def test_test_images_are_one_stop_of_tab_and_arrows_move_among_them(opened):
     assert opened.page.locator(".try-images button[tabindex='0']").count() == 1
     opened.page.locator(".try-images button[tabindex='0']").focus()
