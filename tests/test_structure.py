@@ -221,6 +221,7 @@ LAYERING = [
     "page.steps",
     "page.test_data",
     "page.facts",
+    "page.network",
     "page.confusion",
     "page.quality",
     "page.health",
