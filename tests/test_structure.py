@@ -235,6 +235,11 @@ LAYERING = [
     "exercises.command",
     "exercises.__main__",
     "exercises",
+    "interop.translation",
+    "interop.onnx.graph",
+    "interop.onnx.writing",
+    "interop.onnx.reading",
+    "interop.onnx",
     "interop",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
