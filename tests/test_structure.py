@@ -240,6 +240,12 @@ LAYERING = [
     "interop.onnx.writing",
     "interop.onnx.reading",
     "interop.onnx",
+    "interop.torch._modules",
+    "interop.torch.outward",
+    "interop.torch.walk",
+    "interop.torch.readers",
+    "interop.torch.inward",
+    "interop.torch",
     "interop",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
