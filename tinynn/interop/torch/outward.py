@@ -76,7 +76,9 @@ def to_torch(model: Sequential) -> Any:
 
     refuse_untranslatable(model, "to_torch")
     modules, channels_first = list[Any](), False
-    for layer, shape in zip(model.layers, (model.input_shape, *model.output_shapes), strict=False):
+    input_shapes = (model.input_shape, *model.output_shapes[:-1])
+    shapes = zip(input_shapes, model.output_shapes, strict=True)
+    for layer, (shape, output_shape) in zip(model.layers, shapes, strict=True):
         wanted = _order(layer, shape, channels_first)
         if wanted != channels_first:
             modules.append(_modules.ChannelsFirst() if wanted else _modules.ChannelsLast())
@@ -87,7 +89,7 @@ def to_torch(model: Sequential) -> Any:
         setattr(made, MARK, {**marked, "trainable": layer.trainable, "dtype": model.dtype.name})
         made.requires_grad_(layer.trainable)
         modules += _with_company(torch.nn, layer, made, shape)
-        channels_first = wanted and len(model.output_shapes[layer.position]) == 3
+        channels_first = wanted and len(output_shape) == 3
     if channels_first:
         modules.append(_modules.ChannelsLast())
     return torch.nn.Sequential(*modules).eval()

@@ -229,7 +229,7 @@ def _mean_of_image(walk: Walk, piece: Piece) -> None:
     _needs(walk, piece, channels_first=True)
     _only(piece, output_size=1)
     walk.add(piece, GlobalAveragePool2D, {})
-    following = walk.rest[0].module if walk.rest else None
+    following: Any = walk.rest[0].module if walk.rest else None
     if type(following).__name__ == "Flatten" and following.start_dim == 1:
         walk.rest.pop(0)
         walk.channels_first = False
