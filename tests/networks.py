@@ -50,7 +50,7 @@ def random_network(seed, dtype=np.float32, random_layers=True):
         now = layer.output_shape(now)
     if rng.random() < 0.7:
         last = [] if len(now) == 1 else [Flatten()]
-        layers += [*last, Dense(int(rng.integers(1, 6)))]
+        layers += [*last, Dense(int(rng.integers(2, 6)))]
         layers += [[], [Softmax()], [Sigmoid()]][rng.integers(3)]
     model = Sequential(layers, shape, seed=seed, dtype=dtype)
     fill(model, rng)

@@ -246,6 +246,9 @@ LAYERING = [
     "interop.torch.readers",
     "interop.torch.inward",
     "interop.torch",
+    "interop.keras._layers",
+    "interop.keras.outward",
+    "interop.keras",
     "interop",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]

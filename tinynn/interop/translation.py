@@ -9,10 +9,11 @@ from tinynn.layers import LAYERS
 from tinynn.model import Sequential
 
 
-def library(name: str, extra: str) -> Any:
+def library(name: str, extra: str, more: str = "") -> Any:
     """Return an optional library; ImportError with the line that installs it if it is missing.
 
-    name: of the module. extra: the name in setup.cfg under which tinynn installs it.
+    name: of the module. extra: the name in setup.cfg under which tinynn installs it. more: what
+    else may be the reason.
 
     >>> library("no_such_library", "onnx")
     Traceback (most recent call last):
@@ -25,6 +26,7 @@ def library(name: str, extra: str) -> Any:
         raise ImportError(
             f"tinynn.interop.{extra} needs the library {name}, which cannot be imported here "
             f"({error}). Install it in the folder of the checkout: pip install -e '.[{extra}]'"
+            f"{more and f'. {more}'}"
         ) from error
 
 
