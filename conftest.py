@@ -3,7 +3,10 @@
 Each of these libraries has a job of its own in .ci/run, which fails if it collects no test.
 """
 
+import os
 from importlib.util import find_spec
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # what the extra "keras" installs
 
 NEEDED = {
     "sklearn": ["sklearn", "pandas"],
