@@ -1,7 +1,7 @@
 """Layers that Keras does not have, or has in another way.
 
-Keras's RandomFlip takes (B, H, W) for one image, and its RandomTranslation shifts by fractions of
-pixels. A model with these layers can be loaded from a .keras file after this file was imported.
+Keras's RandomFlip takes (B, H, W) for one image, its RandomTranslation shifts by fractions of
+pixels, and its Rescaling turns arrays if Keras is set to channels_first. A model with these layers can be loaded from a .keras file after this file was imported.
 This file needs Keras when it is imported. So only functions import it, and its name begins with an
 underscore, which leaves it out of the reference.
 """
@@ -9,6 +9,7 @@ underscore, which leaves it out of the reference.
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from tinynn.parameters import Shape
@@ -20,6 +21,22 @@ registered = keras.saving.register_keras_serializable("tinynn")
 def gelu_tanh(x: Any) -> Any:
     """GELU in its tanh form."""
     return keras.activations.gelu(x, approximate=True)
+
+
+@registered
+class Rescale(keras.layers.Layer):
+    """x * scale + offset, with numbers for each channel, or for each number of a sample."""
+
+    def __init__(self, scale: Any, offset: Any, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.scale, self.offset = np.asarray(scale).tolist(), np.asarray(offset).tolist()
+
+    def call(self, x: Any) -> Any:
+        scale, offset = (ops.convert_to_tensor(v, x.dtype) for v in (self.scale, self.offset))
+        return x * scale + offset
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale, "offset": self.offset}
 
 
 class RandomLayer(keras.layers.Layer):

@@ -129,10 +129,12 @@ def _reshape(layers: Any, layer: Reshape, settings: dict[str, Any]) -> Any:
     return layers.Reshape(tuple(layer.shape), **settings)
 
 
-def _rescale(layers: Any, layer: Rescale, settings: dict[str, Any]) -> Any:
-    numbers = (checks.own_numbers(value) for value in (layer.scale, layer.offset))
-    scale, offset = (v if np.ndim(v) else float(v) for v in numbers)
-    return layers.Rescaling(scale, offset, **settings)
+def _rescale(layers: Any, layer: Any, settings: dict[str, Any]) -> Any:
+    from tinynn.interop.keras import _layers
+
+    if np.ndim(layer.scale) or np.ndim(layer.offset):
+        return _layers.Rescale(layer.scale, layer.offset, **settings)
+    return layers.Rescaling(float(layer.scale), float(layer.offset), **settings)
 
 
 def _batch_norm(layers: Any, layer: BatchNorm, settings: dict[str, Any]) -> Any:

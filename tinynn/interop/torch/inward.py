@@ -19,7 +19,8 @@ def from_torch(module: Any, input_shape: Sequence[int], seed: int = 0) -> Sequen
     module: an nn.Sequential, also of others, of Linear, Conv2d, BatchNorm1d, BatchNorm2d,
     LayerNorm, ReLU, LeakyReLU, ELU, GELU, Sigmoid, Tanh, Softmax, Dropout, MaxPool2d, AvgPool2d,
     AdaptiveAvgPool2d(1), Flatten, Unflatten, Identity, ZeroPad2d before a Conv2d, and of what
-    `to_torch` returns. Its dtype, float32 or float64, is that of the model.
+    `to_torch` returns. Its dtype, float32 or float64, is that of the model (without any weights,
+    float32).
 
     input_shape: of one sample as the model will take it: images (H, W, C), the channels last. If
     the module takes images (C, H, W), then model.predict(x.transpose(0, 2, 3, 1)) is what
