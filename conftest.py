@@ -21,7 +21,11 @@ collect_ignore = [
     path
     for subject, missing in MISSING.items()
     if missing
-    for path in (f"tinynn/interop/{subject}.py", f"tests/interop/{subject}")
+    for path in (
+        f"tinynn/interop/{subject}.py",
+        f"tinynn/interop/{subject}",
+        f"tests/interop/{subject}",
+    )
 ]
 
 

@@ -36,6 +36,7 @@ LAYERING = [
     "threads",
     "products",
     "parameters",
+    "rows",
     "checks.tracebacks",
     "checks.arguments",
     "checks.arrays",
@@ -235,6 +236,13 @@ LAYERING = [
     "exercises.command",
     "exercises.__main__",
     "exercises",
+    "interop.sklearn.base",
+    "interop.sklearn.sparse",
+    "interop.sklearn.arguments",
+    "interop.sklearn.estimator",
+    "interop.sklearn.classifier",
+    "interop.sklearn.regressor",
+    "interop.sklearn",
     "interop",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
