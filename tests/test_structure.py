@@ -36,6 +36,7 @@ LAYERING = [
     "threads",
     "products",
     "parameters",
+    "rows",
     "checks.tracebacks",
     "checks.arguments",
     "checks.arrays",
@@ -268,6 +269,13 @@ LAYERING = [
     "interop.keras._layers",
     "interop.keras.outward",
     "interop.keras",
+    "interop.sklearn.base",
+    "interop.sklearn.sparse",
+    "interop.sklearn.arguments",
+    "interop.sklearn.estimator",
+    "interop.sklearn.classifier",
+    "interop.sklearn.regressor",
+    "interop.sklearn",
     "interop",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
