@@ -235,6 +235,10 @@ LAYERING = [
     "exercises.command",
     "exercises.__main__",
     "exercises",
+    "interop.mpi_job",
+    "interop.mpi_settings",
+    "interop.mpi_buffers",
+    "interop.mpi",
     "interop",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
