@@ -276,6 +276,10 @@ LAYERING = [
     "interop.sklearn.classifier",
     "interop.sklearn.regressor",
     "interop.sklearn",
+    "interop.mpi_job",
+    "interop.mpi_settings",
+    "interop.mpi_buffers",
+    "interop.mpi",
     "interop",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]

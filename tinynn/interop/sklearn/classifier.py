@@ -18,7 +18,7 @@ from tinynn.parameters import Array
 Self = TypeVar("Self", bound="NeuralNetClassifier")
 
 
-class NeuralNetClassifier(ClassifierMixin, NeuralNet):  # type: ignore[misc]
+class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     """A network that predicts classes: one of C, or, for y (N, K) of 0 and 1, any of K labels.
 
     layers: the hidden layers. Either widths, default (100,): Dense and ReLU for each; () for none.

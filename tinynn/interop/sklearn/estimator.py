@@ -32,7 +32,7 @@ ACCEPTED: dict[str, Any] = {  # X: float32 stays, all else becomes float64
 }  # fmt: skip
 
 
-class NeuralNet(BaseEstimator):  # type: ignore[misc]
+class NeuralNet(BaseEstimator):
     """What NeuralNetClassifier and NeuralNetRegressor have in common."""
 
     layers: Any

@@ -13,7 +13,7 @@ from tinynn.parameters import Array
 Self = TypeVar("Self", bound="NeuralNetRegressor")
 
 
-class NeuralNetRegressor(RegressorMixin, NeuralNet):  # type: ignore[misc]
+class NeuralNetRegressor(RegressorMixin, NeuralNet):
     """A network that predicts a number for each sample, or, for y (N, K), K numbers.
 
     layers, optimizer, epochs, batch_size, callbacks, random_state, X, and what it has after fit: as
