@@ -178,7 +178,7 @@ class Job:
             "loss": loss.for_evaluation().forward(p_test, y_test),
             "accuracy": tinynn.accuracy(p_test, y_test),
         }
-        write_test_data(self.out, p_test, y_test, CLASS_NAMES, self.test_images)
+        self.draw("test.npz", write_test_data, p_test, y_test, CLASS_NAMES, self.test_images)
         matrix = tinynn.confusion_matrix(p_test, y_test, classes=10)
         print(f"test loss {test['loss']:.4f}, test accuracy {test['accuracy']:.4f}\n")
         print(tinynn.per_class_report(p_test, y_test, CLASS_NAMES), end="\n\n")
@@ -188,13 +188,17 @@ class Job:
         return test
 
     def draw(self, name: str, draw: Callable[..., object], *arguments: object) -> None:
-        """Draw a picture. If it fails, for whatever reason, say so; the next may succeed."""
+        """Draw a picture, or write what the page is made of, or the page itself.
+
+        If it fails, for whatever reason, say so; the next may succeed.
+        """
         path = self.out / name
         try:
             draw(*arguments, path=path)
         except Exception as error:  # a broken matplotlib can raise anything
             self.failed.append(name)
-            print(f"{path} COULD NOT BE DRAWN. {type(error).__name__}: {error}", flush=True)
+            done = "DRAWN" if path.suffix == ".png" else "WRITTEN"
+            print(f"{path} COULD NOT BE {done}. {type(error).__name__}: {error}", flush=True)
         else:
             print(path)
 

@@ -254,6 +254,7 @@ LAYERING = [
     "exercises.command",
     "exercises.__main__",
     "exercises",
+    "interop",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
 CORE = [

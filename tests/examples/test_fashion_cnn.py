@@ -24,6 +24,7 @@ PICTURES = [
     "accuracy.png", "classes.png", "confusion.png", "health.png", "maps.png", "predictions.png",
     "weights.png", "worst.png",
 ]  # fmt: skip
+OF_THE_PAGE = ["health.json", "report.html", "run.jsonl", "test.npz"]
 SHORT = ("--sample", "--epochs", 1, "--out", "run")
 
 pytestmark = pytest.mark.slow
@@ -56,7 +57,7 @@ def test_steps_come_in_order_and_say_what_they_did(run):
 def test_all_that_a_run_makes_is_in_its_folder(run):
     made = sorted(path.name for path in run.out.iterdir())
     assert made == sorted(
-        [*PICTURES, "checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
+        [*PICTURES, *OF_THE_PAGE, "checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
     )
     for name in PICTURES:
         assert imread(run.out / name)[..., :3].std() > 0.05

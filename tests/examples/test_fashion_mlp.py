@@ -18,6 +18,7 @@ STEPS = ["load", "preprocess", "model", "train", "save", "verify", "evaluate", "
 PICTURES = [
     "accuracy.png", "confusion.png", "health.png", "predictions.png", "weights.png", "worst.png",
 ]  # fmt: skip
+OF_THE_PAGE = ["health.json", "report.html", "run.jsonl", "test.npz"]
 
 
 def metrics(run):
@@ -46,7 +47,7 @@ def test_steps_come_in_order_and_say_what_they_did(sample_run):
 def test_all_that_a_run_makes_is_in_its_folder(sample_run):
     made = sorted(path.name for path in sample_run.out.iterdir())
     assert made == sorted(
-        [*PICTURES, "checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
+        [*PICTURES, *OF_THE_PAGE, "checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
     )
     assert [path.name for path in sample_run.out.parent.iterdir()] == ["fashion_mlp"]
 
@@ -181,7 +182,8 @@ def test_if_matplotlib_is_broken_only_the_pictures_are_missing(run_example, tmp_
     for name in PICTURES:
         assert f"{name} COULD NOT BE DRAWN. RuntimeError: broken, and how" in process.stdout
     made = sorted(path.name for path in run.out.iterdir())
-    assert made == ["checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
+    others = ["checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
+    assert made == sorted([*others, *OF_THE_PAGE])
     _, (images, labels) = datasets.load_sample()
     p = tinynn.load_model(run.out / "model.npz").predict(images / np.float32(255))
     assert metrics(run)["test_accuracy"] == np.mean(p.argmax(axis=1) == labels)

@@ -425,7 +425,9 @@ def test_a_disk_that_is_full_for_pictures_costs_nothing_else(tmp_path, pictures)
     assert "run/accuracy.png COULD NOT BE DRAWN. OSError: [Errno 27] File too large" in text
     assert "All but confusion.png, accuracy.png, " in text
     made = sorted(path.name for path in (tmp_path / "run").iterdir())  # no half of a picture
-    assert made == ["checkpoint.npz", "lock", "log.csv", "metrics.json", "model.npz"]
+    of_training = ["checkpoint.npz", "health.json", "lock", "log.csv", "report.html", "run.jsonl"]
+    assert made == sorted([*of_training, "metrics.json", "model.npz"])
+    assert "run/test.npz COULD NOT BE WRITTEN. OSError: [Errno 27] File too large" in text
     found = json.loads((tmp_path / "run/metrics.json").read_text())
     assert f"Test accuracy {found['test_accuracy']:.4f}." in text
 

@@ -1,5 +1,6 @@
 """RunPage: the page is true while a run trains, and after it has ended, in whatever way."""
 
+import copy
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from tinynn import (
     Doctor,
     EarlyStopping,
     FunctionCallback,
+    InputError,
     RunPage,
     Sequential,
     Softmax,
@@ -168,10 +170,10 @@ def test_early_stopping_and_a_programs_reason_are_named(tmp_path, tree):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (RuntimeError("no <b>"), "broke off in epoch 2 of 3, .* RuntimeError: no <b>."),
-        (TrainingDiverged("it is NaN"), "broke off in epoch 2 of 3.* TrainingDiverged: it is"),
+        (RuntimeError("no <b>"), "broke off after 1 of 3 epochs, .* RuntimeError: no <b>."),
+        (TrainingDiverged("it is NaN"), "broke off after 1 of 3 epochs.* TrainingDiverged: it is"),
         (KeyboardInterrupt(), "was stopped after 1 of 3 epochs.* It was interrupted"),
-        (SystemExit(3), "broke off in epoch 2 of 3.* SystemExit: 3"),
+        (SystemExit(3), "broke off after 1 of 3 epochs.* SystemExit: 3"),
     ],
 )  # fmt: skip
 def test_an_error_is_told_on_the_page_and_goes_on(tmp_path, tree, error, said):
@@ -215,7 +217,8 @@ def test_a_new_run_replaces_the_notes_of_another(tmp_path):
 
 
 def test_what_a_program_adds_is_shown(tmp_path, tree):
-    page = RunPage(tmp_path / "report.html", about={"data_source": "<my data>"})
+    about = {"data_source": "<my data>", "folder": tmp_path, "shapes": {"x": (3, 4)}, 3: None}
+    page = RunPage(tmp_path / "report.html", about)
     fit(tmp_path, page=page)
     assert "<my data>" in tree(tmp_path / "report.html").one("section", id="provenance").text
 
@@ -241,6 +244,33 @@ def test_two_runs_do_not_share_a_page(tmp_path, tree):
     (tmp_path / "other").mkdir()
     fit(tmp_path, [FunctionCallback(affects_training=False, on_epoch_end=other)])
     assert status(tree(tmp_path / "report.html")).startswith("Training ended after 3 epochs")
+
+
+def test_many_short_epochs_cost_pages_no_more_than_their_share(tmp_path, monkeypatch, tree):
+    monkeypatch.setattr("tinynn.page.run_page.LEAST_SECONDS", 0.0)
+    written = []
+    monkeypatch.setattr("tinynn.page.run_page.save_page", lambda *page: written.append(page))
+    fit(tmp_path, epochs=40)
+    assert 2 <= len(written) <= 20  # at the beginning, at the end, and seldom in between
+    assert read_run(tmp_path).steps["step"][-1] == 160
+
+
+def test_a_copy_of_a_page_that_is_under_way_has_no_open_file(tmp_path):
+    copies = []
+
+    def copy_all(trainer):
+        copies.append(copy.deepcopy(trainer.callbacks))
+
+    fit(tmp_path, [FunctionCallback(affects_training=False, on_epoch_end=copy_all)])
+    (page,) = [one for one in copies[0] if isinstance(one, RunPage)]
+    assert page.notes is None
+    assert page.path == tmp_path / "report.html"
+
+
+@pytest.mark.parametrize("about", [["a"], "a", 3])
+def test_about_is_a_dictionary(about):
+    with pytest.raises(InputError, match="about of RunPage must be a dictionary"):
+        RunPage("report.html", about)
 
 
 def test_without_a_folder_training_does_not_begin(tmp_path):

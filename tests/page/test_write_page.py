@@ -11,6 +11,7 @@ import pytest
 from tinynn import InputError, write_page
 from tinynn.files import locks
 from tinynn.page.facts import read_run
+from tinynn.page.test_data import read_test_data, write_test_data
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</script><!--"
 BEGAN = {"began": "2026-01-02 03:04:05 UTC", "epochs": 5, "about": {"seed": 7}}
@@ -108,7 +109,8 @@ def test_of_many_classes_the_pairs_are_listed(run_folder, written):
         ),
         (
             [BEGAN, {**ENDED, "state": "failed", "why": "TrainingDiverged: NaN."}], {},
-            "Training broke off in epoch 3 of 5, 2026-01-02 03:05:05 UTC. TrainingDiverged: NaN.",
+            "Training broke off after 2 of 5 epochs, 2026-01-02 03:05:05 UTC. TrainingDiverged: "
+            "NaN.",
         ),
         (
             [BEGAN], {},
@@ -310,6 +312,7 @@ def test_a_broken_file_is_named(run_folder, tmp_path, file, content, said):
         ({"labels": np.array([0, 0, 0, 1, 1, 3])}, "labels should be below 3, but go from 0 to 3"),
         ({"names": np.array(["a"])}, "names should be 3 texts"),
         ({"p_test": np.full((6, 3), np.nan)}, "p_test should be finite numbers"),
+        ({"p_test": np.full((6, 3), 0.5)}, "p_test should be probabilities"),
         ({"images": np.zeros((5, 4, 4), np.uint8)}, r"images should be uint8 \(6, H, W\)"),
         ({"images": np.zeros((6, 4, 4))}, "images should be uint8"),
         ({"images": np.zeros((6, 4, 0), np.uint8)}, "images have no pixels"),
@@ -318,6 +321,21 @@ def test_a_broken_file_is_named(run_folder, tmp_path, file, content, said):
 def test_test_data_that_do_not_fit_are_refused(run_folder, tmp_path, arrays, said):
     with pytest.raises(InputError, match=said):
         write_page(run_folder(**arrays), tmp_path / "report.html")
+
+
+@pytest.mark.parametrize("one_hot_rows", [False, True])
+def test_test_data_come_back_as_they_were_left(tmp_path, one_hot_rows):
+    p, images = np.eye(3)[[0, 2]], np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    labels = np.eye(3)[[0, 1]] if one_hot_rows else [0, 1]
+    write_test_data(p, labels, ["a", "b", "\u6f22"], images, path=tmp_path / "test.npz")
+    found = read_test_data(tmp_path)
+    assert found.names == ("a", "b", "\u6f22")
+    assert found.labels.tolist() == [0, 1]
+    assert found.p.dtype == np.float32
+    assert np.array_equal(found.p, p)
+    assert np.array_equal(found.images, images)
+    with pytest.raises(InputError, match=r"images should be uint8 \(2, H, W\)"):
+        write_test_data(p, [0, 1], ["a", "b", "c"], images / 255, path=tmp_path / "test.npz")
 
 
 @pytest.mark.parametrize("value", [None, "text", [1], {"a": [None]}, -1, 1e999, True])

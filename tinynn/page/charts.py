@@ -57,7 +57,7 @@ class Axis:
     def labels(self) -> list[str]:
         """Return the ticks as texts."""
         if self.log:
-            return [f"1e{tick:g}" if not -3 < tick < 4 else f"{10**tick:g}" for tick in self.ticks]
+            return [f"{10**tick:g}" if -5 < tick < 6 else f"1e{tick:g}" for tick in self.ticks]
         step = self.ticks[1] - self.ticks[0]
         if not 1e-4 <= step < 1e6:
             return [f"{tick:.3g}" for tick in self.ticks]

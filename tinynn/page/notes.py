@@ -10,6 +10,7 @@ and whose file nobody holds, was killed. Each line is one write; a torn last lin
 
 import errno
 import json
+import os
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -50,8 +51,15 @@ def open_notes(folder: PathLike, goes_on: bool) -> IO[bytes]:
 
 
 def note(file: IO[bytes], line: dict[str, Any]) -> None:
-    """Write a line, whole as far as the system can."""
-    file.write(json.dumps(line).encode() + b"\n")
+    """Write a line, or nothing of it; what JSON does not know is written as its text."""
+    content = json.dumps(line, default=str).encode() + b"\n"
+    before = file.tell()
+    try:
+        if file.write(content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        file.truncate(before)
+        raise
 
 
 def read_notes(folder: PathLike) -> list[dict[str, Any]]:

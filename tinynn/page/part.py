@@ -37,4 +37,5 @@ def text(value: object) -> str:
     >>> text("<img src=x onerror='alert(1)'>")
     '&lt;img src=x onerror=&#x27;alert(1)&#x27;&gt;'
     """
-    return escape(escape_control(str(value)))
+    words = str(value)
+    return escape(words if words.isprintable() else escape_control(words))

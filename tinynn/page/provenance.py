@@ -29,8 +29,6 @@ SHOWN_ELSEWHERE = {"test_accuracy", "test_loss", "train", "val", "test", "proble
 
 def about_training(trainer: Run) -> dict[str, Any]:
     """Return what a training is made of, as data that JSON knows: enough to repeat it."""
-    import tinynn  # here, as it is the package that imports this file
-
     rate = trainer.optimizer.learning_rate
     rate = rate.learning_rate if isinstance(rate, Schedule) else rate  # the highest
     held_out = trainer.validation
@@ -52,7 +50,8 @@ def about_training(trainer: Run) -> dict[str, Any]:
         "parameters": trainer.model.params.size,
         "callbacks": [repr(one) for one in trainer.callbacks if one.affects_training],
         "versions": {
-            "tinynn": tinynn.__version__, "numpy": np.__version__,
+            "tinynn": sys.modules["tinynn"].__version__,  # which imports this file
+            "numpy": np.__version__,
             "python": platform.python_version(),
         },
         "machine": {"system": platform.platform(), **environment()},

@@ -3,10 +3,12 @@
 import sys
 import warnings
 from pathlib import Path
+from time import perf_counter
 from typing import IO, TYPE_CHECKING, Any
 
 from tinynn.checks import python_number
 from tinynn.doctor import Doctor
+from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike, refuse_no_place
 from tinynn.page.notes import ENDED, FAILED, STOPPED, TRAINING, note, now, open_notes, read_notes
 from tinynn.page.write import save_page
@@ -16,6 +18,10 @@ from tinynn.training.run import Callback, Run
 if TYPE_CHECKING:  # what a page is made of is imported when one is made
     from tinynn.page.facts import RunFacts
     from tinynn.page.steps import StepMeans
+
+
+MOST_SHARE = 0.02  # of the time of training; where epochs are so short, not each has its page
+LEAST_SECONDS = 1.0  # that pages may take in any case
 
 
 class RunPage(Callback):
@@ -41,10 +47,19 @@ class RunPage(Callback):
     steps: "StepMeans | None" = None
     folder = Path()  # where path led when training began: the program may change its folder
     warned = False
+    began = spent = 0.0  # when training began, and the seconds spent on pages of it
 
     def __init__(self, path: PathLike, about: dict[str, Any] | None = None) -> None:
         self.path = path
         self.about = about
+        if about is not None and not isinstance(about, dict):
+            raise InputError(
+                f"about of RunPage must be a dictionary, what to note by name, got {about!r:.100}."
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy is of no run that is under way: it has no open file."""
+        return {name: value for name, value in vars(self).items() if name != "notes"}
 
     def order(self, trainer: Run) -> int:
         return 1  # after whoever writes into the history
@@ -52,6 +67,7 @@ class RunPage(Callback):
     def on_train_begin(self, trainer: Run) -> None:
         refuse_no_place(self.path)
         self.folder, self.warned, self.reason = Path(self.path).resolve().parent, False, ""
+        self.began, self.spent = perf_counter(), 0.0
         self._safely(self._begin, trainer)
 
     def on_step_end(self, trainer: Run) -> None:
@@ -59,7 +75,10 @@ class RunPage(Callback):
             self.steps.add(trainer)
 
     def on_epoch_end(self, trainer: Run) -> None:
-        self._safely(self._write, trainer)
+        began = perf_counter()
+        if self.spent < LEAST_SECONDS or self.spent < MOST_SHARE * (began - self.began):
+            self._safely(self._write, trainer)
+            self.spent += perf_counter() - began
 
     def on_train_end(self, trainer: Run) -> None:
         if trainer.finished:
@@ -127,10 +146,11 @@ class RunPage(Callback):
         """Note the means over steps since the last epoch; the page shows what the notes have."""
         from tinynn.page.steps import noted_steps
 
-        rows = self.steps.taken() if self.steps is not None else []
-        if rows and self.notes is not None and self.facts is not None:
-            note(self.notes, {"steps": rows})
-            self.facts.steps = noted_steps(read_notes(self.folder))
+        steps, facts = self.steps, self.facts
+        if facts is not None and self.notes is not None and steps is not None and steps.rows:
+            note(self.notes, {"steps": steps.rows})
+            steps.rows = []
+            facts.steps = noted_steps(read_notes(self.folder))
 
     def _save(self, trainer: Run) -> None:
         assert self.facts is not None

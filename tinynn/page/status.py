@@ -57,7 +57,7 @@ def sentence(facts: RunFacts) -> str:
     """Return what became of the run.
 
     >>> sentence(RunFacts("a", [], "failed", "TrainingDiverged: NaN", epochs=3))
-    'Training broke off in epoch 1 of 3. TrainingDiverged: NaN.'
+    'Training broke off after 0 of 3 epochs. TrainingDiverged: NaN.'
     """
     done, planned = len(facts.rows), facts.epochs
     of = f" of {planned}" if planned else ""
@@ -70,9 +70,7 @@ def sentence(facts: RunFacts) -> str:
         return f"Training ended after {done} epoch{'' if done == 1 else 's'}{at}.{why}"
     if facts.state == STOPPED:
         return f"Training was stopped after {epochs}{at}.{why}"
-    if facts.state == FAILED:
-        return f"Training broke off in epoch {done + 1}{of}{at}.{why}"
-    if facts.state == KILLED:
+    if facts.state in (FAILED, KILLED):
         return f"Training broke off after {epochs}{at}.{why}"
     return (
         f"The log has {done} epoch{'' if done == 1 else 's'}. No note tells how the run ended.{why}"
@@ -89,7 +87,7 @@ def duration(seconds: float) -> str:
     """Return a time for people.
 
     >>> duration(7.25), duration(95), duration(7300)
-    ('7.2 s', '1 min 35 s', '2 h 2 min')
+    ('7.2 s', '1 min 35 s', '2 h 1 min')
     """
     if seconds < 60:
         return f"{seconds:.1f} s"

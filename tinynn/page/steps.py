@@ -20,7 +20,7 @@ class StepMeans:
     def __init__(self, trainer: Run) -> None:
         per_epoch = -(-trainer.n_samples // trainer.batch_size)
         self.every = max(1, trainer.epochs * per_epoch // POINTS)
-        self.rows: list[Row] = []  # means that are not noted yet
+        self.rows: list[Row] = []  # means that are not noted yet; whoever notes them empties it
         self.losses: list[float] = []  # of the steps since the last mean
         self.correct, self.samples = 0.0, 0  # of these steps, as far as they are known
         self.before: tuple[int, float] | None = None  # totals after the step before
@@ -38,11 +38,6 @@ class StepMeans:
             self.before = totals.n_samples, totals.n_correct
         if len(self.losses) == self.every:
             self._take(trainer)
-
-    def taken(self) -> list[Row]:
-        """Return the means that nobody has taken yet."""
-        rows, self.rows = self.rows, []
-        return rows
 
     def _take(self, trainer: Run) -> None:
         """Make one mean of the steps since the last one."""

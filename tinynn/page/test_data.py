@@ -11,6 +11,7 @@ from tinynn import checks
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.files.npz import NpzFile, write_npz
+from tinynn.metrics import classes_of
 from tinynn.parameters import Array
 
 NAME = "test.npz"
@@ -32,31 +33,33 @@ class TestData:
     images: Array | None
 
 
+@checks.short_traceback
 def write_test_data(
-    folder: PathLike,
     p: npt.ArrayLike,
     labels: npt.ArrayLike,
     names: Sequence[str],
     images: npt.ArrayLike | None = None,
+    *,
+    path: PathLike,
 ) -> None:
-    """Leave test.npz in the folder of a run: the page then shows how good the network is.
+    """Leave test data in the folder of a run: its page then shows how good the network is.
 
     p: probabilities (N, C). labels: classes (N,). names: of the C classes. images: uint8 (N, H, W)
-    or (N, H, W, 1 or 3); default None: the page shows no images then. Raises InputError if these do
-    not fit each other.
+    or (N, H, W, 1 or 3); default None: the page shows no images then. path: test.npz in the folder.
+    Raises InputError if these do not fit each other, an OSError if the file cannot be written.
     """
     names = checks.class_names(names, "write_test_data")
     p, labels = checks.class_probabilities(p, labels, "write_test_data")
     arrays = {
         "p_test": p.astype(np.float32),
-        "labels": np.asarray(labels).astype(np.uint8 if len(names) <= 256 else np.int64),
+        "labels": classes_of(labels).astype(np.uint8 if len(names) <= 256 else np.int64),
         "names": np.array(list(names)),
         **({} if images is None else {"images": np.asarray(images)}),
     }
     problem = _problem(arrays)
     if problem:
         raise InputError(f"write_test_data: {problem}.")
-    write_npz(Path(folder) / NAME, arrays)
+    write_npz(path, arrays)
 
 
 def read_test_data(folder: PathLike) -> TestData | None:
@@ -86,6 +89,8 @@ def _problem(arrays: dict[str, Array]) -> str:
     images = arrays.get("images")
     if p.ndim != 2 or p.dtype.kind != "f" or not len(p) or not np.isfinite(p).all():
         return f"p_test should be finite numbers (N, C), but is {p.dtype} {p.shape}"
+    if p.min() < 0 or np.abs(p.sum(axis=1, dtype=float) - 1).max() > 1e-3:
+        return "p_test should be probabilities, whose rows sum to 1"
     if names.shape != p.shape[1:] or names.dtype.kind != "U":
         return f"names should be {p.shape[1]} texts, but is {names.dtype} {names.shape}"
     if labels.shape != p.shape[:1] or labels.dtype.kind not in "iu":

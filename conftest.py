@@ -1,0 +1,35 @@
+"""Tests of what needs an optional library are collected only where that library is installed.
+
+Each of these libraries has a job of its own in .ci/run, which fails if it collects no test.
+"""
+
+from importlib.util import find_spec
+
+NEEDED = {
+    "sklearn": ["sklearn", "pandas"],
+    "onnx": ["onnx", "onnxruntime"],
+    "torch": ["torch"],
+    "keras": ["keras", "torch"],
+    "mpi": ["mpi4py"],
+}
+MISSING = {
+    subject: [library for library in libraries if find_spec(library) is None]
+    for subject, libraries in NEEDED.items()
+}
+
+collect_ignore = [
+    path
+    for subject, missing in MISSING.items()
+    if missing
+    for path in (f"tinynn/interop/{subject}.py", f"tests/interop/{subject}")
+]
+
+
+def pytest_report_header() -> str | None:
+    """Say in the head of a report what is left out."""
+    left_out = [
+        f"{name} (no {' and '.join(missing)})" for name, missing in MISSING.items() if missing
+    ]
+    return (
+        f"left out, as optional libraries are missing: {', '.join(left_out)}" if left_out else None
+    )
