@@ -356,6 +356,12 @@ def test_each_layer_gives_numpys_output_and_gradient(bare, tmp_path, form, dtype
         np.testing.assert_allclose(ours, expected, rtol=0, atol=tolerance * scale)
 
 
+def test_no_probability_is_below_1e_30(bare, tmp_path):
+    model = Sequential([Softmax()], (2,))
+    p, _ = computed(bare, model, np.array([[1000.0, 0.0]]), np.ones((1, 2)), tmp_path)
+    assert p[0, 1] == model.predict([[1000.0, 0.0]])[0, 1] > 0
+
+
 def test_the_page_says_nothing_and_asks_for_nothing(opened):
     opened.page.locator(".try-random").click()
     opened.shares()
