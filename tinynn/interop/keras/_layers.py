@@ -1,9 +1,10 @@
 """Layers that Keras does not have, or has in another way.
 
 Keras's RandomFlip takes (B, H, W) for one image, its RandomTranslation shifts by fractions of
-pixels, and its Rescaling turns arrays if Keras is set to channels_first. A model with these layers can be loaded from a .keras file after this file was imported.
-This file needs Keras when it is imported. So only functions import it, and its name begins with an
-underscore, which leaves it out of the reference.
+pixels, and its Rescaling turns arrays if Keras is set to channels_first. A model with these layers
+can be loaded from a .keras file after this file was imported. This file needs Keras when it is
+imported. So only functions import it, and its name begins with an underscore, which leaves it out
+of the reference.
 """
 
 from typing import Any
