@@ -57,7 +57,8 @@ def test_the_example_takes_a_saved_network_and_refuses_one_of_other_images(tmp_p
 @pytest.mark.skipif(find_spec("torch") is None, reason="its second half is about PyTorch")
 def test_the_program_of_the_page_runs_as_it_stands(tmp_path):
     page = (ROOT / "docs/interop.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"^```py\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    section = page.partition("## ONNX")[2].partition("\n## ")[0]
+    (program,) = re.findall(r"^```py\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
     (tmp_path / "mine.py").write_text(program, encoding="utf-8")
     process = run(tmp_path, "mine.py")
     assert process.stdout == "True\nTrue\n", process.stderr
