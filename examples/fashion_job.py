@@ -8,6 +8,7 @@ optimizer, and call fit. What they do before and after that stands here, once.
 """
 
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -28,10 +29,14 @@ import tinynn  # before NumPy: tinynn/__init__.py says why
 import numpy as np
 from run_folder import CHECKPOINT, open_run_folder
 
-from tinynn import CosineDecay, Loss, Sequential, Trainer, datasets, plots
+from tinynn import CosineDecay, Loss, RunPage, Sequential, Trainer, datasets, plots
 from tinynn.datasets import CLASS_NAMES
+from tinynn.datasets.fashion_mnist import SHA256
+from tinynn.datasets.idx import idx_bytes
 from tinynn.files.atomic import whole_file, without_tilde
 from tinynn.metrics import format_confusion, most_confused
+from tinynn.page.provenance import command_line, commit
+from tinynn.page.test_data import write_test_data
 from tinynn.parameters import Array
 from tinynn.training.run import Run
 
@@ -45,6 +50,7 @@ DECIDED_BY = {  # what a run that is resumed must have as before, and the option
     "batch_size": "--batch-size",
     "seed": "--seed",
 }
+PAGE = "report.html"
 
 
 class Job:
@@ -78,7 +84,12 @@ class Job:
         data = load(self.args)
         (x_train, _), (x_test, _) = data
         print(f"{len(x_train):,} training and {len(x_test):,} test images, from {data.source}")
-        self.data_source = data.source
+        self.origin = {  # what metrics.json and the page say of how the run came about
+            "command": command_line(),
+            "commit": commit(),
+            "data_source": data.source,
+            "data_sha256": checksums(data),
+        }
         return data
 
     def open_folder(self, images: int) -> None:
@@ -106,16 +117,20 @@ class Job:
         print(f"{len(x):,} images to learn from, {len(x_val):,} held out for validation")
         print(f"x {x.shape} {x.dtype}, {x.min():g} to {x.max():g};  y {y.shape} {y.dtype}, one-hot")
         self.samples = {"train": len(x), "val": len(x_val), "test": len(x_test)}
+        self.test_images = x_test
         return (x, y), (x_val, y_val), (tinynn.scale_pixels(x_test), y_test)
 
     def callbacks(self) -> list[tinynn.Callback]:
         """Return what watches and saves the training; none of it changes the training."""
+        print(f"To watch it in a browser, open {self.out / PAGE}", flush=True)
+        about = {**self.origin, "schedule": self.args.schedule}
         return [
             tinynn.CSVLogger(self.out / "log.csv"),
             tinynn.ProgressBar(),
             tinynn.PrintLog(),
             self.doctor,
             self.interruption,
+            RunPage(self.out / PAGE, about),
             tinynn.Checkpoint(self.out / CHECKPOINT, every_steps=self.args.checkpoint_steps),
         ]
 
@@ -169,6 +184,7 @@ class Job:
             "loss": loss.for_evaluation().forward(p_test, y_test),
             "accuracy": tinynn.accuracy(p_test, y_test),
         }
+        write_test_data(self.out, p_test, y_test, CLASS_NAMES, self.test_images)
         matrix = tinynn.confusion_matrix(p_test, y_test, classes=10)
         print(f"test loss {test['loss']:.4f}, test accuracy {test['accuracy']:.4f}\n")
         print(tinynn.per_class_report(p_test, y_test, CLASS_NAMES), end="\n\n")
@@ -210,7 +226,7 @@ class Job:
             self.draw(name, plots.prediction_grid, images, p, CLASS_NAMES, y, title)
 
     def end(self, trainer: Trainer, test: dict[str, float], **settings: object) -> None:
-        """Write metrics.json: figures of the test and of the last epoch, settings, seconds.
+        """Write metrics.json, and the page: figures of the test and the last epoch, settings.
 
         settings: those that this program alone has.
         """
@@ -223,7 +239,7 @@ class Job:
             "test": {"samples": samples["test"], **test},
             "problems": None if health is None else [found.title for found in health.problems],
             "notes": None if health is None else [found.title for found in health.notes],
-            "data_source": self.data_source,
+            **self.origin,
             "resumed": args.resume and self.checkpoint is not None,
             "seed": args.seed,
             "epochs": len(history.epochs),
@@ -242,6 +258,7 @@ class Job:
         }
         with whole_file(self.out / "metrics.json") as file:
             file.write(json.dumps(metrics, indent=2).encode() + b"\n")
+        self.draw(PAGE, tinynn.write_page, self.out)
         what = f"All but {', '.join(self.failed)}" if self.failed else "Everything"
         print(f"\nTest accuracy {test['accuracy']:.4f}. {what} is in {self.out}.")
         self.lock.close()
@@ -399,6 +416,15 @@ def load(args: argparse.Namespace) -> datasets.Dataset:
         sys.exit(f"error: {error}")
 
 
+def checksums(data: datasets.Dataset) -> dict[str, str]:
+    """Return the SHA-256 of each file of the data set, decompressed."""
+    arrays = [array for pair in data for array in pair]
+    return {
+        name: hashlib.sha256(idx_bytes(array)).hexdigest()
+        for name, array in zip(SHA256, arrays, strict=True)
+    }
+
+
 def learning_rate(
     args: argparse.Namespace, steps_per_epoch: int, warmup: int, warmup_steps: str
 ) -> float | CosineDecay:
@@ -432,6 +458,9 @@ class StopOnSignal(tinynn.Callback):
         signal.signal(number, signal.SIG_DFL)
 
     def on_train_end(self, trainer: Run) -> None:
+        for page in trainer.callbacks:
+            if isinstance(page, RunPage) and self.signal:
+                page.reason = f"a signal came, {signal.Signals(self.signal).name}"
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

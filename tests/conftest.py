@@ -5,6 +5,7 @@ import inspect
 import os
 import runpy
 import sys
+from collections import Counter
 from functools import partialmethod
 from pathlib import Path
 from time import monotonic
@@ -65,6 +66,20 @@ def pytest_configure(config):
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         os.environ["TINYNN_TESTS_ROUNDING"] = str(config.getoption("rounding"))
         runpy.run_path(str(ROUNDING / "sitecustomize.py"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    """The marker first_cases(n): all cases of this test but the first n are slow."""
+    plain = Counter()
+    for item in items:
+        marker = item.get_closest_marker("first_cases")
+        if marker is None or item.get_closest_marker("slow"):
+            continue
+        test = item.nodeid.partition("[")[0]
+        plain[test] += 1
+        if plain[test] > marker.args[0]:
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

@@ -98,6 +98,7 @@ def test_nothing_raises_a_bare_value_error():
     assert found == []
 
 
+@pytest.mark.slow
 def test_public_classes_say_where_they_stand():
     for name in tinynn.__all__:
         thing = getattr(tinynn, name)

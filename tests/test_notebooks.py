@@ -221,6 +221,7 @@ def trainer():
     return Trainer(model, CrossEntropy(), Adam(0.05))
 
 
+@pytest.mark.slow
 def test_each_report_shows_at_a_prompt_what_print_shows():
     model = trainer().model
     reports = [

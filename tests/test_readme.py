@@ -51,6 +51,7 @@ def output_of(program, folder):
     return process.stdout
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs_run_as_they_stand(name, tmp_path):
     assert output_of(PROGRAMS[name], tmp_path)

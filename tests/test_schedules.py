@@ -265,6 +265,7 @@ MAKE = {
 }
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("name", MAKE)
 @pytest.mark.parametrize(
     "at", [2 * PER_EPOCH + 3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, PER_EPOCH))]

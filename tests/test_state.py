@@ -427,6 +427,7 @@ def test_a_random_layer_in_no_model_says_so():
 # Checkers see one function
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize("steps", [0, 3])
 @pytest.mark.parametrize("frozen", [[], [1], [0, 1], [4]])
 def test_gradients_are_right_with_nothing_skipped_and_nobody_accused(steps, frozen):
@@ -570,6 +571,7 @@ def watched(frozen, layers=None, epochs=12, callbacks=()):
     return doctor.report()
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("frozen", [(0,), (0, 1), (3,), (0, 1, 3), (5,)])
 def test_the_doctor_finds_no_fault_in_layers_that_are_not_trained(frozen):
     report = watched(frozen)
@@ -653,6 +655,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize(
     "stop",
@@ -1158,6 +1161,7 @@ class LeavesOut(Dense):
         vars(self).update(state, tables={})
 
 
+@pytest.mark.slow
 def test_caches_of_other_times_are_no_state(tmp_path):
     class Freeze(Callback):
         def on_epoch_end(self, trainer):

@@ -85,6 +85,7 @@ from tinynn.metrics import (
 )
 from tinynn.model import Sequential
 from tinynn.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
+from tinynn.page import RunPage, write_page
 from tinynn.scaling import standardise
 from tinynn.schedules import (
     CosineDecay,
@@ -171,6 +172,7 @@ __all__ = [
     "Replay",
     "Rescale",
     "Reshape",
+    "RunPage",
     "Schedule",
     "Sequential",
     "Sigmoid",
@@ -219,5 +221,6 @@ __all__ = [
     "stratified_split",
     "top_k_accuracy",
     "train_validation_split",
+    "write_page",
     "zeros",
 ]

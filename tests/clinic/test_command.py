@@ -41,6 +41,7 @@ def test_the_command_says_by_its_exit_status_what_was_found(tmp_path, capsys):
     assert not answer["ok"]
 
 
+@pytest.mark.slow
 def test_an_endless_loop_ends_with_its_line(tmp_path):
     report = check_file(written(tmp_path, LOOP), seconds=0.5)
     (finding,) = report.findings

@@ -156,6 +156,7 @@ FORMS = {
 }
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("kind", FORMS)
 def test_an_objects_parameters_and_gradients_are_found_where_it_keeps_them(kind):
     thing = kind()

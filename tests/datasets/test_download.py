@@ -290,6 +290,7 @@ def drip_the_trailer(handler):
     drip(handler, b"X: x\r\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dripping",
     [

@@ -167,6 +167,7 @@ def causes(report):
     return [finding.name for finding in [*report.problems, *report.notes]]
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.outcome
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_run_is_recognised_with_the_right_cause_first_and_alone(broken, name):
@@ -206,6 +207,7 @@ def test_the_remedy_that_is_printed_helps(broken, name):
     assert cured.loss < 1.3  # guessing gives 2.3
 
 
+@pytest.mark.slow
 @pytest.mark.outcome
 def test_a_healthy_run_has_no_problem_though_some_of_its_units_are_dead():
     report = run().report
@@ -455,6 +457,7 @@ def test_the_first_steps_are_recorded_and_every_hundredth():
     assert steps == [1, 2, 4, 8, 16, 32, 64, 100, 200, 300]
 
 
+@pytest.mark.slow
 def test_of_a_long_run_few_steps_are_kept(monkeypatch):
     monkeypatch.setattr("tinynn.doctor.watch.MOST_STEPS", 20)
     doctor = Doctor(every=8)
@@ -604,6 +607,7 @@ def test_diagnose_refuses_what_does_not_fit(arguments, text):
 # The figure
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_four_and_the_headline(broken, tmp_path):
     report = broken("Adam at 1").report
     figure = report.figure(tmp_path / "health.png")

@@ -247,6 +247,7 @@ def test_on_windows_the_main_job_runs_twice_in_the_same_folder(
     assert not list((tmp_path / "runs").glob("*/.*"))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of a file left open: the program ends there
 def test_on_windows_a_picture_that_somebody_looks_at_is_named_and_nothing_is_moved(
     tmp_path, opened, windows, monkeypatch

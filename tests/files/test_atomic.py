@@ -53,6 +53,7 @@ def write_elsewhere(path, code):
     return subprocess.run(command, timeout=120).returncode
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 @pytest.mark.parametrize(
     "name",
@@ -192,6 +193,7 @@ def test_a_file_that_is_held_for_a_moment_is_written(tmp_path, held, name):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_a_file_that_stays_held_is_named_with_what_to_close_and_the_old_one_stands(
     tmp_path, held, monkeypatch
 ):

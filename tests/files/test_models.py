@@ -347,6 +347,7 @@ def test_a_pickled_array_inside_is_refused_and_not_run(path):
     refusal(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [29, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_file_cut_anywhere_is_refused(path, step):
     whole = path.read_bytes()
@@ -355,6 +356,7 @@ def test_a_file_cut_anywhere_is_refused(path, step):
         refusal(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [23, pytest.param(5, marks=pytest.mark.slow)])
 def test_one_damaged_byte_is_refused_or_harmless(path, step):
     whole = path.read_bytes()

@@ -947,6 +947,7 @@ def test_a_file_that_could_not_be_read_is_not_written_and_the_old_one_stands(tmp
     assert load_checkpoint(path, network())[1]["none"].shape == (0, 784)
 
 
+@pytest.mark.slow
 def test_an_optimizers_array_that_does_not_fit_is_refused_before_it_is_read(checkpoint):
     checkpoint.part("training.optimizer.M").data = npy(np.zeros(5 * 10**6, np.float32))  # 20 MB
     checkpoint.write()
@@ -1121,6 +1122,7 @@ def test_a_state_that_early_stopping_cannot_have_is_refused(tmp_path, state):
     assert trainer.step == 0
 
 
+@pytest.mark.slow
 def test_best_weights_of_another_size_are_refused_before_anything_changes(tmp_path):
     class Lies(EarlyStopping):
         def state(self):

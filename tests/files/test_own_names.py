@@ -215,6 +215,7 @@ class AdamW(Adam):
     pass
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(
     "version", [3, *(pytest.param(earlier, marks=pytest.mark.slow) for earlier in (1, 2))]
 )
@@ -249,6 +250,7 @@ def test_a_run_with_tinynns_class_does_not_go_on_with_a_users(tmp_path, tinynn_g
             run(**parts, resume_from=path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [1, 2])
 def test_an_older_run_with_a_users_class_named_as_one_of_tinynns_goes_on(tmp_path, version):
     path = tmp_path / "run.npz"

@@ -116,6 +116,7 @@ PLANTED = [
 ]
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize("units", SIZES)
 @pytest.mark.parametrize(("layer", "said"), PLANTED, ids=[type(x).__name__ for x, _ in PLANTED])
 def test_a_usual_mistake_of_an_activation_is_named(layer, said, units):

@@ -153,6 +153,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(("wrong", "key", "said"), MISTAKES)
 @pytest.mark.usefixtures("probes")
 def test_the_mistake_of_a_convolution_is_named(wrong, key, said):
@@ -195,6 +196,7 @@ def test_a_maximum_that_gives_its_gradient_to_all_is_found_along_directions(monk
     assert report.culprit.name == "0.ToAll.x", report
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.usefixtures("probes")
 @pytest.mark.parametrize("pool", [MaxPool2D, OwnPool])
 @pytest.mark.parametrize(("size", "stride"), [(2, None), (3, 1)])
@@ -216,6 +218,7 @@ def test_zeros_of_relu_and_equal_windows_do_not_accuse_a_right_network():
     assert "and for x with noise" in str(report)
 
 
+@pytest.mark.slow
 def test_black_images_do_not_stop_the_check():
     """Noise is added also where x has no deviation: a newcomer tries zeros first."""
     layers = [Conv2D(1, 2), ReLU(), MaxPool2D(2), Flatten(), Dense(2), Softmax()]

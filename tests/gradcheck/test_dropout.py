@@ -45,6 +45,7 @@ class DrawnAgain(Dropout):
 UNITS = [pytest.param((8, 20), marks=pytest.mark.slow), (150, 80)]
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize(
     ("wrong", "pattern"),
     [
@@ -66,6 +67,7 @@ def test_the_mistake_is_named(wrong, pattern, before, units):
     assert pattern in report.diagnosis, report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kink", [ReLU, LeakyReLU])
 @pytest.mark.parametrize("units", UNITS, ids=["entries", "directions"])
 def test_a_right_dropout_before_a_kink_passes_and_a_wrong_one_does_not(kink, units):

@@ -190,6 +190,7 @@ def verdicts(report):
 # What is right
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(
     ("loss", "last"), [(CrossEntropy(), Softmax), (SoftmaxCrossEntropy(), Tanh)]
 )
@@ -210,6 +211,7 @@ def test_a_right_network_passes_with_a_row_for_every_array(dtype, loss, last):
     assert all(1e-14 < row.error < 1e-7 for row in report.rows)  # what rounding leaves is shown
 
 
+@pytest.mark.slow
 def test_a_batch_of_one_and_labels_as_rows_pass():
     x, y = data()
     assert check_gradients(network(), CrossEntropy(), x[:1], y[:1]).ok
@@ -266,6 +268,7 @@ def test_a_large_network_is_checked_along_directions():
     assert all(row.at.startswith("direction (") for row in report.rows)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_report():
     assert check(network()) == check(network())
 
@@ -273,6 +276,7 @@ def test_the_same_seed_gives_the_same_report():
 # What is planted
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize(
     ("middle", "expected"),
     [
@@ -413,6 +417,7 @@ DIAGNOSES = [
 ]
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(("parts", "culprit", "said"), every_other(DIAGNOSES, name=1))
 def test_the_right_layer_the_right_array_and_the_right_mistake_are_named(parts, culprit, said):
     report = report_on(**parts)
@@ -483,6 +488,7 @@ GUILTY = [
 ]
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(("parts", "what", "method"), every_other(GUILTY, name=1))
 def test_the_method_that_is_named_is_the_learners_own(parts, what, method):
     report = report_on(**parts)
@@ -510,6 +516,7 @@ class NoSum(Softmax):
         return self.out * (dout + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [3, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", [SumOverSamples, NoSum])
 @pytest.mark.parametrize("seed", few_of(20, plain=1))
@@ -524,6 +531,7 @@ def test_a_wrong_softmax_is_no_slice_and_no_matter_of_closed_units(kind, classes
     assert ("over the samples, axis 0" in report.diagnosis) is (kind is SumOverSamples)
 
 
+@pytest.mark.slow
 def test_a_row_that_is_wrong_but_was_written_is_no_slice():
     class HalfRow(Dense):
         def parameter_gradients(self, dout):
@@ -533,6 +541,7 @@ def test_a_row_that_is_wrong_but_was_written_is_no_slice():
     assert "slice" not in report_on(HalfRow).diagnosis
 
 
+@pytest.mark.slow
 def test_one_wrong_entry_that_happens_to_be_closed_is_no_pattern():
     class OneEntry(ReLU):
         def input_gradient(self, dout):
@@ -548,6 +557,7 @@ class SumOfSquares(MeanSquaredError):
         return 2 * (p - y)
 
 
+@pytest.mark.slow
 def test_a_mean_over_all_entries_that_is_missing_is_told_by_their_number():
     rng = np.random.default_rng(0)
     model = Sequential([Dense(6), ReLU(), Dense(4)], input_shape=(3,))
@@ -579,6 +589,7 @@ def test_a_bias_that_forward_forgets_and_a_wrong_bias_alone_are_told():
     assert "Only db" not in report_on(Accumulated).diagnosis
 
 
+@pytest.mark.slow
 def test_where_the_loss_depends_on_nothing_neither_forward_nor_another_batch_is_blamed():
     class Decay(Dense):
         def parameter_gradients(self, dout):
@@ -591,6 +602,7 @@ def test_where_the_loss_depends_on_nothing_neither_forward_nor_another_batch_is_
     assert "PATTERN  No usual mistake: 0 would be right." in text
 
 
+@pytest.mark.slow
 def test_the_last_bias_forgotten_is_a_slice():
     class LastBiasForgotten(Dense):
         def parameter_gradients(self, dout):
@@ -667,6 +679,7 @@ def test_in_a_large_network_entries_of_the_wrong_array_tell_the_pattern(layers, 
     assert re.search(said, report.diagnosis), report.diagnosis
 
 
+@pytest.mark.slow
 def test_a_square_matrix_explains_why_there_was_no_error_of_shape():
     text = report_on(UntransposedDx).diagnosis
     assert "WHY NO SHAPE ERROR   W is square (4, 4)" in text
@@ -699,6 +712,7 @@ def test_what_rounding_alone_explains_is_not_wrong(size):
     assert report.ok, report
 
 
+@pytest.mark.slow
 def test_a_derivative_below_zero_is_not_said_to_be_0():
     class Leaky(ReLU):
         def forward(self, x, training=True):
@@ -711,6 +725,7 @@ def test_a_derivative_below_zero_is_not_said_to_be_0():
     assert "Wrong only where x is 0 or less: the derivative there is another one." in text
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_nearly_right_is_said_to_be_so():
     class Nearly(Dense):
         def parameter_gradients(self, dout):
@@ -721,6 +736,7 @@ def test_a_gradient_that_is_nearly_right_is_said_to_be_so():
     assert "Right to about five digits: an approximation, or a mistake that small" in text
 
 
+@pytest.mark.slow
 def test_what_fits_no_pattern_gets_none():
     class Sine(Dense):
         def parameter_gradients(self, dout):
@@ -764,6 +780,7 @@ def normed(seed, norm=BatchNorm):
     return check_gradients(model, SoftmaxCrossEntropy(), x, y)
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("seed", few_of(40))
 def test_a_right_batch_norm_of_two_samples_passes_though_its_loss_is_very_curved(seed):
     report = normed(seed)
@@ -845,6 +862,7 @@ class LastWordWins(Embedding):
         self.dE[self.seen] += dout
 
 
+@pytest.mark.slow
 def test_a_layer_for_positive_numbers_gets_no_others():
     for seed in range(5):
         x = np.random.default_rng(seed).uniform(0.01, 0.5, size=(4, 3))
@@ -852,6 +870,7 @@ def test_a_layer_for_positive_numbers_gets_no_others():
         assert check_gradients(model, CrossEntropy(), x, [0, 1, 2, 0]).ok
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("words", [[[1, 2], [4, 4], [0, 1]], [[1], [2], [4]], [[4, 3]]])
 def test_words_have_no_gradient_and_an_embedding_passes(words):
     y = np.arange(len(words))
@@ -864,6 +883,7 @@ def test_words_have_no_gradient_and_an_embedding_passes(words):
         assert report.skipped == 0
 
 
+@pytest.mark.slow
 def test_integers_that_are_mere_numbers_have_their_row():
     for kind, wrong_row in ((Dense, None), (FlippedDx, "0.FlippedDx.x")):
         model = Sequential([kind(3), Tanh(), Dense(2)], input_shape=(2,))
@@ -872,6 +892,7 @@ def test_integers_that_are_mere_numbers_have_their_row():
         assert (report.culprit.name if report.culprit else None) == wrong_row
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("seed", few_of(50))
 def test_a_right_network_of_any_build_gets_no_diagnosis(seed):
     rng = np.random.default_rng(seed)
@@ -924,6 +945,7 @@ def test_a_bug_is_caught_along_directions_too(first, expected):
     assert wrong(check_gradients(model, CrossEntropy(), x, y)) == [expected]
 
 
+@pytest.mark.slow
 def test_the_tolerance_decides():
     x, y = data()
     assert not check_gradients(network(OneWrongEntry), CrossEntropy(), x, y, tolerance=9e-4).ok
@@ -945,6 +967,7 @@ def kinked(distance, features):
     return kinked_report(distance, features).rows[1]
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("distance", [0.0, 0.9e-7, -0.9e-7])
 def test_a_kink_within_the_shortest_step_is_skipped_and_counted(distance):
     row = kinked(distance, 200)
@@ -952,6 +975,7 @@ def test_a_kink_within_the_shortest_step_is_skipped_and_counted(distance):
     assert row.ok
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("distance", [1.1e-7, -1.1e-7, 0.9e-5, -0.9e-5, 1.1e-5])
 def test_a_kink_beyond_the_shortest_step_is_compared(distance):
     row = kinked(distance, 200)
@@ -988,6 +1012,7 @@ class OwnReLU(Layer):
         return dout * (self.x > 0)
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("relu", [ReLU, OwnReLU])
 @pytest.mark.parametrize("units", [2, 4, 8])
 @pytest.mark.parametrize("seed", few_of(5, plain=1))
@@ -1172,6 +1197,7 @@ class SumOfLabels(SigmoidCrossEntropy):
         return super().backward(p, y) * p.size
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(
     ("loss", "y", "weights", "said"),
     [

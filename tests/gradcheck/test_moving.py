@@ -49,6 +49,7 @@ def report_of(layer, channels=(), units=9):
     return check_gradients(model, MeanSquaredError(), x, y)
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize(
     "units", [pytest.param(9, marks=pytest.mark.slow), 1000], ids=["entries", "directions"]
 )

@@ -103,6 +103,7 @@ def test_a_usual_mistake_is_named(build, kind, key, said):
         assert "It is a mean, and should be a sum: beta" in report.diagnosis
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("base", [BatchNorm, LayerNorm])
 @pytest.mark.parametrize("build", [flat, images])
 def test_the_right_layer_passes(build, base):
@@ -110,6 +111,7 @@ def test_the_right_layer_passes(build, base):
     assert report.ok, report
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("wrong", [True, False])
 @pytest.mark.parametrize("build", [flat, images])
 def test_a_frozen_layer_with_the_backward_of_batch_statistics_is_named(build, wrong):

@@ -138,6 +138,7 @@ HARM = [
 ]
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(("layers", "culprit", "by", "keeper", "kept_as"), HARM)
 def test_a_layer_that_writes_into_what_another_keeps_is_found_and_both_are_named(
     layers, culprit, by, keeper, kept_as
@@ -353,6 +354,7 @@ def test_a_right_model_of_ones_own_passes():
     assert report_of(square(), Residual).ok
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(
     ("kind", "culprit", "method"),
     [
@@ -369,6 +371,7 @@ def test_a_wrong_model_of_ones_own_is_blamed_and_not_its_layers(kind, culprit, m
     assert "but not its layer" in report.diagnosis
 
 
+@pytest.mark.slow
 def test_a_wrong_layer_in_a_model_of_ones_own_is_blamed_itself():
     class Flipped(Dense):
         def parameter_gradients(self, dout):
@@ -394,6 +397,7 @@ class OtherHalf(Dense):
         return -dout @ self.W.T
 
 
+@pytest.mark.slow
 def test_where_backward_is_right_and_input_gradient_alone_is_not_it_is_named():
     report = report_of([Dense(4), OwnTanh(), OtherHalf(2)])
     assert report.culprit.name == "2.OtherHalf.x"

@@ -149,6 +149,7 @@ def test_nan_stays_nan_beside_other_numbers(layer):
     assert np.isnan(out).tolist() == [True, False]
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("layer", ALL, ids=repr)
 @given(data=st.data())
 def test_any_numbers_in_any_shape_give_numbers_in_range_without_a_warning(layer, data):

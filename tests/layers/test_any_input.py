@@ -49,6 +49,7 @@ def equal(a, b):
     return a.dtype == b.dtype and a.shape == b.shape and np.array_equal(a, b)
 
 
+@pytest.mark.slow
 @given(x=ANY, rate=st.floats(0, 0.99), seed=SEEDS)
 def test_dropout_drops_numbers_or_scales_them(x, rate, seed):
     x = np.where(np.isinf(x), x.dtype.type(0), x)  # inf times 0 is NaN
@@ -63,6 +64,7 @@ def test_dropout_drops_numbers_or_scales_them(x, rate, seed):
     assert equal(model.predict(x), x)
 
 
+@pytest.mark.slow
 @given(x=batches(IMAGES), seed=SEEDS)
 def test_a_flip_keeps_the_numbers_of_each_row_and_undoes_itself(x, seed):
     model = alone(RandomFlip(), x, seed)
@@ -73,6 +75,7 @@ def test_a_flip_keeps_the_numbers_of_each_row_and_undoes_itself(x, seed):
     assert equal(model.predict(x), x)
 
 
+@pytest.mark.slow
 @given(x=batches(IMAGES), pixels=st.integers(0, 3), seed=SEEDS)
 def test_a_shift_keeps_what_stays_inside_and_its_gradient_comes_back(x, pixels, seed):
     if pixels >= min(x.shape[1:3]):
@@ -88,6 +91,7 @@ def test_a_shift_keeps_what_stays_inside_and_its_gradient_comes_back(x, pixels, 
     assert equal(model.predict(x), x)
 
 
+@pytest.mark.slow
 @given(x=ANY, std=st.sampled_from([0.0, 1e-30, 1.0, 1e30]), seed=SEEDS)
 def test_noise_is_added_to_any_numbers(x, std, seed):
     model = alone(GaussianNoise(std), x, seed)
@@ -98,6 +102,7 @@ def test_noise_is_added_to_any_numbers(x, std, seed):
     assert equal(model.predict(x), x)
 
 
+@pytest.mark.slow
 @given(x=ANY, data=st.data())
 def test_reshape_keeps_all_numbers_in_their_order(x, data):
     size = int(np.prod(x.shape[1:]))
@@ -109,6 +114,7 @@ def test_reshape_keeps_all_numbers_in_their_order(x, data):
     assert equal(model.input_gradient(out), x)
 
 
+@pytest.mark.slow
 @given(
     x=batches(array_shapes(max_dims=3, max_side=4), largest=2.0**60),
     data=st.data(),

@@ -105,6 +105,7 @@ LEAVERS = [
 ]
 
 
+@pytest.mark.slow
 def test_the_model_of_the_issue_is_as_small_as_its_weights():
     layers = [Flatten(), Dense(64), ReLU(), Dense(10), Softmax()]
     model = Sequential(layers, input_shape=(28, 28))

@@ -158,6 +158,7 @@ RIGHT = [Silent, Leaky, LeakyWithMask, Clip, ClipWithMask, Largest, LargestWithM
 HALF = [pytest.param(x, marks=[pytest.mark.slow] * (n % 2)) for n, x in enumerate(RIGHT)]
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("layer", HALF)
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))])
 def test_a_right_layer_passes_with_and_without_a_mask(layer, seed):

@@ -305,6 +305,7 @@ def test_a_variance_that_overflows_ends_the_training_with_its_name():
         Trainer(model, MeanSquaredError(), SGD(0.01)).fit(x, np.ones((60, 1)), 2)
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("shift", [0, 30, 1e3, 1e4])
 @pytest.mark.parametrize("norm", [BatchNorm, LayerNorm])
 def test_a_bias_before_a_norm_has_a_gradient_of_rounding_that_is_not_called_wrong(norm, shift):

@@ -157,6 +157,7 @@ def images():
     return x[:600], y[:600]
 
 
+@pytest.mark.slow
 def test_images_in_bytes_train_as_scaled_ones_do_and_nobody_is_warned(images):
     x, y = images
     doctor, losses = Doctor(), []
@@ -209,6 +210,7 @@ def test_dark_images_that_no_layer_scales_are_still_warned_of(images):
         Trainer(classifier(), CrossEntropy(), SGD(1e-5)).fit(x // 4, y, 1)
 
 
+@pytest.mark.slow
 def test_bytes_can_be_predicted_checked_and_diagnosed(images):
     x, y = images
     model, plain = classifier(Rescale(1 / 255)), classifier()

@@ -147,6 +147,7 @@ def test_the_gradient_is_that_of_finite_differences_and_carries_the_weights(loss
     assert worst_error(loss.backward(p, y, *given), numeric) < 1e-5
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(
     ("loss", "last", "y"),
     [
@@ -193,6 +194,7 @@ def test_a_model_with_each_loss_is_right_trained_resumed_and_explained(loss, las
 # Extreme numbers
 
 
+@pytest.mark.slow
 @given(
     arrays(np.float32, (3, 2), elements=st.floats(width=32, allow_nan=False)),
     arrays(np.float32, (3, 2), elements=st.floats(0, 1, width=32)),
@@ -224,6 +226,7 @@ def predictions_and_numbers(draw):
     ]
 
 
+@pytest.mark.slow
 @given(predictions_and_numbers(), st.sampled_from([1e-3, 1.0, 1e6]))
 def test_losses_of_numbers_are_right_at_any_size(pair, delta):
     p, y = pair
@@ -241,6 +244,7 @@ def test_losses_of_numbers_are_right_at_any_size(pair, delta):
         assert (np.sign(dp) * np.sign(p - y) >= 0).all()
 
 
+@pytest.mark.slow
 @given(PAIRS, st.data())
 def test_binary_cross_entropy_is_right_at_any_probabilities(pair, data):
     shape, dtype = pair
@@ -333,6 +337,7 @@ def test_yes_or_no_is_scored_without_smoothing_too(kind):
     assert trainer.loss.forward(p, YES[:40]) != pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [False, True])
 def test_a_network_that_has_learnt_smoothed_labels_is_healthy(rows):
     y = one_hot(LABELS, 3) if rows else LABELS
@@ -414,6 +419,7 @@ def test_accuracy_of_yes_or_no_is_the_share_of_right_numbers():
     assert binary_accuracy([[0.6, 0.5], [0.4, 0.9]], [[1, 0], [1, 1]]) == 0.75
 
 
+@pytest.mark.slow
 def test_rare_labels_are_not_called_small_targets():
     rare = (X[:, :1] > 1.9).astype(float)  # 3 % of yes
     trainer = Trainer(network(1), SigmoidCrossEntropy(), Adam(0.01))

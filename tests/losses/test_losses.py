@@ -189,6 +189,7 @@ def test_softmax_with_cross_entropy_and_soft_rows_at_gaps_of_1e4_in_float32():
     assert dz == pytest.approx(np.array([[-0.25, 0.75, -0.5]]), rel=4e-7)
 
 
+@pytest.mark.slow
 @given(
     arrays(np.float32, (3, 4), elements=st.floats(-1e4, 1e4, width=32)),
     st.lists(st.integers(0, 3), min_size=3, max_size=3),
@@ -199,6 +200,7 @@ def test_both_ways_give_the_same_gradient_at_any_scores(z, labels):
     assert dz == pytest.approx(SoftmaxCrossEntropy().backward(z, labels), abs=2e-7)
 
 
+@pytest.mark.slow
 @given(
     arrays(np.float32, (3, 4), elements=st.floats(-34, 34, width=32)),
     st.lists(st.integers(0, 3), min_size=3, max_size=3),

@@ -125,6 +125,7 @@ def test_a_model_that_masks_a_class_is_resumed_to_the_same_bits(tmp_path):
     assert rest.history["val_loss"] == whole.history["val_loss"]
 
 
+@pytest.mark.slow
 def test_a_model_that_masks_a_class_is_checked_explained_and_diagnosed():
     model = run().model
     assert check_gradients(model, LOSS, X[:5], Y[:5]).ok

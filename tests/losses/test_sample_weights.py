@@ -272,6 +272,7 @@ def test_a_loss_that_takes_no_weights_is_refused_with_the_line_to_write(loss, me
         trainer.fit(X, NUMBERS, 1)  # without weights it is called as ever
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [Weighted(), Any()])
 def test_a_loss_of_ones_own_that_takes_weights_gets_them(loss):
     model = network([Dense(2)])
@@ -282,6 +283,7 @@ def test_a_loss_of_ones_own_that_takes_weights_gets_them(loss):
     assert check_gradients(model, loss, X, NUMBERS, sample_weight=W).ok
 
 
+@pytest.mark.slow
 def test_without_weights_a_loss_is_called_with_two_arguments():
     calls = []
 
@@ -305,6 +307,7 @@ def test_without_weights_a_loss_is_called_with_two_arguments():
 # Gradients of a whole network
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_checker_checks_with_weights(name):
     loss, y, last = LOSSES[name]
@@ -500,6 +503,7 @@ def stopped(path, step=6, weights=W, held=HELD):
     return path
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("step", [1, 4, 6, 11])
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path, step):
     whole = Trainer(network([Dense(3), Softmax()]), CrossEntropy(), Adam())

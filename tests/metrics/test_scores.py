@@ -105,6 +105,7 @@ def test_the_area_depends_on_the_order_alone_at_any_size_of_the_numbers():
     assert roc_auc([1, 2, 3, 4, 5], y) == roc_auc([-1e300, -1e-300, 0, 1e-300, 1e300], y) == 5 / 6
 
 
+@pytest.mark.slow
 def test_a_sample_of_a_million_is_ranked_without_rounding():
     y = np.arange(1_000_000) % 2
     assert roc_auc(np.zeros(1_000_000), y) == 0.5

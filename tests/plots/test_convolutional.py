@@ -107,6 +107,7 @@ def test_a_gradient_of_a_class_is_the_derivative_of_its_logit_in_prediction():
         assert np.array_equal(drawn[k], images[best])
 
 
+@pytest.mark.slow
 def test_many_images_are_taken_in_parts_that_give_the_same_mean():
     model = network(np.float64)
     images = np.random.default_rng(0).uniform(size=(130, 4, 4))

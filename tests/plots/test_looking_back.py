@@ -24,6 +24,7 @@ def lines(panel):
     return {line.get_label(): line.get_xydata() for line in panel.get_lines()}
 
 
+@pytest.mark.slow
 def test_each_training_is_drawn_as_it_was(tmp_path):
     figure = what_if(two(val_accuracy=[0.5, 0.6], val_loss=[2.0, 1.0]), tmp_path / "a.png")
     losses, accuracy = figure.axes
@@ -65,6 +66,7 @@ def test_what_is_no_result_is_refused():
         draw_influence(np.zeros(3), ["a", "b"])
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 1), (4, 4, 3)])
 def test_the_images_with_the_largest_influence_are_drawn_in_their_order(shape, tmp_path):
     x, y = np.random.default_rng(0).random((8, *shape)), np.arange(8) % 2

@@ -78,6 +78,7 @@ def legend(panel):
     return [text.get_text().replace(r"\$", "$") for text in panel.get_legend().get_texts()]
 
 
+@pytest.mark.first_cases(2)
 @each_drawing
 def test_a_path_gets_a_real_png_that_is_not_blank(tmp_path, draw):
     draw(tmp_path / "a.png")
@@ -343,6 +344,7 @@ def test_more_runs_than_colours_are_drawn():
     assert len(styles) == 2 * len(COLOURS) + 1  # no two runs look the same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "runs", [9, *(pytest.param(runs, marks=pytest.mark.slow) for runs in (1, 2, 7, 15))]
 )
@@ -509,6 +511,7 @@ def test_the_first_layer_shows_no_more_units_than_there_are():
     assert "5 largest units" in figure.get_suptitle()
 
 
+@pytest.mark.slow
 def test_a_unit_without_weights_is_white(tmp_path):
     model = image_model()
     model.params[:] = 0

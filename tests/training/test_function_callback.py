@@ -1,5 +1,7 @@
 """Protects FunctionCallback: each event calls its function, a misspelled one is refused, resume."""
 
+import sys
+
 import pytest
 
 from oracles import random_data
@@ -43,6 +45,23 @@ def test_each_event_calls_its_function_with_the_trainer_in_the_order_of_training
     validation = ["on_validation_begin", "on_validation_end"]
     begin, end = ["on_train_begin", "on_epoch_begin"], ["on_epoch_end", "on_train_end"]
     assert [name for name, _ in called] == [*begin, *step, *step, *validation, *end]
+
+
+@pytest.mark.parametrize("event", ["on_gradients", "on_validation_begin", "on_epoch_end"])
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_an_error_is_told_once_and_goes_on(event, kind):
+    called = []
+
+    def fail(trainer):
+        raise kind("no more")
+
+    def tell(trainer):
+        called.append((trainer.epoch, sys.exc_info()[1]))
+
+    watch = FunctionCallback(on_train_error=tell, on_train_end=lambda trainer: called.append("end"))
+    with pytest.raises(kind) as caught:
+        fit([watch, FunctionCallback(**{event: fail})])
+    assert called == [(1, caught.value)]
 
 
 def test_it_does_what_a_class_does():

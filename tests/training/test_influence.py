@@ -123,6 +123,7 @@ def test_it_is_the_dot_product_of_whole_gradients(name):
     assert result.values[4] > 0  # a square
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     samples=st.integers(1, 7),
@@ -230,6 +231,7 @@ def training(folder=None, optimizer=None, epochs=2):
     return trainer, {**arguments, "callbacks": callbacks}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [lambda: SGD(0.1), lambda: SGD(CosineDecay(0.1))])
 def test_over_checkpoints_it_is_the_sum_of_rate_times_dot_product(tmp_path, optimizer):
     trainer, arguments = training(tmp_path, optimizer())

@@ -241,6 +241,7 @@ def whole():
     return outcome(fit([ExponentialMovingAverage(0.9), EarlyStopping(patience=9)]))
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("place", [-9, 9], ids=["before", "after"])
 @pytest.mark.parametrize(
     ("event", "time"),
@@ -264,6 +265,7 @@ def test_a_run_killed_at_any_event_resumes_to_the_same_bits(tmp_path, whole, eve
     assert outcome(fit(callbacks(), path=path, resume=True)) == whole
 
 
+@pytest.mark.slow
 def test_another_decay_is_refused_on_resume(tmp_path):
     fit([ExponentialMovingAverage(0.9)], 1, path=tmp_path / "run.npz")
     with pytest.raises(InputError, match=r"decay: 0\.9 against 0\.8"):

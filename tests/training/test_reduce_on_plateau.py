@@ -89,6 +89,7 @@ class Stop(Callback):
         trainer.stop = trainer.step == self.at
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("at", [7, 23, 28])
 def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_bits(tmp_path, at):
     """Five steps an epoch: before any plateau; after one epoch of waiting; with a lower rate."""

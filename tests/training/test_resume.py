@@ -126,6 +126,7 @@ def straight(tmp_path_factory):
     return {name: Run(folder / name, name).fit().outcome() for name in OPTIMIZERS}
 
 
+@pytest.mark.slow
 def test_the_oracle_is_not_a_trivial_run(straight):
     assert straight["adam"]["step"] == 4 * STEPS
     assert len(straight["adam"]["csv"]) == 4
@@ -198,6 +199,7 @@ def test_without_validation_too(tmp_path):
 # EarlyStopping remembers through a resume
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize("stop_at", [3, 10, 14, 15, 20])
 def test_early_stopping_keeps_its_state(tmp_path, stop_at):
     # labels by chance: the loss on others soon rises, and the best weights are of an early epoch

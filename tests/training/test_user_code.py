@@ -565,6 +565,7 @@ def test_a_value_that_is_not_a_metric_is_refused_in_the_history_when_it_appears(
     assert len(steps.rates) == STEPS
 
 
+@pytest.mark.first_cases(1)
 @pytest.mark.parametrize(
     "figure",
     [

@@ -235,7 +235,7 @@ class DataParallel(Callback):
         self._compare(trainer)
         self._end(trainer)
 
-    def on_error(self, trainer: Run) -> None:
+    def on_train_error(self, trainer: Run) -> None:
         """Let an exception that all ranks raise go on; another one ends the job."""
         if self._failing is None or self.ranks == 1:
             return

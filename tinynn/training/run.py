@@ -217,7 +217,7 @@ class Run(Guarded):
             getattr(callback, event)(self)
 
     def told(self) -> "Told":
-        """Around a training: tell on_train_begin before it, on_train_end or on_error after it."""
+        """Around a training: tell on_train_begin before it, then on_train_end or on_train_error."""
         return Told(self)
 
     def batches(self, start: int) -> Iterator[tuple[Array, ...]]:
@@ -287,11 +287,11 @@ class Told:
         try:
             self.run.tell("on_train_begin")
         except BaseException:
-            self.run.tell("on_error")
+            self.run.tell("on_train_error")
             raise
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        self.run.tell("on_train_end" if kind is None else "on_error")
+        self.run.tell("on_train_end" if kind is None else "on_train_error")
 
 
 class Callback(Configured):
@@ -366,10 +366,12 @@ class Callback(Configured):
     def on_train_end(self, trainer: Run) -> None:
         """After the last step, unless an exception ended training."""
 
-    def on_error(self, trainer: Run) -> None:
+    def on_train_error(self, trainer: Run) -> None:
         """After an exception ended training: sys.exc_info() has it, and it is raised again.
 
-        Also if another callback raised it in on_train_begin, even before that of this one.
+        It may be TrainingDiverged, KeyboardInterrupt, or one of a callback: also in on_train_begin,
+        even before that of this one. on_train_end is not called then. A method that raises hides
+        the reason, and those after it are not called.
         """
 
     def order(self, trainer: Run) -> int:

@@ -98,7 +98,7 @@ class Trainer(Run):
             vars(self).clear()
             vars(self).update(before)
             raise
-        with self.told():  # on_train_begin, and then on_train_end or on_error
+        with self.told():  # on_train_begin, and then on_train_end or on_train_error
             if restored is not None:
                 restored.put_back(self)
                 restored = None  # frees its vectors

@@ -63,6 +63,7 @@ def test_the_picture_shows_what_was_measured(lesson):
         assert line.get_color() == twelve.colours[key[1]]
 
 
+@pytest.mark.slow
 def test_the_answer_to_the_first_question():
     """Two layers by hand, in NumPy only: independent images, a sum of 512 inputs after ReLU."""
     rng = np.random.default_rng(0)

@@ -1,0 +1,59 @@
+// A page of a training that goes on reads itself anew, and a reader keeps the place: the section and
+// how far it was scrolled, what was opened, what had the focus. The link of the section in view is
+// marked. Reading anew is all that the page's policy allows: it opens no connection.
+(() => {
+  const state = tinynn.data("status");
+  const sections = [...document.querySelectorAll("main > section")];
+  const links = [...document.querySelectorAll("nav.sections a")];
+  const details = [...document.querySelectorAll("details")];
+
+  if (state.reload > 0) {
+    setTimeout(() => location.reload(), 1000 * state.reload);
+    const seconds = Math.round(Date.now() / 1000) - state.written;
+    if (seconds > state.silent) {
+      document.getElementById("silence").textContent =
+        `No news for ${Math.round(seconds / 60)} minutes: the run may have been killed. ` +
+        "Write the page again, with tinynn.write_page, to see what became of it.";
+    }
+  }
+
+  const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+  const kept = reloaded ? tinynn.recall("place") : null;
+  if (kept) {
+    details.forEach((each, i) => (each.open = kept.open[i] ?? each.open));
+    const section = document.getElementById(kept.section);
+    if (section) {
+      history.scrollRestoration = "manual";
+      scrollTo(0, scrollY + section.getBoundingClientRect().top - kept.offset);
+    }
+    document.getElementById(kept.focus)?.querySelector("[tabindex]")?.focus({ preventScroll: true });
+  }
+  addEventListener("pagehide", () => {
+    const now = current();
+    tinynn.remember("place", {
+      section: now?.id,
+      offset: now?.getBoundingClientRect().top ?? 0,
+      open: details.map((each) => each.open),
+      focus: document.activeElement?.closest("figure[id]")?.id,
+    });
+  });
+
+  addEventListener("scroll", mark, { passive: true });
+  mark();
+
+  addEventListener("beforeprint", () => details.forEach((each) => (each.open = true)));
+
+  // The last section that begins above the middle of the window.
+  function current() {
+    const above = (section) => section.getBoundingClientRect().top < innerHeight / 2;
+    return scrollY > 0 ? sections.filter(above).at(-1) : undefined;
+  }
+
+  function mark() {
+    const id = current()?.id;
+    for (const link of links) {
+      if (link.hash === `#${id}`) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  }
+})();
