@@ -52,9 +52,9 @@ class DataParallel(Callback):
     More ranks shorten a step only if batch_size is large enough; with a larger one, the learning
     rate must be chosen anew (section 2 there).
 
-    comm: a communicator of mpi4py; default None, all ranks of the job. check_every: steps after
-    which a checksum compares the weights of all ranks; default 100. It is also compared after the
-    first step and after the last.
+    comm: a communicator of mpi4py; default None, all ranks of the job. After the first step, after
+    each hundredth (the attribute check_every = 100) and after the last, a checksum compares the
+    weights of all ranks.
 
     What is as in one process: totals, batch_loss and history are those of all samples, on all
     ranks. Callbacks see the gradient of the whole batch (clipping too). Training stops on all ranks
@@ -86,6 +86,7 @@ class DataParallel(Callback):
     [[3.]]
     """
 
+    check_every = 100
     _all: Any = None  # in training: a communicator for its own messages
     _failing: Any = None  # and one for exceptions
     _own = _whole = 0  # samples of this rank and of all in this step
@@ -94,9 +95,8 @@ class DataParallel(Callback):
     _first = 0  # the first step of this fit
 
     @checks.short_traceback
-    def __init__(self, comm: Any = None, check_every: int = 100) -> None:
+    def __init__(self, comm: Any = None) -> None:
         self.comm = comm
-        self.check_every = checks.check_integer("check_every", check_every)
         self._mpi = load_mpi()
         self._world = self._mpi.COMM_WORLD if comm is None else comm
         for name in ("Allreduce", "Ibarrier", "Dup"):
@@ -117,13 +117,22 @@ class DataParallel(Callback):
         """How many processes train together."""
         return int(self._world.size)
 
+    def wait(self) -> None:
+        """Wait until all ranks have called this; the job ends if one of them has left it.
+
+        So the others may wait while rank 0 does what only one should do: downloads, makes a folder.
+        """
+        wait_for_all(self._world)
+
     def config(self) -> dict[str, Any]:
-        """Return no arguments: none of them changes a training, and no file holds `comm`."""
+        """Return no argument: `comm` belongs to a job, and not to the training."""
         return {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "DataParallel":
         """For Replay: a communicator cannot be copied."""
-        return DataParallel(self.comm, self.check_every)
+        twin = DataParallel(self.comm)
+        twin.check_every = self.check_every
+        return twin
 
     def order(self, trainer: Run) -> int:
         return FIRST  # the others find the gradient and the totals of all ranks
