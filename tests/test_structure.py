@@ -30,6 +30,7 @@ README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 EVIDENCE = (PACKAGE.parent / "docs/evidence.md").read_text(encoding="utf-8")
 LAYERING = [
     "errors",
+    "foreign_names",
     "origin",
     "reports",
     "notebook",
@@ -37,11 +38,11 @@ LAYERING = [
     "products",
     "parameters",
     "rows",
+    "checks.calls",
     "checks.tracebacks",
     "checks.arguments",
     "checks.arrays",
     "checks.remembered",
-    "checks.other_libraries",
     "checks.attributes",
     "checks.layers",
     "checks.sample_shapes",
