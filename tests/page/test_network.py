@@ -173,7 +173,7 @@ def run(tmp_path, path):
     """Return the folder of a finished run: its log, its network, and what that says of its test."""
     (tmp_path / "log.csv").write_text("epoch,loss\n1,0.5\n")
     p = load_model(path).predict(IMAGES / np.float32(255))
-    write_test_data(tmp_path, p, [0, 2, 1], NAMES, IMAGES)
+    write_test_data(p, [0, 2, 1], NAMES, IMAGES, path=tmp_path / "test.npz")
     return tmp_path
 
 

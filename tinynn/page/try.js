@@ -325,7 +325,6 @@
     buttons.forEach((button, n) => {
       button.hidden = !fits(n);
     });
-    if (filter.value === WRONG) answer(); // the layers show the picture on the pad again
     countImages();
   });
 
