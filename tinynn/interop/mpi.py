@@ -134,6 +134,10 @@ class DataParallel(Callback):
         twin.check_every = self.check_every
         return twin
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, which needs a `comm` that mpi4py can pickle."""
+        return type(self), (self.comm,), {"check_every": self.check_every}
+
     def order(self, trainer: Run) -> int:
         return FIRST  # the others find the gradient and the totals of all ranks
 
@@ -237,7 +241,7 @@ class DataParallel(Callback):
 
     def on_train_error(self, trainer: Run) -> None:
         """Let an exception that all ranks raise go on; another one ends the job."""
-        if self._failing is None or self.ranks == 1:
+        if self._failing is None:  # it was raised before this callback had begun
             return
         if not all_are_here(self._failing):
             abort_with_traceback(self.rank)
@@ -246,6 +250,7 @@ class DataParallel(Callback):
     def _end(self, trainer: Run) -> None:
         trainer.stop, trainer.stop_agreed = trainer.stop, None
         trainer.model.streams.rank = 0
+        trainer.callbacks[:] = [c for c in trainer.callbacks if not isinstance(c, _StopTogether)]
         self._all.Free()
         self._failing.Free()
         self._all = self._failing = None

@@ -67,7 +67,7 @@ class RunningStatistics:
         return [
             layer
             for layer in self.model.layers
-            if layer.trainable and hasattr(layer, "batch_statistics")
+            if layer.trainable and "batch_statistics" in vars(layer)
         ]
 
     def _refuse_unknown(self, known: list[Layer]) -> None:

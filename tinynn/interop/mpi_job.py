@@ -23,6 +23,7 @@ LAUNCHED = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # set by the progr
 LEFT = 27182  # the tag of the message of a rank that leaves
 PAUSE = 0.01  # seconds between two looks
 PATIENCE = 3.0  # seconds in which all ranks must raise, if one has raised
+_gone = set[int]()  # the ranks that have left
 
 
 def load_mpi() -> Any:
@@ -64,13 +65,25 @@ def watch() -> None:
     atexit.register(_leave)
 
 
+def _world() -> Any:
+    """Return the communicator of all ranks, or None if this process is alone, or at its end.
+
+    If MPI has not been started here, this starts it: the others may be waiting in their start.
+    """
+    try:
+        MPI = load_mpi()
+    except ImportError:
+        return None
+    return None if MPI.Is_finalized() or MPI.COMM_WORLD.size == 1 else MPI.COMM_WORLD
+
+
 def _abort() -> None:
-    """End all ranks. If MPI has not been started here, start it: others may wait in its start."""
+    """End all ranks."""
     sys.stdout.flush()
     sys.stderr.flush()
-    MPI = load_mpi()
-    if MPI.COMM_WORLD.size > 1 and not MPI.Is_finalized():
-        MPI.COMM_WORLD.Abort(1)
+    world = _world()
+    if world is not None:
+        world.Abort(1)
 
 
 def abort_with_traceback(rank: int) -> None:
@@ -82,24 +95,25 @@ def abort_with_traceback(rank: int) -> None:
 
 def _leave() -> None:
     """Tell all other ranks that this one leaves. Who trains no more does not read it."""
-    MPI = sys.modules.get("mpi4py.MPI")
-    if MPI is None or MPI.Is_finalized():
-        return
-    world = MPI.COMM_WORLD
-    for other in range(world.size):
+    world = _world()
+    for other in range(world.size if world is not None else 0):
         if other != world.rank:
-            world.Isend([b"", 0, MPI.BYTE], dest=other, tag=LEFT)
+            world.Isend([b"", 0, load_mpi().BYTE], dest=other, tag=LEFT)
 
 
 def wait_for_all(comm: Any) -> None:
-    """Wait until all ranks are here; end the job if one has left."""
+    """Wait until all ranks of `comm` are here; end the job if one of them has left."""
     MPI = load_mpi()
-    request, status = comm.Ibarrier(), MPI.Status()
+    world, request, status = MPI.COMM_WORLD, comm.Ibarrier(), MPI.Status()
+    members = MPI.Group.Translate_ranks(comm.group, None, world.group)
     while not request.Test():
-        if MPI.COMM_WORLD.Iprobe(source=MPI.ANY_SOURCE, tag=LEFT, status=status):
+        while world.Iprobe(source=MPI.ANY_SOURCE, tag=LEFT, status=status):
+            world.Recv([bytearray(0), 0, MPI.BYTE], source=status.source, tag=LEFT)
+            _gone.add(status.source)
+        for rank in _gone.intersection(members):
             print(
-                f"Rank {status.source} has left the job, and rank {MPI.COMM_WORLD.rank} waits for "
-                "it in fit: the job ends. All ranks must call fit equally often.",
+                f"Rank {rank} has left the job, and rank {world.rank} waits for it: the job ends. "
+                "All ranks must call fit equally often.",
                 file=sys.stderr,
             )
             _abort()

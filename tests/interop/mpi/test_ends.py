@@ -57,9 +57,13 @@ PROGRAMS = {
         program(then=f"{ON_RANK_1}raise ValueError('no data here')"),
         "ValueError: no data here",
     ),
+    "exits before DataParallel": (
+        program(before="if rank_before() == 1: sys.exit('no data here')"),
+        "Rank 1 has left the job, and rank 0 waits for it",
+    ),
     "exits before fit": (
         program(then=f"{ON_RANK_1}sys.exit('no data here')"),
-        "Rank 1 has left the job, and rank 0 waits for it in fit",
+        "Rank 1 has left the job, and rank 0 waits for it",
     ),
     "raises in a step": (
         program(at_step_3=f"{ON_RANK_1}raise KeyError('lost')"),
