@@ -1,4 +1,4 @@
-"""examples/fashion_mpi.py on the sample: as its reader runs it, resumed, and stopped by a signal."""
+"""examples/fashion_mpi.py on the sample: as a reader runs it, resumed, stopped by a signal."""
 
 import csv
 import os
