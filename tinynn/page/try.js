@@ -28,8 +28,6 @@
   }
   section.querySelector(".try").hidden = false;
 
-  const largest = (numbers) =>
-    numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0);
   const percent = (p) => `${(100 * p).toFixed(1)} %`;
   const short = (x) =>
     x.toFixed(Math.abs(x) < 10 ? 2 : Math.abs(x) < 100 ? 1 : 0).replace("-", "−");
@@ -123,8 +121,8 @@
       gradient,
       (slope, i) => (slope * pad.pixels[i] * data.white) / 255,
     );
-    const limit = largest(reasons);
-    tinynn.paint(find("map"), [reasons], height, width, limit);
+    const limit = extent(reasons).largest;
+    tinynn.paint(find("map"), reasons, [height, width, 1], limit);
     find("whom").textContent = names[k];
     find("least").textContent = limit ? `−${short(limit)} against` : "against";
     find("most").textContent = limit ? `for +${short(limit)}` : "for";
@@ -152,15 +150,22 @@
 
   // ---- layer by layer
 
-  // The numbers of a layer as maps: (H, W, C) has C of them, (H, W) is one; units, in lines of 64.
-  function mapsOf(out, shape) {
-    if (shape.length === 1) {
-      const wide = Math.min(shape[0], 64);
-      return { maps: [out], tall: Math.ceil(shape[0] / wide), wide };
+  // The smallest and the largest number, the largest without its sign, and how many are above 0.
+  function extent(numbers) {
+    let [least, most, active] = [Infinity, -Infinity, 0];
+    for (let i = 0; i < numbers.length; i++) {
+      if (numbers[i] < least) least = numbers[i];
+      if (numbers[i] > most) most = numbers[i];
+      if (numbers[i] > 0) active += 1;
     }
-    const [tall, wide, channels = 1] = shape;
-    const map = (c) => Float32Array.from({ length: tall * wide }, (_, i) => out[i * channels + c]);
-    return { maps: Array.from({ length: channels }, (_, c) => map(c)), tall, wide };
+    return { least, most, active, largest: Math.max(-least, most) };
+  }
+
+  // How the numbers of a layer lie: maps (H, W, C); one of (H, W); of units, lines of 64.
+  function placesOf(shape) {
+    if (shape.length > 1) return [shape[0], shape[1], shape[2] ?? 1];
+    const wide = Math.min(shape[0], 64);
+    return [Math.ceil(shape[0] / wide), wide, 1];
   }
 
   // A layer has a picture and a line of numbers, unless it changes nothing in prediction.
@@ -187,26 +192,21 @@
     : "";
 
   const COUNTED = ["ReLU", "LeakyReLU", "ELU"]; // a unit above 0 is active
-  function inNumbers(kind, out) {
-    const count = out.length.toLocaleString("en");
-    const active = out.reduce((sum, number) => sum + (number > 0), 0);
-    if (COUNTED.includes(kind)) {
-      const share = Math.round((100 * active) / out.length);
-      return `${active.toLocaleString("en")} of ${count} active, ${share} %`;
-    }
-    const least = out.reduce((low, number) => Math.min(low, number), Infinity);
-    const most = out.reduce((high, number) => Math.max(high, number), -Infinity);
-    return `from ${short(least)} to ${short(most)}`;
+  function inNumbers(kind, count, { least, most, active }) {
+    if (!COUNTED.includes(kind)) return `from ${short(least)} to ${short(most)}`;
+    const [some, all] = [active, count].map((number) => number.toLocaleString("en"));
+    return `${some} of ${all} active, ${Math.round((100 * active) / count)} %`;
   }
 
   function showLayers() {
     for (const { layer, k, canvas, numbers } of shows) {
       const out = network.outs[k];
-      const { maps, tall, wide } = mapsOf(out, layer.shape);
-      tinynn.paint(canvas, maps, tall, wide, largest(out));
-      const pixel = layer.shape.length > 1 ? 3 : wide < 64 ? 24 : 12; // at most, on the screen
+      const places = placesOf(layer.shape);
+      const measured = extent(out);
+      tinynn.paint(canvas, out, places, measured.largest);
+      const pixel = layer.shape.length > 1 ? 3 : places[1] < 64 ? 24 : 12; // at most, on the screen
       canvas.style.width = `min(100%, ${pixel * canvas.width}px)`;
-      numbers.textContent = inNumbers(layer.kind, out);
+      numbers.textContent = inNumbers(layer.kind, out.length, measured);
       canvas.setAttribute("aria-label", `${layer.name}: ${numbers.textContent}`);
     }
   }
