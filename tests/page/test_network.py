@@ -35,6 +35,7 @@ from tinynn import (
     write_page,
 )
 from tinynn.layers import LAYERS
+from tinynn.page.network import LAYERS as SCRIPTS
 from tinynn.page.network import known_layers, network_part
 from tinynn.page.test_data import write_test_data
 from tinynn.page.write import NETWORK_LIMIT
@@ -225,11 +226,15 @@ def test_the_page_knows_every_layer_of_tinynn():
     assert {*known_layers()} | without == {*LAYERS}
 
 
+def all_scripts():
+    return "".join((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+
+
 def script_of(layer):
-    """Return what layers.js has of a layer, from its name to the next one's."""
-    script = (PAGE / "layers.js").read_text(encoding="utf-8")
+    """Return what a script has of a layer, from its name to the next one's."""
+    script = all_scripts()
     begin = re.search(rf"^    {layer}: \(", script, re.MULTILINE)
-    after = re.search(r"^    [A-Z]\w+: \(|^  \};", script[begin.end() :], re.MULTILINE)
+    after = re.search(r"^    [A-Z]\w+: \(|^  \}\)?;", script[begin.end() :], re.MULTILINE)
     return script[begin.start() : begin.end() + after.start()]
 
 
@@ -250,6 +255,6 @@ def test_both_forms_of_gelu_stand_below_their_equations():
 
 
 def test_the_equations_of_layers_that_change_no_number():
-    script = (PAGE / "layers.js").read_text(encoding="utf-8")
+    script = all_scripts()
     assert all(f"// {Flatten().equations[k]}" in script for k in (0, 1))
     assert Reshape((4,)).equations[0].removeprefix("out = x, ") in script

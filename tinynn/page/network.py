@@ -1,7 +1,9 @@
 """The network, to try: the bytes of model.npz within the page, pictures, and what the scripts need.
 
-    model.npz  -> base64            -> npz.js: arrays -> layers.js, network.js: forward, gradient
-    images     -> base64 of uint8   -> try.js: draw, drop or choose one; probabilities, activations
+    model.npz -> base64          -> npz.js: arrays -> network.js, layers.js: forward, gradient
+    images    -> base64 of uint8 -> gallery.js -> |
+              what one draws        pad.js     -> | try.js: probabilities, reasons, activations
+              a file                picture.js -> |
 
 The page computes in JavaScript from the very weights of the file. What it cannot compute, a layer
 of the user's own or a file above the limit, is said where the network would stand.
@@ -28,6 +30,9 @@ from tinynn.parameters import Array
 FOLDER = Path(__file__).parent
 TITLE = "The network, to try"
 IMAGES = 200  # to choose from, the first of those given
+LAYERS = ("layers.js", "convolution.js", "activations.js")
+NETWORK = ("npz.js", *LAYERS, "network.js")
+SCRIPTS = (*NETWORK, "picture.js", "pad.js", "paint.js", "gallery.js", "try.js")
 SIDES = (4, 128)  # pixels: the smallest and the largest picture that one can draw
 
 
@@ -95,18 +100,17 @@ def network_part(
         "names": [str(name) for name in names],
         "equations": [layer.equations[0] for layer in model.layers],
     }
-    scripts = ("npz.js", "layers.js", "network.js", "picture.js", "pad.js", "try.js")
-    return Part("network", TITLE, html, scripts, ("try.css",), data)
+    return Part("network", TITLE, html, SCRIPTS, ("try.css",), data)
 
 
 def known_layers() -> list[str]:
-    """Return the names of the layers that the page can compute: those that layers.js has.
+    """Return the names of the layers that the page can compute: those that its scripts have.
 
     >>> {"Dense", "ReLU", "Conv2D"} <= {*known_layers()}
     True
     """
-    script = (FOLDER / "layers.js").read_text(encoding="utf-8")
-    return re.findall(r"^    ([A-Z]\w+): \(", script, re.MULTILINE)
+    scripts = [(FOLDER / name).read_text(encoding="utf-8") for name in LAYERS]
+    return re.findall(r"^    ([A-Z]\w+): \(", "\n".join(scripts), re.MULTILINE)
 
 
 def _known_model(path: PathLike) -> Sequential:

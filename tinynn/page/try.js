@@ -28,31 +28,6 @@
   }
   section.querySelector(".try").hidden = false;
 
-  // ---- colours: a number as a mixture of the surface with blue (above 0) or orange (below 0)
-
-  let colours;
-  function readColours() {
-    const style = getComputedStyle(document.documentElement);
-    const [zero, above, below] = ["surface", "series-0", "series-1"].map((name) => {
-      const code = parseInt(
-        style
-          .getPropertyValue("--" + name)
-          .trim()
-          .slice(1),
-        16,
-      );
-      return [code >> 16, (code >> 8) & 255, code & 255];
-    });
-    const mixed = (end, part) => zero.map((from, i) => Math.round(from + part * (end[i] - from)));
-    colours = Array.from({ length: 511 }, (_, i) =>
-      mixed(i < 255 ? below : above, Math.abs(i - 255) / 255),
-    );
-  }
-  // part: from -1 to 1
-  const colour = (part) => colours[Math.round(255 * Math.min(Math.max(part, -1), 1)) + 255];
-
-  const largest = (numbers) =>
-    numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0);
   const percent = (p) => `${(100 * p).toFixed(1)} %`;
   const short = (x) =>
     x.toFixed(Math.abs(x) < 10 ? 2 : Math.abs(x) < 100 ? 1 : 0).replace("-", "−");
@@ -85,12 +60,14 @@
     return e.map((each) => each / e.reduce((sum, other) => sum + other, 0));
   }
 
+  const likeliest = (p) => Math.max(p.indexOf(Math.max(...p)), 0); // not -1 for NaN
+
   let label = null; // of the test image that is shown, unchanged
   let spoken;
 
   function answer() {
     const p = probabilities(pad.pixels);
-    const best = p.indexOf(Math.max(...p));
+    const best = likeliest(p);
     const empty = pad.pixels.every((byte) => byte <= BLACK);
     find("best").firstElementChild.textContent = empty ? "Nothing to see" : names[best];
     find("best").lastElementChild.textContent = empty ? "" : percent(p[best]);
@@ -144,8 +121,8 @@
       gradient,
       (slope, i) => (slope * pad.pixels[i] * data.white) / 255,
     );
-    const limit = largest(reasons);
-    paint(find("map"), [reasons], height, width, limit);
+    const limit = extent(reasons).largest;
+    tinynn.paint(find("map"), reasons, [height, width, 1], limit);
     find("whom").textContent = names[k];
     find("least").textContent = limit ? `−${short(limit)} against` : "against";
     find("most").textContent = limit ? `for +${short(limit)}` : "for";
@@ -173,37 +150,22 @@
 
   // ---- layer by layer
 
-  // Paint maps of height x width numbers beside each other, a line between them.
-  function paint(canvas, maps, tall, wide, limit) {
-    const columns = Math.min(maps.length, 8);
-    const lines = Math.ceil(maps.length / columns);
-    const [w, h] = [columns * (wide + 1) - 1, lines * (tall + 1) - 1];
-    if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
-    const image = new ImageData(w, h);
-    maps.forEach((map, m) => {
-      const [top, left] = [Math.floor(m / columns) * (tall + 1), (m % columns) * (wide + 1)];
-      for (let i = 0; i < tall; i++) {
-        for (let j = 0, at = 4 * ((top + i) * w + left); j < wide; j++, at += 4) {
-          const [red, green, blue] = colour(map[i * wide + j] / (limit || 1));
-          image.data[at] = red;
-          image.data[at + 1] = green;
-          image.data[at + 2] = blue;
-          image.data[at + 3] = 255;
-        }
-      }
-    });
-    canvas.getContext("2d").putImageData(image, 0, 0);
+  // The smallest and the largest number, the largest without its sign, and how many are above 0.
+  function extent(numbers) {
+    let [least, most, active] = [Infinity, -Infinity, 0];
+    for (let i = 0; i < numbers.length; i++) {
+      if (numbers[i] < least) least = numbers[i];
+      if (numbers[i] > most) most = numbers[i];
+      if (numbers[i] > 0) active += 1;
+    }
+    return { least, most, active, largest: Math.max(-least, most) };
   }
 
-  // The numbers of a layer as maps: (H, W, C) has C of them, (H, W) is one; units, in lines of 64.
-  function mapsOf(out, shape) {
-    if (shape.length === 1) {
-      const wide = Math.min(shape[0], 64);
-      return { maps: [out], tall: Math.ceil(shape[0] / wide), wide };
-    }
-    const [tall, wide, channels = 1] = shape;
-    const map = (c) => Float32Array.from({ length: tall * wide }, (_, i) => out[i * channels + c]);
-    return { maps: Array.from({ length: channels }, (_, c) => map(c)), tall, wide };
+  // How the numbers of a layer lie: maps (H, W, C); one of (H, W); of units, lines of 64.
+  function placesOf(shape) {
+    if (shape.length > 1) return [shape[0], shape[1], shape[2] ?? 1];
+    const wide = Math.min(shape[0], 64);
+    return [Math.ceil(shape[0] / wide), wide, 1];
   }
 
   // A layer has a picture and a line of numbers, unless it changes nothing in prediction.
@@ -230,122 +192,37 @@
     : "";
 
   const COUNTED = ["ReLU", "LeakyReLU", "ELU"]; // a unit above 0 is active
-  function inNumbers(kind, out) {
-    const count = out.length.toLocaleString("en");
-    const active = out.reduce((sum, number) => sum + (number > 0), 0);
-    if (COUNTED.includes(kind)) {
-      const share = Math.round((100 * active) / out.length);
-      return `${active.toLocaleString("en")} of ${count} active, ${share} %`;
-    }
-    const least = out.reduce((low, number) => Math.min(low, number), Infinity);
-    const most = out.reduce((high, number) => Math.max(high, number), -Infinity);
-    return `from ${short(least)} to ${short(most)}`;
+  function inNumbers(kind, count, { least, most, active }) {
+    if (!COUNTED.includes(kind)) return `from ${short(least)} to ${short(most)}`;
+    const [some, all] = [active, count].map((number) => number.toLocaleString("en"));
+    return `${some} of ${all} active, ${Math.round((100 * active) / count)} %`;
   }
 
   function showLayers() {
     for (const { layer, k, canvas, numbers } of shows) {
       const out = network.outs[k];
-      const { maps, tall, wide } = mapsOf(out, layer.shape);
-      paint(canvas, maps, tall, wide, largest(out));
-      const pixel = layer.shape.length > 1 ? 3 : wide < 64 ? 24 : 12; // at most, on the screen
+      const places = placesOf(layer.shape);
+      const measured = extent(out);
+      tinynn.paint(canvas, out, places, measured.largest);
+      const pixel = layer.shape.length > 1 ? 3 : places[1] < 64 ? 24 : 12; // at most, on the screen
       canvas.style.width = `min(100%, ${pixel * canvas.width}px)`;
-      numbers.textContent = inNumbers(layer.kind, out);
+      numbers.textContent = inNumbers(layer.kind, out.length, measured);
       canvas.setAttribute("aria-label", `${layer.name}: ${numbers.textContent}`);
     }
   }
 
-  // ---- test images: one stop of the Tab key; arrows move from image to image
+  // ---- test images
 
   const image = (n) => images.subarray(n * area, (n + 1) * area);
-  const buttons = labels.map((name, n) => {
-    const canvas = tinynn.element("canvas", { width, height });
-    canvas.getContext("2d").putImageData(tinynn.greyImage(image(n), height, width), 0, 0);
-    const text = `Test image ${n + 1}: ${names[name]}`;
-    const button = tinynn.element(
-      "button",
-      { type: "button", "aria-label": text, title: text, "aria-pressed": "false", tabindex: -1 },
-      canvas,
-    );
-    button.addEventListener("click", () => choose(n));
-    return button;
-  });
-  find("images").append(...buttons);
+  const answerOf = (n) => likeliest(probabilities(image(n)));
+  const gallery = tinynn.gallery({ find, data, image, answerOf, choose });
 
   function choose(n, begins = false) {
     (begins ? pad.begin : pad.set)(image(n)); // what the page begins with cannot be taken back
     label = labels[n];
     note("");
-    mark(n);
+    gallery.mark(n);
   }
-
-  function mark(chosen) {
-    buttons.forEach((button, n) => button.setAttribute("aria-pressed", String(n === chosen)));
-    if (chosen !== null) stopAt(buttons[chosen]);
-  }
-
-  function stopAt(button) {
-    for (const each of buttons) each.tabIndex = -1;
-    button.tabIndex = 0;
-  }
-
-  const shown = () => buttons.filter((button) => !button.hidden);
-  const STEPS = {
-    ArrowRight: 1,
-    ArrowLeft: -1,
-    ArrowDown: 0,
-    ArrowUp: 0,
-    Home: -Infinity,
-    End: Infinity,
-  };
-  find("images").addEventListener("keydown", (event) => {
-    const list = shown();
-    const at = list.indexOf(document.activeElement);
-    if (at < 0 || !(event.key in STEPS)) return;
-    const inRow = list.filter((button) => button.offsetTop === list[0].offsetTop).length;
-    const step = { ArrowDown: inRow, ArrowUp: -inRow }[event.key] ?? STEPS[event.key];
-    const next = list[Math.min(Math.max(at + step, 0), list.length - 1)];
-    stopAt(next);
-    next.focus();
-    event.preventDefault();
-  });
-
-  const filter = find("filter select");
-  const [ALL, WRONG] = ["all", "wrong"];
-  filter.append(
-    tinynn.element("option", { value: ALL }, "all classes"),
-    tinynn.element("option", { value: WRONG }, "those it gets wrong"),
-  );
-  names.forEach((name, k) => filter.append(tinynn.element("option", { value: k }, name)));
-  filter.addEventListener("change", () => {
-    const fits =
-      {
-        [ALL]: () => true,
-        [WRONG]: (n) => answerOf(n) !== labels[n],
-      }[filter.value] ?? ((n) => labels[n] === Number(filter.value));
-    buttons.forEach((button, n) => {
-      button.hidden = !fits(n);
-    });
-    countImages();
-  });
-
-  function answerOf(n) {
-    const p = probabilities(image(n));
-    return p.indexOf(Math.max(...p));
-  }
-
-  function countImages() {
-    const list = shown();
-    find("count").textContent = `${list.length} of ${buttons.length} images`;
-    find("random").disabled = !list.length;
-    if (list.length && !list.some((button) => button.tabIndex === 0)) stopAt(list[0]);
-  }
-
-  find("random").addEventListener("click", () => {
-    const list = shown();
-    const button = list[Math.floor(Math.random() * list.length)];
-    button.click();
-    button.scrollIntoView({ block: "nearest" });
-  });
 
   // ---- the picture: drawn, from a file, or dropped
 
@@ -355,7 +232,7 @@
     says: tinynn.announce,
     changed() {
       label = null;
-      mark(null);
+      gallery.mark(null);
       find("hint").hidden = pad.pixels.some((byte) => byte);
       changed();
     },
@@ -388,6 +265,7 @@
 
   find("file input").addEventListener("change", (event) => {
     if (event.target.files.length) take(event.target.files[0]);
+    event.target.value = ""; // so that the same file can be opened again
   });
   // Anywhere on the page, because a browser leaves the page for a file that is dropped beside.
   document.addEventListener("dragover", (event) => {
@@ -407,12 +285,11 @@
 
   // ---- begin with the first test image
 
-  readColours();
+  tinynn.readColours();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    readColours();
+    tinynn.readColours();
     changed();
   });
-  countImages();
   if (labels.length) choose(0, true);
   else changed();
 })();

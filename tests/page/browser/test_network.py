@@ -44,7 +44,7 @@ from tinynn import (
     scale_pixels,
 )
 from tinynn.page.document import document
-from tinynn.page.network import network_part
+from tinynn.page.network import NETWORK, network_part
 from tinynn.page.part import Part
 from tinynn.page.write import NETWORK_LIMIT
 
@@ -201,8 +201,7 @@ def tab(small):
 def bare(browser, tmp_path_factory):
     """Return a page with the network's scripts alone, to which tests give models."""
     path = tmp_path_factory.mktemp("bare") / "page.html"
-    scripts = ("npz.js", "layers.js", "network.js")
-    tab = Tab(browser, written(path, Part("none", "None", "", scripts)))
+    tab = Tab(browser, written(path, Part("none", "None", "", NETWORK)))
     yield tab.page
     tab.context.close()
 
@@ -490,6 +489,7 @@ def test_images_can_be_those_of_a_class_or_the_wrong_ones(small, images):
     wrong = model.predict(scale_pixels(images[0])).argmax(axis=1) != images[1]
     before = tab.shares()
     tab.page.locator(".try-filter select").select_option(label="those it gets wrong")
+    tab.page.locator(".try-count", has_text=f"{wrong.sum()} of 200 images").wait_for()
     assert shown.count() == wrong.sum()
     np.testing.assert_array_equal(tab.shares(), before)
 
