@@ -233,6 +233,10 @@ def another_array(array):
     return changed(change)
 
 
+def cut_off(whole):
+    whole.graph.initializer[0].raw_data = whole.graph.initializer[0].raw_data[:-4]
+
+
 def outside(whole):
     whole.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
 
@@ -250,6 +254,7 @@ def outside(whole):
         (another_array(np.zeros((4, 3), np.float32)), r"FLOAT \(3, 4\), but has FLOAT \(4, 3\)"),
         (another_array(np.zeros((3, 4))), "but has DOUBLE"),
         (another_array(np.full((3, 4), np.inf, np.float32)), "NaN or infinity in 0.Dense.W"),
+        (changed(cut_off), "not hold all numbers of 0.Dense.W"),
         (changed(outside), "0.Dense.W in another file"),
         (set_metadata("format", "99"), "reads format 3"),
         (set_metadata("architecture", "[" * 200_000), "too long an architecture"),

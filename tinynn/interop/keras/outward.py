@@ -59,6 +59,9 @@ def to_keras(model: Sequential) -> Any:
     the model is trained further, BatchNorm of Keras updates its running variance by the batch's
     variance divided by n, where tinynn and PyTorch divide by n - 1.
 
+    A .keras file of a model with RandomFlip, RandomShift, GELU in its tanh form, or a Rescale by
+    arrays, is loaded by a program that has run: from tinynn.interop.keras import _layers.
+
     Needs the library keras, version 3, and one that it computes with. Raises InputError if the
     model has a layer of your own.
 

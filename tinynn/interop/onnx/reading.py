@@ -6,6 +6,7 @@ a checksum whether the nodes are still those that were written.
 
 import json
 from collections.abc import Callable, Iterable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,7 @@ def _build(
 
 
 def _refuse_unfit(onnx: Any, path: PathLike, tensor: Any, shape: tuple[int, ...]) -> None:
+    """Refuse a tensor in another file, of another type or shape, or without all its numbers."""
     kinds_of_data = onnx.TensorProto
     if tensor.data_location == kinds_of_data.EXTERNAL:
         raise ModelFormatError(f"{path} keeps {tensor.name} in another file. {READABLE}.")
@@ -134,6 +136,8 @@ def _refuse_unfit(onnx: Any, path: PathLike, tensor: Any, shape: tuple[int, ...]
             f"{path} should hold {tensor.name} as FLOAT {shape}, but has {kind} "
             f"{tuple(tensor.dims)}."
         )
+    if len(tensor.raw_data) != 4 * prod(shape) and len(tensor.float_data) != prod(shape):
+        raise ModelFormatError(f"{path} does not hold all numbers of {tensor.name}.")
 
 
 def _refuse_unsound(path: PathLike, name: str, view: Array) -> None:

@@ -58,6 +58,7 @@ def from_torch(module: Any, input_shape: Sequence[int], seed: int = 0) -> Sequen
         known = (getattr(torch.nn, name, None), getattr(_modules, name, None))
         if name not in READERS or type(piece.module) not in known:
             raise refused(piece, "has no counterpart in tinynn")
+        _refuse_changed(piece)
         if walk.frame is not None and name != "Conv2d":
             raise refused(piece, "comes after a ZeroPad2d; tinynn pads only for a Conv2D")
         READERS[name](walk, piece)
@@ -76,15 +77,21 @@ def from_torch(module: Any, input_shape: Sequence[int], seed: int = 0) -> Sequen
 def _pieces(nn: Any, piece: Piece) -> Iterator[Piece]:
     """Yield the modules within one, in order, each with its place."""
     module = piece.module
-    if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
-        raise refused(piece, "has a hook, or a forward of its own, which tinynn would not run")
     if type(module).forward is not nn.Sequential.forward:
         yield piece
         return
+    _refuse_changed(piece)
     frozen = piece.frozen or type(module).__name__ == "Frozen"
     for name, child in module._modules.items():  # not children(), which leaves out repetitions
         place = name if piece.place == "module" else f"{piece.place}.{name}"
         yield from _pieces(nn, Piece(place, child, frozen))
+
+
+def _refuse_changed(piece: Piece) -> None:
+    """Refuse a module that does more than its class says."""
+    module = piece.module
+    if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
+        raise refused(piece, "has a hook, or a forward of its own, which tinynn would not run")
 
 
 def _dtype_of(pieces: list[Piece]) -> str:
@@ -94,7 +101,8 @@ def _dtype_of(pieces: list[Piece]) -> str:
     for piece in pieces:
         for tensor in (*piece.module.parameters(), *piece.module.buffers()):
             name = str(tensor.dtype).removeprefix("torch.")
-            if tensor.is_meta or (name not in dtypes and tensor.is_floating_point()):
+            counts = not (tensor.is_floating_point() or tensor.is_complex())  # num_batches_tracked
+            if tensor.is_meta or not (counts or name in dtypes):
                 kind = "no numbers yet (device meta)" if tensor.is_meta else f"numbers of {name}"
                 raise refused(piece, f"has {kind}; tinynn has float32 and float64")
             if owners.setdefault(id(tensor), piece) is not piece:

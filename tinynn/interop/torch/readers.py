@@ -103,9 +103,12 @@ def _linear(walk: Walk, piece: Piece) -> None:
     walk.order = None
 
 
+def _flattens_all(module: Any, axes: int) -> bool:
+    return module.start_dim in (1, 1 - axes) and module.end_dim in (-1, axes - 1)
+
+
 def _flatten(walk: Walk, piece: Piece) -> None:
-    axes = len(walk.shape) + 1
-    if piece.module.start_dim not in (1, 1 - axes) or piece.module.end_dim not in (-1, axes - 1):
+    if not _flattens_all(piece.module, len(walk.shape) + 1):
         raise refused(piece, "flattens other axes than all of a sample; tinynn flattens all")
     if walk.channels_first:
         H, W, C = walk.shape
@@ -230,7 +233,7 @@ def _mean_of_image(walk: Walk, piece: Piece) -> None:
     _only(piece, output_size=1)
     walk.add(piece, GlobalAveragePool2D, {})
     following: Any = walk.rest[0].module if walk.rest else None
-    if type(following).__name__ == "Flatten" and following.start_dim == 1:
+    if type(following).__name__ == "Flatten" and _flattens_all(following, axes=4):
         walk.rest.pop(0)
         walk.channels_first = False
     else:
