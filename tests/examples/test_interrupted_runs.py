@@ -171,7 +171,7 @@ def test_a_signal_ends_the_step_writes_a_checkpoint_and_says_how_to_go_on(
     tmp_path, straight, number, status
 ):
     process = start(tmp_path, "--checkpoint-steps", "1000000")
-    wait_for((tmp_path / "run/log.csv").exists, process)
+    wait_for((tmp_path / "run/report.html").exists, process)
     time.sleep(0.2)
     process.send_signal(number)
     text, errors = process.communicate()
@@ -423,7 +423,7 @@ def test_a_disk_that_is_full_for_pictures_costs_nothing_else(tmp_path, pictures)
     text, errors = process.communicate()
     assert process.returncode == 3, errors
     assert "run/accuracy.png COULD NOT BE DRAWN. OSError: [Errno 27] File too large" in text
-    assert "All but confusion.png, accuracy.png, " in text
+    assert "All but test.npz, confusion.png, accuracy.png, " in text
     made = sorted(path.name for path in (tmp_path / "run").iterdir())  # no half of a picture
     of_training = ["checkpoint.npz", "health.json", "lock", "log.csv", "report.html", "run.jsonl"]
     assert made == sorted([*of_training, "metrics.json", "model.npz"])

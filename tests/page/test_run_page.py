@@ -321,12 +321,12 @@ def test_the_commit_and_the_command_of_the_program(tmp_path, monkeypatch):
     program = tmp_path / "a b.py"
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(program))
     monkeypatch.setattr(sys, "orig_argv", ["python", str(program), "--seed", "3"])
-    assert commit() == ""
+    assert commit.__wrapped__() == ""
     program.write_text("1")
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
         subprocess.run([*git, *command], check=True)
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True).stdout
-    assert commit() == head.strip()
+    assert commit.__wrapped__() == head.strip()
     program.write_text("2")
-    assert commit() == f"{head.strip()}-dirty"
+    assert commit.__wrapped__() == f"{head.strip()}-dirty"
     assert shlex.split(command_line()) == sys.orig_argv

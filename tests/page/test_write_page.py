@@ -145,6 +145,19 @@ def test_a_run_whose_file_is_locked_is_training(run_folder, written, name):
     assert not page.all("noscript")
 
 
+def test_what_an_earlier_end_has_left_is_not_shown_of_a_resumed_run(run_folder, written):
+    health = {"findings": [], "steps": []}
+    folder = run_folder(notes=[BEGAN, ENDED, BEGAN], metrics={"test_accuracy": 1}, health=health)
+    with (folder / "run.jsonl").open("ab") as file:
+        assert locks.lock(file.fileno())
+        page = written(folder)
+    assert "Test" not in page.one("header").text
+    assert [one.attributes["id"] for one in page.one("main").all("section")] == [
+        "curves", "provenance",
+    ]  # fmt: skip
+    assert "broke off" in status(written(folder))
+
+
 def test_a_torn_last_line_is_left_out(run_folder):
     folder = run_folder(notes=[BEGAN])
     with (folder / "run.jsonl").open("a") as file:

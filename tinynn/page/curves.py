@@ -5,6 +5,7 @@ from math import isfinite
 
 from tinynn.page.charts import Axis, Line, chart, linear_axis
 from tinynn.page.facts import RunFacts, number
+from tinynn.page.notes import TRAINING
 from tinynn.page.part import Part, text
 from tinynn.page.quality import accuracy_with_error
 from tinynn.page.tables import Cell, Column, details, figure_text, table
@@ -86,10 +87,11 @@ def _compared(run: RunFacts) -> list[Cell]:
     ]  # fmt: skip
 
 
-def _drawn(runs: Sequence[RunFacts]) -> Iterator[tuple[str, list[Line], str, Axis | None, str]]:
+def _drawn(runs: Sequence[RunFacts]) -> Iterator[tuple[str, list[Line], str, Axis, str]]:
     """Yield title, lines, title and axis of x, and the form of numbers, of each chart."""
     last = max(max(run.epochs or 0, len(run.rows)) for run in runs)
     axis = linear_axis([0.0, float(last)], 9, whole=True)
+    steps_axis = linear_axis([0.0, *map(_planned_steps, runs)], whole=True)
     for name in _metrics(runs):
         title, form = TITLES.get(name, name), FORMATS.get(name, ".4f")
         epochs, steps = _lines(runs, name), _step_lines(runs, name)
@@ -98,7 +100,7 @@ def _drawn(runs: Sequence[RunFacts]) -> Iterator[tuple[str, list[Line], str, Axi
         if any(isfinite(y) for line in epochs for y in line.ys):
             yield title, epochs, "epoch", axis, form
         if steps:
-            yield f"{title} over steps", steps, "step", None, form
+            yield f"{title} over steps", steps, "step", steps_axis, form
 
 
 def _metrics(runs: Sequence[RunFacts]) -> list[str]:
@@ -138,6 +140,13 @@ def _step_lines(runs: Sequence[RunFacts], name: str) -> list[Line]:
             label = run.name if len(runs) > 1 else ""
             lines.append(Line(label, i, run.steps["step"], values, run=i))
     return lines
+
+
+def _planned_steps(run: RunFacts) -> float:
+    """Return how many steps a run has in all; while it trains, as many as its epochs will have."""
+    steps, epochs = max(run.steps.get("step", ()), default=0.0), len(run.rows)
+    whole = steps / epochs * (run.epochs or epochs) if epochs else steps
+    return max(steps, whole) if run.state == TRAINING else steps
 
 
 def _choices(runs: Sequence[RunFacts]) -> str:

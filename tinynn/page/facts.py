@@ -129,10 +129,11 @@ def _read_state(facts: RunFacts, folder: Path) -> None:
         state = ends[-1].get("state")
         facts.state = state if state in (ENDED, STOPPED, FAILED) else UNKNOWN
         facts.why, facts.when = str(ends[-1].get("why", "")), str(ends[-1]["ended"])
-    elif facts.metrics:
+    elif facts.metrics and not last:
         facts.state = ENDED
     elif True in held:
-        facts.state, facts.when = TRAINING, str(last[0]["began"]) if last else ""
+        facts.state = TRAINING  # figures of a test are of an earlier end, before it was resumed
+        facts.metrics, facts.health, facts.test, facts.model = {}, None, None, None
     elif None in held:
         facts.why = "nobody can tell here whether a process still works in its folder"
     elif last or (folder / LOCK).exists():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def about_training(trainer: Run) -> dict[str, Any]:
     rate = trainer.optimizer.learning_rate
     rate = rate.learning_rate if isinstance(rate, Schedule) else rate  # the highest
     held_out = trainer.validation
+    system = f"{platform.system()} {platform.release()}, {platform.machine()}"
     return {
         "command": command_line(),
         "commit": commit(),
@@ -54,7 +56,7 @@ def about_training(trainer: Run) -> dict[str, Any]:
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-        "machine": {"system": platform.platform(), **environment()},
+        "machine": {"system": system, **environment()},
     }  # fmt: skip
 
 
@@ -66,6 +68,7 @@ def command_line() -> str:
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
+@cache  # a program runs as it was when it began
 def commit() -> str:
     """Return the commit of the folder of the program, "-dirty" if files differ; "" without one."""
     program = getattr(sys.modules.get("__main__"), "__file__", None)

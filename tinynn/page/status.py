@@ -89,8 +89,8 @@ def duration(seconds: float) -> str:
     >>> duration(7.25), duration(95), duration(7300)
     ('7.2 s', '1 min 35 s', '2 h 1 min')
     """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
+    if round(seconds) < 60:
+        return f"{seconds:.{int(seconds < 10)}f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"
