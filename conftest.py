@@ -7,6 +7,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 os.environ.setdefault("KERAS_BACKEND", "torch")  # what the extra "keras" installs
 
 NEEDED = {
@@ -46,3 +48,9 @@ def pytest_report_header() -> str | None:
     return (
         f"left out, as optional libraries are missing: {', '.join(left_out)}" if left_out else None
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say of each test in a browser that is skipped why it is."""
+    if "browser" in config.option.markexpr and "not browser" not in config.option.markexpr:
+        config.option.reportchars += "s"

@@ -538,3 +538,17 @@ def test_an_installed_tinynn_has_all_its_folders():
     folders = {init.parent.relative_to(PACKAGE.parent) for init in PACKAGE.rglob("__init__.py")}
     listed = set(metadata["options"]["packages"].split())
     assert listed == {".".join(folder.parts) for folder in folders}
+
+
+def test_every_extra_that_is_asked_for_is_there():
+    metadata = ConfigParser()
+    metadata.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
+    known = set(metadata["options.extras_require"])
+    for name in (".ci/run", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        text = (PACKAGE.parent / name).read_text(encoding="utf-8")
+        asked = {
+            extra
+            for found in re.findall(r"-e '?\.\[([\w,]+)\]", text)
+            for extra in found.split(",")
+        }
+        assert asked <= known, f"{name}: pip only warns of an extra that is not there"
