@@ -27,11 +27,7 @@ LEFT_OUT = [
     Path(__file__).parent / path
     for subject, missing in MISSING.items()
     if missing
-    for path in (
-        f"tinynn/interop/{subject}.py",
-        f"tinynn/interop/{subject}",
-        f"tests/interop/{subject}",
-    )
+    for path in (f"tinynn/interop/{subject}", f"tests/interop/{subject}")
 ]
 
 

@@ -277,9 +277,10 @@ LAYERING = [
     "interop.sklearn.classifier",
     "interop.sklearn.regressor",
     "interop.sklearn",
-    "interop.mpi_job",
-    "interop.mpi_settings",
-    "interop.mpi_buffers",
+    "interop.mpi.job",
+    "interop.mpi.settings",
+    "interop.mpi.buffers",
+    "interop.mpi.data_parallel",
     "interop.mpi",
     "interop",
 ]

@@ -27,7 +27,7 @@ class Streams:
     (1, False)
     """
 
-    rank = 0  # of this process, where several train the model: see interop/mpi.py
+    rank = 0  # of this process, where several train the model: see interop/mpi/
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

@@ -17,8 +17,8 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.errors import InputError
-from tinynn.interop.mpi_buffers import RunningStatistics
-from tinynn.interop.mpi_job import (
+from tinynn.interop.mpi.buffers import RunningStatistics
+from tinynn.interop.mpi.job import (
     abort_with_traceback,
     all_are_here,
     is_launched,
@@ -28,7 +28,7 @@ from tinynn.interop.mpi_job import (
     wait_for_all,
     watch,
 )
-from tinynn.interop.mpi_settings import described, refuse_different
+from tinynn.interop.mpi.settings import described, refuse_different
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.fingerprints import checksum
 from tinynn.training.replay_callbacks import FIRST, Arrival, Watch
