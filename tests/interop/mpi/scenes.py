@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+import tinynn
 from tinynn import (
     SGD,
     Adam,
@@ -310,6 +311,14 @@ def files(parallel, rank):
     return {}
 
 
+def in_groups(parallel, rank):
+    """Two groups of ranks train at once; then each rank by itself."""
+    from mpi4py import MPI
+
+    group = DataParallel(MPI.COMM_WORLD.Split(rank % 2))
+    return {"group": classes(group, rank), "alone": classes(DataParallel(MPI.COMM_SELF), rank)}
+
+
 # What must be the same on all ranks
 
 
@@ -342,6 +351,7 @@ def different(parallel, rank):
         "schedule": lambda: trained(parallel, optimizer=SGD(CosineDecay(0.1 + other))),
         "callbacks": lambda: trained(parallel, callbacks=[ClipGradientNorm(1 + other)]),
         "frozen": lambda: trained(parallel, frozen_if(other)),
+        "version": lambda: trained_with_version(parallel, "0.0.9" if other else None),
     }
     said = {}
     for name, trial in trials.items():
@@ -356,6 +366,15 @@ def frozen_if(wanted):
     model = network()
     model.layers[0].trainable = not wanted
     return model
+
+
+def trained_with_version(parallel, version):
+    before = tinynn.__version__
+    tinynn.__version__ = version or before
+    try:
+        trained(parallel)
+    finally:
+        tinynn.__version__ = before
 
 
 def main():

@@ -59,11 +59,11 @@ PROGRAMS = {
     ),
     "exits before DataParallel": (
         program(before="if rank_before() == 1: sys.exit('no data here')"),
-        "Rank 1 has left the job, and rank 0 waits for it",
+        "Rank 1 has left the job, and rank ",
     ),
     "exits before fit": (
         program(then=f"{ON_RANK_1}sys.exit('no data here')"),
-        "Rank 1 has left the job, and rank 0 waits for it",
+        "Rank 1 has left the job, and rank ",
     ),
     "raises in a step": (
         program(at_step_3=f"{ON_RANK_1}raise KeyError('lost')"),
@@ -131,7 +131,8 @@ def test_a_rank_that_is_killed_ends_the_job(run, tmp_path):
     assert all(ended - then < SOON for then in times_in(out))
 
 
-def test_a_job_without_failures_ends_well_and_says_nothing(run, tmp_path):
+@pytest.mark.parametrize("time", range(4))  # a message left over makes it fail, but not always
+def test_a_job_without_failures_ends_well_and_says_nothing(time, run, tmp_path):
     status, out, errors = run(tmp_path, 3, program(long=False, after="print('end')"))
     assert (status, errors) == (0, "")
     assert out.count("end") == 3

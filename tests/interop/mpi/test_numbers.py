@@ -1,12 +1,14 @@
 """Protects the numbers of a training on several ranks, of which real processes are started."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from interop.mpi import scenes
+from tinynn import InputError
 
 SCENES = Path(scenes.__file__)
 AS_ONE = [
@@ -29,6 +31,7 @@ OTHERS = [
     "an_unknown_buffer",
     "one_changes_weights",
     "files",
+    "in_groups",
     "different",
 ]
 
@@ -161,6 +164,30 @@ def test_rank_0_alone_writes_and_prints(several, of):
     assert sum(line.startswith("epoch") for line in out.splitlines()) == 2
 
 
+def test_groups_of_ranks_train_by_themselves(n, of):
+    one = scenes.classes(None, 0)
+    for result in of(n, "in_groups")[0]:
+        assert distance(result["group"], one) <= 1e-12
+        assert result["alone"] == one
+
+
+def test_a_trainer_with_it_can_be_pickled_after_training():
+    parallel = scenes.DataParallel()
+    parallel.check_every = 7
+    trainer = pickle.loads(pickle.dumps(scenes.trained(parallel, epochs=1)))
+    assert [one.check_every for one in trainer.callbacks] == [7]
+    assert trainer.callbacks[0].ranks == 1
+
+
+def test_two_of_them_and_no_communicator_are_refused():
+    with pytest.raises(InputError) as caught:
+        scenes.trained(scenes.DataParallel(), callbacks=[scenes.DataParallel()])
+    assert "fit needs one DataParallel" in str(caught.value)
+    with pytest.raises(InputError) as caught:
+        scenes.DataParallel(2)
+    assert "comm must be a communicator of mpi4py" in str(caught.value)
+
+
 SAYS = {
     "x": "data: x: other numbers, or in another order (float64 (53, 6))",
     "order": "data: x: other numbers, or in another order",
@@ -182,6 +209,7 @@ SAYS = {
     "schedule": "rate.learning_rate: 0.1 on rank 0, 1.1 here",
     "callbacks": "callbacks[1].limit: 1.0 on rank 0, 2.0 here",
     "frozen": "frozen: [] on rank 0, ['0.Dense'] here",
+    "version": "versions.tinynn: 0.1.0, source",
 }
 
 

@@ -29,7 +29,6 @@ from tinynn.interop.mpi.job import (
     watch,
 )
 from tinynn.interop.mpi.settings import described, refuse_different
-from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.fingerprints import checksum
 from tinynn.training.replay_callbacks import FIRST, Arrival, Watch
 from tinynn.training.run import Callback, Run, RunningTotals
@@ -156,6 +155,7 @@ class DataParallel(Callback):
     def on_train_begin(self, trainer: Run) -> None:
         if sum(isinstance(callback, DataParallel) for callback in trainer.callbacks) > 1:
             raise InputError("fit needs one DataParallel: two would add up the gradients twice.")
+        checks.check_integer("check_every", self.check_every)
         wait_for_all(self._world)
         self._all, self._failing = self._world.Dup(), self._world.Dup()
         texts = texts_of_all(self._all, described(trainer, mpi4py=self._version()))
@@ -183,9 +183,12 @@ class DataParallel(Callback):
             for callback in trainer.callbacks
             if callback.affects_training or self.rank == 0 or isinstance(callback, (Arrival, Watch))
         ]
-        saving = [callback for callback in affecting if isinstance(callback, Checkpoint)]
-        others = [callback for callback in affecting if not isinstance(callback, Checkpoint)]
-        trainer.callbacks[:] = [*others, _StopTogether(self._all), *saving]
+        last = _StopTogether(self._all)
+        later = (
+            i for i, each in enumerate(affecting) if each.order(trainer) >= last.order(trainer)
+        )
+        affecting.insert(next(later, len(affecting)), last)
+        trainer.callbacks[:] = affecting
 
     def on_step_begin(self, trainer: Run) -> None:
         """Keep this rank's part; without one, train on the first samples, which do not count."""
@@ -236,8 +239,10 @@ class DataParallel(Callback):
             row[name] = type(row[name])(number)
 
     def on_train_end(self, trainer: Run) -> None:
-        self._compare(trainer)
-        self._end(trainer)
+        try:
+            self._compare(trainer)
+        finally:
+            self._end(trainer)
 
     def on_train_error(self, trainer: Run) -> None:
         """Let an exception that all ranks raise go on; another one ends the job."""
@@ -269,7 +274,7 @@ class DataParallel(Callback):
 
 
 class _StopTogether(Callback):
-    """The last word before Checkpoint: all ranks stop after a step if one of them asks for it."""
+    """The last word before those that save: all stop after a step if one rank asks for it."""
 
     affects_training = False
 
@@ -277,7 +282,7 @@ class _StopTogether(Callback):
         self.comm = comm
 
     def order(self, trainer: Run) -> int:
-        return 2
+        return 2  # and before others of this order, such as Checkpoint
 
     def on_train_begin(self, trainer: Run) -> None:
         asked = numbers_of_all(self.comm, np.array([trainer.stop_asked]))

@@ -1,7 +1,7 @@
 """The job that mpiexec starts: its processes (ranks), what they tell each other, and how it ends.
 
     exception on one rank   -> its traceback, and MPI_Abort ends all ranks
-    a rank that leaves      -> tells the others, which would else wait for it in the next training
+    a rank that leaves      -> tells the others, one of which may wait for it in the next training
 
 mpi4py finalizes MPI when a process ends, and this waits for all ranks. So without these two a rank
 that fails would wait for the others, and the others for it.
@@ -94,22 +94,37 @@ def abort_with_traceback(rank: int) -> None:
 
 
 def _leave() -> None:
-    """Tell all other ranks that this one leaves. Who trains no more does not read it."""
+    """Tell all other ranks that this one leaves, and wait until they leave, as MPI's end does.
+
+    No message may be left over when MPI ends: MPICH then fails. So each rank receives them all.
+    """
     world = _world()
-    for other in range(world.size if world is not None else 0):
-        if other != world.rank:
-            world.Isend([b"", 0, load_mpi().BYTE], dest=other, tag=LEFT)
+    others = [rank for rank in range(world.size if world is not None else 0) if rank != world.rank]
+    nothing = [b"", 0, load_mpi().BYTE] if others else []
+    sent = [world.Isend(nothing, dest=other, tag=LEFT) for other in others]
+    while not _gone.issuperset(others):
+        _notice_who_left(world)
+        sleep(PAUSE)
+    for request in sent:
+        request.Wait()
+
+
+def _notice_who_left(world: Any) -> None:
+    """Receive the messages of ranks that leave."""
+    MPI = load_mpi()
+    status = MPI.Status()
+    while world.Iprobe(source=MPI.ANY_SOURCE, tag=LEFT, status=status):
+        world.Recv([bytearray(0), 0, MPI.BYTE], source=status.source, tag=LEFT)
+        _gone.add(status.source)
 
 
 def wait_for_all(comm: Any) -> None:
     """Wait until all ranks of `comm` are here; end the job if one of them has left."""
     MPI = load_mpi()
-    world, request, status = MPI.COMM_WORLD, comm.Ibarrier(), MPI.Status()
+    world, request = MPI.COMM_WORLD, comm.Ibarrier()
     members = MPI.Group.Translate_ranks(comm.group, None, world.group)
     while not request.Test():
-        while world.Iprobe(source=MPI.ANY_SOURCE, tag=LEFT, status=status):
-            world.Recv([bytearray(0), 0, MPI.BYTE], source=status.source, tag=LEFT)
-            _gone.add(status.source)
+        _notice_who_left(world)
         for rank in _gone.intersection(members):
             print(
                 f"Rank {rank} has left the job, and rank {world.rank} waits for it: the job ends. "
