@@ -97,7 +97,7 @@ PROGRAMS = {
             long=False,
             after="if parallel.rank == 0: trainer.fit(x, y, 2, 10, callbacks=callbacks)",
         ),
-        "Rank 1 has left the job",
+        " has left the job, and rank ",
     ),
     "is not fit for the data": (
         program(around="x = x[:, :2] if parallel.rank == 1 else x"),

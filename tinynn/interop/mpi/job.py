@@ -22,6 +22,7 @@ from tinynn.parameters import Array
 LAUNCHED = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # set by the programs that start jobs
 LEFT = 27182  # the tag of the message of a rank that leaves
 PAUSE = 0.01  # seconds between two looks
+TO_BE_READ = 1.0  # seconds before an abort
 PATIENCE = 3.0  # seconds in which all ranks must raise, if one has raised
 _gone = set[int]()  # the ranks that have left
 
@@ -78,11 +79,12 @@ def _world() -> Any:
 
 
 def _abort() -> None:
-    """End all ranks."""
+    """End all ranks, as soon as mpiexec has read what they have printed: it then reads no more."""
     sys.stdout.flush()
     sys.stderr.flush()
     world = _world()
     if world is not None:
+        sleep(TO_BE_READ)
         world.Abort(1)
 
 
