@@ -3,7 +3,7 @@
 from math import nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynn.page.charts import Axis, Line, chart, linear_axis, log_axis
@@ -12,6 +12,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
 
 @given(st.lists(st.floats(width=32), max_size=20), st.booleans())
+@settings(deadline=None)
 def test_all_numbers_lie_on_a_linear_axis_of_few_equal_steps(values, whole):
     axis = linear_axis(values, whole=whole)
     ticks = axis.ticks
@@ -28,6 +29,7 @@ def test_all_numbers_lie_on_a_linear_axis_of_few_equal_steps(values, whole):
 
 
 @given(st.lists(st.floats(1e-300, 1e300), max_size=20))
+@settings(deadline=None)
 def test_all_positive_numbers_lie_on_a_logarithmic_axis(values):
     axis = log_axis(values)
     assert 2 <= len(axis.ticks) <= 8

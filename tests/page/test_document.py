@@ -7,7 +7,7 @@ from base64 import b64encode
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynn.page.document import document, json_text
@@ -96,12 +96,15 @@ def test_landmarks_language_and_texts_of_pictures(page):
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_no_text_becomes_markup(words):
     assert not set(text(words)) & set("<>\"'")
 
 
-@given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text() | st.none())))
-def test_data_come_back_and_cannot_end_their_element(data):
+@given(st.text())
+@settings(deadline=None)
+def test_data_come_back_and_cannot_end_their_element(words):
+    data = {words: [words, None, 1.5, {"</script>": "<!--"}]}
     written = json_text(data)
     assert json.loads(written) == data
     assert "<" not in written

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -12,6 +12,7 @@ from tinynn.page.pictures import picture, png
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([None, 1, 3]), st.integers(0, 99))
+@settings(deadline=None)
 def test_pillow_reads_the_same_pixels(height, width, channels, seed):
     shape = (height, width) if channels is None else (height, width, channels)
     image = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
