@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from tinynn import (
@@ -26,6 +28,7 @@ from tinynn import (
     Flatten,
     GaussianNoise,
     GlobalAveragePool2D,
+    InputError,
     LayerNorm,
     LeakyReLU,
     MaxPool2D,
@@ -198,6 +201,11 @@ def tab(small):
 
 
 @pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
 def bare(browser, tmp_path_factory):
     """Return a page with the network's scripts alone, to which tests give models."""
     path = tmp_path_factory.mktemp("bare") / "page.html"
@@ -337,6 +345,29 @@ def test_each_layer_gives_numpys_output_and_gradient(bare, tmp_path, form, dtype
     for ours, expected in ((p, model.predict(x)), (dx, in_prediction(model, x, dp))):
         scale = max(1, abs(expected).max())
         np.testing.assert_allclose(ours, expected, rtol=0, atol=tolerance * scale)
+
+
+SIDE = st.integers(1, 4)
+PAIR = st.tuples(SIDE, SIDE)
+
+
+@settings(deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3)),
+    size=PAIR, stride=PAIR, padding=st.just("same") | st.integers(0, 3), pool=PAIR,
+)  # fmt: skip
+def test_windows_of_any_geometry_are_numpys(bare, folder, shape, size, stride, padding, pool):
+    try:
+        convolution = Conv2D(2, size, stride, padding)
+        layers = [convolution, MaxPool2D(pool, stride), AveragePool2D(1, stride)]
+        model = shaken(Sequential(layers, shape, dtype=np.float64))
+    except InputError:  # a window larger than the image, or a padding as wide as the kernel
+        reject()
+    rng = np.random.default_rng(0)
+    x, dp = (rng.normal(size=(2, *each)) for each in (shape, model.output_shapes[-1]))
+    p, dx = computed(bare, model, x, dp, folder)
+    np.testing.assert_allclose(p, model.predict(x), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(dx, in_prediction(model, x, dp), rtol=0, atol=1e-12)
 
 
 def test_no_probability_is_below_1e_30(bare, tmp_path):
