@@ -87,6 +87,7 @@ IMAGES = {
     "AvgPool2d": lambda: [nn.AvgPool2d(3, 2)],
     "Softmax over channels": lambda: [nn.Conv2d(3, 4, 3), nn.Softmax(dim=1)],
     "mean": lambda: [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)],
+    "Identity, then images": lambda: [nn.Identity(), nn.MaxPool2d(2)],
     "mean, not flattened": lambda: [nn.AdaptiveAvgPool2d((1, 1)), nn.Conv2d(3, 2, 1)],
     "mean, later flattened": lambda: [nn.AdaptiveAvgPool2d(1), nn.Dropout(0.1), nn.Flatten()],
     "Flatten": lambda: [nn.ReLU(), nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 5 * 4, 2)],
@@ -205,10 +206,9 @@ class MyLinear(nn.Linear):
     pass
 
 
-def hooked():
-    linear = nn.Linear(5, 5)
-    linear.register_forward_hook(lambda module, x, out: out * 2)
-    return [linear]
+def hooked(module):
+    module.register_forward_hook(lambda module, x, out: out * 2)
+    return module
 
 
 def patched():
@@ -240,7 +240,9 @@ REFUSED = {
         (lambda: [Doubled(nn.ReLU())], r"0 \(Doubled\) has no counterpart"),
         (lambda: [MyLinear(5, 2)], r"0 \(MyLinear\) has no counterpart"),
         (lambda: [nn.utils.parametrizations.weight_norm(nn.Linear(5, 2))], "ParametrizedLinear"),
-        (hooked, r"0 \(Linear\) has a hook"),
+        (lambda: [hooked(nn.Linear(5, 5))], r"0 \(Linear\) has a hook"),
+        (lambda: [nn.ReLU(), hooked(nn.Identity())], r"1 \(Identity\) has a hook"),
+        (lambda: [hooked(nn.Sequential(nn.ReLU()))], r"0 \(Sequential\) has a hook"),
         (patched, r"0 \(ReLU\) has a hook, or a forward of its own"),
         (half_frozen, "part of its weights frozen"),
         (shared, r"2 \(Linear\) shares its weights with 0 \(Linear\)"),
@@ -296,6 +298,7 @@ REFUSED = {
         (lambda: [nn.MaxPool2d(2), nn.Flatten(), nn.Unflatten(1, (27, 1))], "Unflatten"),
         (lambda: [nn.MaxPool2d(2), nn.Flatten(2)], "flattens other axes"),
         (lambda: [nn.AdaptiveAvgPool2d(1), nn.Flatten(1, 2)], "flattens other axes"),
+        (lambda: [nn.AdaptiveAvgPool2d(1), hooked(nn.Flatten())], r"1 \(Flatten\) has a hook"),
         (lambda: [nn.MaxPool2d(2), nn.Linear(3, 2)], "Put Flatten"),
         (lambda: [nn.BatchNorm1d(3)], "for rows only"),
     ],

@@ -187,6 +187,9 @@ def test_frozen_layers_need_no_gradient_and_a_frozen_batch_norm_stays_as_it_is()
     back = from_torch(module, model.input_shape)
     np.testing.assert_allclose(back.buffers, model.buffers, atol=1e-12)
     assert [layer.trainable for layer in back.layers] == [False] * 2 + [True] * 9
+    module.requires_grad_(True)  # the weights, but Frozen keeps its statistics
+    back = from_torch(module, model.input_shape)
+    assert [layer.trainable for layer in back.layers[:3]] == [True, False, True]
 
 
 def test_arguments_come_back_as_they_were_written():

@@ -7,7 +7,7 @@ from tinynn import checks
 from tinynn.errors import InputError
 from tinynn.interop.torch.outward import MARK
 from tinynn.interop.torch.readers import READERS
-from tinynn.interop.torch.walk import Piece, Walk, refused
+from tinynn.interop.torch.walk import Piece, Walk, refuse_changed, refused
 from tinynn.interop.translation import library
 from tinynn.model import Sequential
 
@@ -51,14 +51,14 @@ def from_torch(module: Any, input_shape: Sequence[int], seed: int = 0) -> Sequen
         )
     pieces = [*_pieces(torch.nn, Piece("module", module, False))]
     dtype = _dtype_of(pieces)
-    walk = Walk([piece for piece in pieces if type(piece.module) is not torch.nn.Identity], shape)
+    walk = Walk(pieces, shape)
     while walk.rest:
         piece = walk.rest.pop(0)
         name = type(piece.module).__name__
         known = (getattr(torch.nn, name, None), getattr(_modules, name, None))
         if name not in READERS or type(piece.module) not in known:
             raise refused(piece, "has no counterpart in tinynn")
-        _refuse_changed(piece)
+        refuse_changed(piece)
         if walk.frame is not None and name != "Conv2d":
             raise refused(piece, "comes after a ZeroPad2d; tinynn pads only for a Conv2D")
         READERS[name](walk, piece)
@@ -76,22 +76,17 @@ def from_torch(module: Any, input_shape: Sequence[int], seed: int = 0) -> Sequen
 
 def _pieces(nn: Any, piece: Piece) -> Iterator[Piece]:
     """Yield the modules within one, in order, each with its place."""
+    from tinynn.interop.torch import _modules
+
     module = piece.module
     if type(module).forward is not nn.Sequential.forward:
         yield piece
         return
-    _refuse_changed(piece)
-    frozen = piece.frozen or type(module).__name__ == "Frozen"
+    refuse_changed(piece)
+    frozen = piece.frozen or isinstance(module, _modules.Frozen)
     for name, child in module._modules.items():  # not children(), which leaves out repetitions
         place = name if piece.place == "module" else f"{piece.place}.{name}"
         yield from _pieces(nn, Piece(place, child, frozen))
-
-
-def _refuse_changed(piece: Piece) -> None:
-    """Refuse a module that does more than its class says."""
-    module = piece.module
-    if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
-        raise refused(piece, "has a hook, or a forward of its own, which tinynn would not run")
 
 
 def _dtype_of(pieces: list[Piece]) -> str:

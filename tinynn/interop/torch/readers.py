@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.interop.torch.walk import Piece, Walk, numbers, refused
+from tinynn.interop.torch.walk import Piece, Walk, numbers, refuse_changed, refused
 from tinynn.layers import (
     ELU,
     GELU,
@@ -79,6 +79,10 @@ def _plain(kind: type[Any], **names: str) -> Reader:
         walk.add(piece, kind, {}, **arguments)
 
     return read
+
+
+def _identity(walk: Walk, piece: Piece) -> None:
+    """No layer: it returns what it is given."""
 
 
 def _gelu(walk: Walk, piece: Piece) -> None:
@@ -234,7 +238,7 @@ def _mean_of_image(walk: Walk, piece: Piece) -> None:
     walk.add(piece, GlobalAveragePool2D, {})
     following: Any = walk.rest[0].module if walk.rest else None
     if type(following).__name__ == "Flatten" and _flattens_all(following, axes=4):
-        walk.rest.pop(0)
+        refuse_changed(walk.rest.pop(0))
         walk.channels_first = False
     else:
         walk.add(piece, Reshape, {}, shape=(1, 1, *walk.shape))
@@ -260,6 +264,7 @@ def _last(kind: type[Any], *names: str) -> Reader:
 
 
 READERS: dict[str, Reader] = {
+    "Identity": _identity,
     "Linear": _linear,
     "Flatten": _flatten,
     "Unflatten": _unflatten,

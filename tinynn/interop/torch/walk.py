@@ -16,7 +16,8 @@ from tinynn.layers.windows import Frame, pair
 from tinynn.parameters import Array, Shape
 
 # modules that treat each number alone, and those that want the channels of images first
-OF_NUMBERS = {"ReLU", "LeakyReLU", "ELU", "GELU", "Sigmoid", "Tanh", "Dropout", "GaussianNoise"}
+OF_NUMBERS = {"ReLU", "LeakyReLU", "ELU", "GELU", "Sigmoid", "Tanh"}
+OF_NUMBERS |= {"Dropout", "GaussianNoise", "Identity"}
 OF_IMAGES = {"Conv2d", "ZeroPad2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "BatchNorm2d"}
 
 
@@ -86,6 +87,13 @@ def numbers(tensor: Any) -> Array:
 def refused(piece: Piece, problem: str) -> InputError:
     """Return an error about a module, for the caller to raise."""
     return InputError(f"{piece} {problem}.")
+
+
+def refuse_changed(piece: Piece) -> None:
+    """Refuse a module that does more than its class says."""
+    module = piece.module
+    if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
+        raise refused(piece, "has a hook, or a forward of its own, which tinynn would not run")
 
 
 def _as_given(arguments: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
