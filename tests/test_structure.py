@@ -238,6 +238,7 @@ LAYERING = [
     "exercises.__main__",
     "exercises",
     "interop.sklearn.base",
+    "interop.sklearn.one_thread",
     "interop.sklearn.sparse",
     "interop.sklearn.arguments",
     "interop.sklearn.estimator",
