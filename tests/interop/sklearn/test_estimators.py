@@ -176,6 +176,8 @@ def test_partial_fit_refuses_what_does_not_fit_the_first_call():
     net = NeuralNetClassifier((5,), random_state=0)
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         net.partial_fit(X, y)
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        net.partial_fit(X, y[:, None])
     net.partial_fit(X, y, classes=[0, 1, 2])
     before = net.model_.params.copy()
     with pytest.raises(ValueError, match=r"classes were \[0 1 2\] at first, and are now \[0 1\]"):
