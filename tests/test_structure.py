@@ -271,6 +271,7 @@ LAYERING = [
     "interop.keras.outward",
     "interop.keras",
     "interop.sklearn.base",
+    "interop.sklearn.one_thread",
     "interop.sklearn.sparse",
     "interop.sklearn.arguments",
     "interop.sklearn.estimator",

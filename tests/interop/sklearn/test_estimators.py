@@ -1,6 +1,9 @@
 """NeuralNetClassifier and NeuralNetRegressor train as a Trainer does by hand."""
 
+import os
 import pickle
+import subprocess
+import sys
 import tracemalloc
 
 import joblib
@@ -9,6 +12,7 @@ import pytest
 from scipy.sparse import coo_array, csr_array, csr_matrix, random_array
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from tinynn import (
     GELU,
@@ -172,6 +176,8 @@ def test_partial_fit_refuses_what_does_not_fit_the_first_call():
     net = NeuralNetClassifier((5,), random_state=0)
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         net.partial_fit(X, y)
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        net.partial_fit(X, y[:, None])
     net.partial_fit(X, y, classes=[0, 1, 2])
     before = net.model_.params.copy()
     with pytest.raises(ValueError, match=r"classes were \[0 1 2\] at first, and are now \[0 1\]"):
@@ -233,6 +239,49 @@ def test_random_state():
     a, b = (clone(net).set_params(random_state=state).fit(X, y) for _ in range(2))
     by_number = NeuralNetClassifier((5,), epochs=2, random_state=3).fit(X, y)
     assert np.array_equal(a.model_.params, by_number.model_.params)
+
+
+def test_the_number_of_blas_threads_changes_no_bits():
+    """joblib gives processes fewer threads; without the limit these bits differ."""
+    X = np.random.default_rng(0).normal(size=(400, 64))
+    y = (X[:, 0] > 0).astype(int)
+    bits = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, "blas"):
+            net = NeuralNetClassifier((100, 50), epochs=2, batch_size=200, random_state=0)
+            bits.append(net.fit(X, y).predict_proba(X).tobytes())
+            pools = ThreadpoolController().select(user_api="blas").info()
+            assert {pool["num_threads"] for pool in pools} == {threads}
+    assert bits[0] == bits[1]
+
+
+BITS = """
+import hashlib
+import numpy as np
+from tinynn.interop.sklearn import NeuralNetClassifier
+
+X = np.random.default_rng(0).normal(size=(400, 64))
+y = (X[:, 0] > 0).astype(int)
+for dtype in (np.float32, np.float64):
+    net = NeuralNetClassifier((100, 50), epochs=2, batch_size=200, random_state=0)
+    p = net.fit(X.astype(dtype), y).predict_proba(X.astype(dtype))
+    print(hashlib.sha256(p.tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_processes_with_one_and_two_blas_threads_have_the_same_bits():
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", BITS],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in "12"
+    ]
+    assert printed[0] == printed[1]
 
 
 def test_sparse_data_have_the_bits_of_dense_data():

@@ -82,7 +82,8 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
         validation_fraction is, and callbacks that compare epochs, as EarlyStopping does, are not
         called. class_weight="balanced" balances the samples of this call.
         """
-        if not (hasattr(self, "model_") or classes is not None or np.ndim(y) == 2):
+        labels = np.shape(y)[1:] not in ((), (1,))
+        if not (hasattr(self, "model_") or classes is not None or labels):
             raise InputError("classes must be passed on the first call to partial_fit.")
         return self._train(X, y, sample_weight, partial=True, classes=classes)
 

@@ -11,6 +11,7 @@ from tinynn.configuration import Configured
 from tinynn.errors import InputError
 from tinynn.interop.sklearn.arguments import changed, fresh, hidden_layers, made
 from tinynn.interop.sklearn.base import BaseEstimator, RegressorMixin
+from tinynn.interop.sklearn.one_thread import ONE_THREAD
 from tinynn.interop.sklearn.sparse import as_rows
 from tinynn.layers import Dense, Layer, Sigmoid, Softmax
 from tinynn.losses import Loss
@@ -112,10 +113,11 @@ class NeuralNet(BaseEstimator):
         trainer.history = self._history  # its epochs go on being counted: each has its own order
         # a Monitor compares the epochs of one fit
         callbacks = [c for c in self.callbacks_ if not (partial and isinstance(c, Monitor))]
-        trainer.fit(
-            x, targets, 1 if partial else self.epochs, self.batch_size, validation, callbacks,
-            sample_weight=of_samples[0] if of_samples else None,
-        )  # fmt: skip
+        with ONE_THREAD.in_blas():
+            trainer.fit(
+                x, targets, 1 if partial else self.epochs, self.batch_size, validation, callbacks,
+                sample_weight=of_samples[0] if of_samples else None,
+            )  # fmt: skip
         self.model_, self.history_ = self._model, self._history
         self.loss_curve_ = self.history_["loss"]
         return self
@@ -162,4 +164,6 @@ class NeuralNet(BaseEstimator):
         from sklearn.utils.validation import check_is_fitted, validate_data
 
         check_is_fitted(self, "model_")
-        return self.model_.predict(as_rows(validate_data(self, X, reset=False, **ACCEPTED)))
+        rows = as_rows(validate_data(self, X, reset=False, **ACCEPTED))
+        with ONE_THREAD.in_blas():
+            return self.model_.predict(rows)
