@@ -2,7 +2,7 @@
 
 log.csv, metrics.json, ... -> RunFacts -> parts -> one HTML file
   facts.py                              |
-  status.py, curves.py, quality.py, health.py, provenance.py
+  status.py, curves.py, quality.py, health.py, network.py, provenance.py
 """
 
 from collections import Counter
@@ -17,15 +17,21 @@ from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
 if TYPE_CHECKING:  # what a page is made of is imported when one is made
     from tinynn.page.facts import RunFacts
 
+NETWORK_LIMIT = 8_000_000  # bytes of model.npz; they take 4/3 as many in the page
+
 
 @checks.short_traceback
-def write_page(run_folder: PathLike | Sequence[PathLike], path: PathLike) -> None:
+def write_page(
+    run_folder: PathLike | Sequence[PathLike], path: PathLike, network_limit: int = NETWORK_LIMIT
+) -> None:
     """Write a run as one HTML file, which opens in any browser, without a network.
 
     run_folder: a folder with the log.csv that CSVLogger wrote, and what else a run leaves: see
     tinynn/page/facts.py; or a list of folders: then their curves are drawn together. path: of the
-    page; a file there is replaced. What a run lacks is left out. Raises InputError for what is not
-    the folder of a run, an OSError if its files cannot be read, or the page not be written.
+    page; a file there is replaced. What a run lacks is left out. network_limit: the size of
+    model.npz in bytes, 0 or more, up to which the network stands in the page, to be tried; default
+    8,000,000. Raises InputError for what is not the folder of a run, an OSError if its files cannot
+    be read, or the page not be written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -36,6 +42,7 @@ def write_page(run_folder: PathLike | Sequence[PathLike], path: PathLike) -> Non
     """
     from tinynn.page.facts import read_run
 
+    checks.check_integer("network_limit", network_limit, least=0)
     refuse_no_place(path)
     folders: list[Any] = [run_folder]
     if isinstance(run_folder, Iterable) and not isinstance(run_folder, str):
@@ -47,14 +54,17 @@ def write_page(run_folder: PathLike | Sequence[PathLike], path: PathLike) -> Non
     for run, folder in zip(runs, folders, strict=True):
         if names[run.name] > 1:
             run.name = str(Path(folder))
-    save_page(runs, path)
+    save_page(runs, path, network_limit)
 
 
-def save_page(runs: Sequence["RunFacts"], path: PathLike) -> None:
+def save_page(
+    runs: Sequence["RunFacts"], path: PathLike, network_limit: int = NETWORK_LIMIT
+) -> None:
     """Write the page of what is known of the runs: whole, or not at all."""
     from tinynn.page.curves import curves_part
     from tinynn.page.document import document
     from tinynn.page.health import doctor_part
+    from tinynn.page.network import part_of_run
     from tinynn.page.provenance import provenance_part
     from tinynn.page.quality import quality_part
     from tinynn.page.status import reload_seconds, status_part
@@ -63,7 +73,8 @@ def save_page(runs: Sequence["RunFacts"], path: PathLike) -> None:
     parts = [curves_part(runs)]
     if len(runs) == 1:
         refresh = reload_seconds(runs[0])
-        others = quality_part(runs[0]), doctor_part(runs[0])
+        network = part_of_run(runs[0], network_limit)
+        others = quality_part(runs[0]), doctor_part(runs[0]), network
         parts += [part for part in others if part is not None]
     parts.append(provenance_part(list(runs)))
     with whole_file(path) as file:

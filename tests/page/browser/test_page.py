@@ -111,8 +111,8 @@ def test_every_control_has_a_name(opened, finished):
 def test_the_tab_key_comes_to_all_and_shows_where_it_is(opened, finished):
     page = opened(finished.first)
     wanted = page.evaluate(
-        "[...document.querySelectorAll('a[href], button, summary, input, [tabindex=\"0\"]')]"
-        ".filter((each) => each.tabIndex >= 0 && each.checkVisibility()).length"
+        "[...document.querySelectorAll('a[href], button, summary, input, select, [tabindex]')]"
+        ".filter((each) => each.tabIndex >= 0 && !each.disabled && each.checkVisibility()).length"
     )
     reached = []
     for _ in range(wanted):
