@@ -210,6 +210,20 @@ def test_a_page_that_is_written_while_training_goes_on_holds_no_network(run):
     assert "data-network" not in (run / "live.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("white", [1.0, 255.0])
+def test_the_runs_own_answers_show_whether_the_network_takes_bytes(path, white):
+    p = load_model(path).predict(IMAGES * np.float32(white / 255))
+    part = network_part(path, IMAGES, [0, 1, 2], NAMES, NETWORK_LIMIT, p)
+    assert part.data["white"] == white
+    assert "another class" not in part.html
+
+
+def test_answers_that_are_not_those_of_the_runs_test_are_counted(path):
+    p = np.roll(load_model(path).predict(IMAGES / np.float32(255)), 1, axis=1)
+    part = network_part(path, IMAGES, [0, 1, 2], NAMES, NETWORK_LIMIT, p)
+    assert "For 3 of these 3 test images it says another class" in part.html
+
+
 def test_an_equation_is_that_of_prediction(tmp_path):
     layers = [Reshape((8, 6, 1)), RandomShift(1), Conv2D(2, 3, bias=False), BatchNorm(), ReLU()]
     path = saved(tmp_path / "model.npz", *layers, MaxPool2D(2), Flatten(), Dense(3))

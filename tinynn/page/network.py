@@ -41,7 +41,7 @@ def part_of_run(facts: RunFacts, limit: int) -> Part | None:
     test = facts.test
     if facts.model is None or test is None or test.images is None:
         return None
-    return network_part(facts.model, test.images, test.labels, test.names, limit)
+    return network_part(facts.model, test.images, test.labels, test.names, limit, test.p)
 
 
 def network_part(
@@ -50,15 +50,15 @@ def network_part(
     labels: npt.ArrayLike,
     names: Sequence[str],
     limit: int,
-    white: float = 1.0,
+    p: Array | None = None,
 ) -> Part:
     """Return the part of the page in which a reader tries the network of a run.
 
     model_path: the file of save_model. images: uint8 (N, H, W) or (N, H, W, 1), such as the test
     images; the first 200 can be chosen. labels: the class of each, whole numbers (N,). names: of
-    the classes. limit: the size in bytes up to which a file is put into the page. white: what the
-    network gets for a white pixel, default 1.0, as scale_pixels makes it; 255 for a network that
-    takes bytes.
+    the classes. limit: the size in bytes up to which a file is put into the page. p: what the
+    run's test says of the images, (N, C), default None. It shows whether the network takes pixels
+    from 0 to 1, as without it, or bytes; if its answers are others even so, the part says so.
 
     If the network cannot be tried, because its file is missing, damaged or above the limit, or
     because the page does not know its layers or its samples, the part says so, and why.
@@ -82,7 +82,16 @@ def network_part(
     shown = np.ascontiguousarray(images[:IMAGES])
     template = Template((FOLDER / "try.html").read_text(encoding="utf-8"))
     height, width = images.shape[1:3]
+    white, differs = _scale_of(model, shown, p)
+    others = ""
+    if differs:
+        others = (
+            f"<p>For {differs} of these {len(shown)} test images it says another class than the "
+            "run's test does, which scales pictures otherwise, or takes the mean of several "
+            "answers.</p>"
+        )
     html = template.substitute(
+        others=others,
         file=text(Path(model_path).name),
         bytes=f"{len(content):,}",
         parameters=f"{model.params.size:,}",
@@ -92,7 +101,7 @@ def network_part(
     data = {
         "file": Path(model_path).name,
         "model": b64encode(content).decode(),
-        "white": float(white),
+        "white": white,
         "height": height,
         "width": width,
         "images": b64encode(shown.tobytes()).decode(),
@@ -101,6 +110,20 @@ def network_part(
         "equations": [layer.equations[0] for layer in model.layers],
     }
     return Part("network", TITLE, html, SCRIPTS, ("try.css",), data)
+
+
+def _scale_of(model: Sequential, images: Array, p: Array | None) -> tuple[float, int]:
+    """Return what a white pixel is to the network, and how many answers differ from p even so."""
+    if p is None:
+        return 1.0, 0
+    found = []
+    for white in (1.0, 255.0):
+        x = np.divide(images, 255 / white, dtype=np.float32).reshape(-1, *model.input_shape)
+        ours = model.predict(x)
+        theirs = p[: len(ours)]
+        differs = int((ours.argmax(axis=1) != theirs.argmax(axis=1)).sum())
+        found.append((float(abs(ours - theirs).sum()), white, differs))
+    return min(found)[1:]
 
 
 def known_layers() -> list[str]:

@@ -689,10 +689,11 @@ def visited(tried, tmp_path):
     tab, _ = tried(small_network)
     home = tab.path
 
-    def visit(*layers, names=("a", "b", "c"), change=lambda page: page, **options):
+    def visit(*layers, names=("a", "b", "c"), change=lambda page: page, white=1):
         save_model(shaken(Sequential(layers, input_shape=(8, 6))), tmp_path / "model.npz")
         labels, limit = [0, 1, 2, 0, 1], NETWORK_LIMIT
-        part = network_part(tmp_path / "model.npz", TINY, labels, names, limit, **options)
+        p = load_model(tmp_path / "model.npz").predict(TINY * np.float32(white / 255))
+        part = network_part(tmp_path / "model.npz", TINY, labels, names, limit, p)
         path = written(tmp_path / "page.html", part)
         path.write_bytes(change(path.read_bytes()))
         tab.visit(path)
