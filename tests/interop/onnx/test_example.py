@@ -54,6 +54,7 @@ def test_the_example_takes_a_saved_network_and_refuses_one_of_other_images(tmp_p
     assert "error: [Errno 2] There is no such file" in absent.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("torch") is None, reason="its second half is about PyTorch")
 def test_the_program_of_the_page_runs_as_it_stands(tmp_path):
     page = (ROOT / "docs/interop.md").read_text(encoding="utf-8")
