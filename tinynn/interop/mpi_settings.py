@@ -10,6 +10,7 @@ import json
 import platform
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def described(run: Run, **versions: str) -> str:
     )
 
 
+@cache
 def _source() -> str:
     """Return a digest of all files of tinynn: one version may stand on two machines, changed."""
     digest, package = hashlib.sha256(), Path(__file__).parents[1]
