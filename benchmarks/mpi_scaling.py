@@ -232,6 +232,9 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
     steps = [row["model_ms"] for row in measured if row["kind"] != "allreduce"]
     ends = [min(steps), max(steps)]
     middle.loglog(ends, ends, ":", color="black", linewidth=1)
+    for axis in (middle.xaxis, middle.yaxis):
+        axis.set_ticks(ticks := [4, 8, 16, 32], map(str, ticks))
+        axis.set_ticks([], minor=True)
     middle.set(xlabel="measured, ms", ylabel="model, ms", title="A step, here")
     for axes, kind, title in zip(
         right,
