@@ -5,8 +5,9 @@
 
 A model predicts the time of a step, and is compared with the steps that were measured:
 
-    step = compute(images of a rank) + ring(bytes of the gradient) + 2 small collectives
+    step = compute(images of a rank) + own + ring(bytes of the gradient) + 2 small collectives
     compute(b) = fixed + b each           fitted to one process, and to two that only run at once
+    own: what DataParallel itself takes                measured in one process, with and without it
     ring(m) = 2 (n - 1) (latency + m / (n bandwidth))                fitted to Allreduce of m bytes
     a small collective takes log2(n) latencies
 
@@ -28,6 +29,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -69,6 +71,9 @@ def model() -> Sequential:
     return Sequential([*hidden, Dense(10), Softmax()], input_shape=(784,))
 
 
+PARAMETERS = model().params.size
+
+
 def seconds_a_step(batch: int, share: float, *callbacks: Callback) -> float:
     """Return the time of a step of `fit`; share: of the steps that were faster than it."""
     rng = np.random.default_rng(0)
@@ -102,7 +107,9 @@ def measure(share: float) -> dict[str, dict[int, float]]:
     world, found = MPI.COMM_WORLD, dict[str, dict[int, float]]()
     batches = sorted({*STRONG, *(world.size * b for b in WEAK)})
     if world.size == 1:
-        found["alone"] = {b: seconds_a_step(b, share) for b in sorted({*STRONG, *WEAK})}
+        own = sorted({*STRONG, *WEAK})
+        found["alone"] = {b: seconds_a_step(b, share) for b in own}
+        found["with it"] = {b: seconds_a_step(b, share, DataParallel()) for b in own}
         return found
     found["allreduce"] = {size: seconds_of_allreduce(world, size, share) for size in BYTES}
     found["together"] = {B: seconds_a_step(B, share, DataParallel()) for B in batches}
@@ -140,12 +147,17 @@ def ring(ranks: int, size: int, latency: float, bandwidth: float) -> float:
 
 
 def step(
-    ranks: int, images: float, compute: tuple[float, float], network: tuple[float, float]
+    ranks: int,
+    images: float,
+    compute: tuple[float, float],
+    network: tuple[float, float],
+    own: float,
 ) -> float:
     """Return what the model says of a step in which each rank has so many images."""
     fixed, each = compute
     small = 2 * np.log2(ranks) * network[0]
-    return float(fixed + each * images + ring(ranks, 4 * model().params.size, *network) + small)
+    sums = ring(ranks, 4 * PARAMETERS, *network)
+    return float(fixed + each * images + own * (ranks > 1) + sums + small)
 
 
 def rows_of(found: dict[str, dict[int, float]]) -> list[dict[str, Any]]:
@@ -153,6 +165,8 @@ def rows_of(found: dict[str, dict[int, float]]) -> list[dict[str, Any]]:
     alone, at_once = line(found["alone"]), line(found["at once"])
     fixed, each = line(found["allreduce"])  # of two ranks: 2 latency + m / bandwidth
     here = fixed / 2, 1 / each
+    both = ((found["with it"][b], seconds) for b, seconds in found["alone"].items())
+    own = max(0.0, median(with_it - without for with_it, without in both))
     rows: list[dict[str, Any]] = []
 
     def add(
@@ -176,18 +190,19 @@ def rows_of(found: dict[str, dict[int, float]]) -> list[dict[str, Any]]:
     for kind, batches in (("strong", STRONG), ("weak", [2 * b for b in WEAK])):
         for B in batches:
             one = B if kind == "strong" else B // 2
-            add(kind, "here", 1, one, step(1, one, alone, here), found["alone"][one])
-            add(kind, "here", 2, B, step(2, B / 2, at_once, here), found["together"][B])
+            add(kind, "here", 1, one, step(1, one, alone, here, own), found["alone"][one])
+            add(kind, "here", 2, B, step(2, B / 2, at_once, here, own), found["together"][B])
     for name, network in NETWORKS.items():
         for kind, batch in (("strong", STRONG[-1]), ("weak", WEAK[1])):
             for n in MACHINES:
                 images = batch / n if kind == "strong" else batch
-                add(kind, name, n, round(n * images), step(n, images, alone, network), None)
+                add(kind, name, n, round(n * images), step(n, images, alone, network, own), None)
     for name, value in (
         ("compute of one process, ms", 1e3 * alone[0]),
         ("and for each image, us", 1e6 * alone[1]),
         ("of two at once, ms", 1e3 * at_once[0]),
         ("and for each image, us", 1e6 * at_once[1]),
+        ("DataParallel itself, ms", 1e3 * own),
         ("latency, us", 1e6 * here[0]),
         ("bandwidth, GB/s", here[1] / 1e9),
     ):
@@ -214,8 +229,12 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
             times = ([r[name] for r in own] for name in ("measured_ms", "model_ms"))
             label = f"{kind}, {ranks} rank{'s' * (ranks > 1)}"
             middle.loglog(*times, marker, color=colour, label=label)
-    ends = [min(r["model_ms"] for r in measured), max(r["model_ms"] for r in measured)]
+    steps = [row["model_ms"] for row in measured if row["kind"] != "allreduce"]
+    ends = [min(steps), max(steps)]
     middle.loglog(ends, ends, ":", color="black", linewidth=1)
+    for axis in (middle.xaxis, middle.yaxis):
+        axis.set_ticks(ticks := [4, 8, 16, 32], map(str, ticks))
+        axis.set_ticks([], minor=True)
     middle.set(xlabel="measured, ms", ylabel="model, ms", title="A step, here")
     for axes, kind, title in zip(
         right,

@@ -209,6 +209,7 @@ SAYS = {
     "schedule": "rate.learning_rate: 0.1 on rank 0, 1.1 here",
     "callbacks": "callbacks[1].limit: 1.0 on rank 0, 2.0 here",
     "frozen": "frozen: [] on rank 0, ['0.Dense'] here",
+    "code": "code.Own.backward: ",
     "version": "versions.tinynn: 0.1.0, source",
 }
 

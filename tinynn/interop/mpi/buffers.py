@@ -45,6 +45,8 @@ class RunningStatistics:
         shares: of the samples, for each rank with some (R,). of_all: what `own` returned there, a
         row each. grown: how many times as many samples all have as this rank has.
         """
+        if not self.model.buffers.size:
+            return
         layers, start = self._layers(), 0
         self._refuse_unknown(layers)
         self.model.buffers = self.before

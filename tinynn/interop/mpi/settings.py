@@ -10,7 +10,9 @@ import json
 import platform
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,10 @@ from tinynn.configuration import Configured
 from tinynn.configuration_json import unequal
 from tinynn.errors import InputError, of_file
 from tinynn.model import Sequential
+from tinynn.origin import is_own
 from tinynn.training.fingerprints import checksum, function_fingerprint
 from tinynn.training.run import Run
-from tinynn.training.settings import describe, environment, run_settings
+from tinynn.training.settings import affecting_callbacks, describe, environment, run_settings
 
 DATA, START = "data", "start"
 HEADING = (
@@ -52,18 +55,34 @@ def described(run: Run, **versions: str) -> str:
             "model": _described_model(run.model),
             "epochs": run.epochs,
             "metrics": list(run.metrics),
+            "code": _own_code(run),
             "slots": sorted(optimizer.slots),
             START: place,
         }
     )
 
 
+@cache
 def _source() -> str:
     """Return a digest of all files of tinynn: one version may stand on two machines, changed."""
     digest, package = hashlib.sha256(), Path(__file__).parents[1]
     for path in sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:8]
+
+
+def _own_code(run: Run) -> dict[str, str]:
+    """Return digests of the user's own classes: other code of the same name trains otherwise."""
+    things = [run.loss, run.optimizer, *run.model.layers, *affecting_callbacks(run)]
+    return {
+        f"{kind.__name__}.{name}": function_fingerprint(part.__code__)[
+            "code"
+        ]  # not what closures hold, such as a rank
+        for one in things
+        for kind in type(one).__mro__
+        for name, part in vars(kind).items()
+        if is_own(kind) and isinstance(part, FunctionType)
+    }
 
 
 def _described_rate(rate: Any) -> Any:
