@@ -6,7 +6,7 @@ log.csv, metrics.json, ... -> RunFacts -> parts -> one HTML file
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike as OsPath
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
 if TYPE_CHECKING:  # what a page is made of is imported when one is made
     from tinynn.page.facts import RunFacts
 
+FILES = ("log.csv", "run.jsonl", "metrics.json", "health.json", "test.npz", "model.npz")
 NETWORK_LIMIT = 8_000_000  # bytes of model.npz; they take 4/3 as many in the page
 
 
@@ -45,15 +46,29 @@ def write_page(
 
     checks.check_integer("network_limit", network_limit, least=0)
     refuse_no_place(path)
-    folders = [run_folder] if isinstance(run_folder, (str, OsPath)) else list(run_folder)
-    if not folders:
-        raise InputError("write_page needs the folder of a run, or a list of them; got none.")
+    if isinstance(run_folder, (str, OsPath)):
+        folders: list[PathLike] = [run_folder]
+    else:  # bytes are a sequence too, of numbers
+        folders = list(run_folder) if isinstance(run_folder, Iterable) else []
+    if not folders or not all(isinstance(folder, (str, OsPath)) for folder in folders):
+        got = "none" if folders == run_folder else f"{run_folder!r:.80}"
+        raise InputError(f"write_page needs the folder of a run, or a list of them; got {got}.")
+    refuse_own_file(path, folders)
     runs = [read_run(folder) for folder in folders]
     names = Counter(run.name for run in runs)
     for run, folder in zip(runs, folders, strict=True):
         if names[run.name] > 1:
             run.name = str(Path(folder))
     save_page(runs, path, network_limit)
+
+
+def refuse_own_file(path: PathLike, folders: Iterable[PathLike]) -> None:
+    """Raise InputError if a page would take the place of a file that it is made of."""
+    if Path(path).resolve() in {(Path(one) / name).resolve() for one in folders for name in FILES}:
+        raise InputError(
+            f"The page would replace {path}, of which it is made. Give it another name, such as "
+            "report.html."
+        )
 
 
 def save_page(
