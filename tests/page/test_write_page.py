@@ -155,7 +155,10 @@ def test_what_an_earlier_end_has_left_is_not_shown_of_a_resumed_run(run_folder, 
     assert [one.attributes["id"] for one in page.one("main").all("section")] == [
         "curves", "provenance",
     ]  # fmt: skip
-    assert "broke off" in status(written(folder))
+    killed = written(folder)
+    assert "broke off" in status(killed)
+    assert "Test" not in killed.one("header").text
+    assert not killed.all("section", id="quality")
 
 
 def test_a_torn_last_line_is_left_out(run_folder):
@@ -181,7 +184,7 @@ def test_how_it_came_about_is_told_and_the_log_can_be_saved_again(run_folder, wr
         "data": {"x": f"float32 (6, 4), SHA-256 {'0f' * 32}"}, "network": ["Dense(units=3)"],
         "versions": {"numpy": "2.0"},
     }  # fmt: skip
-    folder = run_folder(notes=[{**BEGAN, "about": about}], metrics={"schedule": "cosine"})
+    folder = run_folder(notes=[{**BEGAN, "about": about}, ENDED], metrics={"schedule": "cosine"})
     section = written(folder).one("section", id="provenance")
     facts = {one.one("dt").text: one.one("dd").text for one in section.one("dl").all("div")}
     assert facts["command"] == "python a.py --out 'my run'"

@@ -145,6 +145,8 @@ def _read_state(facts: RunFacts, folder: Path) -> None:
         facts.why = "nobody can tell here whether a process still works in its folder"
     elif last or (folder / LOCK).exists():
         facts.state = KILLED
+        if last:  # what there is of a test is of an earlier end, as above
+            facts.metrics, facts.health, facts.test, facts.model = {}, None, None, None
         facts.why = (
             "no process works in its folder any more, and it has left no note of an end: it was "
             "killed, or the machine went down"

@@ -20,6 +20,8 @@ from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.files.models import architecture_in, load_model
 from tinynn.files.npz import NpzFile
+from tinynn.functions import softmax
+from tinynn.layers import Sigmoid, Softmax
 from tinynn.model import Sequential
 from tinynn.page.facts import RunFacts
 from tinynn.page.part import Part, text
@@ -28,6 +30,7 @@ from tinynn.parameters import Array
 FOLDER = Path(__file__).parent
 TITLE = "The network, to try"
 IMAGES = 200  # to choose from, the first of those given
+TOLERANCE = 1e-3  # of probabilities; pixels of another scale change them more
 SIDES = (4, 128)  # pixels: the smallest and the largest picture that one can draw
 
 
@@ -36,7 +39,7 @@ def part_of_run(facts: RunFacts, limit: int) -> Part | None:
     test = facts.test
     if facts.model is None or test is None or test.images is None:
         return None
-    return network_part(facts.model, test.images, test.labels, test.names, limit)
+    return network_part(facts.model, test.images, test.labels, test.names, limit, p=test.p)
 
 
 def network_part(
@@ -46,6 +49,7 @@ def network_part(
     names: Sequence[str],
     limit: int,
     white: float = 1.0,
+    p: Array | None = None,
 ) -> Part:
     """Return the part of the page in which a reader tries the network of a run.
 
@@ -53,7 +57,8 @@ def network_part(
     images; the first 200 can be chosen. labels: the class of each, whole numbers (N,). names: of
     the classes. limit: the size in bytes up to which a file is put into the page. white: what the
     network gets for a white pixel, default 1.0, as scale_pixels makes it; 255 for a network that
-    takes bytes.
+    takes bytes. p: what the network said of the images when the run was tested, (N, C): then white
+    is found out, and a network whose answers are others is refused.
 
     If the network cannot be tried, because its file is missing, damaged or above the limit, or
     because the page does not know its layers or its samples, the part says so, and why.
@@ -68,10 +73,12 @@ def network_part(
             )
         model = _known_model(model_path)
         _refuse_other_samples(model, images, names)
+        white = white if p is None else _white_of(model, images[:IMAGES], p[:IMAGES])
         content = Path(model_path).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        return Part("network", TITLE, f"<p>The network cannot be tried here. {text(reason)}</p>")
+        said = f"<p>The network cannot be tried here. {text(reason)}</p>"
+        return Part("network", TITLE, said + _saved(Path(model_path), limit))
     for layer in model.layers:
         layer.trainable = False  # BatchNorm then tells the equation of prediction
     shown = np.ascontiguousarray(images[:IMAGES])
@@ -107,6 +114,35 @@ def known_layers() -> list[str]:
     """
     script = (FOLDER / "layers.js").read_text(encoding="utf-8")
     return re.findall(r"^    ([A-Z]\w+): \(", script, re.MULTILINE)
+
+
+def _white_of(model: Sequential, images: Array, p: Array) -> float:
+    """Return what a white pixel was for the network; InputError if its answers were never p."""
+    x = images.reshape(-1, *model.input_shape).astype(np.float32)
+    for white in (1.0, 255.0):
+        with np.errstate(all="ignore"):
+            out = model.predict(x * np.float32(white / 255))
+            if not isinstance(model.layers[-1], (Softmax, Sigmoid)):
+                out = softmax(out)
+        if np.allclose(out, p, rtol=0, atol=TOLERANCE):
+            return white
+    raise InputError(
+        "What it says of the test images is not what the run has left in test.npz: either it is "
+        "another network, or it got the images in a form that this page cannot make, such as "
+        "standardised ones."
+    )
+
+
+def _saved(path: Path, limit: int) -> str:
+    """Return a link that saves a file again, byte for byte; nothing for one above the limit."""
+    try:
+        content = path.read_bytes() if path.stat().st_size <= limit else b""
+    except OSError:
+        content = b""
+    address = f"data:application/octet-stream;base64,{b64encode(content).decode()}"
+    name = text(path.name)
+    link = f'<p><a class="button" download="{name}" href="{address}">Save {name}</a></p>'
+    return link if content else ""
 
 
 def _known_model(path: PathLike) -> Sequential:
