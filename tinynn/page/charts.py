@@ -76,6 +76,8 @@ def linear_axis(values: Sequence[float], most: int = 6, whole: bool = False) -> 
     known = [value for value in values if abs(value) <= LARGEST] or [0.0, 1.0]
     low, high = min(known), max(known)
     low = min(low, 0.0) if whole else low
+    if low == high:  # of a constant, the distance from 0: ticks beside it would have one text
+        low, high = (min(low, 0.0), max(high, 0.0)) if low else (0.0, 1.0)
     spread = max(high - low, 1e-9 * max(abs(high), abs(low)), 1.0 if whole else 1e-12)
     power = floor(log10(spread / most))
     steps = [nice * 10.0**exponent for exponent in range(power, power + 3) for nice in NICE]

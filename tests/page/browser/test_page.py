@@ -341,6 +341,19 @@ def test_a_live_page_renews_itself_and_its_reader_keeps_the_place(opened, train,
     assert loads == []  # it has ended: the page reads itself no more
 
 
+@pytest.mark.parametrize(
+    "control", ["#curve-1 .canvas", "summary", "nav a[href='#provenance']", ".sort >> nth=1"]
+)
+def test_a_page_that_is_read_anew_keeps_what_has_the_focus(opened, run_folder, tmp_path, control):
+    facts = read_run(run_folder(notes=[{"began": "now", "epochs": 5}], test=False))
+    save_page([facts], tmp_path / "report.html")
+    page = opened(tmp_path / "report.html")
+    page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+    page.locator(control).focus()
+    page.reload()
+    assert page.locator(control).evaluate("(each) => each === document.activeElement")
+
+
 def test_a_page_without_news_says_so(opened, tmp_path, monkeypatch, run_folder):
     monkeypatch.setattr("tinynn.page.status.time", lambda: time.time() - 3600)
     folder = run_folder(notes=[{"began": "now", "epochs": 5}])
