@@ -52,6 +52,12 @@ def test_ticks_are_round_numbers(values, labels):
     assert linear_axis(values).labels() == labels
 
 
+@pytest.mark.parametrize("value", [0.001, 0.0, -3.0, 2e-9, 12345.0])
+def test_ticks_of_a_constant_have_different_texts(value):
+    labels = linear_axis([value, value]).labels()
+    assert len({*labels}) == len(labels)
+
+
 def test_a_chart_of_epochs_has_whole_numbers_and_begins_at_0():
     assert linear_axis([1, 2, 3], 9, whole=True).labels() == ["0", "1", "2", "3"]
     assert linear_axis([15.0], 9, whole=True).labels() == [

@@ -195,6 +195,20 @@ def test_the_page_of_a_run_that_left_no_network_or_images_has_no_such_section(ru
     assert '<section id="network"' not in page_of(run)
 
 
+@pytest.mark.parametrize("white", [1, 255])
+def test_the_network_gets_pixels_as_the_run_gave_them(run, white):
+    p = load_model(run / "model.npz").predict(IMAGES * np.float32(white / 255))
+    write_test_data(p, [0, 2, 1], NAMES, IMAGES, path=run / "test.npz")
+    assert f'"white":{white}.0' in page_of(run)
+
+
+def test_a_network_that_cannot_be_tried_can_be_saved_byte_for_byte(tmp_path):
+    path = saved(tmp_path / "own.npz", Flatten(), Twice(), Dense(3))
+    link = 'download="own.npz" href="data:application/octet-stream;base64,{}"'
+    assert link.format(b64encode(path.read_bytes()).decode()) in part_of(path).html
+    assert "download" not in part_of(path, limit=10).html
+
+
 def test_whoever_writes_a_page_sets_the_limit(run):
     size = (run / "model.npz").stat().st_size
     assert f"network_limit={size}" in page_of(run, network_limit=0)

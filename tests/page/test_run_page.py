@@ -223,6 +223,17 @@ def test_what_a_program_adds_is_shown(tmp_path, tree):
     assert "<my data>" in tree(tmp_path / "report.html").one("section", id="provenance").text
 
 
+def test_what_a_program_adds_may_be_numpys(tmp_path, tree):
+    page = RunPage(tmp_path / "report.html", {"mean": np.arange(3.0), "rate": np.float32(0.5)})
+    fit(tmp_path, page=page)
+    assert "mean [0. 1. 2.]" in tree(tmp_path / "report.html").one("section", id="provenance").text
+
+
+def test_a_page_does_not_take_the_place_of_its_notes(tmp_path):
+    with pytest.raises(InputError, match="of which it is made"):
+        fit(tmp_path, page=RunPage(tmp_path / "run.jsonl"))
+
+
 def test_a_page_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")

@@ -155,7 +155,10 @@ def test_what_an_earlier_end_has_left_is_not_shown_of_a_resumed_run(run_folder, 
     assert [one.attributes["id"] for one in page.one("main").all("section")] == [
         "curves", "provenance",
     ]  # fmt: skip
-    assert "broke off" in status(written(folder))
+    killed = written(folder)
+    assert "broke off" in status(killed)
+    assert "Test" not in killed.one("header").text
+    assert not killed.all("section", id="quality")
 
 
 def test_a_torn_last_line_is_left_out(run_folder):
@@ -181,7 +184,7 @@ def test_how_it_came_about_is_told_and_the_log_can_be_saved_again(run_folder, wr
         "data": {"x": f"float32 (6, 4), SHA-256 {'0f' * 32}"}, "network": ["Dense(units=3)"],
         "versions": {"numpy": "2.0"},
     }  # fmt: skip
-    folder = run_folder(notes=[{**BEGAN, "about": about}], metrics={"schedule": "cosine"})
+    folder = run_folder(notes=[{**BEGAN, "about": about}, ENDED], metrics={"schedule": "cosine"})
     section = written(folder).one("section", id="provenance")
     facts = {one.one("dt").text: one.one("dd").text for one in section.one("dl").all("div")}
     assert facts["command"] == "python a.py --out 'my run'"
@@ -246,7 +249,7 @@ def test_several_runs_are_overlaid_and_compared(run_folder, written):
     rows = [row.all("td") for row in table.one("tbody").all("tr")]
     assert [row[0].text for row in rows] == ["2", "2"]
     assert [cell.attributes.get("data-value") for cell in (rows[0][6], rows[1][6])] == [
-        "0.666666666667", "-inf",
+        "0.666666666667", None,
     ]  # fmt: skip
     assert [row[-1].text for row in rows] == ["unknown", "killed"]
     loss = page.one("figure", id="curve-0")
@@ -370,10 +373,47 @@ def test_what_is_no_run_is_refused(tmp_path):
             write_page(odd, tmp_path / "report.html")
     with pytest.raises(InputError, match="got none"):
         write_page([], tmp_path / "report.html")
+    for wrong in (None, 5, b"runs", [None]):
+        with pytest.raises(InputError, match="needs the folder of a run, or a list of them"):
+            write_page(wrong, tmp_path / "report.html")
     with pytest.raises(FileNotFoundError, match="There is no such file"):
         write_page(tmp_path, tmp_path / "report.html")
     with pytest.raises(FileNotFoundError, match="no such folder"):
         write_page(tmp_path, tmp_path / "nowhere/report.html")
+
+
+@pytest.mark.parametrize("name", ["log.csv", "run.jsonl", "test.npz"])
+def test_no_page_takes_the_place_of_what_it_is_made_of(run_folder, name):
+    folder = run_folder(notes=[BEGAN])
+    before = (folder / name).read_bytes()
+    with pytest.raises(InputError, match="of which it is made"):
+        write_page(folder, folder / "." / name)
+    assert (folder / name).read_bytes() == before
+
+
+HUGE = 10**400  # a whole number that is no float
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"metrics": {"parameters": HUGE, "test_accuracy": HUGE}},
+        {"notes": [{**BEGAN, "epochs": HUGE}, {"steps": [[HUGE, 1, 1, 1], [1, HUGE, 1, 1]]}]},
+        {"notes": [BEGAN, {"steps": [[1, 1.7e308, 1, 1], [2, -1.7e308, 1, 1]]}]},
+        {"log": "epoch,loss,val_loss,seconds\n1,1.7e308,-1.7e308,1.7e308\n2,1,1,1.7e308\n"},
+        {"health": {"findings": [{"level": []}], "steps": [], "dead": {"a": [HUGE, 1]}}},
+    ],
+    ids=["metrics", "notes", "steps", "log", "health"],
+)
+def test_numbers_of_any_size_make_a_page(run_folder, written, files):
+    assert written(run_folder(**files)).one("section", id="curves")
+
+
+def test_epochs_that_do_not_begin_at_1_lie_on_the_axis(run_folder, written):
+    page = written(run_folder(log="epoch,loss\n11,3\n12,2\n", notes=[BEGAN]))
+    data = json.loads("".join(page.one("script", id="data-curves").texts))["curve-0"]
+    assert data["x"][0] == 0
+    assert data["x"][1] >= 12
 
 
 def test_a_page_of_a_run_without_an_epoch_says_so(run_folder, written):

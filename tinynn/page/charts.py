@@ -18,6 +18,7 @@ SIZE = 1000  # units of the drawing in each direction: it is stretched to its pl
 COLOURS = 7  # series-0 to series-6 of page.css; then they come again, with another stroke
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 MOST_DECADES = 6  # ticks of a logarithmic axis
+LARGEST = 1e300  # number that is drawn: distances of larger ones are infinite
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Axis:
 
     def shows(self, value: float) -> bool:
         """Whether the number can be drawn."""
-        return isfinite(value) and (value > 0 or not self.log)
+        return abs(value) <= LARGEST and (value > 0 or not self.log)
 
     def labels(self) -> list[str]:
         """Return the ticks as texts."""
@@ -67,14 +68,16 @@ class Axis:
 
 
 def linear_axis(values: Sequence[float], most: int = 6, whole: bool = False) -> Axis:
-    """Return an axis on which all finite numbers lie. most: ticks. whole: of counts, from 0.
+    """Return an axis on which all numbers up to 1e300 lie. most: ticks. whole: of counts, from 0.
 
     >>> linear_axis([0.113, 0.48]).ticks
     (0.1, 0.2, 0.3, 0.4, 0.5)
     """
-    known = [value for value in values if isfinite(value)] or [0.0, 1.0]
+    known = [value for value in values if abs(value) <= LARGEST] or [0.0, 1.0]
     low, high = min(known), max(known)
     low = min(low, 0.0) if whole else low
+    if low == high:  # of a constant, the distance from 0: ticks beside it would have one text
+        low, high = (min(low, 0.0), max(high, 0.0)) if low else (0.0, 1.0)
     spread = max(high - low, 1e-9 * max(abs(high), abs(low)), 1.0 if whole else 1e-12)
     power = floor(log10(spread / most))
     steps = [nice * 10.0**exponent for exponent in range(power, power + 3) for nice in NICE]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 
 from tinynn.page.charts import Axis, Line, chart, linear_axis
-from tinynn.page.facts import RunFacts, number
+from tinynn.page.facts import RunFacts, epoch_times, number
 from tinynn.page.notes import TRAINING
 from tinynn.page.part import Part, text
 from tinynn.page.quality import accuracy_with_error
@@ -62,7 +62,7 @@ def _compared(run: RunFacts) -> list[Cell]:
     settings = {**run.about, **run.metrics}
     accuracies = [value for value in run.column("val_accuracy") if isfinite(value)]
     losses = [value for value in run.column("val_loss") if isfinite(value)]
-    seconds = sum(value for value in run.column("seconds") if isfinite(value))
+    seconds = sum(epoch_times(run))
     return [
         (0.0, run.name),
         figure_text(len(run.rows), ","),
@@ -87,16 +87,16 @@ def _compared(run: RunFacts) -> list[Cell]:
 
 def _drawn(runs: Sequence[RunFacts]) -> Iterator[tuple[str, list[Line], str, Axis, str]]:
     """Yield title, lines, title and axis of x, and the form of numbers, of each chart."""
-    last = max(max(run.epochs or 0, len(run.rows)) for run in runs)
-    axis = linear_axis([0.0, float(last)], 9, whole=True)
+    epochs = [epoch for run in runs for epoch in (run.epochs or 0, *run.column("epoch"))]
+    axis = linear_axis([float(epoch) for epoch in epochs], 9, whole=True)
     steps_axis = linear_axis([0.0, *map(_planned_steps, runs)], whole=True)
     for name in _metrics(runs):
         title, form = TITLES.get(name, name), FORMATS.get(name, ".4f")
-        epochs, steps = _lines(runs, name), _step_lines(runs, name)
+        lines, steps = _lines(runs, name), _step_lines(runs, name)
         if name == "learning_rate" and steps:
-            epochs = []  # the steps show more of it
-        if any(isfinite(y) for line in epochs for y in line.ys):
-            yield title, epochs, "epoch", axis, form
+            lines = []  # the steps show more of it
+        if any(isfinite(y) for line in lines for y in line.ys):
+            yield title, lines, "epoch", axis, form
         if steps:
             yield f"{title} over steps", steps, "step", steps_axis, form
 

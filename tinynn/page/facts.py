@@ -12,8 +12,9 @@ All but log.csv may be missing; the page then says what it lacks.
 
 import json
 import os
+import sys
 from dataclasses import dataclass, field
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from tinynn.page.steps import noted_steps
 from tinynn.page.test_data import TestData, read_test_data
 from tinynn.training.csv_log import read_log
 
+MOST_SECONDS = 1e9  # of an epoch, thirty years
 LOCK = "lock"  # which a program may hold as long as it works in the folder of a run
 
 
@@ -80,7 +82,7 @@ def read_run(folder: PathLike) -> RunFacts:
             f"write_page needs the folder of a run, with a log.csv in it; {folder} is no folder."
         )
     refuse_no_file(log)
-    rows = [row for row in map(_numbers, read_log(log)) if isfinite(row.get("epoch", nan))]
+    rows = [row for row in map(_numbers, read_log(log)) if abs(row.get("epoch", nan)) < 1e15]
     facts = RunFacts(
         name=folder.resolve().name,
         rows=rows,
@@ -110,7 +112,12 @@ def read_json(path: Path) -> dict[str, Any]:
 def number(value: Any) -> float | None:
     """Return a number that a file gave, or None for what is none."""
     known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if known and abs(value) < float("inf") else None
+    return float(value) if known and abs(value) <= sys.float_info.max else None
+
+
+def epoch_times(facts: RunFacts) -> list[float]:
+    """Return the seconds of the epochs, as far as they can be times."""
+    return [value for value in facts.column("seconds") if 0 <= value < MOST_SECONDS]
 
 
 def part_of(facts: dict[str, Any], name: str) -> dict[str, Any]:
@@ -126,7 +133,7 @@ def _read_state(facts: RunFacts, folder: Path) -> None:
     began = [i for i, line in enumerate(notes) if "began" in line]
     last = notes[began[-1] :] if began else []
     planned = last[0].get("epochs") if last else None
-    facts.epochs = planned if isinstance(planned, int) else None
+    facts.epochs = int(number(planned) or 0) or None
     facts.about = part_of(last[0], "about") if last else {}
     ends = [line for line in last if "ended" in line]
     held = is_held(folder / NAME), is_held(folder / LOCK)
@@ -143,6 +150,8 @@ def _read_state(facts: RunFacts, folder: Path) -> None:
         facts.why = "nobody can tell here whether a process still works in its folder"
     elif last or (folder / LOCK).exists():
         facts.state = KILLED
+        if last:  # what there is of a test is of an earlier end, as above
+            facts.metrics, facts.health, facts.test, facts.model = {}, None, None, None
         facts.why = (
             "no process works in its folder any more, and it has left no note of an end: it was "
             "killed, or the machine went down"

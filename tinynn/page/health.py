@@ -57,7 +57,7 @@ def doctor_part(facts: RunFacts) -> Part | None:
     if health is None or "findings" not in health:
         return None
     findings = [one for one in _list(health["findings"]) if isinstance(one, dict)]
-    found = [_shown(one) for one in findings if one.get("level") in BADGES]
+    found = [_shown(one) for one in findings if str(one.get("level")) in BADGES]
     if health.get("healthy") is True:
         found.insert(0, '<p class="finding"><b class="badge good">healthy</b> '
             "No problem was found.</p>")  # fmt: skip

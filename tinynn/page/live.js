@@ -26,15 +26,20 @@
       history.scrollRestoration = "manual";
       scrollTo(0, scrollY + section.getBoundingClientRect().top - kept.offset);
     }
-    document.getElementById(kept.focus)?.querySelector("[tabindex]")?.focus({ preventScroll: true });
+    addEventListener("DOMContentLoaded", () => { // other scripts have made their controls then
+      const part = parts().find((each) => nameOf(each) === kept.focus?.part);
+      if (part) controls(part)[kept.focus.control]?.focus({ preventScroll: true });
+    });
   }
   addEventListener("pagehide", () => {
     const now = current();
+    const focused = document.activeElement;
+    const part = parts().find((each) => each.contains(focused));
     tinynn.remember("place", {
       section: now?.id,
       offset: now?.getBoundingClientRect().top ?? 0,
       open: details.map((each) => each.open),
-      focus: document.activeElement?.closest("figure[id]")?.id,
+      focus: part && { part: nameOf(part), control: controls(part).indexOf(focused) },
     });
   });
 
@@ -42,6 +47,17 @@
   mark();
 
   addEventListener("beforeprint", () => details.forEach((each) => (each.open = true)));
+
+  // Where a keyboard can be: its part of the page, and which control of it.
+  function parts() {
+    return [...document.querySelectorAll("header, nav, main > section")];
+  }
+  function nameOf(part) {
+    return part.id || part.tagName;
+  }
+  function controls(part) {
+    return [...part.querySelectorAll("a[href], button, input, summary, [tabindex]")];
+  }
 
   // The last section that begins above the middle of the window.
   function current() {

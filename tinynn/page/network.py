@@ -76,7 +76,8 @@ def network_part(
         content = Path(model_path).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        return Part("network", TITLE, f"<p>The network cannot be tried here. {text(reason)}</p>")
+        said = f"<p>The network cannot be tried here. {text(reason)}</p>"
+        return Part("network", TITLE, said + _saved(Path(model_path), limit))
     for layer in model.layers:
         layer.trainable = False  # BatchNorm then tells the equation of prediction
     shown = np.ascontiguousarray(images[:IMAGES])
@@ -134,6 +135,18 @@ def known_layers() -> list[str]:
     """
     scripts = [(FOLDER / name).read_text(encoding="utf-8") for name in LAYERS]
     return re.findall(r"^    ([A-Z]\w+): \(", "\n".join(scripts), re.MULTILINE)
+
+
+def _saved(path: Path, limit: int) -> str:
+    """Return a link that saves a file again, byte for byte; nothing for one above the limit."""
+    try:
+        content = path.read_bytes() if path.stat().st_size <= limit else b""
+    except OSError:
+        content = b""
+    address = f"data:application/octet-stream;base64,{b64encode(content).decode()}"
+    name = text(path.name)
+    link = f'<p><a class="button" download="{name}" href="{address}">Save {name}</a></p>'
+    return link if content else ""
 
 
 def _known_model(path: PathLike) -> Sequential:

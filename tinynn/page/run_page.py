@@ -1,5 +1,6 @@
 """The page of a run while it trains: written anew after each epoch."""
 
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -11,7 +12,7 @@ from tinynn.doctor import Doctor
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike, refuse_no_place
 from tinynn.page.notes import ENDED, FAILED, STOPPED, TRAINING, note, now, open_notes, read_notes
-from tinynn.page.write import save_page
+from tinynn.page.write import refuse_own_file, save_page
 from tinynn.training.early_stopping import EarlyStopping
 from tinynn.training.run import Callback, Run
 
@@ -66,6 +67,7 @@ class RunPage(Callback):
 
     def on_train_begin(self, trainer: Run) -> None:
         refuse_no_place(self.path)
+        refuse_own_file(self.path, [Path(self.path).parent])
         self.folder, self.warned, self.reason = Path(self.path).resolve().parent, False, ""
         self.began, self.spent = perf_counter(), 0.0
         self._safely(self._begin, trainer)
@@ -112,6 +114,7 @@ class RunPage(Callback):
         self.facts = self.steps = None
         self.notes = open_notes(self.folder, goes_on)
         about = {**about_training(trainer), **(self.about or {})}
+        about = json.loads(json.dumps(about, default=str))  # as the notes will give it back
         note(self.notes, {"began": now(), "epochs": trainer.epochs, "about": about})
         self.facts = RunFacts(self.folder.name, [], TRAINING, epochs=trainer.epochs, about=about)
         self.steps = StepMeans(trainer)

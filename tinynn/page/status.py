@@ -1,10 +1,9 @@
 """The head of the page: what became of the run, in a sentence and in its most important figures."""
 
 from collections.abc import Sequence
-from math import isfinite
 from time import time
 
-from tinynn.page.facts import RunFacts, number, part_of
+from tinynn.page.facts import RunFacts, epoch_times, number, part_of
 from tinynn.page.notes import ENDED, FAILED, KILLED, STOPPED, TRAINING, now
 from tinynn.page.part import Part, text
 from tinynn.page.quality import Figure, figure_list, test_figures
@@ -79,7 +78,7 @@ def sentence(facts: RunFacts) -> str:
 
 def epoch_seconds(facts: RunFacts) -> float:
     """Return the mean time of an epoch; 0.0 before the first has ended."""
-    known = [value for value in facts.column("seconds") if isfinite(value)]
+    known = epoch_times(facts)
     return sum(known) / len(known) if known else 0.0
 
 
@@ -120,7 +119,7 @@ def _figures(facts: RunFacts) -> list[Figure]:
         if name in last:
             figures.append((title, f"{last[name]:.4f}", "last epoch"))
     figures = figures[:4] if len(figures) > 4 else figures
-    seconds = sum(value for value in facts.column("seconds") if isfinite(value))
+    seconds = sum(epoch_times(facts))
     figures += [("Training time", duration(seconds), "")] if seconds else []
     parameters = number(facts.metrics.get("parameters") or facts.about.get("parameters"))
     return figures + ([("Parameters", f"{parameters:,.0f}", "")] if parameters else [])

@@ -11,6 +11,8 @@ from tinynn.training.run import Run
 POINTS = 150  # of a whole run, about; a mean is over the steps of one of them
 COLUMNS = ("step", "loss", "accuracy", "learning_rate")
 
+LARGEST = 1e300  # number that a chart draws
+
 Row = list[float | None]  # in the order of COLUMNS; None: not known
 
 
@@ -71,7 +73,5 @@ def _row(found: Any) -> list[float]:
     if not isinstance(found, list) or len(found) != len(COLUMNS):
         return []
     nan = float("nan")
-    row = [
-        float(v) if isinstance(v, (int, float)) and not isinstance(v, bool) else nan for v in found
-    ]
+    row = [float(v) if type(v) in (int, float) and abs(v) <= LARGEST else nan for v in found]
     return row if isfinite(row[0]) else []

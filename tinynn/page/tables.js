@@ -1,5 +1,5 @@
 // Tables that a reader sorts by any column: the head of each column becomes a button. Cells of
-// numbers have the number as data-value; other cells are sorted by their text.
+// numbers have the number as data-value, and come last without one; others are sorted by their text.
 (() => {
   for (const table of document.querySelectorAll("table.sortable")) {
     const heads = [...table.tHead.rows[0].cells];
@@ -24,15 +24,13 @@
   function sort(body, column, numbers, sign) {
     const key = (row) => {
       const cell = row.cells[column];
-      return numbers && "value" in cell.dataset ? Number(cell.dataset.value) : cell.textContent;
+      if (!numbers) return cell.textContent;
+      return "value" in cell.dataset ? Number(cell.dataset.value) : null; // null: empty, or NaN
     };
     const compare = (a, b) => {
       const [left, right] = [key(a), key(b)];
-      if (typeof left === "string" || typeof right === "string") {
-        return sign * String(left).localeCompare(String(right), "en", { numeric: true });
-      }
-      if (left === right) return 0;
-      if (left === -Infinity || right === -Infinity) return left === -Infinity ? 1 : -1; // empty: last
+      if (!numbers) return sign * left.localeCompare(right, "en", { numeric: true });
+      if (left === null || right === null) return (left === null) - (right === null);
       return sign * (left - right);
     };
     body.append(...[...body.rows].sort(compare));

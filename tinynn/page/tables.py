@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from tinynn.page.part import text
 
@@ -17,7 +18,7 @@ class Column:
 
 
 def figure_text(value: float | None, form: str) -> Cell:
-    """Return the cell of a number; an empty one for None, which is sorted last.
+    """Return the cell of a number; an empty one for None, which is sorted last, as NaN is.
 
     >>> figure_text(0.91234, ".4f")
     (0.91234, '0.9123')
@@ -50,7 +51,7 @@ def _row(columns: Sequence[Column], row: Sequence[Cell]) -> str:
     cells = []
     for i, (column, (value, shown)) in enumerate(zip(columns, row, strict=True)):
         kind = 'th scope="row"' if i == 0 else "td"
-        by = f' data-value="{value:.12g}"' if column.numbers else ""
+        by = f' data-value="{value:.12g}"' if column.numbers and isfinite(value) else ""
         cells.append(f"<{kind}{_side(column)}{by}>{text(shown)}</{kind[:2]}>")
     return f"<tr>{''.join(cells)}</tr>"
 

@@ -17,6 +17,7 @@ from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
 if TYPE_CHECKING:  # what a page is made of is imported when one is made
     from tinynn.page.facts import RunFacts
 
+FILES = ("log.csv", "run.jsonl", "metrics.json", "health.json", "test.npz", "model.npz")
 NETWORK_LIMIT = 8_000_000  # bytes of model.npz; they take 4/3 as many in the page
 
 
@@ -50,11 +51,21 @@ def write_page(
     if not folders:
         raise InputError("write_page needs the folder of a run, or a list of them; got none.")
     runs = [read_run(folder) for folder in folders]
+    refuse_own_file(path, folders)
     names = Counter(run.name for run in runs)
     for run, folder in zip(runs, folders, strict=True):
         if names[run.name] > 1:
             run.name = str(Path(folder))
     save_page(runs, path, network_limit)
+
+
+def refuse_own_file(path: PathLike, folders: Iterable[PathLike]) -> None:
+    """Raise InputError if a page would take the place of a file that it is made of."""
+    if Path(path).resolve() in {(Path(one) / name).resolve() for one in folders for name in FILES}:
+        raise InputError(
+            f"The page would replace {path}, of which it is made. Give it another name, such as "
+            "report.html."
+        )
 
 
 def save_page(

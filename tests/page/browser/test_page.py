@@ -79,6 +79,14 @@ def test_it_fits_its_window_and_all_texts_can_be_read(opened, finished, viewport
         assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(17, 20, 23)"}[scheme]
 
 
+def test_long_numbers_at_the_end_of_an_axis_stay_within_a_phone(opened, run_folder, tmp_path):
+    steps = [[step, 1, 0.5, 0.1] for step in (1000, 29_000)]
+    folder = run_folder(notes=[{"began": "now", "epochs": 2}, {"steps": steps}], test=False)
+    write_page(folder, tmp_path / "report.html")
+    whole, inner = widths(opened(tmp_path / "report.html", PHONE))
+    assert whole <= inner
+
+
 def test_the_check_of_contrast_finds_a_weak_text(opened, finished):
     page = opened(finished.first)
     page.evaluate("document.querySelector('h1').style.color = '#aaaaaa'")
@@ -187,6 +195,19 @@ def test_a_table_is_sorted_by_any_column(opened, finished):
             values = [float(cell) for cell in cells] if numbers else cells
             key = None if numbers else str.lower
             assert values == sorted(values, key=key, reverse=order == "descending")
+
+
+def test_cells_without_a_number_come_last_in_any_order(opened, run_folder, tmp_path):
+    values = ["0.9", "nan", "0.7", "", "0.8", "inf", "0.95"]
+    rows = "".join(f"{n},1,{value}\n" for n, value in enumerate(values, 1))
+    folder = run_folder(log=f"epoch,loss,val_x\n{rows}", test=False)
+    write_page(folder, tmp_path / "report.html")
+    page = opened(tmp_path / "report.html")
+    page.locator("summary").first.click()
+    known = ["0.7000", "0.8000", "0.9000", "0.9500"]
+    for ordered in (known[::-1], known):
+        page.get_by_role("button", name="val x").click()
+        assert page.locator("tbody td:nth-child(3)").all_inner_texts()[:4] == ordered
 
 
 def test_curves_of_a_run_are_hidden_and_stay_so(opened, finished):
@@ -317,6 +338,19 @@ def test_a_live_page_renews_itself_and_its_reader_keeps_the_place(opened, train,
     reader.page.on("load", lambda page: loads.append(page))
     reader.page.wait_for_timeout(2500)
     assert loads == []  # it has ended: the page reads itself no more
+
+
+@pytest.mark.parametrize(
+    "control", ["#curve-1 .canvas", "summary", "nav a[href='#provenance']", ".sort >> nth=1"]
+)
+def test_a_page_that_is_read_anew_keeps_what_has_the_focus(opened, run_folder, tmp_path, control):
+    facts = read_run(run_folder(notes=[{"began": "now", "epochs": 5}], test=False))
+    save_page([facts], tmp_path / "report.html")
+    page = opened(tmp_path / "report.html")
+    page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+    page.locator(control).focus()
+    page.reload()
+    assert page.locator(control).evaluate("(each) => each === document.activeElement")
 
 
 def test_a_page_without_news_says_so(opened, tmp_path, monkeypatch, run_folder):
