@@ -44,7 +44,7 @@ def _only(piece: Piece, **values: Any) -> None:
     """Refuse a module that was made with other values of these arguments."""
     for name, value in values.items():
         has = getattr(piece.module, name)
-        if has != value and has != (value, value):
+        if has != value and (not isinstance(has, (tuple, list)) or {*has} != {value}):
             raise refused(piece, f"has {name}={has!r}; tinynn has a counterpart for {value!r} only")
 
 
@@ -172,6 +172,8 @@ def _layer_norm(walk: Walk, piece: Piece) -> None:
 def _zero_pad(walk: Walk, piece: Piece) -> None:
     _needs(walk, piece, channels_first=True)
     left, right, top, bottom = piece.module.padding
+    if min(piece.module.padding) < 0:
+        raise refused(piece, "has a padding below 0, which cuts pixels off; tinynn has none such")
     walk.frame = (top, bottom), (left, right)
 
 
@@ -230,7 +232,8 @@ def _mean_of_image(walk: Walk, piece: Piece) -> None:
     _only(piece, output_size=1)
     walk.add(piece, GlobalAveragePool2D, {})
     following: Any = walk.rest[0].module if walk.rest else None
-    if type(following).__name__ == "Flatten" and following.start_dim == 1:
+    flattens_all = type(following).__name__ == "Flatten" and following.end_dim in (-1, 3)
+    if flattens_all and following.start_dim in (1, -3):
         walk.rest.pop(0)
         walk.channels_first = False
     else:
