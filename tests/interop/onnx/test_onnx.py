@@ -237,6 +237,23 @@ def cut_off(whole):
     whole.graph.initializer[0].raw_data = whole.graph.initializer[0].raw_data[:-4]
 
 
+def another_argument(path):
+    export_onnx(small(Rescale(1 / 255), Dense(2)), path)
+    whole = onnx.load(path)
+    new = numpy_helper.from_array(np.float32(5), "0.Rescale.scale")
+    next(t for t in whole.graph.initializer if t.name == new.name).CopyFrom(new)
+    path.write_bytes(whole.SerializeToString())
+
+
+def without_numbers(whole):
+    whole.graph.initializer[0].raw_data = b""
+
+
+def no_text(path):
+    export_onnx(small(), path)
+    path.write_bytes(path.read_bytes().replace(b'{"layers"', b'\xff"layers"'))
+
+
 def outside(whole):
     whole.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
 
@@ -254,8 +271,11 @@ def outside(whole):
         (another_array(np.zeros((4, 3), np.float32)), r"FLOAT \(3, 4\), but has FLOAT \(4, 3\)"),
         (another_array(np.zeros((3, 4))), "but has DOUBLE"),
         (another_array(np.full((3, 4), np.inf, np.float32)), "NaN or infinity in 0.Dense.W"),
-        (changed(cut_off), "not hold all numbers of 0.Dense.W"),
+        (changed(cut_off), "hold 12 numbers in 0.Dense.W, but has 11"),
         (changed(outside), "0.Dense.W in another file"),
+        (changed(without_numbers), "hold 12 numbers in 0.Dense.W, but has 0"),
+        (another_argument, "other numbers in 0.Rescale.scale than its architecture"),
+        (no_text, "its metadata are no text"),
         (set_metadata("format", "99"), "reads format 3"),
         (set_metadata("architecture", "[" * 200_000), "too long an architecture"),
         (set_metadata("architecture", "{"), "cannot be built"),

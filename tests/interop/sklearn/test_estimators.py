@@ -171,6 +171,16 @@ def test_partial_fit_learns_from_parts_that_lack_classes():
     assert net.score(X, NAMES[y]) > 0.9
 
 
+def test_partial_fit_takes_weights_of_a_part_that_lacks_classes():
+    X, y = samples()
+    plain, weighted = (NeuralNetClassifier((5,), random_state=3) for _ in range(2))
+    for rows in (y == 0, y == 2):
+        plain.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+        weights = np.ones(rows.sum())
+        weighted.partial_fit(X[rows], y[rows], classes=[0, 1, 2], sample_weight=weights)
+    np.testing.assert_allclose(weighted.model_.params, plain.model_.params, rtol=1e-12)
+
+
 def test_partial_fit_refuses_what_does_not_fit_the_first_call():
     X, y = samples()
     net = NeuralNetClassifier((5,), random_state=0)

@@ -20,7 +20,7 @@ from tinynn.files.atomic import PathLike, refuse_no_file
 from tinynn.files.models import FORMAT, LONGEST_ARCHITECTURE, MOST_VALUES, arrays_of
 from tinynn.files.nested import count_values
 from tinynn.files.npz import ModelFormatError
-from tinynn.interop.onnx.graph import as_in_onnx, as_in_tinynn
+from tinynn.interop.onnx.graph import as_in_onnx, as_in_tinynn, graph_of
 from tinynn.interop.onnx.writing import checksum
 from tinynn.interop.translation import library
 from tinynn.model import Sequential, infer_shapes
@@ -34,7 +34,8 @@ def load_onnx(path: PathLike, layers: Iterable[Callable[..., Any]] = ()) -> Sequ
     """Return the model that `export_onnx` wrote to `path`: the same layers, the same bits.
 
     layers: a list of your own initializers that the model names; default none. Another program may
-    have changed the numbers of the file, which are then the model's; but not its nodes.
+    have changed the weights in the file, which are then the model's; but neither its nodes nor the
+    numbers that are arguments of layers, such as those of a Rescale.
 
     Needs the library onnx. Raises ModelFormatError if export_onnx did not write the file, or if its
     nodes were changed; OSError if it cannot be opened.
@@ -75,6 +76,8 @@ def _read(onnx: Any, path: PathLike) -> Any:
         raise ModelFormatError(
             f"{path} is not an ONNX file{f', but {kind}' if kind else ', or is damaged'}."
         ) from error
+    if any(not isinstance(one.value, str) for one in whole.metadata_props):  # no valid UTF-8
+        raise ModelFormatError(f"{path} is damaged: its metadata are no text.")
     if not whole.graph.node:
         raise ModelFormatError(f"{path} is not an ONNX file: it has no nodes.")
     return whole
@@ -122,7 +125,24 @@ def _build(
     for name, view in arrays_of(model).items():
         view[...] = as_in_tinynn(onnx.numpy_helper.to_array(tensors[name]))
         _refuse_unsound(path, name, view)
+    _refuse_other_arguments(onnx, path, model, tensors)
     return model
+
+
+def _refuse_other_arguments(
+    onnx: Any, path: PathLike, model: Sequential, tensors: dict[str, Any]
+) -> None:
+    """Refuse a file whose numbers for an argument of a layer are not those of its architecture."""
+    numbers, weights = onnx.numpy_helper.to_array, arrays_of(model)
+    for tensor in graph_of(model).initializer:
+        name = tensor.name
+        if name not in weights and not (
+            name in tensors and np.array_equal(numbers(tensors[name]), numbers(tensor))
+        ):
+            raise ModelFormatError(
+                f"{path} holds other numbers in {name} than its architecture: they were changed "
+                f"after export_onnx wrote it. {READABLE}; onnxruntime runs any."
+            )
 
 
 def _refuse_unfit(onnx: Any, path: PathLike, tensor: Any, shape: tuple[int, ...]) -> None:
@@ -136,8 +156,11 @@ def _refuse_unfit(onnx: Any, path: PathLike, tensor: Any, shape: tuple[int, ...]
             f"{path} should hold {tensor.name} as FLOAT {shape}, but has {kind} "
             f"{tuple(tensor.dims)}."
         )
-    if len(tensor.raw_data) != 4 * prod(shape) and len(tensor.float_data) != prod(shape):
-        raise ModelFormatError(f"{path} does not hold all numbers of {tensor.name}.")
+    size = len(tensor.raw_data) / 4 if tensor.HasField("raw_data") else len(tensor.float_data)
+    if size != prod(shape):
+        raise ModelFormatError(
+            f"{path} should hold {prod(shape):,} numbers in {tensor.name}, but has {size:,.0f}."
+        )
 
 
 def _refuse_unsound(path: PathLike, name: str, view: Array) -> None:

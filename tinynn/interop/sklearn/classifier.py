@@ -143,11 +143,12 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
             raise InputError(f"y has {y[~known][0]}, which is not in classes: {self.classes_}.")
         return np.searchsorted(self.classes_, y)
 
-    def _weights(self, y: Array, sample_weight: Any) -> Array | None:
+    def _weights(self, y: Array, sample_weight: Any, partial: bool) -> Array | None:
         from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-        weights = super()._weights(y, sample_weight)
-        if weights is not None and not self._several and len({*y[weights > 0]}) < 2:
+        weights = super()._weights(y, sample_weight, partial)
+        one_class = weights is not None and not self._several and len({*y[weights > 0]}) < 2
+        if one_class and not partial:  # a part may lack classes
             raise InputError("Only one class has a sample whose sample_weight is above zero.")
         if self.class_weight is None:
             return weights

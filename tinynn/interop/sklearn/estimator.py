@@ -96,7 +96,7 @@ class NeuralNet(BaseEstimator):
             y_numeric=isinstance(self, RegressorMixin),
         )  # fmt: skip
         y = self._targets(y, new, **classes)
-        weights = self._weights(y, sample_weight)
+        weights = self._weights(y, sample_weight, partial)
         if new:
             self._begin(X, y)
         data = [X, self._as_loss_takes(y), *([] if weights is None else [weights])]
@@ -150,7 +150,7 @@ class NeuralNet(BaseEstimator):
         labels = y if y.ndim == 1 else np.zeros(len(y))  # of classes, each gives its share
         return stratified_split(labels, size, np.random.default_rng(self._seed))
 
-    def _weights(self, y: Array, sample_weight: Any) -> Array | None:
+    def _weights(self, y: Array, sample_weight: Any, partial: bool) -> Array | None:
         """Return the weights of the samples (N,); None if there are none."""
         if sample_weight is None:
             return None

@@ -23,9 +23,11 @@ def from_torch(module: Any, input_shape: Sequence[int], seed: int = 0) -> Sequen
     float32).
 
     input_shape: of one sample as the model will take it: images (H, W, C), the channels last. If
-    the module takes images (C, H, W), then model.predict(x.transpose(0, 2, 3, 1)) is what
-    module.eval() returns for x, up to rounding; if it also returns images, the model's have the
-    channels last. Weights after a Flatten of images are permuted, as tinynn flattens (H, W, C).
+    the module begins with layers of images (C, H, W), then model.predict(x.transpose(0, 2, 3, 1))
+    is what module.eval() returns for x, up to rounding; if it also returns images, the model's have
+    the channels last. Weights after a Flatten of images are permuted, as tinynn flattens (H, W, C).
+    A module without such layers before its first Flatten takes any order: give input_shape, and
+    then the samples, in the order in which it was trained, such as (C, H, W).
 
     seed: of the model's random layers, default 0. A layer whose weights have requires_grad=False
     becomes a frozen one; a frozen BatchNorm of tinynn uses its running statistics in training.

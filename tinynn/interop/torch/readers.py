@@ -44,7 +44,7 @@ def _only(piece: Piece, **values: Any) -> None:
     """Refuse a module that was made with other values of these arguments."""
     for name, value in values.items():
         has = getattr(piece.module, name)
-        if has != value and has != (value, value):
+        if has != value and (not isinstance(has, (tuple, list)) or {*has} != {value}):
             raise refused(piece, f"has {name}={has!r}; tinynn has a counterpart for {value!r} only")
 
 
@@ -179,6 +179,8 @@ def _layer_norm(walk: Walk, piece: Piece) -> None:
 def _zero_pad(walk: Walk, piece: Piece) -> None:
     _needs(walk, piece, channels_first=True)
     left, right, top, bottom = piece.module.padding
+    if min(piece.module.padding) < 0:
+        raise refused(piece, "has a padding below 0, which cuts pixels off; tinynn has none such")
     walk.frame = (top, bottom), (left, right)
 
 
