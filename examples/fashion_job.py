@@ -17,7 +17,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -59,6 +59,8 @@ class Job:
     The methods stand in the order in which a program calls them. Those that end the program tell
     the reason, and how to go on.
     """
+
+    launcher: Sequence[str] = ()  # what stands before python in the command, such as mpiexec -n 2
 
     def __init__(self, args: argparse.Namespace) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):  # a path may have letters it cannot encode
@@ -143,9 +145,13 @@ class Job:
             options = [option for name, option in DECIDED_BY.items() if f"\n  {name}" in str(error)]
             sys.exit(f"error: {error}" + "".join(f"\nGive {each} as before." for each in options))
         if self.interruption.signal:
-            say_how_to_go_on(trainer)
+            self.interrupted(trainer)
             sys.exit(128 + self.interruption.signal)
         print(f"Kept: the weights after epoch {trainer.epoch}, the last.")
+
+    def interrupted(self, trainer: Trainer) -> None:
+        """Say what is kept of a training that has not come to its end, and how to go on."""
+        say_how_to_go_on(trainer, self.launcher)
 
     def save(self, model: Sequential) -> None:
         """Save the model, before all else: if a later phase fails, it is there."""
@@ -463,11 +469,11 @@ class StopOnSignal(tinynn.Callback):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def say_how_to_go_on(trainer: Trainer) -> None:
+def say_how_to_go_on(trainer: Trainer, launcher: Sequence[str] = ()) -> None:
     """Print to standard error: Ctrl-C may have ended what reads standard output, such as tee."""
     flags = [flag for flag in sys.argv if flag != "--resume"]
     quoted = subprocess.list2cmdline if sys.platform == "win32" else shlex.join
-    again = quoted([sys.executable, *flags, "--resume"])
+    again = quoted([*launcher, sys.executable, *flags, "--resume"])
     where = f"in epoch {trainer.epoch}, after step {trainer.step:,}"
     if not trainer.step:
         kept = "before the first step, so there is nothing to keep"

@@ -30,17 +30,19 @@ README = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 EVIDENCE = (PACKAGE.parent / "docs/evidence.md").read_text(encoding="utf-8")
 LAYERING = [
     "errors",
+    "foreign_names",
     "origin",
     "reports",
     "notebook",
     "threads",
     "products",
     "parameters",
+    "rows",
+    "checks.calls",
     "checks.tracebacks",
     "checks.arguments",
     "checks.arrays",
     "checks.remembered",
-    "checks.other_libraries",
     "checks.attributes",
     "checks.layers",
     "checks.sample_shapes",
@@ -254,6 +256,33 @@ LAYERING = [
     "exercises.command",
     "exercises.__main__",
     "exercises",
+    "interop.translation",
+    "interop.onnx.graph",
+    "interop.onnx.writing",
+    "interop.onnx.reading",
+    "interop.onnx",
+    "interop.torch._modules",
+    "interop.torch.outward",
+    "interop.torch.walk",
+    "interop.torch.readers",
+    "interop.torch.inward",
+    "interop.torch",
+    "interop.keras._layers",
+    "interop.keras.outward",
+    "interop.keras",
+    "interop.sklearn.base",
+    "interop.sklearn.one_thread",
+    "interop.sklearn.sparse",
+    "interop.sklearn.arguments",
+    "interop.sklearn.estimator",
+    "interop.sklearn.classifier",
+    "interop.sklearn.regressor",
+    "interop.sklearn",
+    "interop.mpi.job",
+    "interop.mpi.settings",
+    "interop.mpi.buffers",
+    "interop.mpi.data_parallel",
+    "interop.mpi",
     "interop",
 ]
 DATASETS = ["datasets.idx", "datasets.download", "datasets.fashion_mnist"]
@@ -511,3 +540,17 @@ def test_an_installed_tinynn_has_all_its_folders():
     folders = {init.parent.relative_to(PACKAGE.parent) for init in PACKAGE.rglob("__init__.py")}
     listed = set(metadata["options"]["packages"].split())
     assert listed == {".".join(folder.parts) for folder in folders}
+
+
+def test_every_extra_that_is_asked_for_is_there():
+    metadata = ConfigParser()
+    metadata.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
+    known = set(metadata["options.extras_require"])
+    for name in (".ci/run", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        text = (PACKAGE.parent / name).read_text(encoding="utf-8")
+        asked = {
+            extra
+            for found in re.findall(r"-e '?\.\[([\w,]+)\]", text)
+            for extra in found.split(",")
+        }
+        assert asked <= known, f"{name}: pip only warns of an extra that is not there"

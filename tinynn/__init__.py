@@ -11,10 +11,12 @@ meanwhile. After 2^18 ticks, 0.1 ms, they may sleep. OpenBLAS looks for that as 
 """
 
 import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "18")
 
-from tinynn import datasets, plots
+from tinynn import checks, datasets, plots
 from tinynn.batches import minibatches, stratified_split
 from tinynn.clinic import FunctionReport, check_function
 from tinynn.doctor import Doctor, HealthReport, diagnose
@@ -113,6 +115,15 @@ from tinynn.training.run import Callback, History
 from tinynn.training.trainer import Trainer
 
 __version__ = "0.1.0"
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Raise the error for a name that tinynn has not; of other libraries' it says what is."""
+        if name.startswith("__"):  # Python looks such names up
+            raise AttributeError(f"module 'tinynn' has no attribute {name!r}", name=name)
+        raise checks.no_such_name(name, sys._getframe(1))
+
 
 __all__ = [
     "ELU",

@@ -3,7 +3,7 @@
 N samples in the data set, B in a batch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -39,15 +39,17 @@ def stratified_split(labels: npt.ArrayLike, size: int, rng: Generator) -> tuple[
 
 def minibatches(
     x: Array, y: Array, batch_size: int, rng: Generator, start: int = 0,
-    sample_weight: npt.ArrayLike | None = None,
+    sample_weight: npt.ArrayLike | None = None, *, part: Callable[[Array], Array] = np.asarray,
 ) -> Iterator[tuple[Array, ...]]:  # fmt: skip
     """Yield (x, y) in shuffled batches until every sample has come once: one epoch.
 
     x: (N, ...), y: (N, ...). batch_size: 1 or more; the last batch may be smaller. rng: decides the
     order, with one draw. start: the batch to begin with, default 0; an epoch that was interrupted
     goes on there, given an equal rng. Only batches are copied, never the data set. sample_weight:
-    None, or (N,); then each batch is (x, y, weights). Raises InputError if the lengths differ, if
-    batch_size is less than 1, or if rng is no Generator.
+    None, or (N,); then each batch is (x, y, weights). part: a function that is given the numbers of
+    a batch's samples and returns those to yield, when the batch is asked for; default: all of them.
+    Raises InputError if the lengths differ, if batch_size is less than 1, or if rng is no
+    Generator.
 
     >>> x = np.arange(5)
     >>> [xb.tolist() for xb, yb in minibatches(x, x % 2, 2, np.random.default_rng(0))]
@@ -61,5 +63,5 @@ def minibatches(
     order = checks.generator(rng).permutation(len(x))  # (N,)
     firsts = range(start * batch_size, len(x), batch_size)
     # No `yield` here: with it the checks above would not run until the first batch is asked for.
-    parts = (order[first : first + batch_size] for first in firsts)
+    parts = (part(order[first : first + batch_size]) for first in firsts)
     return (tuple(array[part] for array in arrays) for part in parts)

@@ -31,6 +31,19 @@ class Guarded:
 
     _fixed: frozenset[str] = frozenset()  # names of attributes that can no longer be set
 
+    def __init_subclass__(cls) -> None:
+        """Let tinynn's own constructors, and models, layers and losses that are called, tell more.
+
+        A constructor's error has a short traceback, and answers to arguments that do not exist.
+        """
+        super().__init_subclass__()
+        kind: Any = cls
+        own: Any = vars(cls).get("__init__")
+        if own is not None and not is_own(cls) and not hasattr(own, "__wrapped__"):
+            kind.__init__ = checks.short_traceback(own)
+        if cls.__name__ in ("Sequential", "Layer", "Loss") and not is_own(cls):
+            kind.__call__ = checks.not_called
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self.__dict__ or name in self._fixed:  # an attribute that exists may be set
             error = checks.assignable(self, name, value)
@@ -209,7 +222,7 @@ def _refuse_more_than_values(value: Any, where: str) -> None:
     if isinstance(value, (list, tuple)):
         for item in value:
             _refuse_more_than_values(item, where)
-    owner = getattr(value, "__self__", None) if callable(value) else None
+    owner = getattr(value, "__self__", None) if checks.can_be_called(value) else None
     if owner is not None and not isinstance(owner, (type, ModuleType)):
         raise InputError(
             f"{where}: {value.__name__} is a method of an object, {owner!r:.60}, but a file holds "

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynn.checks.calls import can_be_called
 from tinynn.errors import InputError
 from tinynn.origin import OWN
 
@@ -56,7 +57,7 @@ def to_json(value: Any, where: str, known: dict[str, Any] | None = None) -> Any:
         coded = {"array": value.tolist(), "dtype": value.dtype.str, "shape": list(value.shape)}
         columns = value.flags.f_contiguous and not value.flags.c_contiguous
         return {**coded, "order": "F"} if columns else coded  # rounding may depend on the order
-    if callable(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
+    if can_be_called(value) and getattr(value, "__name__", "<lambda>") != "<lambda>":
         return {"function": _name(value, where, known)}
     if has_config(value):
         config = {k: to_json(v, f"{where}: {k}", known) for k, v in value.config().items()}
@@ -73,7 +74,7 @@ def has_config(value: Any) -> bool:
     >>> has_config(normal(std=0.01)), has_config(normal), has_config(np.zeros), has_config(ReLU())
     (True, False, False, False)
     """
-    called = callable(value) and not isinstance(value, type)
+    called = can_be_called(value) and not isinstance(value, type)
     return called and callable(getattr(value, "config", None))
 
 
@@ -112,7 +113,7 @@ def _unwritable(value: Any, where: str) -> InputError:
         writable = "An array of float64, or of whole numbers, can be."
     elif kind.__module__.startswith("numpy.random"):
         writable = "A seed can be; and a layer draws from the model's numbers by self.stream()."
-    elif callable(value):
+    elif can_be_called(value):
         writable = "A function with a name can be: def f(...)."
     return InputError(
         f"{where}: {value!r} cannot be written to a file. {writable or 'Its parts can be.'} Give "

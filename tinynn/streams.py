@@ -1,10 +1,12 @@
 """Random numbers of layers: a function of the model's seed, the layer's position and the step.
 
-    default_rng(SeedSequence(seed, spawn_key=(2, position, step)))
+    default_rng(SeedSequence(seed, spawn_key=(2, position, step)))        one process, or rank 0
+    default_rng(SeedSequence(seed, spawn_key=(2, position, step, rank)))  another rank
 
 So there is no state to save, and the same step draws the same numbers: in another process, after a
 stop, in a copy. The first number of a spawn key says what the numbers are for: (0,) is for initial
-weights, (1, epoch) for the order of samples in an epoch, (2, position, step) for layers.
+weights, (1, epoch) for the order of samples in an epoch, (2, position, step) for layers. If several
+processes train one model, each has a rank, and draws other numbers than the others.
 """
 
 from typing import Any
@@ -25,6 +27,8 @@ class Streams:
     (1, False)
     """
 
+    rank = 0  # of this process, where several train the model: see interop/mpi/
+
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.step = 0
@@ -32,7 +36,7 @@ class Streams:
 
     def of(self, position: int) -> "np.random.Generator":
         """Return a Generator of a layer's random numbers in this step, from their beginning."""
-        key = (2, position, self.step)
+        key = (2, position, self.step, *([self.rank] if self.rank else []))
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def before_forward(self) -> None:

@@ -363,7 +363,7 @@ def test_checks_know_no_class_of_ours_by_its_name():
         and issubclass(kind, (Layer, Loss, tinynn.Optimizer))
     }  # fmt: skip
     assert {"Dense", "Softmax", "CrossEntropy", "SGD"} <= ours
-    bases = {"Layer", "Loss", "Optimizer"}  # the table of words in other_libraries.py
+    bases = {"Layer", "Loss", "Optimizer"}  # of which attributes.py tells the kinds
     for path in (Path(tinynn.__file__).parent / "checks").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and node.value in ours - bases:

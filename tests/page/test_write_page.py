@@ -365,6 +365,9 @@ def test_settings_of_any_kind_make_a_page(run_folder, written, value):
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="needs the folder of a run"):
         write_page(tmp_path / "nowhere", tmp_path / "report.html")
+    for odd in (None, 3, [3], b"run"):
+        with pytest.raises(InputError, match="needs the folder of a run, or a list of them; got"):
+            write_page(odd, tmp_path / "report.html")
     with pytest.raises(InputError, match="got none"):
         write_page([], tmp_path / "report.html")
     with pytest.raises(FileNotFoundError, match="There is no such file"):

@@ -41,7 +41,7 @@ def test_each_event_calls_its_function_with_the_trainer_in_the_order_of_training
     functions = {name: lambda trainer, name=name: called.append((name, trainer)) for name in EVENTS}
     trainer = fit([FunctionCallback(**functions)], epochs=1)
     assert {owner for _, owner in called} == {trainer}
-    step = ["on_gradients", "on_step_end"]
+    step = ["on_step_begin", "on_gradients", "on_step_end"]
     validation = ["on_validation_begin", "on_validation_end"]
     begin, end = ["on_train_begin", "on_epoch_begin"], ["on_epoch_end", "on_train_end"]
     assert [name for name, _ in called] == [*begin, *step, *step, *validation, *end]

@@ -36,6 +36,7 @@ from tinynn.checks.batches import (
     not_in_place,
     output_gradient,
 )
+from tinynn.checks.calls import can_be_called, no_such_name, not_called
 from tinynn.checks.layers import (
     check_initial_values,
     equations,
@@ -150,6 +151,7 @@ __all__ = [
     "binary",
     "binary_probabilities",
     "both_classes",
+    "can_be_called",
     "check_between",
     "check_channels",
     "check_finite",
@@ -211,6 +213,8 @@ __all__ = [
     "nesterov_has_momentum",
     "no_missing_answers",
     "no_nan",
+    "no_such_name",
+    "not_called",
     "not_constant",
     "not_in_place",
     "not_negative",

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinynn.checks.calls import can_be_called
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
+from tinynn.foreign_names import answer
 from tinynn.parameters import Generator, Shape
 
 
@@ -62,7 +64,12 @@ def check_unit_interval(name: str, value: Any) -> float:
 
 def initial_rate(value: Any) -> Any:
     """The learning rate in an optimizer's constructor: a positive number, or a function of t."""
-    if not callable(value):
+    if isinstance(value, (list, np.ndarray)) and np.size(value) > 1:
+        raise InputError(
+            "learning_rate must be a positive number, got an array of shape "
+            f"{np.shape(value)}. {answer('learning_rate', 'place')}"
+        )
+    if not can_be_called(value):
         check_positive("learning_rate", python_number(value))
     return value
 
@@ -78,7 +85,7 @@ def rate(name: str, value: Any) -> Any:
             f"{name} must be a number or a function, got the class {value.__name__}. Write "
             f"{value.__name__}(...)."
         )
-    if callable(value):
+    if can_be_called(value):
         return value
     return not_negative(name, value)
 
@@ -200,6 +207,8 @@ def instance(thing: Any, kind: type, name: str, remedy: str = "") -> Any:
     if not isinstance(thing, kind):
         if isinstance(thing, type) and issubclass(thing, kind):
             remedy = f"Write {thing.__name__}()."
+        if isinstance(thing, str):
+            remedy = remedy or answer(thing.lower(), "text")
         article = "an" if kind.__name__[0] in "AEIO" else "a"
         message = f"{name} must be {article} {kind.__name__}, got {thing!r}. {remedy}"
         raise InputError(message.rstrip())
@@ -228,8 +237,12 @@ def initial_weights(expects: str, initializer: Any) -> None:
             f"{expects} an initializer, got the class {initializer.__name__}. Write "
             f"{initializer.__name__}(...)."
         )
-    if not callable(initializer):
-        raise InputError(f"{expects} an initializer such as tinynn.he_normal, got {initializer!r}.")
+    if not can_be_called(initializer):
+        hint = answer(initializer, "text") if isinstance(initializer, str) else ""
+        if isinstance(initializer, (int, np.integer)):
+            hint = answer("initializer", "place")
+        message = f"{expects} an initializer such as tinynn.he_normal, got {initializer!r}. {hint}"
+        raise InputError(message.rstrip())
 
 
 def own_numbers(value: Any) -> Any:

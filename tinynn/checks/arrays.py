@@ -10,6 +10,7 @@ import numpy as np
 
 from tinynn.errors import InputError
 from tinynn.parameters import Array
+from tinynn.rows import Rows
 
 
 def array(values: Any, name: str) -> Array:
@@ -27,6 +28,9 @@ def array(values: Any, name: str) -> Array:
     """
     if type(values) is np.ndarray:  # nearly always
         return values
+    if isinstance(values, Rows):
+        made_later: Any = values  # what is asked of x, it answers as an array does
+        return made_later
     if isinstance(values, (list, tuple)):
         for i, each in enumerate(values):
             if isinstance(each, np.ndarray):

@@ -10,9 +10,11 @@ from difflib import SequenceMatcher, get_close_matches
 from types import CodeType, FrameType
 from typing import Any
 
-from tinynn.checks.other_libraries import ELSEWHERE, GIVEN, OF_PARAMETERS
 from tinynn.errors import InputError, MissingAttribute
+from tinynn.foreign_names import ANSWERS, GIVEN, answer
 from tinynn.origin import is_in_package, is_own
+
+KINDS = {"Layer", "Sequential", "Loss", "Optimizer", "Callback", "Trainer"}  # base classes
 
 
 def assignable(thing: Any, name: str, value: Any) -> InputError | None:
@@ -131,24 +133,21 @@ def _label(thing: Any) -> str:
 
 def _kinds(thing: Any) -> list[str]:
     """The names of tinynn's base classes, such as Layer, of which this is an instance."""
-    return [base.__name__ for base in type(thing).__mro__ if base.__name__ in ELSEWHERE]
+    return [base.__name__ for base in type(thing).__mro__ if base.__name__ in KINDS]
 
 
 def _in_other_libraries(thing: Any, name: str) -> str:
     """The hint for a name of another library: what to write in tinynn; "" for other names."""
     kinds = _kinds(thing)
-    if "Layer" in kinds and name in OF_PARAMETERS:
-        right, own = OF_PARAMETERS[name], {*thing.parameters(), *_annotated(type(thing))}
+    of_parameters = ANSWERS["parameter"]
+    if "Layer" in kinds and name in of_parameters:
+        right, own = of_parameters[name], {*thing.parameters(), *_annotated(type(thing))}
         if right in own or right[1:] in own:
             return f"Did you mean {right}?"
         if thing.built:
             names = ", ".join(thing.parameters())
             return f"Its parameters are {names}." if names else "It has no parameters."
-    for kind in kinds:
-        if name in ELSEWHERE[kind]:
-            hint = ELSEWHERE[kind][name]
-            return f"Did you mean {hint}?" if hint.replace("_", "").isalnum() else hint
-    return ""
+    return answer(name, *kinds)
 
 
 def _close_name(thing: Any, name: str) -> str:

@@ -15,8 +15,10 @@ from tinynn.parameters import Array, Shape
 
 def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
     """A batch (B, *input_shape) of numbers for a model, read-only: no layer may change the data."""
-    x = numbers(array(x, "x"), f"{caller} expects numbers").view()
-    x.flags.writeable = False
+    x = numbers(array(x, "x"), f"{caller} expects numbers")
+    if isinstance(x, np.ndarray):  # else `Rows`, which make a new array for each batch
+        x = x.view()
+        x.flags.writeable = False
     if x.shape == input_shape:
         expected = ", ".join(map(str, ("B", *x.shape)))
         hint = "Give it x[None]."

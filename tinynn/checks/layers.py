@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynn.errors import InputError
+from tinynn.foreign_names import answer
 from tinynn.parameters import Shape
 
 
@@ -63,6 +64,8 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
     for i, layer in enumerate(layers):
         if not isinstance(layer, layer_class):
             hint = f" Write {layer.__name__}()." if isinstance(layer, type) else ""
+            if isinstance(layer, str):
+                hint = f" {answer(layer.lower(), 'text')}".rstrip()
             raise InputError(f"layers[{i}] is not a layer, got {layer!r}.{hint}")
         kind = type(layer).__name__
         if not _takes_training(layer.forward):

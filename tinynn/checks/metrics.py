@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynn.checks.arguments import python_number
 from tinynn.checks.arrays import shortened
+from tinynn.checks.calls import can_be_called
 from tinynn.errors import InputError
 from tinynn.parameters import Array
 
@@ -90,11 +91,11 @@ def named_metrics(metrics: Any, has_accuracy: bool) -> dict[str, Callable[..., A
     ['top']
     """
     if not isinstance(metrics, (list, tuple)):
-        hint = " Write metrics=[...]." if callable(metrics) else ""
+        hint = " Write metrics=[...]." if can_be_called(metrics) else ""
         raise InputError(f"metrics must be a list of functions, got {metrics!r:.100}.{hint}")
     named: dict[str, Callable[..., Any]] = {}
     for metric in metrics:
-        if not callable(metric) or isinstance(metric, type):
+        if not can_be_called(metric) or isinstance(metric, type):
             raise InputError(
                 f"metrics must be functions (p, y) -> number, got {metric!r:.100}. Write the "
                 "function itself, such as metrics=[tinynn.accuracy], or an object that can be "

@@ -1,6 +1,7 @@
 """Samples and their targets: they must fit the model and the loss, and hold finite numbers."""
 
 import copy
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -127,8 +128,9 @@ def entering(model: Any, x: Array) -> Array:
 def _finite(name: str, values: Array, dtype: np.dtype[Any]) -> None:
     """Numbers that are finite, also in the model's dtype (too large ones would become infinity)."""
     most = np.finfo(dtype).max
-    for start in range(0, len(values) if values.dtype.kind == "f" else 0, 1024):
-        piece = values[start : start + 1024]  # in pieces: the data may be large
+    rows = min(1024, max(1, 2**22 // max(1, prod(values.shape[1:]))))
+    for start in range(0, len(values) if values.dtype.kind == "f" else 0, rows):
+        piece = values[start : start + rows]  # in pieces: the data may be large
         if not np.isfinite(piece).all():
             sample = start + int(np.argwhere(~np.isfinite(piece))[0, 0])
             raise InputError(

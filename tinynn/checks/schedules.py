@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinynn.checks.arguments import check_integer, check_positive, python_number
+from tinynn.checks.calls import can_be_called
 from tinynn.errors import InputError
 
 
@@ -106,7 +107,7 @@ def drawn_schedules(schedules: Sequence[Any], labels: Any) -> None:
     if not schedules:
         raise InputError("plots.schedule needs one schedule or more.")
     for schedule in schedules:
-        if not callable(schedule) or isinstance(schedule, type):
+        if not can_be_called(schedule) or isinstance(schedule, type):
             raise InputError(
                 f"plots.schedule expects schedules, functions of the step t, got {schedule!r:.100}."
             )

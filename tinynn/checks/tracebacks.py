@@ -6,6 +6,7 @@ from functools import wraps
 from traceback import walk_tb
 from typing import ParamSpec, TypeVar
 
+from tinynn.checks.calls import explained
 from tinynn.errors import InputError
 from tinynn.origin import is_in_package
 
@@ -16,7 +17,8 @@ R = TypeVar("R")
 def short_traceback(function: Callable[P, R]) -> Callable[P, R]:
     """Cut the traceback of a function's InputError, or OSError, to the line of the call.
 
-    Other errors keep every line of their traceback. So do errors that passed through other code,
+    A TypeError for an argument that does not exist says which to write: see checks/calls.py. Other
+    errors keep every line of their traceback. So do errors that passed through other code,
     such as a user's own layer, and all errors if the environment variable TINYNN_TRACEBACKS is
     "whole".
 
@@ -32,6 +34,9 @@ def short_traceback(function: Callable[P, R]) -> Callable[P, R]:
     def entered(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
+        except TypeError as error:
+            explained(error, function, args[0] if args else None)
+            raise
         except (InputError, OSError) as error:
             frames = [frame for frame, _ in walk_tb(error.__traceback__)]
             by_others = not all(is_in_package(frame.f_code.co_filename) for frame in frames)

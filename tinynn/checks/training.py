@@ -108,8 +108,8 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Arra
             f"an object of type {type(pair).__name__}{number}.{hint}"
         )
     x_held, y_held, *given_weights = data(model, loss, *pair, kind="validation ")
-    for which, part in (("first", x[: len(x_held)]), ("last", x[-len(x_held) :])):
-        if _equal(part, x_held):
+    for which, begin in (("first", 0), ("last", len(x) - len(x_held))):
+        if _are_rows_of(x, begin, x_held):
             these = "" if len(x_held) == len(x) else f"the {which} {len(x_held)} samples of "
             warnings.warn(
                 f"The validation data are {these}the training data, so they do not show how "
@@ -135,10 +135,11 @@ def held_out(model: Any, loss: Any, pair: Any, x: Array, y: Array) -> tuple[Arra
     return x_held, y_held, *given_weights
 
 
-def _equal(a: Array, b: Array) -> bool:
-    """Whether two arrays are equal; in pieces, as mostly the first piece already differs."""
-    return len(a) == len(b) and all(
-        np.array_equal(a[i : i + 100], b[i : i + 100]) for i in range(0, len(a), 100)
+def _are_rows_of(x: Array, begin: int, held: Array) -> bool:
+    """Whether `held` are the samples of x from `begin` on; mostly the first piece differs."""
+    return 0 <= begin <= len(x) - len(held) and all(
+        np.array_equal(x[begin + i : begin + min(i + 100, len(held))], held[i : i + 100])
+        for i in range(0, len(held), 100)
     )
 
 

@@ -46,6 +46,10 @@ class Layer(ParameterViews, Configured, Portable, ABC):
     the layer. A constructor stores its arguments unchanged under their own names: then the layer
     can be saved, without any further method.
 
+    If a layer averages over the batch into buffers, and several processes are to train it (see
+    tinynn.interop.mpi), forward keeps `batch_statistics = mean, var, n`, of its n numbers, and a
+    method `update_running(mean, var, n)` updates the buffers.
+
     A layer may also define: `kink_mask(x)`; `least_samples()`; `takes` and `gives`, each "logits"
     (any numbers), "probabilities" (rows that sum to 1), "independent probabilities" (each number in
     [0, 1], of its own class), or "" where it does not matter; `multiplications(output_shape)`; and

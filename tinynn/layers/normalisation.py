@@ -41,7 +41,8 @@ class BatchNorm(Layer):
         running_var  <- momentum running_var  + (1 - momentum) var n / (n - 1)
 
     With training=False, mean and var are these. Frozen (trainable = False), the layer uses them in
-    training as well. They do not depend on x, so then dx = dout gamma / std.
+    training as well. They do not depend on x, so then dx = dout gamma / std. If several processes
+    train the model, they combine what forward keeps as batch_statistics: mean, var, n.
 
     momentum: at least 0 and below 1, default 0.9. epsilon: a positive number, default 1e-5. gamma
     and running_var (C,) start at 1, beta and running_mean (C,) at 0. In training each channel
@@ -97,9 +98,7 @@ class BatchNorm(Layer):
         return {"running_mean": input_shape[-1:], "running_var": input_shape[-1:]}
 
     def initialize(self, rng: Generator) -> None:
-        self.gamma[:] = 1
-        self.running_mean[:] = 0
-        self.running_var[:] = 1
+        self.gamma[:], self.running_mean[:], self.running_var[:] = 1, 0, 1
 
     def least_samples(self) -> int:
         flat = self._input_shape is not None and prod(self._input_shape[:-1]) == 1
@@ -112,7 +111,8 @@ class BatchNorm(Layer):
         if of_batch:
             checks.two_numbers_a_channel(x.shape, self.name)
             centred, mean, var = centre(rows, len(self.gamma))
-            self._update_running(mean, var, rows.size // len(mean))
+            self.batch_statistics = mean, var, rows.size // len(mean)
+            self.update_running(*self.batch_statistics)
         else:
             centred, var = rows - repeated(self.running_mean, rows), self.running_var
         std = np.sqrt(var + float(self.epsilon))  # (C,)
@@ -123,7 +123,8 @@ class BatchNorm(Layer):
         out += repeated(self.beta, rows)
         return out.reshape(x.shape)
 
-    def _update_running(self, mean: Array, var: Array, n: int) -> None:
+    def update_running(self, mean: Array, var: Array, n: int) -> None:
+        """Move the running statistics towards those of a batch with n numbers of each channel."""
         keep = float(self.momentum)
         self.running_mean = keep * self.running_mean + (1 - keep) * mean
         self.running_var = keep * self.running_var + (1 - keep) * (n / (n - 1)) * var

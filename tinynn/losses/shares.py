@@ -48,6 +48,7 @@ class ClassShares:
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | Array | None = None
 
+    @checks.short_traceback
     def __init__(
         self,
         label_smoothing: float = 0.0,

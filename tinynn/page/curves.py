@@ -40,15 +40,13 @@ def curves_part(runs: Sequence[RunFacts]) -> Part:
 
 def compared(runs: Sequence[RunFacts]) -> str:
     """Return a table of several runs, which can be sorted by any column."""
-    columns = [
-        Column("Run"),
-        *(Column(title, numbers=True) for title in (
-            "Epochs", "Accuracy", "Validation accuracy", "best", "Validation loss", "lowest",
-            "Test accuracy", "± standard error", "Learning rate", "Batch", "Seed", "Parameters",
-            "Seconds",
-        )),
-        Column("State"),
-    ]  # fmt: skip
+    titles = (
+        "Epochs", "Accuracy", "Validation accuracy", "Best validation accuracy", "Validation loss",
+        "Lowest validation loss", "Test accuracy", "± standard error", "Learning rate", "Batch",
+        "Seed", "Parameters", "Seconds",
+    )  # fmt: skip
+    numbers = (Column(title, numbers=True) for title in titles)
+    columns = [Column("Run"), *numbers, Column("State")]
     return table("The runs", columns, [_compared(run) for run in runs], sortable=True)
 
 

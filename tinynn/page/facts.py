@@ -11,6 +11,7 @@ All but log.csv may be missing; the page then says what it lacks.
 """
 
 import json
+import os
 from dataclasses import dataclass, field
 from math import isfinite, nan
 from pathlib import Path
@@ -68,6 +69,10 @@ class RunFacts:
 
 def read_run(folder: PathLike) -> RunFacts:
     """Read a run's folder. Raises an OSError without log.csv, InputError for other contents."""
+    if not isinstance(folder, (str, os.PathLike)):
+        raise InputError(
+            f"write_page needs the folder of a run, or a list of them; got {folder!r}."
+        )
     folder = Path(folder)
     log, model = folder / "log.csv", folder / "model.npz"
     if not folder.is_dir():

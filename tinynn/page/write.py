@@ -6,10 +6,9 @@ log.csv, metrics.json, ... -> RunFacts -> parts -> one HTML file
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from os import PathLike as OsPath
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinynn import checks
 from tinynn.errors import InputError
@@ -45,7 +44,9 @@ def write_page(
 
     checks.check_integer("network_limit", network_limit, least=0)
     refuse_no_place(path)
-    folders = [run_folder] if isinstance(run_folder, (str, OsPath)) else list(run_folder)
+    folders: list[Any] = [run_folder]
+    if isinstance(run_folder, Iterable) and not isinstance(run_folder, str):
+        folders = list(run_folder)
     if not folders:
         raise InputError("write_page needs the folder of a run, or a list of them; got none.")
     runs = [read_run(folder) for folder in folders]

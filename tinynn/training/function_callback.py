@@ -59,7 +59,7 @@ def _refuse_unfit(event: str, function: Any) -> None:
         close = get_close_matches(event, EVENTS, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"The events are {', '.join(EVENTS)}."
         raise InputError(f"FunctionCallback: there is no event {event}. {hint}")
-    if not callable(function):
+    if not checks.can_be_called(function):
         hint = " Write f, not f(...)." if function is None else ""
         raise InputError(f"{event} must be a function of the trainer, got {function!r:.100}.{hint}")
     try:

@@ -51,7 +51,7 @@ class ProgressBar(Callback):
             metrics = {name: f"{value:.4f}" for name, value in trainer.totals.means().items()}
             with self._draws():
                 self.bar.set_postfix(metrics, refresh=False)
-                self.bar.update(len(trainer.batch[0]))
+                self.bar.update(trainer.totals.n_samples - self.bar.n)
 
     def on_epoch_end(self, trainer: Run) -> None:
         if self.works:

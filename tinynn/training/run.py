@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinynn import checks
+from tinynn.batches import minibatches
 from tinynn.configuration import Configured, Guarded
 from tinynn.errors import InputError, escape_control
 from tinynn.files.nested import are_numbers, is_count
@@ -185,9 +186,12 @@ class Run(Guarded):
         self.history, self.totals, self.baseline = History(), RunningTotals(), Baseline()
         self.epoch = self.epochs = self.step = 0
         self.weights = list[Array]()  # the samples' weights: one array, or an empty list
+        self.samples = np.empty(0, int)
         self.batch: tuple[Array, ...] = (np.empty(0), np.empty(0))
         self.recent_losses: list[float] = []  # the last five
-        self.batch_loss, self.stop, self.resumed = np.nan, False, False
+        self.batch_loss, self.resumed = np.nan, False
+        self.stop_asked = False
+        self.stop_agreed: bool | None = None  # of several processes; None: this one decides
         # for checkpoints: what the run began with; a resumed run takes it over: see run_state.py
         self.settings: dict[str, Any] | None = None
         self.schedule: ScheduleTable | None = None
@@ -212,6 +216,31 @@ class Run(Guarded):
         for callback in self.callbacks:
             getattr(callback, event)(self)
 
+    def told(self) -> "Told":
+        """Around a training: tell on_train_begin before it, then on_train_end or on_train_error."""
+        return Told(self)
+
+    def batches(self, start: int) -> Iterator[tuple[Array, ...]]:
+        """Yield the batches of this epoch from number `start` on, as on_step_begin leaves them."""
+        order = self.order_of(self.epoch)
+        return minibatches(
+            self.x, self.y, self.batch_size, order, start, *self.weights, part=self._part
+        )
+
+    def _part(self, samples: Array) -> Array:
+        self.samples = samples
+        self.tell("on_step_begin")
+        return self.samples
+
+    @property
+    def stop(self) -> bool:
+        """Whether training ends after this step, as was asked or, by several processes, agreed."""
+        return self.stop_asked if self.stop_agreed is None else self.stop_agreed
+
+    @stop.setter
+    def stop(self, value: bool) -> None:
+        self.stop_asked = value
+
     @contextmanager
     def validating(self) -> Iterator[None]:
         """Call on_validation_begin before, and on_validation_end after, in the reverse order.
@@ -224,15 +253,6 @@ class Run(Guarded):
                 callback.on_validation_begin(self)
                 ends.callback(callback.on_validation_end, self)
             yield
-
-    @contextmanager
-    def telling_of_an_error(self) -> Iterator[None]:
-        """Call on_train_error after an exception, Ctrl-C's too, which then goes on."""
-        try:
-            yield
-        except BaseException:
-            self.tell("on_train_error")
-            raise
 
     def order_of(self, epoch: int) -> Generator:
         """Return the Generator that shuffles the samples of an epoch, and does nothing else."""
@@ -255,6 +275,23 @@ class Run(Guarded):
         names = [*scores, *self.metrics] if self.validation is not None else []
         held_out = [f"val_{name}" for name in names]
         return ["epoch", *scores, *held_out, "learning_rate", "seconds"]
+
+
+class Told:
+    """Tells a run's callbacks of the begin and the end of a training that stands in its block."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def __enter__(self) -> None:
+        try:
+            self.run.tell("on_train_begin")
+        except BaseException:
+            self.run.tell("on_train_error")
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self.run.tell("on_train_end" if kind is None else "on_train_error")
 
 
 class Callback(Configured):
@@ -296,6 +333,14 @@ class Callback(Configured):
     def on_epoch_begin(self, trainer: Run) -> None:
         """Before an epoch's first step. A run resumed in mid-epoch does not call it again."""
 
+    def on_step_begin(self, trainer: Run) -> None:
+        """Before each step: `trainer.samples` are the numbers of its batch's samples in x, (B,).
+
+        Set `trainer.samples` to train on others, such as this process's part of them. If they are
+        more or fewer, bring `trainer.totals` to the whole batch in on_step_end: an epoch ends when
+        all samples are counted.
+        """
+
     def on_gradients(self, trainer: Run) -> None:
         """In each step, after backward wrote `model.grads` and before the optimizer uses them."""
 
@@ -322,10 +367,11 @@ class Callback(Configured):
         """After the last step, unless an exception ended training."""
 
     def on_train_error(self, trainer: Run) -> None:
-        """After an exception in an epoch, which `sys.exc_info()` tells; fit raises it after this.
+        """After an exception ended training: sys.exc_info() has it, and it is raised again.
 
-        It may be TrainingDiverged, KeyboardInterrupt, or one of a callback. on_train_end is not
-        called then. A method that raises hides the reason, and those after it are not called.
+        It may be TrainingDiverged, KeyboardInterrupt, or one of a callback: also in on_train_begin,
+        even before that of this one. on_train_end is not called then. A method that raises hides
+        the reason, and those after it are not called.
         """
 
     def order(self, trainer: Run) -> int:

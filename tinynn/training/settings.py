@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynn import checks
 from tinynn.configuration import Configured, with_defaults
 from tinynn.configuration_json import to_json, unequal
 from tinynn.optimizers import Optimizer
@@ -221,7 +222,7 @@ def _argument(value: Any, kind: str) -> Any:
     """Describe an argument: an array by a checksum, an object by its class."""
     if isinstance(value, np.ndarray) and value.ndim:
         return data_fingerprint(value)
-    if callable(value):
+    if checks.can_be_called(value):
         return function_fingerprint(value)
     if isinstance(value, (list, tuple)):
         return {type(value).__name__: [_argument(item, kind) for item in value]}

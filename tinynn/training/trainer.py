@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.batches import minibatches
 from tinynn.files.atomic import PathLike
 from tinynn.losses import Loss
 from tinynn.parameters import Array
@@ -99,17 +98,15 @@ class Trainer(Run):
             vars(self).clear()
             vars(self).update(before)
             raise
-        self.tell("on_train_begin")
-        if restored is not None:
-            restored.put_back(self)
-            restored = None  # frees its vectors
-        if self.settings is not None:
-            note_optimizer(self)
-        while not (self.stop or self.finished):
-            # each step looks for NaN and infinity by itself
-            with np.errstate(all="ignore"), self.telling_of_an_error():
-                self._run_epoch()
-        self.tell("on_train_end")
+        with self.told():  # on_train_begin, and then on_train_end or on_train_error
+            if restored is not None:
+                restored.put_back(self)
+                restored = None  # frees its vectors
+            if self.settings is not None:
+                note_optimizer(self)
+            while not (self.stop or self.finished):
+                with np.errstate(all="ignore"):  # each step looks for NaN and infinity by itself
+                    self._run_epoch()
         return self.history
 
     def _prepare(
@@ -165,8 +162,7 @@ class Trainer(Run):
             self.tell("on_epoch_begin")
         # steps already taken; rounded up, as the last batch may be smaller
         done = -(-self.totals.n_samples // self.batch_size)
-        order = self.order_of(self.epoch)
-        for batch in minibatches(self.x, self.y, self.batch_size, order, done, *self.weights):
+        for batch in self.batches(done):
             self._run_step(*batch)
             self.totals.seconds = perf_counter() - began
             self.tell("on_step_end")
