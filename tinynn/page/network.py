@@ -81,36 +81,40 @@ def network_part(
     for layer in model.layers:
         layer.trainable = False  # BatchNorm then tells the equation of prediction
     shown = np.ascontiguousarray(images[:IMAGES])
-    template = Template((FOLDER / "try.html").read_text(encoding="utf-8"))
-    height, width = images.shape[1:3]
     white, differs = _scale_of(model, shown, p)
-    others = ""
-    if differs:
-        others = (
-            f"<p>For {differs} of these {len(shown)} test images it says another class than the "
-            "run's test does, which scales pictures otherwise, or takes the mean of several "
-            "answers.</p>"
-        )
-    html = template.substitute(
-        others=others,
-        file=text(Path(model_path).name),
-        bytes=f"{len(content):,}",
-        parameters=f"{model.params.size:,}",
-        height=height,
-        width=width,
-    )
     data = {
         "file": Path(model_path).name,
         "model": b64encode(content).decode(),
         "white": white,
-        "height": height,
-        "width": width,
+        "height": images.shape[1],
+        "width": images.shape[2],
         "images": b64encode(shown.tobytes()).decode(),
         "labels": [int(label) for label in labels[:IMAGES]],
         "names": [str(name) for name in names],
         "equations": [layer.equations[0] for layer in model.layers],
     }
+    html = _markup(Path(model_path).name, len(content), model, shown, differs)
     return Part("network", TITLE, html, SCRIPTS, ("try.css",), data)
+
+
+def _markup(name: str, size: int, model: Sequential, images: Array, differs: int) -> str:
+    """Return the markup of the part. differs: for how many images its answer is not that of p."""
+    others = ""
+    if differs:
+        others = (
+            f"<p>For {differs} of these {len(images)} test images it says another class than the "
+            "run's test does, which scales pictures otherwise, or takes the mean of several "
+            "answers.</p>"
+        )
+    template = Template((FOLDER / "try.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        others=others,
+        file=text(name),
+        bytes=f"{size:,}",
+        parameters=f"{model.params.size:,}",
+        height=images.shape[1],
+        width=images.shape[2],
+    )
 
 
 def _scale_of(model: Sequential, images: Array, p: Array | None) -> tuple[float, int]:
