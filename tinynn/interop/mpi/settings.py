@@ -72,12 +72,13 @@ def _source() -> str:
 
 
 def _own_code(run: Run) -> dict[str, str]:
-    """Return digests of the user's own classes: other code of the same name trains otherwise."""
+    """Return digests of the user's own classes: other code of the same name trains otherwise.
+
+    Of the code alone: what a function holds, such as a variable around it, may be the rank.
+    """
     things = [run.loss, run.optimizer, *run.model.layers, *affecting_callbacks(run)]
     return {
-        f"{kind.__name__}.{name}": function_fingerprint(part.__code__)[
-            "code"
-        ]  # not what closures hold, such as a rank
+        f"{kind.__name__}.{name}": function_fingerprint(part.__code__)["code"]
         for one in things
         for kind in type(one).__mro__
         for name, part in vars(kind).items()
