@@ -254,6 +254,12 @@ def no_text(path):
     path.write_bytes(path.read_bytes().replace(b'{"layers"', b'\xff"layers"'))
 
 
+def no_text_in_names(path):
+    export_onnx(small(), path)
+    damaged = path.read_bytes().replace(b"graph_sha256", b"\xffraph_sha256")
+    path.write_bytes(damaged.replace(b"Relu", b"\xffelu"))
+
+
 def outside(whole):
     whole.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
 
@@ -276,6 +282,7 @@ def outside(whole):
         (changed(without_numbers), "hold 12 numbers in 0.Dense.W, but has 0"),
         (another_argument, "other numbers in 0.Rescale.scale than its architecture"),
         (no_text, "its metadata are no text"),
+        (no_text_in_names, "written by tinynn, with the operators"),
         (set_metadata("format", "99"), "reads format 3"),
         (set_metadata("architecture", "[" * 200_000), "too long an architecture"),
         (set_metadata("architecture", "{"), "cannot be built"),

@@ -87,7 +87,7 @@ def _refuse_others(path: PathLike, whole: Any, metadata: dict[str, str]) -> None
     """Refuse a file that export_onnx did not write, or whose nodes were changed since."""
     needed = ("architecture", "format", "graph_sha256")
     if any(name not in metadata for name in needed):
-        operators = sorted({node.op_type for node in whole.graph.node})
+        operators = sorted({str(node.op_type) for node in whole.graph.node})  # bytes if damaged
         raise ModelFormatError(
             f"{path} was written by {whole.producer_name or 'an unknown program'}, with the "
             f"operators {', '.join(operators)}. {READABLE}; onnxruntime runs any."
