@@ -36,7 +36,7 @@ from tinynn.datasets.idx import idx_bytes
 from tinynn.files.atomic import whole_file, without_tilde
 from tinynn.metrics import format_confusion, most_confused
 from tinynn.page.provenance import command_line, commit
-from tinynn.page.test_data import write_test_data
+from tinynn.page.scored import write_test_data
 from tinynn.parameters import Array
 from tinynn.training.run import Run
 

@@ -221,7 +221,7 @@ LAYERING = [
     "page.charts",
     "page.notes",
     "page.steps",
-    "page.test_data",
+    "page.scored",
     "page.facts",
     "page.network",
     "page.confusion",

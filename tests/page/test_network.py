@@ -37,7 +37,7 @@ from tinynn import (
 from tinynn.layers import LAYERS
 from tinynn.page.network import LAYERS as SCRIPTS
 from tinynn.page.network import known_layers, network_part
-from tinynn.page.test_data import write_test_data
+from tinynn.page.scored import write_test_data
 from tinynn.page.write import NETWORK_LIMIT
 
 PAGE = Path(tinynn.__file__).parent / "page"

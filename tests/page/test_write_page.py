@@ -11,7 +11,7 @@ import pytest
 from tinynn import InputError, write_page
 from tinynn.files import locks
 from tinynn.page.facts import read_run
-from tinynn.page.test_data import read_test_data, write_test_data
+from tinynn.page.scored import read_test_data, write_test_data
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</script><!--"
 BEGAN = {"began": "2026-01-02 03:04:05 UTC", "epochs": 5, "about": {"seed": 7}}

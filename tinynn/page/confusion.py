@@ -11,7 +11,7 @@ import numpy as np
 from tinynn import metrics
 from tinynn.page.part import text
 from tinynn.page.pictures import picture
-from tinynn.page.test_data import TestData
+from tinynn.page.scored import TestData
 from tinynn.parameters import Array
 
 MOST_CLASSES = 30  # of a matrix that can be read

@@ -4,7 +4,7 @@
     run.jsonl     when it began and ended, and what it was made of (notes.py, by RunPage)
     metrics.json  its settings and figures (the programs that train on Fashion-MNIST)
     health.json   what the doctor found, with its measurements (health.py)
-    test.npz      what the network says of the test data (test_data.py)
+    test.npz      what the network says of the test data (scored.py)
     model.npz     the network (save_model)
 
 All but log.csv may be missing; the page then says what it lacks.
@@ -31,8 +31,8 @@ from tinynn.page.notes import (
     is_held,
     read_notes,
 )
+from tinynn.page.scored import TestData, read_test_data
 from tinynn.page.steps import noted_steps
-from tinynn.page.test_data import TestData, read_test_data
 from tinynn.training.csv_log import read_log
 
 MOST_SECONDS = 1e9  # of an epoch, thirty years

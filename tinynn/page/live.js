@@ -1,15 +1,17 @@
 // A page of a training that goes on reads itself anew, and a reader keeps the place: the section and
 // how far it was scrolled, what was opened, what had the focus. The link of the section in view is
-// marked. Reading anew is all that the page's policy allows: it opens no connection.
+// marked. Reading anew is all that the page's policy allows: it opens no connection. When training
+// has ended, figures of the test may follow, so for some minutes the page is still read anew.
 (() => {
   const state = tinynn.data("status");
   const sections = [...document.querySelectorAll("main > section")];
   const links = [...document.querySelectorAll("nav.sections a")];
   const details = [...document.querySelectorAll("details")];
 
+  const seconds = Math.round(Date.now() / 1000) - state.written;
+  if (seconds < state.awaits) setTimeout(() => location.reload(), 5000);
   if (state.reload > 0) {
     setTimeout(() => location.reload(), 1000 * state.reload);
-    const seconds = Math.round(Date.now() / 1000) - state.written;
     if (seconds > state.silent) {
       document.getElementById("silence").textContent =
         `No news for ${Math.round(seconds / 60)} minutes: the run may have been killed. ` +

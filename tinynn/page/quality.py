@@ -9,8 +9,8 @@ from tinynn.page.charts import Axis, Line, chart
 from tinynn.page.confusion import confusion, mistakes
 from tinynn.page.facts import RunFacts, number, part_of
 from tinynn.page.part import Part, text
+from tinynn.page.scored import TestData
 from tinynn.page.tables import Column, figure_text, table
-from tinynn.page.test_data import TestData
 
 Figure = tuple[str, str, str]  # what it is, its number, what is said beside it
 

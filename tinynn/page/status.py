@@ -10,6 +10,7 @@ from tinynn.page.quality import Figure, figure_list, test_figures
 
 SHORTEST, LONGEST = 2, 15  # seconds until a live page is read anew
 SILENT = 60  # seconds, at least, after which a live page says that it has no news
+AWAITS = 300  # seconds after the end of training in which figures of the test may still come
 
 COLOUR = {TRAINING: "accent", ENDED: "good", STOPPED: "warn", FAILED: "bad", KILLED: "bad"}
 
@@ -48,6 +49,7 @@ def status_part(runs: Sequence[RunFacts]) -> Part:
             "reload": reload_seconds(facts),
             "written": round(time()),
             "silent": max(SILENT, round(10 * epoch_seconds(facts))),
+            "awaits": AWAITS if facts.state == ENDED and facts.test is None else 0,
         },
     )  # fmt: skip
 

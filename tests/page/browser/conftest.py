@@ -23,7 +23,7 @@ from tinynn import (
     scale_pixels,
     write_page,
 )
-from tinynn.page.test_data import write_test_data
+from tinynn.page.scored import write_test_data
 
 CHROMIUM = os.environ.get("TINYNN_CHROMIUM") or shutil.which("chromium")
 FLAGS = [

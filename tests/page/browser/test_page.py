@@ -11,6 +11,7 @@ import pytest
 
 from tinynn import Callback, write_page
 from tinynn.page.facts import read_run
+from tinynn.page.scored import write_test_data
 from tinynn.page.write import save_page
 
 pytestmark = pytest.mark.browser
@@ -259,6 +260,16 @@ def test_on_paper_all_is_there_in_light_colours(opened, finished):
     assert page.evaluate(CONTRAST)[1] == []
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
+    for mark in (".try-bar", ".try-legend"):  # drawn as backgrounds, which paper has not by itself
+        style = page.locator(mark).first.evaluate("(each) => getComputedStyle(each)")
+        assert style["printColorAdjust"] == "exact"
+
+
+def test_on_paper_without_scripts_what_can_be_opened_is_there(opened, finished):
+    page = opened(finished.first, java_script_enabled=False)
+    assert page.locator("details table").first.is_hidden()
+    page.emulate_media(media="print")
+    assert page.locator("details table").first.is_visible()
 
 
 def test_hostile_names_stay_text(opened, run_folder, tmp_path):
@@ -336,10 +347,13 @@ def test_a_live_page_renews_itself_and_its_reader_keeps_the_place(opened, train,
         assert later[0] == section
         assert abs(later[1] - top) <= 2
         assert later[2:] == [True, "#provenance"]
+    write_test_data(np.eye(2), [0, 0], ["a", "b"], path=tmp_path / "test.npz")
+    write_page(tmp_path, tmp_path / "report.html")
+    reader.page.get_by_text("Test accuracy").first.wait_for()  # figures of the test have followed
     loads = []
     reader.page.on("load", lambda page: loads.append(page))
-    reader.page.wait_for_timeout(2500)
-    assert loads == []  # it has ended: the page reads itself no more
+    reader.page.wait_for_timeout(6000)
+    assert loads == []  # there is nothing to come: the page reads itself no more
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,6 @@ class TestData:
     images: uint8 (N, H, W) or (N, H, W, 1 or 3), or None.
     """
 
-    __test__ = False  # for pytest: this is no test
-
     p: Array
     labels: Array
     names: tuple[str, ...]
