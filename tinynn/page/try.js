@@ -64,6 +64,7 @@
 
   let label = null; // of the test image that is shown, unchanged
   let spoken;
+  let begun = false; // what the page begins with is not spoken: nobody has asked
 
   function answer() {
     const p = probabilities(pad.pixels);
@@ -82,7 +83,9 @@
     find("undo").disabled = !pad.canUndo();
     clearTimeout(spoken);
     const says = empty ? "" : `The network says ${names[best]}, ${percent(p[best])}. `;
-    spoken = setTimeout(() => tinynn.announce(says + find("truth").textContent), PAUSE);
+    const said = () => tinynn.announce(says + find("truth").textContent);
+    if (begun) spoken = setTimeout(said, PAUSE);
+    begun = true;
   }
 
   function truth(best, empty) {
