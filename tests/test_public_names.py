@@ -60,6 +60,8 @@ PARAMETERS = {
     "ProgressBar": "",
     "PrintLog": "",
     "LiveCurves": "path every_epochs",
+    "RunPage": "path about",
+    "write_page": "run_folder path network_limit",
     "Checkpoint": "path every_epochs every_steps if_exists",
     "EarlyStopping": "monitor patience min_delta mode",
     "ExponentialMovingAverage": "decay",

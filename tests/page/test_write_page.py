@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import os
 import re
 
 import numpy as np
@@ -159,6 +160,20 @@ def test_what_an_earlier_end_has_left_is_not_shown_of_a_resumed_run(run_folder, 
     assert "broke off" in status(killed)
     assert "Test" not in killed.one("header").text
     assert not killed.all("section", id="quality")
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(-60, False), (60, True)])
+def test_of_a_run_that_was_resumed_and_stopped_only_later_files_are_shown(
+    run_folder, written, seconds, shown
+):
+    again = {**BEGAN, "began": "2026-01-03 03:04:05 UTC+01:00"}
+    stopped = {"ended": "2026-01-03 03:05:05 UTC", "state": "stopped", "why": "Ctrl-C"}
+    folder = run_folder(notes=[BEGAN, ENDED, again, stopped], metrics={"test_accuracy": 1})
+    for file in ("test.npz", "metrics.json"):
+        os.utime(folder / file, (1_767_405_845 + seconds,) * 2)
+    page = written(folder)
+    assert ("Test" in page.one("header").text) == shown
+    assert bool(page.all("section", id="quality")) == shown
 
 
 def test_a_torn_last_line_is_left_out(run_folder):

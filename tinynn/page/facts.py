@@ -29,6 +29,7 @@ from tinynn.page.notes import (
     TRAINING,
     UNKNOWN,
     is_held,
+    moment,
     read_notes,
 )
 from tinynn.page.scored import TestData, read_test_data
@@ -141,6 +142,8 @@ def _read_state(facts: RunFacts, folder: Path) -> None:
         state = ends[-1].get("state")
         facts.state = state if state in (ENDED, STOPPED, FAILED) else UNKNOWN
         facts.why, facts.when = str(ends[-1].get("why", "")), str(ends[-1]["ended"])
+        if len(began) > 1:
+            _leave_out_what_is_earlier(facts, folder, str(last[0]["began"]))
     elif facts.metrics and not last:
         facts.state = ENDED
     elif True in held:
@@ -156,6 +159,15 @@ def _read_state(facts: RunFacts, folder: Path) -> None:
             "no process works in its folder any more, and it has left no note of an end: it was "
             "killed, or the machine went down"
         )
+
+
+def _leave_out_what_is_earlier(facts: RunFacts, folder: Path, began: str) -> None:
+    """Leave out what an earlier end of a run has left that was resumed since, at this time."""
+    start = moment(began)
+    for name, file in (("metrics", "metrics.json"), ("test", "test.npz"), ("model", "model.npz")):
+        path = folder / file
+        if start is not None and path.is_file() and path.stat().st_mtime < start:
+            setattr(facts, name, {} if name == "metrics" else None)
 
 
 def _numbers(row: dict[str, str]) -> dict[str, float]:

@@ -31,6 +31,19 @@ def now() -> str:
     return f"{time[:19]} UTC{time[19:].removesuffix('+00:00')}"
 
 
+def moment(time: str) -> float | None:
+    """Return the seconds since 1970 of what `now` wrote, or None for anything else.
+
+    >>> moment("1970-01-01 01:00:01 UTC+01:00")
+    1.0
+    """
+    day_and_hour, _, offset = time.partition(" UTC")
+    try:
+        return datetime.fromisoformat(f"{day_and_hour}{offset or '+00:00'}").timestamp()
+    except ValueError:
+        return None
+
+
 def open_notes(folder: PathLike, goes_on: bool) -> IO[bytes]:
     """Open the notes of a run that begins, locked until they are closed.
 
