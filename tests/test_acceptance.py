@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,15 @@ def test_saved_model_is_the_real_network(run_of_seed):
     path = run_of_seed(0) / "model.npz"
     assert load_model(path).params.size == 567_434
     assert compare_models(path, path).identical
+
+
+def test_the_page_of_the_run_is_whole_and_has_no_address(run_of_seed):
+    run = run_of_seed(0)
+    page = (run / "report.html").read_bytes()
+    assert len(page) < 5_000_000
+    assert b64encode((run / "model.npz").read_bytes()) in page
+    words = page.decode()
+    assert f"{metrics(run)['test_accuracy']:.4f}" in words
+    parts = re.findall(r'<section id="(\w+)"', words)
+    assert parts == ["curves", "quality", "doctor", "network", "provenance"]
+    assert re.findall(r'(?:src|href|action)="(?!data:|#)[^"]*"', words) == []
