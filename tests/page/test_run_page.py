@@ -82,6 +82,16 @@ def test_the_page_is_written_before_the_first_step_and_after_each_epoch(tmp_path
     ]
 
 
+def test_a_later_fit_that_is_refused_leaves_the_page_as_it_was(tmp_path):
+    page = RunPage(tmp_path / "report.html")
+    fit(tmp_path, page=page)
+    before = (tmp_path / "report.html").read_bytes()
+    with pytest.raises(FileExistsError):  # CSVLogger's, which begins before the page does
+        fit(tmp_path, page=page)
+    assert (tmp_path / "report.html").read_bytes() == before
+    assert read_run(tmp_path).state == "ended"
+
+
 def test_the_training_has_the_same_bits_and_the_page_the_numbers_of_the_log(tmp_path, tree):
     trainer = fit(tmp_path, [Doctor()])
     (tmp_path / "plain").mkdir()

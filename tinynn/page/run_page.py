@@ -138,6 +138,7 @@ class RunPage(Callback):
             write_health(self.folder, report)
         facts.health = health_data(report) if report is not None else None
         self._save(trainer)
+        self.facts = self.steps = None  # what a later fit does before it begins is not of this run
 
     def _write(self, trainer: Run) -> None:
         """Write the page of a run that goes on: training and validation, no test."""
