@@ -445,6 +445,7 @@ def test_drawing_with_the_mouse_changes_the_probabilities_and_undo_takes_it_back
     np.testing.assert_array_equal(tab.shares(), first)
     tab.page.locator(".try-clear").click()
     assert not tab.pixels().any()
+    tab.shares()
     assert tab.page.locator(".try-best").inner_text() == "Nothing to see"
     assert "black picture means nothing" in tab.page.locator(".try-truth").inner_text()
 
@@ -527,9 +528,9 @@ def test_images_can_be_those_of_a_class_or_the_wrong_ones(small, images):
 
 def test_a_class_is_explained_that_is_chosen_from_the_list_or_by_its_row(tab):
     tab.page.locator(".try-class select").select_option(label="Sneaker")
-    assert tab.page.locator(".try-map[aria-label*='for Sneaker:']").count() == 1
+    tab.page.locator(".try-map[aria-label*='for Sneaker:']").wait_for()
     tab.page.locator(".try-bars tr", has_text="Coat").click()
-    assert tab.page.locator(".try-map[aria-label*='for Coat:']").count() == 1
+    tab.page.locator(".try-map[aria-label*='for Coat:']").wait_for()
     assert tab.page.locator(".try-class select").input_value() == str(NAMES.index("Coat"))
 
 
