@@ -1,6 +1,7 @@
 """Settings and fixtures that all tests share."""
 
 import errno
+import gc
 import inspect
 import os
 import runpy
@@ -57,6 +58,7 @@ def pytest_configure(config):
     otherwise, here and in these programs.
     """
     threadpool_limits(1, user_api="blas")
+    gc.set_threshold(50_000)  # with Python's 700 a seventh of all time went into looking
     if config.getoption("rounding"):
         if config.getoption("renew_texts"):
             raise pytest.UsageError(
@@ -80,6 +82,11 @@ def pytest_collection_modifyitems(items):
         plain[test] += 1
         if plain[test] > marker.args[0]:
             item.add_marker("slow")
+
+
+def pytest_collection_finish():
+    """Let the garbage collector never look at what stays to the end: thousands of tests."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
