@@ -68,13 +68,11 @@ def test_tiles_cover_a_product_of_any_size(kernel, size):
     assert (product(b.T, a.T) == exact.T).all()
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, deadline=None)
 @given(
     rows=st.integers(0, 3000), groups=st.integers(1, 5), k=st.integers(1, 60), n=st.integers(1, 70)
 )
-def test_strips_cover_a_product_of_any_size(two_threads, rows, groups, k, n):
+def test_strips_cover_a_product_of_any_size(rows, groups, k, n):
     rng, columns = np.random.default_rng(0), groups * k
     a, b, c = (
         rng.integers(-3, 4, shape).astype(np.float32)

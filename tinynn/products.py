@@ -65,16 +65,17 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
 def fits_in_strips(numbers: int) -> bool:
     """Return whether products of many rows with so many weights are cut into strips of rows.
 
-    They are if there is a second thread, which makes half of them (threads.in_halves), and if at
-    least 16 rows have no more than 2^18 multiplications: each strip copies the weights first.
+    They are if 16 rows or more have no more than 2^18 multiplications: OpenBLAS copies the weights
+    for each strip.
     """
-    return second_thread() is not None and numbers * LEAST_ROWS <= IN_ONE_THREAD
+    return numbers * LEAST_ROWS <= IN_ONE_THREAD
 
 
 def product_of_rows(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b for many rows of a, by OpenBLAS in this thread alone if b fits in strips.
 
-    Then two threads can make such products at once, and nobody waits for a third. The plain form is
+    Then two threads can make such products at once (threads.in_halves), and nobody waits for a
+    third; with any number of threads the bits are the same. The plain form is
     `np.matmul(a, b, out)`. a is (M, K), b (K, N), out (M, N).
 
     >>> product_of_rows(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[3.0], [4.0]]))

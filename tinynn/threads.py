@@ -76,9 +76,11 @@ def in_two_threads(work: Callable[..., None], *vectors: Array) -> None:
 def in_halves(work: Callable[[slice], None], length: int, numbers: int) -> None:
     """Call `work(part)` for both halves of an axis, slices of range(length), in two threads.
 
-    numbers: how many `work` reads in all; for few it is called once, with the whole. `work` must
-    treat each index of the axis by itself, and make no small operations, of less than 0.05 ms: both
-    threads would wait for Python's lock. What in_two_threads says of exceptions holds here too.
+    numbers: how many `work` reads in all. For few it is called once, with the whole; where there is
+    no second thread, for one half after the other. So the bits are the same in one thread and in
+    two if `work` treats each index of the axis by itself. Operations of less than 0.05 ms gain
+    nothing: both threads would wait for Python's lock. What in_two_threads says of exceptions holds
+    here too.
 
     >>> a = np.zeros((2, 3))
     >>> def add(columns):
@@ -91,12 +93,17 @@ def in_halves(work: Callable[[slice], None], length: int, numbers: int) -> None:
 
 
 def in_parts(work: Callable[[slice], None], length: int, cut: int, numbers: int) -> None:
-    """Call `work(slice(0, cut))` here and `work(slice(cut, length))` in the second thread."""
-    jobs = second_thread() if numbers >= WORTH_A_THREAD else None
-    if jobs is None:
+    """Call `work(slice(0, cut))` here, and `work(slice(cut, length))` in the second thread."""
+    if numbers < WORTH_A_THREAD:
         work(slice(0, length))
         return
-    share(jobs, partial(work, slice(0, cut)), partial(work, slice(cut, length)))
+    first, second = (partial(work, part) for part in (slice(0, cut), slice(cut, length)))
+    jobs = second_thread()
+    if jobs is None:
+        first()
+        second()
+    else:
+        share(jobs, first, second)
 
 
 def share(jobs: "SimpleQueue[Part]", first: Callable[[], Any], second: Callable[[], Any]) -> None:

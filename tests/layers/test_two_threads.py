@@ -54,7 +54,7 @@ KINDS = [BatchNorm, lambda: MaxPool2D(2), lambda: MaxPool2D(3, 2)]
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [SHAPE, WIDE])
-def test_norms_and_pools_give_the_same_bits_in_two_threads_as_in_one(
+def test_norms_and_pools_give_the_same_bits_in_parts_as_in_whole(
     kind, shape, threads_at_work, monkeypatch
 ):
     in_two = results(kind(), shape)
@@ -65,7 +65,7 @@ def test_norms_and_pools_give_the_same_bits_in_two_threads_as_in_one(
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_convolution_in_two_threads_is_that_of_one_up_to_rounding(
+def test_a_convolution_in_two_threads_is_the_plain_one_up_to_rounding(
     stride, bias, threads_at_work, monkeypatch
 ):
     def run():
@@ -78,10 +78,18 @@ def test_a_convolution_in_two_threads_is_that_of_one_up_to_rounding(
     monkeypatch.setattr("tinynn.threads.WORTH_A_THREAD", 1000)
     in_two = run()
     assert len(threads_at_work) == 2
-    monkeypatch.setattr("tinynn.products.second_thread", lambda: None)  # plain products
-    monkeypatch.setattr("tinynn.threads.second_thread", lambda: None)
+    monkeypatch.setattr("tinynn.threads.WORTH_A_THREAD", 2**62)
+    monkeypatch.setattr("tinynn.products.LEAST_ROWS", 2**62)
+    monkeypatch.setattr("tinynn.layers.convolution.BLOCK", 2**62)
     for ours, plain in zip(in_two, run(), strict=True):
         assert np.allclose(ours, plain, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, lambda: Conv2D(18, 3), lambda: Conv2D(24, 3, 2)])
+def test_where_there_is_no_second_thread_the_bits_are_the_same(kind, two_threads, monkeypatch):
+    in_two = results(kind(), SHAPE)
+    monkeypatch.setattr("tinynn.threads.second_thread", lambda: None)
+    assert results(kind(), SHAPE) == in_two
 
 
 @pytest.mark.parametrize("kind", [*KINDS, lambda: Conv2D(18, 3)])
@@ -93,7 +101,7 @@ def test_beside_a_busy_second_thread_the_bits_are_the_same(kind, two_threads):
 
 
 def test_in_two_threads_each_product_is_small_enough_for_one_thread_of_openblas(
-    two_threads, monkeypatch
+    monkeypatch,
 ):
     def noted(a, b, *rest, **options):
         sizes.append(a.shape[-2] * a.shape[-1] * b.shape[-1])
