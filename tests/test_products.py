@@ -14,6 +14,8 @@ from tinynn.products import (
     _multiply,
     blas_kernel,
     product,
+    product_of_rows,
+    sum_of_products,
     tile_of,
 )
 
@@ -64,6 +66,27 @@ def test_tiles_cover_a_product_of_any_size(kernel, size):
     exact = a.astype(int) @ b.astype(int)  # sums of small whole numbers are not rounded
     assert (product(a, b) == exact).all()
     assert (product(b.T, a.T) == exact.T).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(0, 3000), groups=st.integers(1, 5), k=st.integers(1, 60), n=st.integers(1, 70)
+)
+def test_strips_cover_a_product_of_any_size(rows, groups, k, n):
+    rng, columns = np.random.default_rng(0), groups * k
+    a, b, c = (
+        rng.integers(-3, 4, shape).astype(np.float32)
+        for shape in ((rows, columns), (columns, n), (rows, n))
+    )
+    exact = a.astype(int) @ b.astype(int)  # sums of small whole numbers are not rounded
+    out = np.full((rows, n), np.nan, np.float32)
+    by_columns = np.asfortranarray(a)
+    assert product_of_rows(a, b, out) is out
+    assert (out == exact).all()
+    assert (product_of_rows(by_columns, b) == exact).all()
+    exact = a.astype(int).T @ c.astype(int)
+    assert (sum_of_products(a, c, groups) == exact).all()
+    assert (sum_of_products(by_columns, c, groups) == exact).all()
 
 
 def test_a_product_that_does_not_fit_gives_numpys_own_error(kernel):

@@ -36,6 +36,7 @@ from tinynn import (
 from tinynn.threads import (
     WORTH_A_THREAD,
     flush_subnormals,
+    in_halves,
     in_two_threads,
     on_a_cache_line,
     second_thread,
@@ -60,6 +61,20 @@ def test_halves_are_views_that_cover_every_number_once(size, two_threads):
     in_two_threads(work, a, b)
     assert a.tolist() == (b + 1).tolist()
     assert len(threads) == (2 if size >= WORTH_A_THREAD else 1)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 7])
+@pytest.mark.parametrize("numbers", [WORTH_A_THREAD - 1, WORTH_A_THREAD])
+def test_halves_of_an_axis_hold_each_index_once(length, numbers, two_threads):
+    def work(part):
+        threads.add(threading.current_thread())
+        sleep(0.02)  # time for the other to begin
+        held.extend(range(length)[part])
+
+    threads, held = set(), []
+    in_halves(work, length, numbers)
+    assert sorted(held) == [*range(length)]
+    assert len(threads) == (2 if numbers >= WORTH_A_THREAD else 1)
 
 
 def test_an_error_in_either_half_is_raised_when_both_have_ended(two_threads):

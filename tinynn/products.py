@@ -13,6 +13,7 @@ import numpy as np
 from tinynn.threads import Array, blas_pools, second_thread, share
 
 IN_ONE_THREAD = 2**18  # multiplications; OpenBLAS lets its threads share larger products
+LEAST_ROWS = 16  # of a strip
 WORTH_SHARING = 2**21  # multiplications; for fewer, waking the second thread takes too long
 AVX_512 = frozenset({"SkylakeX", "Cooperlake", "SapphireRapids"})  # OpenBLAS' names of kernels
 AVX_2 = frozenset({"Haswell", "Zen"})
@@ -59,6 +60,59 @@ def product(a: Array, b: Array, out: Array | None = None) -> Array:
         *(partial(_multiply, left[:, i], right[:, :, j], tiles[i, j]) for i, j in (first, second)),
     )
     return out
+
+
+def fits_in_strips(numbers: int) -> bool:
+    """Return whether products of many rows with so many weights are cut into strips of rows.
+
+    They are if 16 rows or more have no more than 2^18 multiplications: OpenBLAS copies the weights
+    for each strip.
+    """
+    return numbers * LEAST_ROWS <= IN_ONE_THREAD
+
+
+def product_of_rows(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Return a @ b for many rows of a, by OpenBLAS in this thread alone if b fits in strips.
+
+    Then two threads can make such products at once (threads.in_halves), and nobody waits for a
+    third; with any number of threads the bits are the same. The plain form is
+    `np.matmul(a, b, out)`. a is (M, K), b (K, N), out (M, N).
+
+    >>> product_of_rows(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[3.0], [4.0]]))
+    array([[11.],
+           [25.]])
+    """
+    if not fits_in_strips(b.size):
+        return np.matmul(a, b, out)
+    if out is None:
+        out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
+    rows = IN_ONE_THREAD // b.size
+    end = len(a) // rows * rows
+    strips, their_out = (x[:end].reshape(-1, rows, x.shape[1]) for x in (a, out))
+    np.matmul(strips, b, out=their_out)
+    np.matmul(a[end:], b, out=out[end:])
+    return out
+
+
+def sum_of_products(a: Array, b: Array, groups: int) -> Array:
+    """Return a.T @ b for many rows of a and b, by OpenBLAS in this thread alone if it fits.
+
+    The plain form is `a.T @ b`. a is (M, K), b (M, N), the sum (K, N). groups: into how many groups
+    the columns of a are cut, too. So a strip can have more rows, and there are fewer terms to add.
+
+    >>> sum_of_products(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [1.0]]), groups=2)
+    array([[4.],
+           [6.]])
+    """
+    (_, K), N = a.shape, b.shape[1]
+    if not fits_in_strips(K * N):
+        return a.T @ b
+    rows = IN_ONE_THREAD // (K // groups * N)
+    end = len(a) // rows * rows
+    strips = a[:end].reshape(-1, rows, groups, K // groups).transpose(0, 2, 3, 1)
+    total: Array = np.matmul(strips, b[:end].reshape(-1, 1, rows, N)).sum(axis=0).reshape(K, N)
+    total += a[end:].T @ b[end:]
+    return total
 
 
 def _multiply(left: Array, right: Array, tiles: Array) -> None:

@@ -15,8 +15,6 @@ The rows are copies, k k times as many numbers as the image, so they are made fo
 time, and again for backward: this takes no longer than to keep them, and a ninth of the memory.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from tinynn import checks
@@ -25,6 +23,8 @@ from tinynn.layers.basic import Layer
 from tinynn.layers.channels import as_rows, channel_sums, repeated
 from tinynn.layers.windows import Size, frame_of, framed, pair, places, taps, unchanging, windows
 from tinynn.parameters import Array, Generator, Shape
+from tinynn.products import fits_in_strips, product_of_rows, sum_of_products
+from tinynn.threads import in_halves
 
 BLOCK = 2**19  # numbers in the rows that are made at a time: 2 MB, which stay in the cache
 
@@ -120,33 +120,53 @@ class Conv2D(Layer):
         out = np.empty((*seen.shape[:3], self.W.shape[-1]), x.dtype)  # (B, P, Q, F)
         W = self.W.reshape(-1, self.W.shape[-1])  # (kh kw C, F)
         b = repeated(self.b, as_rows(out)) if self.bias else None
-        for part in blocks(seen):
-            np.matmul(window_rows(seen[part]), W, out=out[part].reshape(-1, W.shape[-1]))
-            if b is not None:
-                rows = as_rows(out[part])  # (samples, P Q F), a view
-                rows += b
+        parts = blocks(seen)
+
+        def multiply(some: slice) -> None:
+            for part in parts[some]:
+                product_of_rows(window_rows(seen[part]), W, out[part].reshape(-1, W.shape[-1]))
+                if b is not None:
+                    rows = as_rows(out[part])  # (samples, P Q F), a view
+                    rows += b
+
+        in_halves(multiply, len(parts), self._worth(out))
         if training:
             self.x_framed, self.x_shape = x_framed, x.shape
         return out
 
     def parameter_gradients(self, dout: Array) -> None:
         seen = windows(self.x_framed, self.size, self.stride)
-        dW = np.zeros((self.W[..., 0].size, self.W.shape[-1]), dout.dtype)  # (kh kw C, F)
-        for part in blocks(seen):
-            dW += window_rows(seen[part]).T @ dout[part].reshape(-1, dW.shape[-1])
-        self.dW = dW.reshape(self.W.shape)
+        parts = blocks(seen)
+        dW = np.empty((len(parts), self.W[..., 0].size, self.W.shape[-1]), dout.dtype)
+
+        def multiply(some: slice) -> None:
+            for part, own in zip(parts[some], dW[some], strict=True):  # own (kh kw C, F)
+                flat = dout[part].reshape(-1, own.shape[1])  # (samples P Q, F)
+                own[:] = sum_of_products(window_rows(seen[part]), flat, groups=len(self.W))
+
+        in_halves(multiply, len(parts), self._worth(dout))
+        self.dW = dW.sum(axis=0).reshape(self.W.shape)
         if self.bias:
             self.db = channel_sums(as_rows(dout), None, len(self.b))  # (F,)
 
     def input_gradient(self, dout: Array) -> Array:
         dx = np.zeros(self.x_framed.shape, dout.dtype)
-        flat = dout.reshape(-1, dout.shape[-1])  # (B P Q, F)
         kernels = self.W.reshape(-1, *self.W.shape[2:])  # (C, F) for each tap
-        for tap, kernel in zip(taps(dx, self.size, self.stride), kernels, strict=True):
-            tap += (flat @ kernel.T).reshape(tap.shape)  # (B, P, Q, C)
+
+        def multiply(samples: slice) -> None:
+            flat = dout[samples].reshape(-1, dout.shape[-1])  # (samples P Q, F)
+            each = taps(dx[samples], self.size, self.stride)
+            for tap, kernel in zip(each, kernels, strict=True):
+                tap += product_of_rows(flat, kernel.T).reshape(tap.shape)  # (samples, P, Q, C)
+
+        in_halves(multiply, len(dout), self._worth(dout))
         (top, _), (left, _) = self._frame(self.x_shape[1:])
         _, H, W, _ = self.x_shape
         return np.ascontiguousarray(dx[:, top : top + H, left : left + W])
+
+    def _worth(self, out: Array) -> int:
+        """Return the numbers of out that two threads can share: none if OpenBLAS shares them."""
+        return out.size if fits_in_strips(self.W.size) else 0
 
     def _frame(self, input_shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
         return frame_of(self.padding, input_shape, self.size, self.stride)
@@ -160,11 +180,17 @@ def window_rows(seen: Array) -> Array:
     return seen.reshape(B * P * Q, kh * kw * C)
 
 
-def blocks(seen: Array) -> Iterator[slice]:
-    """Yield slices of samples whose windows have about BLOCK numbers, or of one sample.
+def blocks(seen: Array) -> list[slice]:
+    """Return slices of samples whose windows have about BLOCK numbers, or of one sample.
 
-    >>> [*blocks(np.zeros((5, 100, 100, 1, 1, 26)))]
+    Their number is even if there are several samples, so that two threads have as many each.
+
+    >>> blocks(np.zeros((5, 100, 100, 1, 1, 26)))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
     """
-    samples = max(1, BLOCK // seen[0].size) if len(seen) else 1
-    return (slice(first, first + samples) for first in range(0, len(seen), samples))
+    if len(seen) == 0:
+        return []
+    samples = max(1, BLOCK // seen[0].size)
+    pairs = -(-len(seen) // (2 * samples))  # rounded up
+    samples = -(-len(seen) // (2 * pairs))
+    return [slice(first, first + samples) for first in range(0, len(seen), samples)]

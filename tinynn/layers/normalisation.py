@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.layers.basic import Layer
-from tinynn.layers.channels import as_rows, channel_sums, repeated
+from tinynn.layers.channels import as_rows, by_columns, channel_sums, repeated
 from tinynn.parameters import Array, Generator, Shape
 
 
@@ -116,11 +116,17 @@ class BatchNorm(Layer):
         else:
             centred, var = rows - repeated(self.running_mean, rows), self.running_var
         std = np.sqrt(var + float(self.epsilon))  # (C,)
-        normalised = np.multiply(centred, repeated(1 / std, rows), out=centred)  # (B, P C)
+        by_std, gamma, beta = (repeated(v, rows) for v in (1 / std, self.gamma, self.beta))
+        normalised, out = centred, np.empty_like(centred)  # (B, P C)
+
+        def scale_and_shift(columns: slice) -> None:
+            normalised[:, columns] *= by_std[columns]
+            np.multiply(normalised[:, columns], gamma[columns], out=out[:, columns])
+            out[:, columns] += beta[columns]
+
+        by_columns(scale_and_shift, rows)
         if training:
             self.normalised, self.std, self.of_batch = normalised, std, of_batch
-        out = normalised * repeated(self.gamma, rows)
-        out += repeated(self.beta, rows)
         return out.reshape(x.shape)
 
     def update_running(self, mean: Array, var: Array, n: int) -> None:
@@ -156,10 +162,17 @@ class BatchNorm(Layer):
             return (rows * by_std).reshape(dout.shape)
         n = rows.size // len(self.gamma)
         dgamma, dbeta = self._sums(dout)
-        dx = self.normalised * repeated(-dgamma / n, rows)
-        dx += rows
-        dx -= repeated(dbeta / n, rows)
-        dx *= by_std
+        slope, offset = repeated(-dgamma / n, rows), repeated(dbeta / n, rows)  # (P C,)
+        dx = np.empty_like(rows)
+
+        def through_mean_and_var(columns: slice) -> None:
+            part = dx[:, columns]
+            np.multiply(self.normalised[:, columns], slope[columns], out=part)
+            part += rows[:, columns]
+            part -= offset[columns]
+            part *= by_std[columns]
+
+        by_columns(through_mean_and_var, rows)
         return dx.reshape(dout.shape)
 
 
@@ -253,7 +266,20 @@ def centre(rows: Array, channels: int) -> tuple[Array, Array, Array]:
     """
     n = rows.size // channels
     mean = channel_sums(rows, None, channels) / n
-    centred = rows - repeated(mean, rows)
-    rest = channel_sums(centred, None, channels) / n
-    centred -= repeated(rest, rows)
-    return centred, mean + rest, channel_sums(centred, centred, channels) / n
+    by_column, centred = repeated(mean, rows), np.empty(rows.shape, mean.dtype)  # (P C,), (B, P C)
+    sums = np.empty_like(by_column)
+
+    def subtract_mean(columns: slice) -> None:
+        part = np.subtract(rows[:, columns], by_column[columns], out=centred[:, columns])
+        part.sum(axis=0, out=sums[columns])
+
+    def subtract_rest(columns: slice) -> None:
+        part = centred[:, columns]
+        part -= by_column[columns]
+        np.einsum("bk,bk->k", part, part, out=sums[columns])
+
+    by_columns(subtract_mean, rows)
+    rest = sums.reshape(-1, channels).sum(axis=0) / n
+    by_column = repeated(rest, rows)
+    by_columns(subtract_rest, rows)
+    return centred, mean + rest, sums.reshape(-1, channels).sum(axis=0) / n

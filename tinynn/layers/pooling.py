@@ -17,6 +17,7 @@ from tinynn import checks
 from tinynn.layers.basic import Layer
 from tinynn.layers.windows import Size, pair, places, taps, unchanging
 from tinynn.parameters import Array, Shape
+from tinynn.threads import in_halves
 
 
 class Pool2D(Layer):
@@ -67,16 +68,22 @@ class MaxPool2D(Pool2D):
     equations = "out = max(window)", "dx = dout at the max of each window"
 
     def forward(self, x: Array, training: bool = True) -> Array:
-        each = taps(x, self.size, self.strides)
-        out = next(each).copy()  # (B, P, Q, C)
-        number = np.min_scalar_type(int(np.prod(pair(self.size)))).type  # mostly one byte
+        each = [*taps(x, self.size, self.strides)]
+        out = np.empty(each[0].shape, x.dtype)  # (B, P, Q, C)
+        number = np.min_scalar_type(len(each)).type  # mostly one byte
         winner = np.zeros(out.shape, number)  # which tap is the largest so far
-        for k, tap in enumerate(each, start=1):
-            tap = tap.copy()  # read twice below, which takes less time in a contiguous array
-            if training:
-                larger = (tap > out).view(np.uint8)  # 0 or 1
-                np.maximum(winner, larger * number(k), out=winner)  # k is above any number there
-            np.maximum(out, tap, out=out)
+
+        def compare(samples: slice) -> None:
+            best, of = out[samples], winner[samples]
+            best[:] = each[0][samples]
+            for k, tap in enumerate(each[1:], start=1):
+                other = tap[samples].copy()  # read twice, in less time from a contiguous array
+                if training:
+                    larger = (other > best).view(np.uint8)  # 0 or 1
+                    np.maximum(of, larger * number(k), out=of)  # k is above any number there
+                np.maximum(best, other, out=best)
+
+        in_halves(compare, len(x), x.size)
         if training:
             self.winner, self.x_shape = winner, x.shape
         return out
@@ -84,12 +91,16 @@ class MaxPool2D(Pool2D):
     def input_gradient(self, dout: Array) -> Array:
         dx = np.zeros(self.x_shape, dout.dtype)
         overlap = any(s < k for s, k in zip(self.strides, pair(self.size), strict=True))
-        for k, tap in enumerate(taps(dx, self.size, self.strides)):
-            share = dout * (self.winner == k)
-            if overlap:
-                tap += share
-            else:
-                tap[:] = share  # a third less time
+
+        def give(samples: slice) -> None:
+            for k, tap in enumerate(taps(dx[samples], self.size, self.strides)):
+                share = dout[samples] * (self.winner[samples] == k)
+                if overlap:
+                    tap += share
+                else:
+                    tap[:] = share  # a third less time
+
+        in_halves(give, len(dout), dx.size)
         return dx
 
     def kink_mask(self, x: Array) -> Array:
