@@ -5,16 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.checks.arguments import check_integer, check_positive, python_number
+from tinynn.checks.arguments import check_integer, check_positive, python_number, real_number
 from tinynn.checks.calls import can_be_called
 from tinynn.errors import InputError
 
 
 def _number(value: Any) -> float:
-    """A real number as a float; NaN for anything else."""
-    number = python_number(value)
-    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-    return float(number) if is_number else np.nan
+    """A real number as a float, infinite if it is too large; NaN for anything else."""
+    return real_number(python_number(value))
 
 
 def final_rate(learning_rate: float, value: Any) -> float:
@@ -98,7 +96,7 @@ def pieces(boundaries: Any, rates: Any) -> None:
             f"boundaries must rise, and be all numbers of steps or all shares, got {boundaries!r}."
         )
     for value in rates:
-        if python_number(value) != 0 or isinstance(value, bool):
+        if _number(value) != 0 or isinstance(value, bool):
             check_positive("each of rates", python_number(value))
 
 
