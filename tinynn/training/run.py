@@ -321,8 +321,8 @@ class Callback(Configured):
     the last row of `trainer.history.epochs`. Checkpoints keep all of these. InputError if it sets
     what only fit sets (trainer.epoch, trainer.x, ...), calls fit, or spoils the history.
     A callback with state of its own also defines `state()` and `load_state()`: a resumed run gets
-    this state back; Checkpoint warns of numbers that change and are not in it. A callback that only watches sets `affects_training = False`: a run may then
-    be resumed with or without it.
+    this state back; Checkpoint warns of numbers that change and are not in it. A callback that only
+    watches sets `affects_training = False`: a run may then be resumed with or without it.
     A class with a method such as `on_batch` raises InputError, as there is no such event.
 
     >>> class ClipGradients(Callback):
