@@ -107,6 +107,7 @@ from tinynn.checks.schedules import (
     steps_or_share,
     steps_to_draw,
     unknown_steps,
+    warn_if_mostly_zero,
 )
 from tinynn.checks.scores import (
     binary,
@@ -265,6 +266,7 @@ __all__ = [
     "two_numbers_a_channel",
     "unknown_steps",
     "vector",
+    "warn_if_mostly_zero",
     "warn_if_worse_than_baseline",
     "weights",
     "yes_or_no",

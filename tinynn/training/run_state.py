@@ -79,6 +79,7 @@ def tell_schedule(run: Run, theirs: Mapping[str, Any] | None = None) -> tuple[in
     if isinstance(run.optimizer.learning_rate, Schedule):
         run.optimizer.learning_rate.begin(first, last)
         vars(run.optimizer).pop("_asked", None)  # its answer from before it was told
+        checks.warn_if_mostly_zero(run.optimizer.learning_rate, first, last)
     return first, last
 
 
