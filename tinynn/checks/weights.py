@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tinynn.checks.arrays import array, numbers
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
+from tinynn.foreign_names import answer
 from tinynn.parameters import Array
 
 
@@ -98,6 +99,8 @@ def class_weights(values: Any, loss: str, classes: int | None = None, of: str = 
     expects = f"{loss}: class_weights must be one number for each {of}{a_yes}, in their order"
     if isinstance(values, dict):
         raise InputError(f"{expects}, got a dictionary. {_as_list(values, of)}")
+    if isinstance(values, str):
+        raise InputError(f"{expects}, got {values!r:.40}. {answer(values, 'text')}".rstrip())
     given = numbers(array(values, "class_weights"), expects)
     if given.ndim != 1 or len(given) != (classes or max(len(given), 1)):
         known = f"({classes},)" if classes else "(C,)" if of == "class" else "(K,)"
