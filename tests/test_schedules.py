@@ -222,6 +222,16 @@ def bits(trainer):
     return trainer.model.params.tobytes(), rows, trainer.step
 
 
+@pytest.mark.parametrize("kind", [CosineDecay, LinearDecay])
+def test_a_schedule_that_is_0_in_half_of_the_steps_is_warned_of_before_the_first(kind):
+    """As by steps in epochs, where they are batches."""
+    with pytest.warns(UserWarning, match=rf"rate of {kind.__name__}.* 0 in at least half of this"):
+        run(kind(0.1, steps=4))
+    run(kind(0.1, steps=4, final=0.01))  # goes on with 0.01
+    run(kind(0.1, steps=3 * PER_EPOCH))
+    run(kind(0.1))
+
+
 def test_fit_tells_the_steps_and_a_second_fit_begins_anew():
     expected = rates_of(CosineDecay(0.1, steps=4 * PER_EPOCH, warmup=2), 4 * PER_EPOCH)
     trainer, seen = run(CosineDecay(0.1, warmup=2))

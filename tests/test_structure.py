@@ -42,6 +42,7 @@ LAYERING = [
     "checks.tracebacks",
     "checks.arguments",
     "checks.arrays",
+    "checks.events",
     "checks.remembered",
     "checks.attributes",
     "checks.layers",

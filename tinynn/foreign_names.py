@@ -186,6 +186,7 @@ ROWS = tuple(
         ("S", "train_validation_split()", "stratify", "Leave it out: classes give their shares.", "train_validation_split(x, y, 0.2, stratify=y)"),
         # texts where objects are expected
         ("K", "text", "categorical_crossentropy sparse_categorical_crossentropy cross_entropy", "Write CrossEntropy(), after Softmax(), or SoftmaxCrossEntropy(), on logits.", "Trainer(model, 'sparse_categorical_crossentropy', optimizer)"),
+        ("S", "text", "balanced", "Write counts = np.bincount(y), and class_weights=len(y) / (len(counts) * counts).", "CrossEntropy(class_weights='balanced')"),
         ("K", "text", "binary_crossentropy", "Write BinaryCrossEntropy(), after Sigmoid(), or SigmoidCrossEntropy(), on logits.", "Trainer(model, 'binary_crossentropy', optimizer)"),
         ("KS", "text", "mse mean_squared_error squared_error", "Write MeanSquaredError().", "Trainer(model, 'mse', optimizer)"),
         ("KS", "text", "mae mean_absolute_error absolute_error", "Write MeanAbsoluteError().", "Trainer(model, 'mae', optimizer)"),

@@ -127,9 +127,10 @@ def copy_into(view: Array, value: npt.ArrayLike, name: str) -> None:
     """
     if value is view:  # layer.W -= step: Python changes the view, then assigns it to itself
         return
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} takes real numbers, the array assigned has dtype {array.dtype}.")
+    array, hidden = np.asarray(value), np.ma.is_masked(value)
+    if hidden or array.dtype.kind not in "biuf":
+        what = "numbers under a mask: write .filled(...)" if hidden else f"dtype {array.dtype}"
+        raise InputError(f"{name} takes real numbers, the array assigned has {what}.")
     if array.shape != view.shape:
         raise InputError(f"{name} has shape {view.shape}, the array assigned has {array.shape}.")
     view[...] = array

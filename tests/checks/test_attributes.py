@@ -19,6 +19,7 @@ from tinynn import (
     Dense,
     EarlyStopping,
     Flatten,
+    InputError,
     Layer,
     Loss,
     MeanSquaredError,
@@ -710,3 +711,28 @@ def test_pythons_own_protocols_work(make):
         assert vars(twin).keys() == vars(thing).keys()
     assert not hasattr(thing, "__array__")
     assert not hasattr(thing, "_repr_html_")
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value", "words"),
+    [
+        (lambda: Adam(), "rate", 0.1, "Adam.rate is a method, .* Did you mean learning_rate?"),
+        (lambda: network(), "predict", None, "Sequential.predict is a method, and None cannot be"),
+        (EarlyStopping, "order", 3, "EarlyStopping.order is a method, and 3 cannot be called"),
+        (trainer, "fit", 3, "Trainer.fit is a method"),
+        (lambda: Dense(3), "name", "first", "Dense.name cannot be set: .* its position and its"),
+        (trainer, "columns", [], "Trainer.columns cannot be set: it follows from others"),
+    ],
+)
+def test_a_method_is_not_lost_and_what_follows_from_others_is_not_set(make, name, value, words):
+    thing = make()
+    before = getattr(thing, name)
+    with pytest.raises(InputError, match=words):
+        setattr(thing, name, value)
+    assert getattr(thing, name) == before
+
+
+def test_a_method_may_be_replaced_by_a_function():
+    model = network()
+    model.predict = lambda x: x
+    assert model.predict(3) == 3

@@ -8,16 +8,25 @@ import pytest
 
 from tinynn import (
     Adam,
+    CosineDecay,
     CrossEntropy,
+    CSVLogger,
     Dense,
+    EarlyStopping,
     Flatten,
+    InputError,
     Layer,
     MeanSquaredError,
+    PiecewiseConstant,
+    ReduceOnPlateau,
     ReLU,
     Sequential,
     Softmax,
     Trainer,
+    TrainingDiverged,
+    load_model,
     one_hot,
+    save_model,
     scale_pixels,
     stratified_split,
 )
@@ -330,3 +339,100 @@ def test_a_sample_may_be_a_single_number():
     x = np.linspace(-1, 1, 20)
     Trainer(model, MeanSquaredError(), Adam(0.1)).fit(x, 3 * x, 200, batch_size=20)
     assert model.params[0] == pytest.approx(3, abs=0.01)
+
+
+# Numbers that are none, and numbers out of range: each was a bare error, or an answer without words
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: EarlyStopping(min_delta=10**400), "min_delta must be a number, 0 or more"),
+        (lambda: EarlyStopping(mode=np.array([1, 2])), 'mode must be "min"'),
+        (lambda: ReduceOnPlateau(factor=10**400), "factor must be above 0 and below 1"),
+        (lambda: ReduceOnPlateau(least=10**400), "least must be"),
+        (lambda: CosineDecay(0.1, final=10**400), "final must be a number from 0"),
+        (lambda: PiecewiseConstant(0.1, [5], [np.ones(2)]), "each of rates must be a positive"),
+        (lambda: CSVLogger("log.csv", if_exists=np.ones(2)), "if_exists must be 'error'"),
+        (lambda: Sequential([Dense(2)], (3,), dtype=None), "dtype must be float32 or float64"),
+        (lambda: Sequential([Dense(2)], (3,)).astype(None), "dtype must be float32 or float64"),
+        (lambda: Sequential(np.array(2), (3,)), "expects a list of layers"),
+        (lambda: Adam(np.ma.masked), "learning_rate must be a positive number, got masked"),
+        (lambda: save_model(trainer().model, "a\0b.npz"), r"holds a NUL.*forward slashes"),
+        (lambda: load_model("a\0b.npz"), "holds a NUL"),
+    ],
+)
+def test_an_argument_that_is_no_such_number_or_text(make, words):
+    with pytest.raises(InputError, match=words):
+        make()
+
+
+@pytest.mark.parametrize("value", [10**400, np.ma.masked, np.ma.masked_array(0.5, True)])
+def test_a_metric_that_returns_no_finite_number(value):
+    def own(p, y):
+        return value
+
+    measuring = Trainer(trainer().model, CrossEntropy(), Adam(), metrics=[own])
+    with pytest.raises(InputError, match="The metric own must return"):
+        measuring.evaluate(X, Y)
+
+
+def test_a_loss_beyond_all_floats_is_divergence_and_not_a_bare_error():
+    class Huge(CrossEntropy):
+        def forward(self, p, y):
+            return 10**400
+
+    with pytest.raises(TrainingDiverged, match="the loss itself"):
+        trainer(Huge()).fit(X, Y, 1)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "of"), [([1e300, 1, 1, 1], "class 0"), ([1, 1, 1e-300, 1], "class 2")]
+)
+def test_class_weights_that_would_become_infinite_or_nothing(numbers, of):
+    with pytest.raises(InputError, match=f", that of {of}, is out of the range of float32. Divide"):
+        CrossEntropy(class_weights=numbers)
+
+
+@pytest.mark.parametrize(("number", "at"), [(1e308, 3), (1e-300, 0)])
+def test_sample_weights_that_would_become_infinite_or_nothing(number, at):
+    given = np.full(20, number) if at == 0 else np.r_[np.ones(3), number, np.ones(16)]
+    with pytest.raises(InputError, match=f"e.3[0-9]+, that of sample {at}, is out of the range"):
+        trainer().fit(X, Y, 1, sample_weight=given)
+
+
+def test_hidden_numbers_are_not_put_into_weights():
+    model = trainer().model
+    before = model.params.copy()
+    with pytest.raises(InputError, match=r"1\.Dense\.W takes .* under a mask: write \.filled"):
+        model.layers[1].W = np.ma.masked_array(np.ones((6, 5)), mask=np.eye(6, 5))
+    assert np.array_equal(model.params, before)
+    model.layers[1].W = np.ma.masked_array(np.ones((6, 5)))  # nothing is hidden
+    assert model.layers[1].W.sum() == 30
+
+
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [
+        (np.full((20, 3, 2), "1.5"), "All entries are numbers: write .astype(float)."),
+        (np.full((20, 3, 2), b"1.5"), "All entries are numbers: write .astype(float)."),
+        (np.full((20, 3, 2), "red"), "numbers = np.unique(column, return_inverse=True)."),
+        (X + 0j, "Take .real, or stack .real and .imag."),
+        (X.astype("M8[D]"), "(x - x.min()) / np.timedelta64(1, 'D')."),
+        (X.astype("m8[s]"), "x / np.timedelta64(1, 'D')."),
+    ],
+)
+def test_texts_dates_and_complex_numbers_are_told_how_to_become_numbers(values, remedy):
+    with pytest.raises(InputError) as refused:
+        trainer().fit(values, Y, 1)
+    assert str(refused.value).endswith(remedy)
+    with pytest.raises(InputError) as refused:
+        MeanSquaredError().forward(X, values)
+    assert str(refused.value).endswith(remedy)
+
+
+def test_negative_classes_are_told_what_to_become():
+    with pytest.raises(InputError, match=r"contains -1\. Use \(y \+ 1\) // 2\.$"):
+        CrossEntropy().forward([[0.5, 0.5]] * 2, [-1, 1])
+    with pytest.raises(InputError, match=r"contains -1\. Leave out .*: x\[y >= 0\], y\[y >= 0\]"):
+        CrossEntropy().forward([[0.5, 0.5]] * 3, [-1, 0, 1])

@@ -766,7 +766,24 @@ def test_where_all_are_of_one_class_no_training_is_at_chance():
     )
     assert not record.at_chance
     assert finding_of(record, "at_chance").title == "the loss of guessing: all targets are equal"
-    assert finding_of(record, "imbalance").level == "unknown"
+    finding = finding_of(record, "imbalance")
+    assert (finding.level, finding.title) == ("note", "All samples are of one class.")
+    assert finding.seen == "y is 0 for all of them"
+    assert "np.unique(y, return_counts=True)" in finding.remedy
+    assert apply_rules(record).problems == []
+
+
+@pytest.mark.parametrize(("idle", "level"), [(0, "fine"), (1, "fine"), (2, "problem")])
+def test_most_epochs_with_a_learning_rate_of_0_are_named(idle, level):
+    record = healthy()
+    for i, row in enumerate(record.epochs):
+        row["learning_rate"] = 0.01 if i < len(record.epochs) - idle else 0.0
+    finding = finding_of(record, "small_steps")
+    assert finding.level == level
+    if level == "problem":
+        assert finding.title == "The learning rate is 0 in most epochs."
+        assert finding.seen.startswith("2 of 3 epochs end with the learning rate 0, epoch 2 is")
+        assert "steps = epochs * 94." in finding.remedy
 
 
 def test_targets_that_are_all_equal_are_not_compared_with_guessing():

@@ -1231,3 +1231,162 @@ def test_a_layer_of_ones_own_is_called_as_forward_x_training(forward, fits):
     refused = pytest.raises(ValueError, match=r"Own\.forward is called with two arguments")
     with nullcontext() if fits else refused:
         Sequential([kind()], input_shape=(3,)).predict(np.ones((2, 3)))
+
+
+# What changes in training and no checkpoint keeps
+
+
+class Annealed(Callback):
+    """Scales gradients by a number of its own that grows."""
+
+    def __init__(self):
+        self.count = 0
+
+    def on_gradients(self, trainer):
+        self.count += 1
+        trainer.model.grads *= 1 / self.count
+
+
+class AnnealedKept(Annealed):
+    def state(self):
+        return {"count": self.count}
+
+    def load_state(self, state):
+        self.count = state["count"]
+
+
+class Noisy(Callback):
+    """Adds noise of a generator of its own."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def on_gradients(self, trainer):
+        trainer.model.grads += self.rng.normal(size=trainer.model.grads.shape)
+
+
+class Watches(Annealed):
+    affects_training = False
+
+    def on_gradients(self, trainer):
+        self.count += 1
+
+
+class BeganOnce(Callback):
+    """Sets a number when training begins, as a resumed run does again."""
+
+    def on_train_begin(self, trainer):
+        self.begun = 1
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Annealed, "count"), (Noisy, "rng")])
+def test_a_callbacks_number_that_would_be_lost_is_warned_of_once(tmp_path, kind, name):
+    words = rf"{kind.__name__} has numbers of its own .*\({kind.__name__}\.{name}\): a resumed run"
+    with pytest.warns(UserWarning, match=words) as warned:
+        fit(callbacks=[kind], path=tmp_path / "run.npz")
+    assert len(warned) == 1
+    assert "Define state() and load_state()" in str(warned[0].message)
+    assert "affects_training = False" in str(warned[0].message)
+
+
+@pytest.mark.parametrize("kind", [AnnealedKept, Watches, BeganOnce])
+def test_a_callbacks_number_that_is_kept_or_not_needed_is_not_warned_of(tmp_path, kind):
+    whole = outcome(fit(callbacks=[kind()]))
+    assert outcome(stopped_and_resumed(tmp_path / "run.npz", 7, callbacks=[kind])) == whole
+
+
+class Growing(Loss):
+    """Its gradient grows with each batch that it has seen."""
+
+    takes, classifies = "probabilities", True
+
+    def __init__(self):
+        self.seen = 0
+
+    def forward(self, p, y):
+        self.seen += 1
+        return CrossEntropy().forward(p, y)
+
+    def backward(self, p, y):
+        return CrossEntropy().backward(p, y) * (1 + self.seen)
+
+
+class Drawing(Growing):
+    """Draws from a generator that all of its class share."""
+
+    rng = np.random.default_rng(0)
+
+    def __init__(self):
+        pass
+
+    def forward(self, p, y):
+        return CrossEntropy().forward(p, y)
+
+    def backward(self, p, y):
+        return CrossEntropy().backward(p, y) * self.rng.random()
+
+
+class Remembering(Growing):
+    """Keeps in forward what backward needs: a number and arrays that follow from the batch."""
+
+    def __init__(self):
+        pass
+
+    def forward(self, p, y):
+        self.mean, self.p = float(p.mean()), p
+        return CrossEntropy().forward(p, y)
+
+    def backward(self, p, y):
+        return CrossEntropy().backward(self.p, y)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Growing, "seen"), (Drawing, "its value")])
+def test_what_a_loss_keeps_from_batch_to_batch_is_warned_of_once(tmp_path, kind, name):
+    words = rf"{kind.__name__} has numbers .*\({kind.__name__}\.{name}\).* depend on p, y and its"
+    with pytest.warns(UserWarning, match=words) as warned:
+        fit(loss=kind(), path=tmp_path / "run.npz")
+    assert len(warned) == 1
+
+
+def test_what_a_loss_remembers_of_a_batch_alone_is_not_warned_of(tmp_path):
+    whole = outcome(fit(loss=Remembering()))
+    assert outcome(stopped_and_resumed(tmp_path / "run.npz", 7, loss=Remembering())) == whole
+
+
+class GlobalNoise(Layer):
+    def forward(self, x, training=True):
+        return x + np.random.normal(size=x.shape).astype(x.dtype) if training else x  # noqa: NPY002  # its fault
+
+    def input_gradient(self, dout):
+        return dout
+
+
+class ClassNoise(GlobalNoise):
+    rng = np.random.default_rng(0)
+
+    def forward(self, x, training=True):
+        return x + self.rng.random(x.shape, np.float32) if training else x
+
+
+class StreamNoise(GlobalNoise):
+    def forward(self, x, training=True):
+        return x + self.stream().random(x.shape, np.float32) if training else x
+
+
+@pytest.mark.parametrize("kind", [GlobalNoise, ClassNoise])
+def test_a_layer_that_draws_numbers_from_elsewhere_is_refused_before_the_first_step(tmp_path, kind):
+    trainer = Trainer(
+        Sequential([kind(), Dense(3), Softmax()], input_shape=(4,)), CrossEntropy(), Adam()
+    )
+    words = rf"0\.{kind.__name__} returns different numbers for the same input.* self\.stream\(\)"
+    with pytest.raises(ValueError, match=words):
+        trainer.fit(X, Y, 1, BATCH, callbacks=[Checkpoint(tmp_path / "run.npz")])
+    assert trainer.step == 0
+
+
+def test_a_layer_that_draws_from_its_stream_is_accepted(tmp_path):
+    trainer = Trainer(
+        Sequential([StreamNoise(), Dense(3), Softmax()], input_shape=(4,)), CrossEntropy(), Adam()
+    )
+    trainer.fit(X, Y, 1, BATCH, callbacks=[Checkpoint(tmp_path / "run.npz")])
+    assert trainer.step == STEPS

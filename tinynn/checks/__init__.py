@@ -37,6 +37,7 @@ from tinynn.checks.batches import (
     output_gradient,
 )
 from tinynn.checks.calls import can_be_called, no_such_name, not_called
+from tinynn.checks.events import epoch_rows, fit_within_fit, not_a_callbacks
 from tinynn.checks.layers import (
     check_initial_values,
     equations,
@@ -106,6 +107,7 @@ from tinynn.checks.schedules import (
     steps_or_share,
     steps_to_draw,
     unknown_steps,
+    warn_if_mostly_zero,
 )
 from tinynn.checks.scores import (
     binary,
@@ -179,11 +181,13 @@ __all__ = [
     "dense",
     "drawn_schedules",
     "entering",
+    "epoch_rows",
     "equations",
     "features",
     "final_rate",
     "finite_samples",
     "first_with_parameters",
+    "fit_within_fit",
     "fits_a_sample",
     "fitting_samples",
     "fresh_layers",
@@ -214,6 +218,7 @@ __all__ = [
     "no_missing_answers",
     "no_nan",
     "no_such_name",
+    "not_a_callbacks",
     "not_called",
     "not_constant",
     "not_in_place",
@@ -261,6 +266,7 @@ __all__ = [
     "two_numbers_a_channel",
     "unknown_steps",
     "vector",
+    "warn_if_mostly_zero",
     "warn_if_worse_than_baseline",
     "weights",
     "yes_or_no",

@@ -23,21 +23,21 @@ def check_positive(name: str, value: Any) -> float:
         ...
     tinynn.errors.InputError: epsilon must be a positive number, got 0.
     """
-    if not 0 < _number(value) < np.inf:
+    if not 0 < real_number(value) < np.inf:
         raise InputError(f"{name} must be a positive number, got {value!r}.")
     return float(value)
 
 
 def check_finite(name: str, value: Any) -> float:
     """A number, neither NaN nor infinite, as a Python float."""
-    if not np.isfinite(_number(value)):
+    if not np.isfinite(real_number(value)):
         raise InputError(f"{name} must be a finite number, got {value!r}.")
     return float(value)
 
 
 def check_between(name: str, value: Any, low: float, high: float) -> float:
     """A number between two limits, which it does not reach, as a Python float."""
-    if not low < _number(value) < high:
+    if not low < real_number(value) < high:
         raise InputError(f"{name} must be above {low} and below {high}, got {value!r}.")
     return float(value)
 
@@ -57,7 +57,7 @@ def check_flag(name: str, value: Any) -> bool:
 
 def check_unit_interval(name: str, value: Any) -> float:
     """A decay rate, such as momentum or beta1: at least 0 and below 1, as a Python float."""
-    if not 0 <= _number(value) < 1:
+    if not 0 <= real_number(value) < 1:
         raise InputError(f"{name} must be at least 0 and below 1, got {value!r}.")
     return float(value)
 
@@ -99,7 +99,7 @@ def not_negative(name: str, value: Any) -> float:
         ...
     tinynn.errors.InputError: weight_decay must be a number, 0 or more, got -0.01.
     """
-    number = _number(python_number(value))
+    number = real_number(python_number(value))
     if not 0 <= number < np.inf:
         raise InputError(f"{name} must be a number, 0 or more, got {value!r}.")
     return number
@@ -116,7 +116,7 @@ def scheduled_rate(schedule: Callable[[int], Any], t: int) -> float:
             f"learning_rate is a function that must return a number for each step t, counted from "
             f"1, but for step {t} it raised {error!r}."
         ) from error
-    if not 0 <= _number(value) < np.inf:
+    if not 0 <= real_number(value) < np.inf:
         raise InputError(
             f"learning_rate is a function that must return a number, 0 or more, but for step {t} "
             f"it returned {value!r}."
@@ -131,10 +131,10 @@ def python_number(value: Any) -> Any:
     (0.5, 'text')
     """
     single = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim)
-    return value.item() if single else value
+    return value.item() if single and not np.ma.is_masked(value) else value  # else 0 would do
 
 
-def _number(value: Any) -> float:
+def real_number(value: Any) -> float:
     """A real number as a float, infinite if it is too large; NaN for anything else."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return np.nan
@@ -152,7 +152,7 @@ def loss_value(value: Any, loss: Any) -> float:
             f"{type(loss).__name__}.forward returned {value!r}; it must return one number, the "
             f"batch's mean loss.{hint}"
         )
-    return float(value)
+    return real_number(value)
 
 
 def check_integer(name: str, value: int, least: int = 1, most: int | None = None) -> int:
@@ -295,7 +295,9 @@ def sample_shape(shape: Sequence[int], name: str = "input_shape") -> Shape:
 def precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """The dtype of a model: float32 or float64."""
     try:
-        known = np.dtype(dtype)
+        known = (
+            np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
+        )  # None: double
     except TypeError:  # not a dtype at all
         known = None
     if known not in (np.float32, np.float64):

@@ -170,7 +170,7 @@ def numbers(values: Array, expects: str) -> Array:
     """
     if values.dtype.kind in "biuf":
         return values
-    hint = ""
+    hint = as_numbers(values)
     if values.dtype.names:
         hint = " For named columns write np.column_stack([x[name] for name in x.dtype.names])."
     if values.dtype == object:
@@ -183,3 +183,24 @@ def numbers(values: Array, expects: str) -> Array:
         if odd is not None and isinstance(odd[1], np.ndarray):
             hint = " Its entries are arrays: if all have one shape, write np.stack(...)."
     raise InputError(f"{expects}, got an array of {values.dtype}.{hint}")
+
+
+def as_numbers(values: Array) -> str:
+    """How to make numbers of an array of texts, dates or complex numbers; "" for other arrays.
+
+    >>> as_numbers(np.array(["1.5", "2"])), as_numbers(np.array([1j]))
+    (' All entries are numbers: write .astype(float).', ' Take .real, or stack .real and .imag.')
+    """
+    kind = values.dtype.kind
+    if kind == "c":
+        return " Take .real, or stack .real and .imag."
+    if kind in "mM":
+        since = "(x - x.min())" if kind == "M" else "x"
+        return f" Make days of them: {since} / np.timedelta64(1, 'D')."
+    if kind not in "SUT":
+        return ""
+    try:
+        values.astype(float)
+    except ValueError:
+        return " Number its texts: names, numbers = np.unique(column, return_inverse=True)."
+    return " All entries are numbers: write .astype(float)."

@@ -7,7 +7,7 @@ says which name to use instead. A user's own class or function may set any other
 import sys
 from collections.abc import Iterator
 from difflib import SequenceMatcher, get_close_matches
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from tinynn.errors import InputError, MissingAttribute
@@ -33,6 +33,8 @@ def assignable(thing: Any, name: str, value: Any) -> InputError | None:
     if name in thing._fixed:
         return _fixed_at_build(thing, name, value)
     kind = type(thing)
+    if not is_own(kind) and (error := _computed_or_called(thing, name, value)):
+        return error
     if name.startswith("_") or name in _annotated(kind) or _in_classes(kind, name):
         return None
     inside, by_ours, by_part = _setter(thing, sys._getframe(1))
@@ -43,6 +45,22 @@ def assignable(thing: Any, name: str, value: Any) -> InputError | None:
     if not hint or _used_by_methods(thing, name) or (hint == GIVEN and is_own(kind)):
         return None
     return InputError(f"tinynn reads no {name} of {_label(thing)}. {hint}")
+
+
+def _computed_or_called(thing: Any, name: str, value: Any) -> InputError | None:
+    """The error for a property that cannot be set, and for a method that would be lost."""
+    known = getattr(type(thing), name, None)
+    if isinstance(known, property) and known.fset is None:
+        layer = "Layer" in _kinds(thing)
+        hint = " A layer's name is its position and its class." if layer and name == "name" else ""
+        return InputError(f"{_label(thing)}.{name} cannot be set: it follows from others.{hint}")
+    if not isinstance(known, FunctionType) or callable(value):
+        return None
+    longer = [each for each in sorted(_settable(thing)) if each.endswith(f"_{name}")]
+    hint = f" Did you mean {longer[0]}?" if longer else ""
+    return InputError(
+        f"{_label(thing)}.{name} is a method, and {value!r:.40} cannot be called.{hint}"
+    )
 
 
 def deletable(thing: Any, name: str) -> InputError | None:

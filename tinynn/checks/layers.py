@@ -55,7 +55,7 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
         Write
         ReLU().
     """
-    if not isinstance(layers, Iterable):
+    if not isinstance(layers, Iterable) or (isinstance(layers, np.ndarray) and not layers.ndim):
         raise InputError(f"Sequential expects a list of layers, got {layers!r}. Write [...].")
     layers = Layers(layers)
     if not layers:

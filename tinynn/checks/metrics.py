@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynn.checks.arguments import python_number
+from tinynn.checks.arguments import python_number, real_number
 from tinynn.checks.arrays import shortened
 from tinynn.checks.calls import can_be_called
 from tinynn.errors import InputError
@@ -39,7 +39,7 @@ def metric_name(monitor: Any) -> str:
 
 def mode_name(mode: Any) -> str:
     """How a metric is judged: "auto", by its name, or "min" or "max"."""
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise InputError(
             f'mode must be "min" (lower is better), "max" (higher is better) or "auto" (the name '
             f"of the metric tells), got {mode!r}."
@@ -50,7 +50,7 @@ def mode_name(mode: Any) -> str:
 def least_change(min_delta: Any) -> float:
     """The change of a metric that counts as an improvement, 0 or more, as a Python float."""
     real = isinstance(min_delta, Real) and not isinstance(min_delta, bool)
-    if not (real and 0 <= min_delta < np.inf):
+    if not 0 <= real_number(min_delta) < np.inf:
         hint = ' For the direction, write mode="min" or mode="max".' if real else ""
         raise InputError(f"min_delta must be a number, 0 or more, got {min_delta!r}.{hint}")
     return float(min_delta)
@@ -156,9 +156,10 @@ def measured(metrics: Metrics, outputs: Sequence[Array], y: Array) -> dict[str, 
                 f"The metric {name} must return one number, but {got} it returned "
                 f"{what or shortened(value)}.{hint}"
             )
-        if not np.isfinite(float(value)):
+        if not np.isfinite(real_number(value)):
             raise InputError(
-                f"The metric {name} must return a finite number, but {got} it returned {value}. "
+                f"The metric {name} must return a finite number, but {got} it returned "
+                f"{shortened(value)}. "
                 "Does it divide by 0, where a class has no sample or is never predicted?"
             )
         values[name] = float(value)

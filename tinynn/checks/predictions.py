@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynn.checks.arrays import array, numbers, shortened
+from tinynn.checks.arrays import array, as_numbers, numbers, shortened
 from tinynn.checks.targets import ORDER, as_whole, class_targets, one_hot_rows
 from tinynn.errors import InputError
 from tinynn.parameters import Array
@@ -97,7 +97,7 @@ def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Ar
         if each.ndim == 2:
             numbers(each, f"{caller} expects rows of numbers")
         elif each.dtype.kind not in "biu":
-            hint = as_whole(each, name) if each.dtype.kind == "f" else ""
+            hint = as_whole(each, name) if each.dtype.kind == "f" else as_numbers(each)
             raise InputError(f"{caller}: classes are whole numbers, got {each.dtype}.{hint}")
     if y.ndim == 2 and not one_hot_rows(y):
         if p.ndim == 1 or (p.dtype.kind in "biu" and one_hot_rows(p)):  # a model returns floats

@@ -1,20 +1,20 @@
 """The arguments of learning-rate schedules: numbers of steps, and shares of all steps."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynn.checks.arguments import check_integer, check_positive, python_number
+from tinynn.checks.arguments import check_integer, check_positive, python_number, real_number
 from tinynn.checks.calls import can_be_called
 from tinynn.errors import InputError
+from tinynn.origin import is_own
 
 
 def _number(value: Any) -> float:
-    """A real number as a float; NaN for anything else."""
-    number = python_number(value)
-    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-    return float(number) if is_number else np.nan
+    """A real number as a float, infinite if it is too large; NaN for anything else."""
+    return real_number(python_number(value))
 
 
 def final_rate(learning_rate: float, value: Any) -> float:
@@ -98,8 +98,20 @@ def pieces(boundaries: Any, rates: Any) -> None:
             f"boundaries must rise, and be all numbers of steps or all shares, got {boundaries!r}."
         )
     for value in rates:
-        if python_number(value) != 0 or isinstance(value, bool):
+        if _number(value) != 0 or isinstance(value, bool):
             check_positive("each of rates", python_number(value))
+
+
+def warn_if_mostly_zero(schedule: Any, first: int, last: int) -> None:
+    """Warn if a schedule is 0 in the second half of a run's steps, the first to the last."""
+    if is_own(type(schedule)) or schedule((first + last) // 2) or schedule(last):
+        return
+    warnings.warn(
+        f"The learning rate of {schedule!r} is 0 in at least half of this run's {last - first + 1} "
+        "steps, which change nothing. steps are counted in batches, not in epochs; with steps=None "
+        "fit tells how many there are.",
+        stacklevel=6,
+    )
 
 
 def drawn_schedules(schedules: Sequence[Any], labels: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.arguments import check_integer
-from tinynn.checks.arrays import array, is_missing, numbers
+from tinynn.checks.arrays import array, as_numbers, is_missing, numbers
 from tinynn.checks.remembered import are_shares, extremes
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
@@ -110,7 +110,7 @@ def _below(classes: int, y: Array, caller: str) -> Array:
         elif y.ndim == 1 and any(map(is_missing, y)):
             missing = next(i for i, each in enumerate(y) if is_missing(each))
             hint = f" That of sample {missing} is missing: leave out such samples."
-        elif y.ndim == 1 and y.dtype.kind in "OSU":
+        elif y.ndim == 1 and y.dtype.kind in "OSUT":
             hint = " Number them: names, y = np.unique(y, return_inverse=True)."
         raise InputError(
             f"{caller} expects one whole number for each sample, shape (N,), got shape {y.shape} "
@@ -118,7 +118,10 @@ def _below(classes: int, y: Array, caller: str) -> Array:
         )
     low, high = map(int, extremes(y)) if y.size else (0, 0)
     if low < 0:
-        raise InputError(f"{caller}: classes count from 0, but y contains {low}.")
+        remedy = "Leave out samples without an answer: x[y >= 0], y[y >= 0]."
+        if np.abs(y).min() == 1 == high == -low:
+            remedy = "Use (y + 1) // 2."
+        raise InputError(f"{caller}: classes count from 0, but y contains {low}. {remedy}")
     if high >= classes:
         start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
         if high == 255 and y.dtype == np.uint8:
@@ -289,7 +292,7 @@ def same_shape(p_shape: Shape, y: npt.ArrayLike, loss: str) -> Array:
     """Answers that have exactly the shape of the predictions: NumPy would broadcast others."""
     y = array(y, "y")
     if y.dtype.kind not in "biuf":
-        raise InputError(f"{loss} expects numbers, got y of {y.dtype}.")
+        raise InputError(f"{loss} expects numbers, got y of {y.dtype}.{as_numbers(y)}")
     if y.shape != p_shape:
         remedy = "They must have the same shape."
         if y.shape == p_shape[:1]:

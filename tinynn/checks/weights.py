@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tinynn.checks.arrays import array, numbers
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.errors import InputError
+from tinynn.foreign_names import answer
 from tinynn.parameters import Array
 
 
@@ -38,6 +39,8 @@ def weights(
     wrong = ~((made >= 0) & (made < np.inf))  # so written, NaN is wrong too
     if wrong.any():
         at = int(wrong.argmax())
+        if np.isfinite(given[at]) and given[at] > 0:
+            raise InputError(f"{name}: {_out_of_range(given[at], dtype, f'sample {at}')}")
         raise InputError(
             f"{name} must be finite numbers of 0 or more, one for each sample; that of sample {at} "
             f"is {given[at]}."
@@ -57,6 +60,10 @@ def sample_weights(
     name = f"{kind}sample_weight"
     made = weights(given, samples, model.dtype, name)
     if not made.any():
+        if np.any(given):
+            at = int(np.argmax(given))
+            what = _out_of_range(np.asarray(given)[at], model.dtype, f"sample {at}")
+            raise InputError(f"{name}: {what}")
         raise InputError(f"{name} is 0 for all samples, so no sample counts in the loss.")
     for called in ("forward", "backward"):
         if not _takes_weights(getattr(loss, called)):
@@ -66,6 +73,13 @@ def sample_weights(
                 "numbers of sample n by weights[n]; still divide by B, the number of samples."
             )
     return (made,)
+
+
+def _out_of_range(number: Any, dtype: npt.DTypeLike, of: str) -> str:
+    return (
+        f"{number:.4g}, that of {of}, is out of the range of {np.dtype(dtype)}. Divide all by "
+        "their mean."
+    )
 
 
 def class_weights(values: Any, loss: str, classes: int | None = None, of: str = "class") -> Array:
@@ -85,6 +99,8 @@ def class_weights(values: Any, loss: str, classes: int | None = None, of: str = 
     expects = f"{loss}: class_weights must be one number for each {of}{a_yes}, in their order"
     if isinstance(values, dict):
         raise InputError(f"{expects}, got a dictionary. {_as_list(values, of)}")
+    if isinstance(values, str):
+        raise InputError(f"{expects}, got {values!r:.40}. {answer(values, 'text')}".rstrip())
     given = numbers(array(values, "class_weights"), expects)
     if given.ndim != 1 or len(given) != (classes or max(len(given), 1)):
         known = f"({classes},)" if classes else "(C,)" if of == "class" else "(K,)"
@@ -104,6 +120,12 @@ def class_weights(values: Any, loss: str, classes: int | None = None, of: str = 
         )
     if not made.any():
         raise InputError(f"{loss}: class_weights are all 0, so no sample counts in the loss.")
+    range_of = np.finfo(np.float32)  # in which most models compute
+    wrong = (made > range_of.max) | ((made > 0) & (made < range_of.tiny))
+    if wrong.any():
+        at = int(wrong.argmax())
+        what = _out_of_range(made[at], np.float32, f"{of} {at}")
+        raise InputError(f"{loss}: class_weights: {what}")
     return made
 
 

@@ -39,6 +39,11 @@ def refuse_folder(path: PathLike) -> None:
     """Raise InputError for what is no path, IsADirectoryError for that of a folder."""
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"A path is a text, such as 'model.npz', or a Path; got {path!r}.")
+    if "\0" in str(path):
+        raise InputError(
+            f"The path {path!r} holds a NUL, a character that no file's name has. A backslash "
+            "before 0 makes one: write r'...', or forward slashes."
+        )
     if Path(path).is_dir():
         message = "This is a folder; give the path of a file in it"
         raise IsADirectoryError(errno.EISDIR, message, str(path))

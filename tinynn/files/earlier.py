@@ -19,7 +19,7 @@ def check_if_exists(value: Any) -> str:
         ...
     tinynn.errors.InputError: if_exists must be 'error', 'replace' or 'backup', got 'append'.
     """
-    if value not in CHOICES:
+    if not isinstance(value, str) or value not in CHOICES:
         raise InputError(f"if_exists must be 'error', 'replace' or 'backup', got {value!r:.100}.")
     return str(value)
 

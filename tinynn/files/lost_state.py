@@ -4,7 +4,8 @@ The output of a layer may depend on its arguments, parameters, buffers, stream, 
 keep these, or they are known. They do not keep a running mean that is a plain attribute, or a
 Generator that the layer made. To find such state, a copy of the model and a new model with the same
 arguments, parameters and buffers each run the same batch, forward and backward. Attributes that
-only depend on the batch (caches) are then equal in both; state is not.
+only depend on the batch (caches) are then equal in both, and so are the outputs; state is not, and
+with numbers of a global generator or counter the outputs are not.
 """
 
 import copy
@@ -18,6 +19,7 @@ import numpy as np
 from tinynn.errors import InputError
 from tinynn.layers import Layer
 from tinynn.layers.caches import FILLS, Portable
+from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.origin import is_own
 from tinynn.parameters import Array
@@ -44,6 +46,22 @@ def refuse_stateful(model: Sequential, x: Array, batch_size: int) -> None:
     if _own_layers(model):
         first, last = x[:batch_size], x[-batch_size:][::-1]
         _warn_if_unknown(_compare(model, first, before=last), model)
+
+
+def kept_by_loss(loss: Loss, p: Array, *targets: Array) -> list[str]:
+    """Return the names of what a loss of the user's own keeps from batch to batch.
+
+    A copy of it and a new loss with the same arguments score the same batch, as layers do above.
+    """
+    kind: Any = type(loss)
+    try:
+        losses = copy.deepcopy(loss), kind(**copy.deepcopy(loss.config()))
+        ours, theirs = [(each.forward(p, *targets), each.backward(p, *targets)) for each in losses]
+    except Exception:  # of any kind: a loss that cannot be copied, or that takes no such batch
+        return []
+    kept, new = map(vars, losses)
+    names = [name for name in {**kept, **new} if not _same(kept.get(name), new.get(name), {})]
+    return names if names or _same(ours, theirs, {}) else ["its value"]
 
 
 def _warn_if_unknown(known: bool, model: Sequential) -> None:
@@ -128,7 +146,34 @@ def _compare(model: Sequential, x: Array, before: Array | None = None) -> bool:
                     f"{layer.name} keeps {name} from batch to batch, but files do not save it. "
                     f"{_advice(name, ours.get(name))}"
                 )
+    _refuse_other_outputs(used, rebuilt, x)
     return True
+
+
+def _refuse_other_outputs(used: Sequential, rebuilt: Sequential, x: Array) -> None:
+    """Raise InputError for a layer of the user's own with two outputs for one input."""
+    rebuilt.streams.go_to(**used.streams.state())
+    out = x.astype(used.dtype)
+    for layer, other in zip(used.layers, rebuilt.layers, strict=True):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            outputs = [one.forward(out) for one in (layer, other)]
+        if is_own(type(layer)) and not _same_output(*map(np.asarray, outputs)):
+            raise InputError(
+                f"{layer.name} returns different numbers for the same input, parameters and step, "
+                "so it reads something that files do not keep, such as np.random or a global "
+                "variable. Draw random numbers from rng = self.stream(), the Generator of this "
+                "step; keep other state in buffers: see buffer_shapes."
+            )
+        out = outputs[0]
+
+
+def _same_output(a: Array, b: Array) -> bool:
+    """Whether two outputs are equal up to rounding, which is as large as the largest number is."""
+    if a.shape != b.shape:
+        return False
+    largest = np.abs(a[np.isfinite(a)]).max(initial=0)
+    return np.allclose(a, b, 1e-3, 1e-3 * float(largest), equal_nan=True)
 
 
 def _kept(layer: Layer) -> dict[str, Any]:

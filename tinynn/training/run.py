@@ -28,6 +28,9 @@ from tinynn.training.schedule_table import ScheduleTable
 ALWAYS = {"loss", "learning_rate", "seconds"}
 FORMATS = {"learning_rate": ".4g", "seconds": ".1f"}  # other metrics have four decimals
 MOST = 20  # rows of a table
+# what no callback may set, as training would go on with wrong data or a wrong count
+OF_FIT = {"x", "y", "weights", "validation", "n_samples", "seed", "epoch", "step"}
+OF_FIT |= {"history", "totals", "callbacks"}
 METRICS = ALWAYS | {"accuracy", "val_loss", "val_accuracy"}
 
 
@@ -172,6 +175,7 @@ class Run(Guarded):
     y: Array
     n_samples: int
     batch_size: int
+    _telling = ""  # the event that callbacks are told now
 
     def __init__(
         self, model: Sequential, loss: Loss, optimizer: Optimizer, seed: int = 0,
@@ -208,13 +212,28 @@ class Run(Guarded):
         callbacks = checks.instances(callbacks, Callback, "callbacks")
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order(self))
         self.totals, self.epoch, self.stop = RunningTotals(), len(self.history.epochs), False
-        self.resumed, self.checkpoint, self.settings = resumed, "", None
+        self.resumed, self.checkpoint, self.settings, self.unsaved = resumed, "", None, None
         self.epochs = epochs if resumed else self.epoch + epochs
 
     def tell(self, event: str) -> None:
         """Call all callbacks, in their order."""
-        for callback in self.callbacks:
-            getattr(callback, event)(self)
+        try:
+            for callback in self.callbacks:
+                self._telling = f"{type(callback).__name__}.{event}"
+                getattr(callback, event)(self)
+                if event == "on_epoch_end":
+                    checks.epoch_rows(self.history.epochs, self.epoch, ALWAYS, self._telling)
+        finally:
+            self._telling = ""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._telling and name in OF_FIT:
+            raise checks.not_a_callbacks(name, self._telling)
+        super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes of a copy, of which nobody is told: a callback may make one."""
+        return {name: value for name, value in vars(self).items() if name != "_telling"}
 
     def told(self) -> "Told":
         """Around a training: tell on_train_begin before it, then on_train_end or on_train_error."""
@@ -299,10 +318,11 @@ class Callback(Configured):
 
     Each method gets the Trainer, whose docstring lists the attributes that a callback may read.
     A callback may set the optimizer's hyper-parameters and `trainer.stop`, and may add metrics to
-    the last row of `trainer.history.epochs`. Checkpoints keep all of these.
+    the last row of `trainer.history.epochs`. Checkpoints keep all of these. InputError if it sets
+    what only fit sets (trainer.epoch, trainer.x, ...), calls fit, or spoils the history.
     A callback with state of its own also defines `state()` and `load_state()`: a resumed run gets
-    this state back. A callback that only watches sets `affects_training = False`: a run may then
-    be resumed with or without it.
+    this state back; Checkpoint warns of numbers that change and are not in it. A callback that only
+    watches sets `affects_training = False`: a run may then be resumed with or without it.
     A class with a method such as `on_batch` raises InputError, as there is no such event.
 
     >>> class ClipGradients(Callback):

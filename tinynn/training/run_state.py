@@ -17,7 +17,9 @@ from tinynn.configuration import Configured
 from tinynn.configuration_json import unequal
 from tinynn.errors import InputError
 from tinynn.files.checkpoints import structure
+from tinynn.files.lost_state import kept_by_loss
 from tinynn.files.nested import are_numbers, is_count, round_trip
+from tinynn.origin import is_own
 from tinynn.parameters import Array
 from tinynn.schedules import Schedule
 from tinynn.training.run import History, Run, RunningTotals
@@ -50,9 +52,9 @@ def note_settings(run: Run) -> None:
 
 
 def note_optimizer(run: Run) -> None:
-    """Record the optimizer's functions and unsaved numbers, once on_train_begin has set them."""
+    """Record the optimizer's functions, and all unsaved numbers, as on_train_begin has set them."""
     run.functions = functions_of(run.optimizer)
-    run.unsaved = unsaved_numbers(run.optimizer)
+    run.unsaved = unsaved_numbers(run)
 
 
 def schedule_of(run: Run, theirs: Mapping[str, Any] | None) -> ScheduleTable | None:
@@ -77,6 +79,7 @@ def tell_schedule(run: Run, theirs: Mapping[str, Any] | None = None) -> tuple[in
     if isinstance(run.optimizer.learning_rate, Schedule):
         run.optimizer.learning_rate.begin(first, last)
         vars(run.optimizer).pop("_asked", None)  # its answer from before it was told
+        checks.warn_if_mostly_zero(run.optimizer.learning_rate, first, last)
     return first, last
 
 
@@ -146,15 +149,32 @@ def refuse_what_would_be_lost(run: Run) -> None:
             "arguments of losses and layers, and functions, must stay (at the start against now):"
         )
         raise InputError("\n  ".join([message, *differences]))
-    if run.unsaved is not None and unsaved_numbers(run.optimizer) != run.unsaved:
-        kind = type(run.optimizer).__name__
+    if run.unsaved is not None:
+        _warn_of_unsaved(run, run.unsaved)
+
+
+def _warn_of_unsaved(run: Run, before: Mapping[str, Any]) -> None:
+    """Warn, once, if something has changed in training that no checkpoint keeps."""
+    now, kind = unsaved_numbers(run), type(run.loss).__name__
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if changed:
+        kind, remedy = changed[0].split(".")[0], "define state() and load_state() so that they keep"
+        remedy += " these numbers"
+        if kind == type(run.optimizer).__name__:
+            remedy = f"Keep vectors in self.slots, under the names in `state_names`; or {remedy}"
+        else:
+            remedy = f"D{remedy[1:]}; or, if it only watches, write affects_training = False"
+    elif is_own(type(run.loss)) and len(run.batch[0]):
+        p, targets = run.model.predict(run.batch[0]), run.batch[1:]
+        changed = [f"{kind}.{name}" for name in kept_by_loss(run.loss, p, *targets)]
+        remedy = "A loss must depend on p, y and its arguments alone"
+    if changed:
         warnings.warn(
-            f"{kind} has numbers of its own that change in training, and no checkpoint keeps them: "
-            "a resumed run may end with other bits. Keep vectors in self.slots, under the names in "
-            "`state_names`; or define state() and load_state() so that they keep these numbers.",
-            stacklevel=2,
+            f"{kind} has numbers of its own that change in training, and no checkpoint keeps them "
+            f"({', '.join(changed)}): a resumed run may end with other bits. {remedy}.",
+            stacklevel=3,
         )
-        run.unsaved = None  # warn once
+        run.unsaved = None
 
 
 def check_run_state(run: Run, state: Mapping[str, Any], params: Array) -> None:

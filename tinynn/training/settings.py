@@ -24,7 +24,7 @@ from tinynn.training.fingerprints import (
     data_fingerprint,
     function_fingerprint,
 )
-from tinynn.training.run import Run
+from tinynn.training.run import Callback, Run
 
 SCHEDULE = "a function of t"
 # tinynn's classes in checkpoints of formats 1 and 2, which did not mark the user's own classes
@@ -111,19 +111,31 @@ def numbers_of(optimizer: Optimizer) -> dict[str, Any]:
     return {name: value for name, value in optimizer.config().items() if not callable(value)}
 
 
-def unsaved_numbers(optimizer: Optimizer) -> dict[str, Any]:
-    """Return the numbers and arrays of an optimizer that no checkpoint keeps, arrays by checksum.
+def unsaved_numbers(run: Run) -> dict[str, Any]:
+    """Return the numbers that no checkpoint keeps, of the optimizer and of own callbacks.
 
-    The dictionary is empty if the class overrides `state`, which may keep them.
+    The keys are such as "Mu.mu". A class that overrides `state` may keep its numbers there, so it
+    has none here. Arrays and generators of random numbers are told by a checksum. Lists are not
+    looked at: most of them are records.
     """
-    if type(optimizer).state is not Optimizer.state:
-        return {}
-    kept = {"t", "slots", "_unpickled", *optimizer.config()}
+    callbacks = [each for each in affecting_callbacks(run) if is_own(type(each))]
     return {
-        name: checksum(np.atleast_1d(value)) if isinstance(value, np.ndarray) else value
-        for name, value in vars(optimizer).items()
-        if name not in kept and isinstance(value, (int, float, np.ndarray))
+        f"{type(thing).__name__}.{name}": number
+        for thing in (run.optimizer, *callbacks)
+        if type(thing).state in (Optimizer.state, Callback.state)
+        for name, value in vars(thing).items()
+        if name not in {"t", "slots", "_unpickled", *thing.config()}
+        and (number := _as_number(value)) is not None
     }
+
+
+def _as_number(value: Any) -> str | None:
+    """Return a text that tells whether a number has changed; None for other objects."""
+    if isinstance(value, np.ndarray):
+        return checksum(np.atleast_1d(value)) if value.dtype.kind in "biufc" else None
+    if isinstance(value, np.random.Generator):
+        return str(value.bit_generator.state)
+    return repr(value) if isinstance(value, (int, float, np.number, np.bool_)) else None
 
 
 def affecting_callbacks(run: Run) -> list[Any]:

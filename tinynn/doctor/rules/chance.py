@@ -12,7 +12,15 @@ def imbalance(record: TrainingRecord) -> Finding:
         return Finding("imbalance", UNKNOWN, "imbalance: no epoch with classes has ended")
     share = record.majority_share
     if share == 1:
-        return Finding("imbalance", UNKNOWN, "imbalance: all samples are of one class")
+        return Finding(
+            "imbalance",
+            NOTE,
+            "All samples are of one class.",
+            seen=f"y is {int(np.argmax(record.class_shares))} for all of them",
+            cause="There is nothing to learn: whatever x is, one answer is right. Usually y is the "
+            "wrong column, or x and y were cut from sorted data.",
+            remedy="Look at y, for instance np.unique(y, return_counts=True).",
+        )
     seen = f"class {int(np.argmax(record.class_shares))} has {share:.1%} of the samples"
     if share < 0.8:
         return Finding("imbalance", FINE, f"{seen}, no class has more")

@@ -68,6 +68,9 @@ def small_steps(record: TrainingRecord) -> Finding:
     steps = [step for step in record.steps if step.update_ratio]
     if not steps or steps[-1].number < 16:
         return Finding("small_steps", UNKNOWN, "the size of steps: there were fewer than 16")
+    idle = [row["epoch"] for row in record.epochs if row.get("learning_rate") == 0]
+    if 2 * len(idle) > len(record.epochs):
+        return _no_steps(record, idle)
     ratios = [max(step.update_ratio.values()) for step in steps]
     largest, usual = max(ratios), float(np.median(ratios))
     if largest == 0:
@@ -91,4 +94,18 @@ def small_steps(record: TrainingRecord) -> Finding:
         f"{steps[-1].loss:.3g}, at first it was {steps[0].loss:.3g}",
         cause="The learning rate is too low, or there were too few steps.",
         remedy=f"Multiply the learning rate by 10{tenfold}, again and again until the loss falls.",
+    )
+
+
+def _no_steps(record: TrainingRecord, idle: list[int]) -> Finding:
+    return Finding(
+        "small_steps",
+        PROBLEM,
+        "The learning rate is 0 in most epochs.",
+        seen=f"{len(idle)} of {len(record.epochs)} epochs end with the learning rate 0, epoch "
+        f"{idle[0]} is the first",
+        cause="The schedule ends before the training does, and then no step changes a weight. "
+        "Often its steps are counted in epochs, but they are batches.",
+        remedy="Leave out steps=, and fit tells the schedule how many there are; or write steps = "
+        f"epochs * {record.steps_per_epoch or 'batches'}.",
     )
