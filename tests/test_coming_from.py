@@ -25,19 +25,26 @@ layer = Dense(3)
 model = Sequential([layer], input_shape=(4,))
 loss, optimizer = SoftmaxCrossEntropy(), Adam()
 trainer = Trainer(model, loss, optimizer)
+history = History([{"epoch": 1, "loss": 0.5}])
 """
 # where the rows of the page belong to
 SUBJECTS = {
     "Names": ("tinynn",),
-    "Models": ("Sequential", "Sequential()", "Sequential.predict()"),
-    "Layers": ("Layer", "Layer()", "Dropout()", "LeakyReLU()", "GaussianNoise()", "Reshape()"),
+    "Models": ("Sequential", "Sequential()", "Sequential.predict()", "Sequential.backward()"),
+    "Layers": (
+        "Layer", "Layer()", "Dropout()", "LeakyReLU()", "GaussianNoise()", "Reshape()",
+        "Softmax()", "Flatten()", "GELU()",
+    ),
     "Weights of layers": ("parameter",),
-    "Losses": ("Loss", "Loss()"),
-    "Optimizers": ("Optimizer", "Optimizer()"),
-    "Callbacks": ("Callback", "Callback()"),
-    "Training": ("Trainer", "Trainer()", "Trainer.fit()", "train_validation_split()"),
+    "Losses": ("Loss", "Loss()", "Loss.backward()"),
+    "Optimizers": ("Optimizer", "Optimizer()", "Optimizer.step()"),
+    "Callbacks": ("Callback", "Callback()", "CSVLogger()", "Checkpoint()"),
+    "Training": (
+        "Trainer", "Trainer()", "Trainer.fit()", "Trainer.evaluate()", "train_validation_split()",
+        "History",
+    ),
     "Texts and places": ("text", "place"),
-}
+}  # fmt: skip
 
 
 def page():
@@ -103,6 +110,9 @@ def test_each_example_gets_its_answer(row):
         ("parameter", "layer.{name}"),
         ("Callback()", "EarlyStopping({name}=1)"),
         ("Trainer", "trainer.{name}"),
+        ("History", "history.{name}"),
+        ("Layer()", "LayerNorm({name}=1)"),
+        ("Trainer()", "Trainer(model, loss, optimizer, {name}=1)"),
         ("Trainer.fit()", "trainer.fit(x, y, 1, {name}=1)"),
         ("text", "Sequential([{name!r}], input_shape=(4,))"),
         ("text", "Trainer(model, {name!r}, optimizer)"),
@@ -133,6 +143,9 @@ def test_errors_keep_their_classes():
         ("model.fit", AttributeError),
         ("Adam(lr=0.1)", TypeError),
         ("model(x)", TypeError),
+        ("loss.backward()", TypeError),
+        ("ReLU(inplace=True)", TypeError),
+        ("history.history", AttributeError),
         ("Dense(8, 3)", tinynn.InputError),
     ):
         assert isinstance(asked(line), kind)
@@ -145,7 +158,7 @@ def test_probing_is_as_before():
     assert not hasattr(tinynn, "__path__x")
     assert getattr(tinynn, "Linear", 5) == 5
     model, loss, layer = names["model"], names["loss"], names["layer"]
-    for thing in (model, loss, layer, names["optimizer"], names["trainer"]):
+    for thing in (model, loss, layer, *(names[n] for n in ("optimizer", "trainer", "history"))):
         assert not hasattr(thing, "cuda")
         assert getattr(thing, "lr", 5) == 5
         assert type(copy.deepcopy(thing)) is type(pickle.loads(pickle.dumps(thing))) is type(thing)
@@ -165,6 +178,24 @@ def test_what_only_answers_when_it_is_called_is_no_function_for_tinynn(thing):
         f"FunctionCallback(on_epoch_end={thing})",
     ):
         assert isinstance(asked(line), tinynn.InputError)
+
+
+def test_a_class_without_arguments_says_so():
+    assert str(asked("ReLU(3)")) == "ReLU() takes no arguments."
+    said = "ReLU() got an unexpected keyword argument 'colour'. It takes no arguments."
+    assert str(asked("ReLU(colour=3)")) == said
+    assert list(inspect.signature(tinynn.ReLU).parameters) == []
+
+
+def test_a_class_of_ones_own_calls_its_own_constructor_and_that_of_another_base():
+    class Named:
+        def __init__(self, name):
+            self._name = name
+
+    class Mine(tinynn.Callback, Named):
+        pass
+
+    assert Mine("a")._name == "a"
 
 
 def test_an_error_within_a_call_keeps_its_text():

@@ -16,6 +16,7 @@ from tinynn import (
     CrossEntropy,
     Dense,
     Flatten,
+    InputError,
     Layer,
     MeanSquaredError,
     ReLU,
@@ -751,6 +752,17 @@ def test_an_invalid_input_shape_is_refused(shape):
     with pytest.raises(ValueError) as error:
         Sequential([ReLU()], input_shape=shape)
     assert f"such as (28, 28) or (2,), got {shape!r}." in str(error.value)
+
+
+@pytest.mark.parametrize("method", ["output_shape", "parameter_shapes", "buffer_shapes"])
+def test_a_layer_whose_shape_holds_true_is_refused(method):
+    class Own(ReLU):
+        pass
+
+    shape = (True,) if method == "output_shape" else {"w": (3, True)}
+    setattr(Own, method, lambda self, input_shape: shape)
+    with pytest.raises(InputError, match=rf"0\.Own\.{method} returned .*True"):
+        Sequential([Own()], input_shape=(3,))
 
 
 @pytest.mark.parametrize("shape", [[2, 3], (np.int64(2), 3), np.zeros((9, 2, 3)).shape[1:]])

@@ -274,6 +274,7 @@ LAYERING = [
     "interop.sklearn.base",
     "interop.sklearn.one_thread",
     "interop.sklearn.sparse",
+    "interop.sklearn.inputs",
     "interop.sklearn.arguments",
     "interop.sklearn.estimator",
     "interop.sklearn.classifier",

@@ -17,6 +17,15 @@ from tinynn.configuration_json import has_config, to_json, unequal
 from tinynn.errors import InputError
 from tinynn.origin import is_own
 
+CONTRACTS = {"Configured", "Layer", "Loss", "Optimizer", "Callback"}  # for classes of one's own
+# methods that PyTorch calls without arguments, by the class in which they are declared
+WITHOUT_ARGUMENTS = {"Loss": "backward", "Optimizer": "step", "Sequential": "backward"}
+
+
+class _WithoutArguments:
+    def __init__(self) -> None:
+        """Take no arguments; object's own constructor could not be made to tell more."""
+
 
 class Guarded:
     """A base class that refuses to set attributes with misspelled names or other libraries' names.
@@ -34,14 +43,21 @@ class Guarded:
     def __init_subclass__(cls) -> None:
         """Let tinynn's own constructors, and models, layers and losses that are called, tell more.
 
-        A constructor's error has a short traceback, and answers to arguments that do not exist.
+        A constructor's error has a short traceback, and answers to arguments that do not exist. So
+        has that of a method that PyTorch calls without arguments.
         """
         super().__init_subclass__()
         kind: Any = cls
-        own: Any = vars(cls).get("__init__")
-        if own is not None and not is_own(cls) and not hasattr(own, "__wrapped__"):
-            kind.__init__ = checks.short_traceback(own)
-        if cls.__name__ in ("Sequential", "Layer", "Loss") and not is_own(cls):
+        if is_own(cls):
+            return
+        if cls.__init__ is object.__init__ and cls.__name__ not in CONTRACTS:
+            kind.__init__ = _WithoutArguments.__init__
+        methods = [WITHOUT_ARGUMENTS.get(base.__name__, "") for base in cls.__mro__]
+        for name in ("__init__", *filter(None, methods)):
+            own: Any = vars(cls).get(name)
+            if own is not None and not hasattr(own, "__wrapped__"):
+                setattr(kind, name, checks.short_traceback(own))
+        if cls.__name__ in ("Sequential", "Layer", "Loss"):
             kind.__call__ = checks.not_called
 
     def __setattr__(self, name: str, value: Any) -> None:

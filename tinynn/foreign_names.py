@@ -9,6 +9,7 @@ each example. A row has
              "Dense()", a class or a function, for arguments alone; "tinynn", for names that tinynn
              has not; "text", for a text where an object is expected; "place", for an argument that
              is given what belongs elsewhere
+             "Loss.backward()" or another method, for a call without its arguments: __missing__
     names    of the other library
     answer   a whole sentence, or only the name in tinynn
     example  a line that gets this answer
@@ -38,6 +39,7 @@ FROZEN = "Layers are frozen one by one: model.layers[i].trainable = False."
 MODES = "There is no mode: write model.forward(x, training=False), or model.predict(x)."
 SAVED = "Write save_model(model, path), and load_model(path) to read it."
 SEED = "Write seed=0, a whole number."
+ON_CPU = "tinynn computes on the processor: there is nothing to move."
 BEST = "EarlyStopping always restores the best weights."
 HOLD_OUT = (
     "Write (x, y), held_out = train_validation_split(x, y, 0.1, rng), then fit(x, y, ..., "
@@ -88,6 +90,16 @@ ROWS = tuple(
         ("S", "tinynn", "accuracy_score", "Write accuracy(p, y): predictions come first.", "tinynn.accuracy_score([1], [1])"),
         ("S", "tinynn", "roc_auc_score", "Write roc_auc(p, y): predictions come first.", "tinynn.roc_auc_score([1], [1])"),
         ("S", "tinynn", "classification_report", "Write per_class_report(p, y, names).", "tinynn.classification_report([1], [1])"),
+        ("S", "tinynn", "f1_score precision_score recall_score", "Write per_class_report(p, y, names), which has all three.", "tinynn.f1_score([1], [1])"),
+        ("T", "tinynn", "functional F", "A function of nn.functional is a layer, ReLU(), or a loss, CrossEntropy().", "from tinynn import functional"),
+        ("T", "tinynn", "save load", SAVED, "tinynn.save(model, 'model.pt')"),
+        ("T", "tinynn", "device cuda", ON_CPU, "tinynn.device('cuda')"),
+        ("TK", "tinynn", "autograd GradientTape", "tinynn has no automatic differentiation: write model.backward(loss.backward(p, y)).", "tinynn.GradientTape()"),
+        ("TK", "tinynn", "LearningRateScheduler LambdaLR", "A function of the step count t is a schedule: SGD(lambda t: 0.1 / t).", "tinynn.LambdaLR(1, 2)"),
+        ("T", "tinynn", "ExponentialLR", "Write SGD(ExponentialDecay(0.1, 0.95)): a schedule is given as the learning rate.", "tinynn.ExponentialLR(1, 0.95)"),
+        ("TK", "tinynn", "TensorBoard SummaryWriter", "Give fit callbacks=[RunPage('report.html')].", "tinynn.TensorBoard('logs')"),
+        ("K", "tinynn", "callbacks models", "All public names stand in tinynn itself: from tinynn import Sequential, EarlyStopping.", "from tinynn import callbacks"),
+        ("T", "tinynn", "FashionMNIST", "Write datasets.load_fashion_mnist().", "tinynn.FashionMNIST('data')"),
         # models
         ("TK", "Sequential", "trainable requires_grad requires_grad_", FROZEN, "model.requires_grad_(False)"),
         ("TK", "Sequential", "parameters weights trainable_weights", PARAMETERS, "model.parameters()"),
@@ -95,17 +107,25 @@ ROWS = tuple(
         ("TK", "Sequential", "get_weights trainable_variables state_dict", PARAMETERS, "model.state_dict()"),
         ("TK", "Sequential", "set_weights load_state_dict", "Write model.params = vector.", "model.load_state_dict(1)"),
         ("TK", "Sequential", "grad gradients", "Write model.grads, one flat vector, or model.layers[i].dW.", "model.grad"),
-        ("KS", "Sequential", "fit compile train_on_batch optimizer loss partial_fit", FIT, "model.fit(x, y)"),
+        ("KS", "Sequential", "fit compile train_on_batch fit_generator optimizer loss partial_fit", FIT, "model.fit(x, y)"),
         ("KS", "Sequential", "evaluate score test_on_batch", EVALUATE, "model.score(x, y)"),
         ("TK", "Sequential", "train eval training", MODES, "model.eval()"),
         ("TK", "Sequential", "save save_weights load load_weights", SAVED, "model.save('model.keras')"),
         ("K", "Sequential", "add pop append", "Give all layers at once: Sequential([...]).", "model.add(Dense(3))"),
-        ("T", "Sequential", "modules children", "Write model.layers.", "model.children()"),
+        ("T", "Sequential", "modules children named_modules named_children", "Write model.layers.", "model.children()"),
         ("T", "Sequential", "to float double half", "Write model.astype(np.float64).", "model.double()"),
-        ("T", "Sequential", "cuda cpu", "tinynn computes on the processor: there is nothing to move.", "model.cuda()"),
+        ("T", "Sequential", "cuda cpu device", ON_CPU, "model.cuda()"),
         ("T", "Sequential", "zero_grad", OVERWRITTEN, "model.zero_grad()"),
         ("K", "Sequential", "count_params", "Write model.params.size.", "model.count_params()"),
-        ("S", "Sequential", "predict_proba", "Write model.predict(x).", "model.predict_proba(x)"),
+        ("KS", "Sequential", "predict_proba predict_on_batch", "Write model.predict(x).", "model.predict_proba(x)"),
+        ("S", "Sequential", "decision_function predict_log_proba", "Write model.predict(x), which returns what the last layer gives.", "model.decision_function(x)"),
+        ("S", "Sequential", "classes_ n_features_in_ loss_curve_ best_loss_", "Only estimators have it: from tinynn.interop.sklearn import NeuralNetClassifier.", "model.classes_"),
+        ("K", "Sequential", "history metrics_names", "Write history = trainer.fit(x, y, epochs=10).", "model.history"),
+        ("K", "Sequential", "output output_shape inputs outputs", "Write model.input_shape, and model.output_shapes[-1].", "model.output_shape"),
+        ("K", "Sequential", "get_config to_json", "Write model.config().", "model.to_json()"),
+        ("K", "Sequential", "get_layer", "Write model.layers[i].", "model.get_layer(index=0)"),
+        ("TK", "Sequential", "clone copy", "Write copy.deepcopy(model).", "model.copy()"),
+        ("T", "Sequential.backward()", "__missing__", "Write model.backward(loss.backward(p, y)).", "model.backward()"),
         ("K", "Sequential", "predict_classes", "Write model.predict(x).argmax(axis=1).", "model.predict_classes(x)"),
         ("S", "Sequential()", "random_state", SEED, "Sequential([Dense(3)], input_shape=(4,), random_state=0)"),
         ("K", "Sequential.predict()", "verbose", "Nothing is printed: leave it out.", "model.predict(x, verbose=0)"),
@@ -127,6 +147,17 @@ ROWS = tuple(
         ("TK", "LeakyReLU()", "negative_slope alpha", "slope", "LeakyReLU(negative_slope=0.1)"),
         ("K", "GaussianNoise()", "stddev sigma", "std", "GaussianNoise(stddev=0.1)"),
         ("K", "Reshape()", "target_shape", "shape", "Reshape(target_shape=(2, 2))"),
+        ("T", "Layer()", "inplace", "Leave it out: no layer changes its input.", "ReLU(inplace=True)"),
+        ("TK", "Softmax()", "dim axis", "Leave it out: it goes over the last axis.", "Softmax(dim=1)"),
+        ("T", "Flatten()", "start_dim end_dim", "Leave it out: a sample becomes one row.", "Flatten(start_dim=1)"),
+        ("T", "GELU()", "approximate", "Write GELU(), the tanh form, or GELU(exact=True).", "GELU(approximate='tanh')"),
+        ("K", "Layer()", "name", "A layer is named by its position and class, as 1.Dense.", "Dense(3, name='hidden')"),
+        ("TK", "Layer()", "dtype", "Write Sequential(..., dtype=np.float64), for all layers.", "Dense(3, dtype='float64')"),
+        ("K", "Layer()", "seed", "The model's seed decides: Sequential(..., seed=0).", "Dropout(0.5, seed=0)"),
+        ("K", "Layer()", "data_format", "Leave it out: channels stand last.", "Conv2D(16, 3, data_format='channels_last')"),
+        ("T", "Layer()", "normalized_shape", INPUTS, "LayerNorm(normalized_shape=3)"),
+        ("TK", "Layer", "get_weights set_weights state_dict", "Write layer.W and layer.b, or layer.parameters().", "layer.get_weights()"),
+        ("TK", "Layer", "eval train call", "There is no mode: write layer.forward(x, training=False).", "layer.eval()"),
         # a layer's parameters and their gradients, if it has any
         ("TKS", "parameter", "weight weights kernel w matrix coef_ coefs_", "W", "layer.weight"),
         ("TKS", "parameter", "bias biases offset intercept_ intercepts_", "b", "layer.intercept_"),
@@ -138,6 +169,7 @@ ROWS = tuple(
         ("K", "Loss", "from_logits", "For logits, use SoftmaxCrossEntropy().", "CrossEntropy(from_logits=True)"),
         ("TS", "Loss()", "weight pos_weight class_weight", "class_weights", "CrossEntropy(weight=[1, 2, 3])"),
         ("T", "Loss", "item", "loss.forward(p, y) is a Python float.", "loss.item()"),
+        ("T", "Loss.backward()", "__missing__", "Write dp = loss.backward(p, y), then model.backward(dp).", "loss.backward()"),
         # optimizers
         ("TKS", "Optimizer", "lr eta alpha learning_rate_init base_lr", "learning_rate", "Adam(lr=0.1)"),
         ("TK", "Optimizer", "eps", "epsilon", "Adam(eps=1e-7)"),
@@ -157,6 +189,8 @@ ROWS = tuple(
         ("TK", "Optimizer", "state_dict get_config", "Write state(), or config().", "optimizer.state_dict()"),
         ("T", "Optimizer", "load_state_dict", "Write load_state(state).", "optimizer.load_state_dict(1)"),
         ("T", "Optimizer", "zero_grad", OVERWRITTEN, "optimizer.zero_grad()"),
+        ("T", "Optimizer.step()", "__missing__", "Write optimizer.step(model.params, model.grads).", "optimizer.step()"),
+        ("TK", "Optimizer()", "amsgrad fused foreach maximize dampening", "Leave it out: tinynn has only the equations of its docstring.", "Adam(amsgrad=True)"),
         # callbacks
         ("K", "Callback", "model params trainer", GIVEN, "EarlyStopping().model"),
         ("K", "Callback", "restore_best_weights save_best_only", BEST, "EarlyStopping(restore_best_weights=True)"),
@@ -165,13 +199,22 @@ ROWS = tuple(
         ("S", "Callback()", "tol", "min_delta", "EarlyStopping(tol=1e-4)"),
         ("K", "Callback()", "save_freq period", "Write every_epochs, or every_steps.", "Checkpoint('run.npz', save_freq=5)"),
         ("TK", "Callback()", "min_lr", "least", "ReduceOnPlateau(min_lr=1e-5)"),
+        ("TK", "Callback()", "verbose", "Leave it out: only ProgressBar() and PrintLog() print.", "EarlyStopping(verbose=1)"),
+        ("K", "CSVLogger()", "append", "Write if_exists: 'error', 'replace' or 'backup'.", "CSVLogger('log.csv', append=True)"),
+        ("K", "Checkpoint()", "monitor save_weights_only", "A checkpoint is a whole run, to resume it; EarlyStopping() keeps the best weights.", "Checkpoint('run.npz', monitor='val_loss')"),
         # training
         ("T", "Trainer", "train", "Write fit(x, y, epochs=10).", "trainer.train()"),
-        ("K", "Trainer", "predict", "Write trainer.model.predict(x).", "trainer.predict(x)"),
-        ("S", "Trainer", "score test", "Write evaluate(x, y).", "trainer.score(x, y)"),
+        ("KS", "Trainer", "predict predict_proba predict_classes", "Write trainer.model.predict(x).", "trainer.predict(x)"),
+        ("TS", "Trainer", "score test validate", "Write evaluate(x, y).", "trainer.score(x, y)"),
         ("K", "Trainer", "save", "Write save_model(trainer.model, path).", "trainer.save('model.keras')"),
         ("TK", "Trainer", "stop_training should_stop", "stop", "trainer.stop_training = True"),
         ("TK", "Trainer", "lr learning_rate", "Write trainer.optimizer.learning_rate.", "trainer.lr"),
+        ("K", "Trainer", "compile", "Loss and optimizer are given before: Trainer(model, loss, optimizer).", "trainer.compile('adam')"),
+        ("KS", "Trainer", "partial_fit train_on_batch train_step", "Write fit(x, y, epochs=1); step by step, the loop of examples/xor.py.", "trainer.partial_fit(x, y)"),
+        ("T", "Trainer", "zero_grad", OVERWRITTEN, "trainer.zero_grad()"),
+        ("T", "Trainer()", "criterion loss_fn", "loss", "Trainer(model, criterion=loss, optimizer=optimizer)"),
+        ("KTS", "Trainer()", "epochs max_epochs batch_size callbacks", "Give it to fit: Trainer(model, loss, optimizer).fit(x, y, epochs=10, batch_size=32, callbacks=[]).", "Trainer(model, loss, optimizer, epochs=10)"),
+        ("K", "Trainer.evaluate()", "batch_size verbose", "Leave it out: batches are as large as memory allows, and nothing is printed.", "trainer.evaluate(x, y, batch_size=32)"),
         ("S", "Trainer()", "random_state", SEED, "Trainer(model, loss, optimizer, random_state=0)"),
         ("K", "Trainer.fit()", "validation_split", HOLD_OUT, "trainer.fit(x, y, 1, validation_split=0.1)"),
         ("S", "Trainer.fit()", "validation_fraction early_stopping", f"{HOLD_OUT} To stop early, callbacks=[EarlyStopping()].", "trainer.fit(x, y, 1, validation_fraction=0.1)"),
@@ -181,6 +224,9 @@ ROWS = tuple(
         ("K", "Trainer.fit()", "class_weight", "Give it to the loss: CrossEntropy(class_weights=[...]).", "trainer.fit(x, y, 1, class_weight={0: 2})"),
         ("K", "Trainer.fit()", "initial_epoch", "Write resume_from=, with the path of a checkpoint.", "trainer.fit(x, y, 1, initial_epoch=5)"),
         ("K", "Trainer.fit()", "steps_per_epoch", "An epoch takes every sample once.", "trainer.fit(x, y, 1, steps_per_epoch=5)"),
+        ("K", "History", "history", "Write history['loss'], a number for each epoch; history.epochs has all.", "history.history"),
+        ("KS", "History", "loss val_loss accuracy val_accuracy", "Write history['loss'], history['val_loss'] and so on.", "history.loss"),
+        ("K", "History", "keys items values", "Write history.epochs, a list with a dictionary for each epoch.", "history.keys()"),
         ("S", "train_validation_split()", "test_size train_size validation_size", "size", "train_validation_split(x, y, test_size=0.2)"),
         ("S", "train_validation_split()", "random_state", "Write rng=np.random.default_rng(0).", "train_validation_split(x, y, 0.2, random_state=0)"),
         ("S", "train_validation_split()", "stratify", "Leave it out: classes give their shares.", "train_validation_split(x, y, 0.2, stratify=y)"),

@@ -20,9 +20,11 @@ from tinynn import (
     CrossEntropy,
     Dense,
     Flatten,
+    InputError,
     Layer,
     ModelFormatError,
     ReLU,
+    Rescale,
     Sequential,
     Softmax,
     Trainer,
@@ -478,6 +480,39 @@ def test_a_broken_checkpoint_leaves_the_model_in_memory_as_it_was(checkpoint, ch
     with pytest.raises(ModelFormatError, match=r"run\.npz"):
         load_checkpoint(checkpoint, model)
     assert model.params.tobytes() == before
+
+
+def test_a_rescale_of_every_number_of_an_image_is_saved_and_resumed(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.normal(5, 2, (8, 64, 64, 3)), np.arange(8) % 2
+    mean, std = images.mean(axis=0), images.std(axis=0)
+    scaled = Rescale(1 / std, -mean / std)
+    model = Sequential([scaled, Flatten(), Dense(2), Softmax()], (64, 64, 3))
+    save_model(model, tmp_path / "model.npz")
+    back = load_model(tmp_path / "model.npz")
+    assert compare_models(model, back).identical
+    assert np.array_equal(back.layers[0].scale, scaled.scale)
+    for epochs, which in ((1, model), (2, back)):
+        Trainer(which, CrossEntropy(), Adam()).fit(
+            images, labels, epochs, callbacks=[Checkpoint(tmp_path / "run.npz")],
+            resume_from=tmp_path / "run.npz" if epochs == 2 else None,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "words"),
+    [
+        ([Rescale(np.ones((300, 300, 3), int))], (300, 300, 3), "values, and .* 262,144 at most"),
+        ([Rescale(np.full((200, 400, 3), 1 / 3))], (200, 400, 3), "4,194,304 and"),
+        ([ReLU() for _ in range(4097)], (1,), "4,096 layers at most, and these are 4,097"),
+    ],
+    ids=["values", "characters", "layers"],
+)
+def test_a_model_that_could_not_be_read_again_is_not_written(layers, shape, words, path):
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=words):
+        save_model(Sequential(layers, shape), path)
+    assert path.read_bytes() == before
 
 
 def test_a_checkpoint_of_another_architecture_is_refused_with_the_difference(checkpoint):

@@ -21,6 +21,7 @@ from tinynn import (
     Doctor,
     Flatten,
     History,
+    InputError,
     ReLU,
     Sequential,
     Softmax,
@@ -509,6 +510,18 @@ def test_the_first_layer_shows_no_more_units_than_there_are():
     figure = plots.first_layer(image_model(units=5), count=48)
     assert len(figure.axes) == 5
     assert "5 largest units" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize("wrong", [True, 0, -1, 2.0])
+def test_a_number_of_panels_that_is_none_is_refused(wrong):
+    for name, draw in {
+        "count": lambda: plots.first_layer(image_model(), count=wrong),
+        "columns": lambda: plots.first_layer(image_model(), columns=wrong),
+        "columns ": lambda: plots.prediction_grid(IMAGES, P, NAMES, columns=wrong),
+    }.items():
+        said = f"{name.strip()} must be a whole number of 1 or more, got {wrong}"
+        with pytest.raises(InputError, match=said):
+            draw()
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from tinynn.checks.arguments import (
     sample_shape,
     scheduled_rate,
 )
-from tinynn.checks.arrays import array, shortened
+from tinynn.checks.arrays import array, is_missing, refuse_masked, shortened
 from tinynn.checks.attributes import absent, assignable, deletable
 from tinynn.checks.batches import (
     batch,
@@ -201,6 +201,7 @@ __all__ = [
     "initial_rate",
     "instance",
     "instances",
+    "is_missing",
     "kept_vectors",
     "kink_mask",
     "labels",
@@ -240,6 +241,7 @@ __all__ = [
     "python_number",
     "rate",
     "refuse_long_warmup",
+    "refuse_masked",
     "refuse_no_loss",
     "refuse_unscored",
     "refuse_unsound",

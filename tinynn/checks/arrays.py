@@ -34,10 +34,10 @@ def array(values: Any, name: str) -> Array:
     if isinstance(values, (list, tuple)):
         for i, each in enumerate(values):
             if isinstance(each, np.ndarray):
-                _refuse_masked(each, name, f"[{i}]")
+                refuse_masked(each, name, f"[{i}]")
             else:
                 _refuse_sparse(each, name, f"[{i}]")
-    _refuse_masked(values, name)
+    refuse_masked(values, name)
     _refuse_sparse(values, name)
     try:
         made = np.asarray(values)
@@ -88,7 +88,7 @@ def shortened(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _refuse_masked(values: Any, name: str, at: str = "") -> None:
+def refuse_masked(values: Any, name: str, at: str = "") -> None:
     """Refuse a masked array: the numbers under its mask are arbitrary."""
     masked = isinstance(values, np.ndarray) and hasattr(values, "filled")
     hidden = np.count_nonzero(np.ma.getmaskarray(values)) if masked else 0

@@ -14,7 +14,7 @@ from tinynn.errors import InputError, MissingAttribute
 from tinynn.foreign_names import ANSWERS, GIVEN, answer
 from tinynn.origin import is_in_package, is_own
 
-KINDS = {"Layer", "Sequential", "Loss", "Optimizer", "Callback", "Trainer"}  # base classes
+KINDS = {"Layer", "Sequential", "Loss", "Optimizer", "Callback", "Trainer", "History"}
 
 
 def assignable(thing: Any, name: str, value: Any) -> InputError | None:

@@ -9,15 +9,16 @@ from typing import Any, NoReturn
 from tinynn.foreign_names import answer
 
 UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
+MISSING, TOO_MANY = "required positional argument", "takes 1 positional argument but"
 
 
 def explained(error: TypeError, function: Callable[..., Any], thing: Any) -> TypeError:
-    """Python's error for a call with an argument that does not exist, with the remedy added.
+    """Python's error for a call with the wrong arguments, with the remedy added.
 
     thing: the first argument, which for a constructor is the new object. Other errors, which do not
     come from the call itself, stay as they are.
 
-    >>> from tinynn import Dropout
+    >>> from tinynn import Adam, Dropout
     >>> Dropout(p=0.5)
     Traceback (most recent call last):
         ...
@@ -26,24 +27,39 @@ def explained(error: TypeError, function: Callable[..., Any], thing: Any) -> Typ
     Traceback (most recent call last):
         ...
     TypeError: Dropout() got an unexpected keyword argument 'rat'. Did you mean rate?
+    >>> Adam().step()
+    Traceback (most recent call last):
+        ...
+    TypeError: Optimizer.step() missing 2 required positional arguments: 'params' and 'grads'. Write
+        optimizer.step(model.params, model.grads).
     """
-    found = UNEXPECTED.search(str(error))
-    if found is None or error.__traceback__ is None or error.__traceback__.tb_next is not None:
+    if error.__traceback__ is None or error.__traceback__.tb_next is not None:
         return error
+    made = function.__name__ == "__init__"
+    called = type(thing).__name__ if made else function.__qualname__
+    kinds = [base.__name__ for base in type(thing).__mro__]
+    method = "" if made else f".{function.__name__}"
+    places = [f"{called}()", *(f"{kind}{method}()" for kind in kinds)]
+    found = UNEXPECTED.search(str(error))
+    if found:
+        hint = _other_argument(found[1], function, [*places, *(kinds if made else ())])
+        error.args = (f"{called}() {found[0]}. {hint}",)
+    elif MISSING in str(error) and answer("__missing__", *places):
+        error.args = (f"{error}. {answer('__missing__', *places)}",)
+    elif made and TOO_MANY in str(error):
+        error.args = (f"{called}() takes no arguments.",)
+    return error
+
+
+def _other_argument(name: str, function: Callable[..., Any], places: list[str]) -> str:
+    """What to write instead of an argument that does not exist."""
     from inspect import signature
 
-    called = function.__qualname__
-    places = [f"{called}()"]
-    if function.__name__ == "__init__":
-        called = type(thing).__name__
-        kinds = [base.__name__ for base in type(thing).__mro__]
-        places = [one for kind in kinds for one in (f"{kind}()", kind)]
-    known = [name for name in signature(function).parameters if name != "self"]
-    close = get_close_matches(found[1], known, n=1, cutoff=0.7)
-    hint = answer(found[1], *places) or (f"Did you mean {close[0]}?" if close else "")
-    hint = hint or f"Its arguments are {', '.join(known)}."
-    error.args = (f"{called}() {found[0]}. {hint}",)
-    return error
+    known = [one for one in signature(function).parameters if one != "self"]
+    close = get_close_matches(name, known, n=1, cutoff=0.7)
+    hint = answer(name, *places) or (f"Did you mean {close[0]}?" if close else "")
+    others = f"Its arguments are {', '.join(known)}." if known else "It takes no arguments."
+    return hint or others
 
 
 def not_called(thing: Any, *arguments: Any, **named: Any) -> NoReturn:

@@ -177,7 +177,7 @@ def parameter_shapes(shapes: Any, buffers: Any, layer: Any) -> None:
 def _is_shape(shape: Any) -> bool:
     """Whether this is a tuple (or list) of whole numbers, 0 or more each."""
     return isinstance(shape, (tuple, list)) and all(
-        isinstance(n, (int, np.integer)) and n >= 0 for n in shape
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0 for n in shape
     )
 
 

@@ -10,7 +10,7 @@ path finds the whole old file or the whole new one.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ FORMAT = 3
 READABLE = (1, 2, 3)  # format 1 has no buffers
 MARKED = 3  # from this format on, the names of the user's own classes begin with "own."
 MODEL_TEXTS = ("format", "architecture")
-LONGEST_ARCHITECTURE = 2**17  # characters: a model of over a thousand layers
+LONGEST_ARCHITECTURE = 2**22  # characters: Rescale with two arrays for images of 128 x 128 x 3
+MOST_LAYERS = 2**12
 MOST_VALUES = 2**18  # in a JSON text: a parsed value takes 30 times as much memory as its text
 
 
@@ -87,11 +88,14 @@ def arrays_of(model: Sequential) -> dict[str, Array]:
 
 def model_arrays(model: Sequential) -> dict[str, Array]:
     """Return the contents of a file of this model, by name; InputError if it cannot be written."""
+    refuse_many(model.layers)
     architecture = json.dumps(model.config())
-    if len(architecture) > LONGEST_ARCHITECTURE:
+    if len(architecture) > LONGEST_ARCHITECTURE or count_values(architecture) > MOST_VALUES:
         raise InputError(
-            f"The architecture is too long: it takes {len(architecture):,} characters, and a file "
-            f"holds {LONGEST_ARCHITECTURE:,} at most. Nothing was written."
+            f"The architecture is too long: it takes {len(architecture):,} characters and "
+            f"{count_values(architecture):,} values, and a file holds {LONGEST_ARCHITECTURE:,} and "
+            f"{MOST_VALUES:,} at most. Nothing was written. Long arrays as arguments of layers, as "
+            "those of Rescale, can be applied to the data before the model."
         )
     arrays = arrays_of(model)
     for name, array in arrays.items():
@@ -102,6 +106,14 @@ def model_arrays(model: Sequential) -> dict[str, Array]:
             )
     texts = {"format": np.array(FORMAT), "architecture": np.array(architecture)}
     return {**texts, **arrays}
+
+
+def refuse_many(layers: Sequence[Any]) -> None:
+    """Refuse more layers than a file holds: to build them could take minutes."""
+    if len(layers) > MOST_LAYERS:
+        raise InputError(
+            f"A file holds {MOST_LAYERS:,} layers at most, and these are {len(layers):,}."
+        )
 
 
 def architecture_in(file: NpzFile) -> Any:
@@ -141,6 +153,7 @@ def format_of(file: NpzFile) -> int:
 def _build(file: NpzFile, architecture: Any, layers: Iterable[Callable[..., Any]]) -> Sequential:
     """Return the model in a file. Memory is allocated only once its arrays are known to fit."""
     try:
+        refuse_many(architecture["layers"])
         built = layers_from_json(architecture["layers"], layers)
         rest = (tuple(architecture["input_shape"]), architecture["seed"], architecture["dtype"])
         if rest[2] not in ("float32", "float64"):

@@ -33,13 +33,15 @@ def prediction_grid(
     images: (N, height, width), large numbers are white. p: probabilities (N, C). names: C of them.
     y: true classes (N,) or one-hot rows (N, C); default None: not known. title: default none.
     columns: default 6. path: a file to save to; default None. Raises InputError if there are no
-    images, if lengths differ, and if p are classes, or hold NaN.
+    images, if lengths differ, if p are classes, or hold NaN, and if columns is no whole number of 1
+    or more.
 
     >>> import numpy as np
     >>> figure = prediction_grid(np.zeros((2, 4, 4)), np.eye(2), ["cat", "dog"], y=[0, 0])
     >>> [panel.get_title() for panel in figure.axes]
     ['cat > 99.9 %\\ntrue: cat', '\u2717 dog > 99.9 %\\ntrue: cat']
     """
+    checks.check_integer("columns", columns)
     images, p, names, answers = _fitting(images, p, names, y)
     rows = -(-len(images) // columns)
     height = 2.15 * rows + (0.5 if title else 0)

@@ -27,14 +27,16 @@ def first_layer(
     count: how many units, default 48; those with the largest weights come first. columns: default
     12. path: a file to save to; default None. Blue pixels have positive weights: they increase the
     unit's output. Red pixels have negative weights. Each unit has its own scale. Raises InputError
-    if the model's samples are not images, if no layer has weights for them, or if the weights hold
-    NaN.
+    if count or columns is no whole number of 1 or more, if the model's samples are not images, if
+    no layer has weights for them, or if the weights hold NaN.
 
     >>> from tinynn import Dense, Flatten
     >>> model = Sequential([Flatten(), Dense(3)], input_shape=(4, 4))
     >>> len(first_layer(model, count=2).axes)
     2
     """
+    checks.check_integer("count", count)
+    checks.check_integer("columns", columns)
     images = _weights_as_images(model)  # (units, height, width)
     norms = np.linalg.norm(images.reshape(len(images), -1), axis=1)
     order = np.argsort(-norms, kind="stable")[:count]

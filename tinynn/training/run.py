@@ -71,6 +71,10 @@ class History(Report):
         """Return one column, an entry per epoch."""
         return [row[column] for row in self.epochs]
 
+    def __getattr__(self, name: str) -> Any:
+        """Raise AttributeError with a hint, for an attribute that does not exist."""
+        return checks.absent(self, name)
+
     def __str__(self) -> str:
         if not self.epochs:
             return "No epoch has ended."

@@ -141,6 +141,19 @@ def test_frozen_layers_and_arguments_come_back(tmp_path):
     assert compare_models(model, load_onnx(tmp_path / "a.onnx")).identical
 
 
+def test_a_rescale_of_every_number_of_an_image_comes_back(tmp_path):
+    rng = np.random.default_rng(0)
+    scale, offset = rng.uniform(0.1, 2, (64, 64, 3)), rng.normal(size=(64, 64, 3))
+    model = small(Rescale(scale, offset), Flatten(), Dense(2), shape=(64, 64, 3))
+    export_onnx(model, tmp_path / "a.onnx")
+    back = load_onnx(tmp_path / "a.onnx")
+    assert compare_models(model, back).identical
+    assert np.array_equal(back.layers[0].scale, scale)
+    x = rng.normal(size=(5, 64, 64, 3)).astype(np.float32)
+    p = model.predict(x)
+    assert np.abs(run(tmp_path / "a.onnx", x) - p).max() <= 1e-5 * np.abs(p).max()
+
+
 def quiet(shape, rng):
     return np.zeros(shape)
 
@@ -233,6 +246,11 @@ def another_array(array):
     return changed(change)
 
 
+def twice(whole):
+    new = numpy_helper.from_array(np.ones((3, 4), np.float32), whole.graph.initializer[0].name)
+    whole.graph.initializer.append(new)
+
+
 def cut_off(whole):
     whole.graph.initializer[0].raw_data = whole.graph.initializer[0].raw_data[:-4]
 
@@ -243,6 +261,10 @@ def another_argument(path):
     new = numpy_helper.from_array(np.float32(5), "0.Rescale.scale")
     next(t for t in whole.graph.initializer if t.name == new.name).CopyFrom(new)
     path.write_bytes(whole.SerializeToString())
+
+
+def many_layers():
+    return json.dumps({"layers": [{"layer": "ReLU", "config": {}}] * 5000})
 
 
 def without_numbers(whole):
@@ -277,6 +299,7 @@ def outside(whole):
         (another_array(np.zeros((4, 3), np.float32)), r"FLOAT \(3, 4\), but has FLOAT \(4, 3\)"),
         (another_array(np.zeros((3, 4))), "but has DOUBLE"),
         (another_array(np.full((3, 4), np.inf, np.float32)), "NaN or infinity in 0.Dense.W"),
+        (changed(twice), "two arrays with the name 0.Dense.W"),
         (changed(cut_off), "hold 12 numbers in 0.Dense.W, but has 11"),
         (changed(outside), "0.Dense.W in another file"),
         (changed(without_numbers), "hold 12 numbers in 0.Dense.W, but has 0"),
@@ -284,7 +307,9 @@ def outside(whole):
         (no_text, "its metadata are no text"),
         (no_text_in_names, "written by tinynn, with the operators"),
         (set_metadata("format", "99"), "reads format 3"),
-        (set_metadata("architecture", "[" * 200_000), "too long an architecture"),
+        (set_metadata("architecture", "[" * 300_000), "too long an architecture"),
+        (set_metadata("architecture", "1" * 5_000_000), "too long an architecture"),
+        (set_metadata("architecture", many_layers()), "4,096 layers at most, and these are 5,000"),
         (set_metadata("architecture", "{"), "cannot be built"),
         (set_metadata("architecture", '{"layers": [{"layer": "Pasta"}]}'), "cannot be built"),
     ],

@@ -95,6 +95,22 @@ def test_layers_and_loss_of_ones_own_are_copied_and_completed(loss):
     assert net.loss is loss
 
 
+def test_layers_of_a_trained_model_are_made_anew_and_stay_as_they_are():
+    X, y = samples()
+    own = [Dense(6), BatchNorm(), ReLU(), Dropout(0.3)]
+    trained, _ = by_hand([*own, Dense(3)], SoftmaxCrossEntropy(), X, y)
+    trained.layers[0].trainable = False
+    before = trained.params.copy()
+    for layers in (trained.layers[:-1], [*trained.layers[:-1]]):
+        net = clone(NeuralNetClassifier(layers, epochs=3, random_state=3)).fit(X, y)
+        hidden = [Dense(6), BatchNorm(), ReLU(), Dropout(0.3)]
+        hidden[0].trainable = False
+        model, _ = by_hand([*hidden, Dense(3)], SoftmaxCrossEntropy(), X, y)
+        assert np.array_equal(net.model_.params, model.params)
+        assert [one.trainable for one in net.model_.layers] == [False, True, True, True, True]
+    assert np.array_equal(trained.params, before)
+
+
 @pytest.mark.parametrize("loss", [SigmoidCrossEntropy(), BinaryCrossEntropy])
 def test_a_loss_of_yes_or_no_predicts_two_classes(loss):
     X, y = samples()
@@ -389,6 +405,8 @@ def test_a_search_sets_the_arguments_of_optimizer_and_loss():
         ({"layers": (10, ReLU())}, "layers must be widths"),
         ({"layers": [Dense(3), Softmax()]}, "these are the hidden layers only"),
         ({"layers": (0,)}, "units of Dense must be a whole number"),
+        ({"layers": (True,)}, r"layers must be widths, .* got \(True,\)"),
+        ({"layers": [8, np.True_]}, "layers must be widths"),
         ({"optimizer": "adam"}, "optimizer must be"),
         ({"loss": "mse"}, "loss must be"),
         ({"loss": MeanSquaredError()}, "is no loss of classes"),

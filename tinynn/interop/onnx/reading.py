@@ -17,7 +17,13 @@ from tinynn.architecture import layers_from_json
 from tinynn.errors import InputError
 from tinynn.files import kinds
 from tinynn.files.atomic import PathLike, refuse_no_file
-from tinynn.files.models import FORMAT, LONGEST_ARCHITECTURE, MOST_VALUES, arrays_of
+from tinynn.files.models import (
+    FORMAT,
+    LONGEST_ARCHITECTURE,
+    MOST_VALUES,
+    arrays_of,
+    refuse_many,
+)
 from tinynn.files.nested import count_values
 from tinynn.files.npz import ModelFormatError
 from tinynn.interop.onnx.graph import as_in_onnx, as_in_tinynn, graph_of
@@ -111,7 +117,13 @@ def _build(
     onnx: Any, path: PathLike, initializers: Iterable[Any], architecture: Any, own: list[Any]
 ) -> Sequential:
     """Return the model. Memory is allocated only once the arrays are known to fit."""
-    tensors = {tensor.name: tensor for tensor in initializers}
+    tensors = dict[str, Any]()
+    for tensor in initializers:
+        if tensors.setdefault(tensor.name, tensor) is not tensor:
+            raise ModelFormatError(
+                f"{path} holds two arrays with the name {tensor.name}, and only one can be meant."
+            )
+    refuse_many(architecture["layers"])
     built = layers_from_json(architecture["layers"], own)
     rest = (tuple(architecture["input_shape"]), architecture["seed"], architecture["dtype"])
     if rest[2] != "float32":

@@ -13,7 +13,7 @@ from tinynn.layers import Dense, Layer, ReLU
 def hidden_layers(layers: Any) -> list[Layer]:
     """Return the hidden layers that the argument `layers` asks for, all of them new."""
     if isinstance(layers, (tuple, list)):
-        if all(isinstance(one, Integral) for one in layers):
+        if all(isinstance(one, Integral) and not isinstance(one, bool) for one in layers):
             return [layer for width in layers for layer in (Dense(int(width)), ReLU())]
         if all(isinstance(one, Layer) for one in layers):
             if layers[-1].gives == "probabilities":
@@ -21,11 +21,18 @@ def hidden_layers(layers: Any) -> list[Layer]:
                     f"layers ends with {layers[-1].name}, but these are the hidden layers only: "
                     "leave it out, and the Dense with an output for each class before it."
                 )
-            return [copy.deepcopy(one) for one in layers]
+            return [_anew(one) if one.built else copy.deepcopy(one) for one in layers]
     raise InputError(
         "layers must be widths, such as (100,) or (64, 32), or a list of tinynn's layers, such as "
         f"[Dense(64), GELU()]; got {layers!r}."
     )
+
+
+def _anew(layer: Layer) -> Layer:
+    """Return a layer as one of another model was before it was built: without its weights."""
+    again: Layer = type(layer)(**copy.deepcopy(layer.config()))
+    again.trainable = layer.trainable
+    return again
 
 
 def made(value: Any) -> Any:

@@ -22,8 +22,9 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     """A network that predicts classes: one of C, or, for y (N, K) of 0 and 1, any of K labels.
 
     layers: the hidden layers. Either widths, default (100,): Dense and ReLU for each; () for none.
-        Or a list of tinynn's layers, which are copied. A Dense with an output for each class is put
-        after them, and Softmax or Sigmoid if the loss needs it.
+        Or a list of tinynn's layers, which are copied (of model.layers[:-2] only the arguments,
+        not the weights). A Dense with an output for each class is put after them, and Softmax
+        or Sigmoid if the loss needs it.
     loss: a Loss; default None, SoftmaxCrossEntropy, or SigmoidCrossEntropy for labels. Of two
         classes, a loss of yes or no has the second, classes_[1], as yes.
     optimizer: an Optimizer or its class; default Adam. A search can set optimizer__learning_rate.

@@ -11,6 +11,7 @@ from tinynn.configuration import Configured
 from tinynn.errors import InputError
 from tinynn.interop.sklearn.arguments import changed, fresh, hidden_layers, made
 from tinynn.interop.sklearn.base import BaseEstimator, RegressorMixin
+from tinynn.interop.sklearn.inputs import readable
 from tinynn.interop.sklearn.one_thread import ONE_THREAD
 from tinynn.interop.sklearn.sparse import as_rows
 from tinynn.layers import Dense, Layer, Sigmoid, Softmax
@@ -91,10 +92,11 @@ class NeuralNet(BaseEstimator):
         from sklearn.utils.validation import validate_data
 
         new = not hasattr(self, "model_")
-        X, y = validate_data(
-            self, X, y, reset=new, **ACCEPTED, multi_output=True,
-            y_numeric=isinstance(self, RegressorMixin),
-        )  # fmt: skip
+        numbers = isinstance(self, RegressorMixin)
+        with readable(X, y, numbers):
+            X, y = validate_data(
+                self, X, y, reset=new, **ACCEPTED, multi_output=True, y_numeric=numbers
+            )
         y = self._targets(y, new, **classes)
         weights = self._weights(y, sample_weight, partial)
         if new:
@@ -164,6 +166,7 @@ class NeuralNet(BaseEstimator):
         from sklearn.utils.validation import check_is_fitted, validate_data
 
         check_is_fitted(self, "model_")
-        rows = as_rows(validate_data(self, X, reset=False, **ACCEPTED))
+        with readable(X):
+            rows = as_rows(validate_data(self, X, reset=False, **ACCEPTED))
         with ONE_THREAD.in_blas():
             return self.model_.predict(rows)
