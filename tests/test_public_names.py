@@ -3,6 +3,7 @@
 import importlib.metadata
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -355,3 +356,62 @@ def test_numpy_is_all_that_training_saving_loading_and_checking_need(tmp_path):
     command = [sys.executable, "-W", "error", "-c", PURE]
     process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert process.returncode == 0, process.stderr
+
+
+WITHOUT = """
+import sys
+
+for name in ("matplotlib", "requests", "urllib3", "tqdm", "threadpoolctl", "PIL"):
+    sys.modules[name] = None  # as if it were not installed
+import warnings
+from pathlib import Path
+import numpy as np
+from tinynn import *
+from tinynn.datasets import download
+
+def said(act):
+    try:
+        act()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+model = Sequential([Dense(3), Softmax()], input_shape=(2,))
+x, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    history = Trainer(model, CrossEntropy(), Adam()).fit(
+        x, y, 2, callbacks=[ProgressBar(), RunPage("report.html"), Doctor()]
+    )
+assert len(history.epochs) == 2 and Path("report.html").exists()
+print(*[warning.message for warning in caught], sep="\\n")
+step = explain_step(model, CrossEntropy(), SGD(), x, y)
+print(said(step.figure), said(lambda: plots.learning_curves(history)), sep="\\n")
+print(said(lambda: download.fetch(["http://127.0.0.1:9/a"], Path("a.gz"), lambda path: None)))
+"""
+
+
+def test_whoever_needs_more_than_numpy_is_told_what_to_install_and_no_training_ends(tmp_path):
+    command = [sys.executable, "-c", WITHOUT]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert process.returncode == 0, process.stderr
+    bar, figure, curves, download = process.stdout.splitlines()
+    assert bar.startswith("ProgressBar shows nothing: tqdm cannot be imported")
+    assert "pip install tqdm." in bar and "PrintLog()" in bar
+    for picture in (figure, curves):
+        assert picture.startswith("ImportError: Pictures need matplotlib")
+        assert picture.endswith("Install it: pip install matplotlib")
+    assert download.startswith("DownloadFailed: a.gz could not be downloaded")
+    assert download.endswith("pip install requests tqdm")
+
+
+def test_a_class_is_graded_without_a_progress_bar_too(tmp_path):
+    exercises = Path(tinynn.__file__).parents[1] / "examples/exercises"
+    (tmp_path / "anna").mkdir()
+    shutil.copy(exercises / "solutions/01_relu.py", tmp_path / "anna")
+    code = (
+        "import sys; sys.modules['tqdm'] = None; from tinynn.exercises.command import main; "
+        f"sys.exit(main([{str(tmp_path)!r}, '--csv', '--only', '1']))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert "anna,10,10," in process.stdout

@@ -6,6 +6,7 @@ import re
 import sys
 import tokenize
 from configparser import ConfigParser
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -564,3 +565,15 @@ def test_every_extra_that_is_asked_for_is_there():
             for extra in found.split(",")
         }
         assert asked <= known, f"{name}: pip only warns of an extra that is not there"
+
+
+def test_the_source_distribution_holds_all_that_stands_in_the_checkout():
+    """Its tests read some of these files, such as .gitignore."""
+    root = PACKAGE.parent
+    words = (root / "MANIFEST.in").read_text(encoding="utf-8").split()
+    by_itself = {".git", "MANIFEST.in", "PKG-INFO", "setup.cfg", "tinynn"}
+    ignored = [line.strip("/") for line in (root / ".gitignore").read_text("utf-8").splitlines()]
+    here = [path.name for path in root.iterdir() if path.name not in by_itself]
+    kept = [name for name in here if not any(fnmatch(name, each) for each in ignored)]
+    assert len(kept) > 10
+    assert [name for name in kept if name not in words] == []

@@ -46,8 +46,15 @@ def fetch(urls: Sequence[str], path: Path, check: Callable[[Path], str | None]) 
         ...
     tinynn.datasets.download.DownloadFailed: a.gz could not be downloaded:
     """
-    import requests
-    import urllib3
+    try:
+        import requests
+        import tqdm  # noqa: F401  # for the bar
+        import urllib3
+    except ImportError as error:
+        raise DownloadFailed(
+            f"{path.name} could not be downloaded: this needs requests and tqdm ({error}). Install "
+            "them: pip install requests tqdm"
+        ) from error
 
     seconds = seconds_allowed()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
@@ -92,8 +92,6 @@ def _grade_one(folder: Path, exercises: Sequence[Exercise], seconds: float, as_j
 
 def _grade_class(folder: Path, exercises: Sequence[Exercise], seconds: float) -> int:
     """Print a row for each student, as soon as it is graded."""
-    from tqdm import tqdm
-
     students, names = _students(folder), [each.name for each in exercises]
     if not students:
         alone = any((folder / f"{name}.py").is_file() for name in names)
@@ -104,20 +102,28 @@ def _grade_class(folder: Path, exercises: Sequence[Exercise], seconds: float) ->
     table = csv.writer(sys.stdout, lineterminator="\n")
     columns = [f"{each.name} ({each.points})" for each in exercises]
     table.writerow(["name", *columns, f"total ({most})", "notes"])
-    without = sys.stdout.isatty() or None  # there the rows tell; None: if stderr is no terminal
-    with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(students), unit=" students", leave=False, disable=without) as bar,
-    ):
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda student: _of_student(student, names, seconds), students)
-        for student, grades in zip(students, found, strict=True):
+        for student, grades in _with_bar(students, found):
             points = [grade["points"] for grade in grades]
             all_right = all_right and sum(points) == most
             row = [cell(student.name), *points, sum(points), cell(_notes(grades, student))]
             table.writerow(row)
             sys.stdout.flush()
-            bar.update()
     return 0 if all_right else 1
+
+
+def _with_bar(
+    students: list[Path], found: Iterable[list[dict[str, Any]]]
+) -> Iterable[tuple[Path, list[dict[str, Any]]]]:
+    """Return each student with what was found; if tqdm is installed, a terminal shows how far."""
+    pairs = zip(students, found, strict=True)
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return pairs
+    without = sys.stdout.isatty() or None  # there the rows tell; None: if stderr is no terminal
+    return tqdm(pairs, total=len(students), unit=" students", leave=False, disable=without)
 
 
 def _students(folder: Path) -> list[Path]:

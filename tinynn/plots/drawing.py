@@ -21,9 +21,16 @@ WIDTH, HEIGHT = 6.4, 3.6  # inches, of a panel of curves
 def blank(width: float, height: float, to_show: bool = False) -> "Figure":
     """Return an empty Figure of this size in inches, which leaves room for titles and labels.
 
-    to_show: whether plt.show(), or the end of a notebook's cell, shows it; default False.
+    to_show: whether plt.show(), or the end of a notebook's cell, shows it; default False. Raises
+    ImportError without matplotlib.
     """
-    from tinynn.picture import new_picture
+    try:
+        from tinynn.picture import new_picture
+    except ImportError as error:
+        raise ImportError(
+            f"Pictures need matplotlib, which cannot be imported here ({error}). Install it: pip "
+            "install matplotlib"
+        ) from error
 
     return new_picture((width, height), to_show)
 

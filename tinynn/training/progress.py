@@ -1,5 +1,6 @@
 """A bar that shows how far an epoch has come, and how well it goes."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -13,7 +14,7 @@ class ProgressBar(Callback):
 
     A terminal shows one bar, which is gone at the end. A notebook keeps the last state of each, a
     line an epoch. Where there is neither, it stays silent. A bar that cannot be drawn, as when the
-    terminal is gone, is left out; training goes on.
+    terminal is gone, is left out; training goes on. So it is without tqdm, and a warning says so.
 
     >>> ProgressBar()
     ProgressBar()
@@ -31,8 +32,18 @@ class ProgressBar(Callback):
             self.on_epoch_begin(trainer)
 
     def on_epoch_begin(self, trainer: Run) -> None:
-        from tqdm import tqdm
-
+        if not self.works:
+            return
+        try:
+            from tqdm import tqdm
+        except ImportError as error:
+            self.works = False
+            warnings.warn(
+                f"ProgressBar shows nothing: tqdm cannot be imported ({error}). Install it: pip "
+                "install tqdm. PrintLog() needs nothing, and prints a line for each epoch.",
+                stacklevel=2,
+            )
+            return
         with self._draws():
             self.bar = tqdm(
                 total=trainer.n_samples,
