@@ -39,23 +39,38 @@ def channel_sums(rows: Array, factor: Array | None, channels: int) -> Array:
     array([16, 20])
     """
     each = np.empty(rows.shape[1], rows.dtype)  # (P C,)
+    if factor is None:
+        by_columns(sum_up, rows, each)
+    else:
+        by_columns(sum_products, rows, factor, each)
+    return by_channel(each, channels)
 
-    def sum_up(columns: slice) -> None:
-        if factor is None:
-            rows[:, columns].sum(axis=0, out=each[columns])
-        else:  # einsum makes no array of the products
-            np.einsum("bk,bk->k", rows[:, columns], factor[:, columns], out=each[columns])
 
-    by_columns(sum_up, rows)
+def sum_up(rows: Array, sums: Array) -> None:
+    """Write the sum of each column of rows (B, K) to sums (K,)."""
+    rows.sum(axis=0, out=sums)
+
+
+def sum_products(rows: Array, factor: Array, sums: Array) -> None:
+    """Write the sum of each column of rows * factor to sums, without an array of the products."""
+    np.einsum("bk,bk->k", rows, factor, out=sums)
+
+
+def by_channel(each: Array, channels: int) -> Array:
+    """Return the sum over the places (C,) of a number for each column (P C,)."""
     sums: Array = each.reshape(-1, channels).sum(axis=0)
     return sums
 
 
-def by_columns(work: Callable[[slice], None], rows: Array) -> None:
-    """Call `work(columns)` for two parts of the columns of rows (B, P C), in two threads.
+def by_columns(work: Callable[..., None], *arrays: Array) -> None:
+    """Call `work(*parts)` for both halves of the columns, the last axis, in two threads.
 
-    Each sum over samples is that of one column, so its bits do not depend on the parts. Few numbers
-    or narrow rows are not parted.
+    The first array has all rows, (B, P C); few numbers, and narrow rows, are not parted. `work`
+    must treat each column by itself; then the bits do not depend on the parts.
     """
-    length = rows.shape[1]
-    in_halves(work, length, rows.size if length // 2 > NARROW else 0)
+
+    def work_on(columns: slice) -> None:
+        work(*(array[..., columns] for array in arrays))
+
+    length = arrays[0].shape[1]
+    in_halves(work_on, length, arrays[0].size if length // 2 > NARROW else 0)

@@ -15,13 +15,25 @@ The rows are copies, k k times as many numbers as the image, so they are made fo
 time, and again for backward: this takes no longer than to keep them, and a ninth of the memory.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tinynn import checks
 from tinynn.initializers import Initializer, he_normal
 from tinynn.layers.basic import Layer
 from tinynn.layers.channels import as_rows, channel_sums, repeated
-from tinynn.layers.windows import Size, frame_of, framed, pair, places, taps, unchanging, windows
+from tinynn.layers.windows import (
+    Size,
+    frame_of,
+    framed,
+    pair,
+    places,
+    taps,
+    unchanging,
+    unframed,
+    windows,
+)
 from tinynn.parameters import Array, Generator, Shape
 from tinynn.products import fits_in_strips, product_of_rows, sum_of_products
 from tinynn.threads import in_halves
@@ -119,33 +131,29 @@ class Conv2D(Layer):
         seen = windows(x_framed, self.size, self.stride)  # (B, P, Q, kh, kw, C)
         out = np.empty((*seen.shape[:3], self.W.shape[-1]), x.dtype)  # (B, P, Q, F)
         W = self.W.reshape(-1, self.W.shape[-1])  # (kh kw C, F)
-        b = repeated(self.b, as_rows(out)) if self.bias else None
-        parts = blocks(seen)
+        rows = as_rows(out)  # (B, P Q F), a view
+        b = repeated(self.b, rows) if self.bias else None
 
-        def multiply(some: slice) -> None:
-            for part in parts[some]:
-                product_of_rows(window_rows(seen[part]), W, out[part].reshape(-1, W.shape[-1]))
-                if b is not None:
-                    rows = as_rows(out[part])  # (samples, P Q F), a view
-                    rows += b
+        def multiply(part: slice) -> None:
+            product_of_rows(window_rows(seen[part]), W, out[part].reshape(-1, W.shape[-1]))
+            if b is not None:
+                rows[part] += b
 
-        in_halves(multiply, len(parts), self._worth(out))
+        by_blocks(multiply, seen, shared(out, self.W))
         if training:
             self.x_framed, self.x_shape = x_framed, x.shape
         return out
 
     def parameter_gradients(self, dout: Array) -> None:
         seen = windows(self.x_framed, self.size, self.stride)
-        parts = blocks(seen)
-        dW = np.empty((len(parts), self.W[..., 0].size, self.W.shape[-1]), dout.dtype)
+        dW = {0: np.zeros((self.W[..., 0].size, dout.shape[-1]), dout.dtype)}  # for each block
 
-        def multiply(some: slice) -> None:
-            for part, own in zip(parts[some], dW[some], strict=True):  # own (kh kw C, F)
-                flat = dout[part].reshape(-1, own.shape[1])  # (samples P Q, F)
-                own[:] = sum_of_products(window_rows(seen[part]), flat, groups=len(self.W))
+        def multiply(part: slice) -> None:
+            flat = dout[part].reshape(-1, dout.shape[-1])  # (samples P Q, F)
+            dW[part.start] = sum_of_products(window_rows(seen[part]), flat, groups=len(self.W))
 
-        in_halves(multiply, len(parts), self._worth(dout))
-        self.dW = dW.sum(axis=0).reshape(self.W.shape)
+        by_blocks(multiply, seen, shared(dout, self.W))
+        self.dW = np.sum([dW[first] for first in sorted(dW)], axis=0).reshape(self.W.shape)
         if self.bias:
             self.db = channel_sums(as_rows(dout), None, len(self.b))  # (F,)
 
@@ -159,14 +167,8 @@ class Conv2D(Layer):
             for tap, kernel in zip(each, kernels, strict=True):
                 tap += product_of_rows(flat, kernel.T).reshape(tap.shape)  # (samples, P, Q, C)
 
-        in_halves(multiply, len(dout), self._worth(dout))
-        (top, _), (left, _) = self._frame(self.x_shape[1:])
-        _, H, W, _ = self.x_shape
-        return np.ascontiguousarray(dx[:, top : top + H, left : left + W])
-
-    def _worth(self, out: Array) -> int:
-        """Return the numbers of out that two threads can share: none if OpenBLAS shares them."""
-        return out.size if fits_in_strips(self.W.size) else 0
+        in_halves(multiply, len(dout), shared(dout, self.W))
+        return unframed(dx, self._frame(self.x_shape[1:]))
 
     def _frame(self, input_shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
         return frame_of(self.padding, input_shape, self.size, self.stride)
@@ -178,6 +180,22 @@ def window_rows(seen: Array) -> Array:
     if C < 4:  # NumPy copies along the last axis: laid down by columns, it has Q numbers, not kw C
         return seen.transpose(3, 4, 5, 0, 1, 2).reshape(kh * kw * C, B * P * Q).T
     return seen.reshape(B * P * Q, kh * kw * C)
+
+
+def shared(out: Array, W: Array) -> int:
+    """Return the numbers of out that two threads share: 0 if OpenBLAS' threads share products."""
+    return out.size if fits_in_strips(W.size) else 0
+
+
+def by_blocks(work: Callable[[slice], None], seen: Array, numbers: int) -> None:
+    """Call `work(part)` for each block of samples; numbers: how many two threads share."""
+    parts = blocks(seen)
+
+    def work_on(some: slice) -> None:
+        for part in parts[some]:
+            work(part)
+
+    in_halves(work_on, len(parts), numbers)
 
 
 def blocks(seen: Array) -> list[slice]:

@@ -17,7 +17,15 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.layers.basic import Layer
-from tinynn.layers.channels import as_rows, by_columns, channel_sums, repeated
+from tinynn.layers.channels import (
+    as_rows,
+    by_channel,
+    by_columns,
+    channel_sums,
+    repeated,
+    sum_products,
+    sum_up,
+)
 from tinynn.parameters import Array, Generator, Shape
 
 
@@ -116,15 +124,9 @@ class BatchNorm(Layer):
         else:
             centred, var = rows - repeated(self.running_mean, rows), self.running_var
         std = np.sqrt(var + float(self.epsilon))  # (C,)
-        by_std, gamma, beta = (repeated(v, rows) for v in (1 / std, self.gamma, self.beta))
         normalised, out = centred, np.empty_like(centred)  # (B, P C)
-
-        def scale_and_shift(columns: slice) -> None:
-            normalised[:, columns] *= by_std[columns]
-            np.multiply(normalised[:, columns], gamma[columns], out=out[:, columns])
-            out[:, columns] += beta[columns]
-
-        by_columns(scale_and_shift, rows)
+        by_std, gamma, beta = (repeated(v, rows) for v in (1 / std, self.gamma, self.beta))
+        by_columns(scale_and_shift, normalised, by_std, gamma, beta, out)
         if training:
             self.normalised, self.std, self.of_batch = normalised, std, of_batch
         return out.reshape(x.shape)
@@ -164,15 +166,7 @@ class BatchNorm(Layer):
         dgamma, dbeta = self._sums(dout)
         slope, offset = repeated(-dgamma / n, rows), repeated(dbeta / n, rows)  # (P C,)
         dx = np.empty_like(rows)
-
-        def through_mean_and_var(columns: slice) -> None:
-            part = dx[:, columns]
-            np.multiply(self.normalised[:, columns], slope[columns], out=part)
-            part += rows[:, columns]
-            part -= offset[columns]
-            part *= by_std[columns]
-
-        by_columns(through_mean_and_var, rows)
+        by_columns(through_mean_and_var, rows, self.normalised, slope, offset, by_std, dx)
         return dx.reshape(dout.shape)
 
 
@@ -266,20 +260,43 @@ def centre(rows: Array, channels: int) -> tuple[Array, Array, Array]:
     """
     n = rows.size // channels
     mean = channel_sums(rows, None, channels) / n
-    by_column, centred = repeated(mean, rows), np.empty(rows.shape, mean.dtype)  # (P C,), (B, P C)
-    sums = np.empty_like(by_column)
+    centred = np.empty(rows.shape, mean.dtype)  # (B, P C)
+    sums = np.empty(rows.shape[1], mean.dtype)  # (P C,)
+    by_columns(subtract_mean, rows, repeated(mean, rows), centred, sums)
+    rest = by_channel(sums, channels) / n
+    by_columns(subtract_rest, centred, repeated(rest, rows), sums)
+    return centred, mean + rest, by_channel(sums, channels) / n
 
-    def subtract_mean(columns: slice) -> None:
-        part = np.subtract(rows[:, columns], by_column[columns], out=centred[:, columns])
-        part.sum(axis=0, out=sums[columns])
 
-    def subtract_rest(columns: slice) -> None:
-        part = centred[:, columns]
-        part -= by_column[columns]
-        np.einsum("bk,bk->k", part, part, out=sums[columns])
+# What BatchNorm does to some columns (K) of its rows; by_columns gives half to each thread.
 
-    by_columns(subtract_mean, rows)
-    rest = sums.reshape(-1, channels).sum(axis=0) / n
-    by_column = repeated(rest, rows)
-    by_columns(subtract_rest, rows)
-    return centred, mean + rest, sums.reshape(-1, channels).sum(axis=0) / n
+
+def subtract_mean(rows: Array, mean: Array, centred: Array, sums: Array) -> None:
+    """Write x - mean (B, K) to centred, and its sums to sums (K,)."""
+    np.subtract(rows, mean, out=centred)
+    sum_up(centred, sums)
+
+
+def subtract_rest(centred: Array, rest: Array, squares: Array) -> None:
+    """Subtract the mean that is left from centred (B, K), and write the sums of its squares."""
+    centred -= rest
+    sum_products(centred, centred, squares)
+
+
+def scale_and_shift(
+    normalised: Array, by_std: Array, gamma: Array, beta: Array, out: Array
+) -> None:
+    """Divide x - mean, in normalised (B, K), by std; write gamma normalised + beta to out."""
+    normalised *= by_std
+    np.multiply(normalised, gamma, out=out)
+    out += beta
+
+
+def through_mean_and_var(
+    dout: Array, normalised: Array, slope: Array, offset: Array, by_std: Array, dx: Array
+) -> None:
+    """Write gamma / std (dout - dbeta / n - normalised dgamma / n) to dx (B, K)."""
+    np.multiply(normalised, slope, out=dx)
+    dx += dout
+    dx -= offset
+    dx *= by_std

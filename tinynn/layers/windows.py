@@ -80,6 +80,12 @@ def framed(x: Array, frame: Frame) -> Array:
     return larger
 
 
+def unframed(x: Array, frame: Frame) -> Array:
+    """Return images without their frame, in C order."""
+    (_, H, W, _), ((top, bottom), (left, right)) = x.shape, frame
+    return np.ascontiguousarray(x[:, top : H - bottom, left : W - right])
+
+
 def windows(x: Array, size: Size, stride: Size) -> Array:
     """Return what each output looks at, (B, P, Q, kh, kw, C): a view of x (B, H, W, C).
 
