@@ -44,6 +44,7 @@ LAYERING = [
     "checks.arguments",
     "checks.arrays",
     "checks.events",
+    "checks.gradients",
     "checks.remembered",
     "checks.attributes",
     "checks.layers",

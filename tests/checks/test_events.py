@@ -13,11 +13,14 @@ from oracles import random_data
 from tinynn import (
     SGD,
     Callback,
+    Checkpoint,
     CrossEntropy,
     CSVLogger,
     Dense,
     EarlyStopping,
     InputError,
+    LiveCurves,
+    RunPage,
     Sequential,
     Softmax,
     Trainer,
@@ -137,3 +140,32 @@ def test_evaluate_in_a_callback_and_a_copy_that_a_callback_makes_are_free():
         each.seed, each.callbacks = 0, []
         assert each.fit(X, Y, 1)["loss"] == whole["loss"]
         assert np.array_equal(each.model.params, trainer.model.params)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "names"),
+    [
+        ((CSVLogger, Checkpoint), "CSVLogger and Checkpoint"),
+        ((Checkpoint, RunPage), "Checkpoint and RunPage"),
+        ((RunPage, LiveCurves), "RunPage and LiveCurves"),
+        ((Checkpoint, Checkpoint), "Checkpoint and Checkpoint"),
+    ],
+)
+@pytest.mark.parametrize("other", ["run", "./folder/../run", "link"])
+def test_two_callbacks_that_would_replace_each_others_file_are_refused(
+    kinds, names, other, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    trainer = made()
+    with pytest.raises(InputError, match=f"{names} would both write run. Give each a path"):
+        trainer.fit(X, Y, 1, callbacks=[kinds[0]("run"), kinds[1](other)])
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["folder", "link"]
+    assert not trainer.history.epochs
+
+
+def test_callbacks_without_a_path_or_with_two_share_no_file(tmp_path):
+    files = [Checkpoint(tmp_path / "a.npz"), Checkpoint(tmp_path / "b.npz")]
+    made().fit(X, Y, 1, callbacks=[*files, EarlyStopping("loss")])
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.npz", "b.npz"]

@@ -244,6 +244,22 @@ def test_a_page_does_not_take_the_place_of_its_notes(tmp_path):
         fit(tmp_path, page=RunPage(tmp_path / "run.jsonl"))
 
 
+@pytest.mark.parametrize(
+    ("content", "what"), [(b"PK\x03\x04", "a zip file"), (b"\x01\x02", "a file of another kind")]
+)
+def test_a_page_does_not_take_the_place_of_a_file_that_is_no_page(tmp_path, content, what):
+    path = tmp_path / "run.npz"
+    path.write_bytes(content)
+    words = rf"would replace .*run\.npz, which is {what}.* move that file away"
+    with pytest.raises(InputError, match=words):
+        fit(tmp_path, page=RunPage(path))
+    fit(tmp_path)
+    with pytest.raises(InputError, match=words):
+        write_page(tmp_path, path)
+    assert path.read_bytes() == content
+    write_page(tmp_path, tmp_path / "report.html")  # an earlier page is replaced
+
+
 def test_a_page_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")

@@ -226,6 +226,7 @@ def test_names_are_shown_as_they_are():
         (b"epoch;loss\n1;05. Mai\n", "line 2: loss should be a number, got '05. Mai'"),
         (b"\x89PNG\r\n\x1a\n\xff", "is not a log that CSVLogger wrote: a PNG picture"),
         (b"epoch,loss\n1," + b"x" * 99_999 + b"\n", "got 'xxxxxxxxxx"),
+        (b"epoch,loss\n1,0.5\n2,0.4,9\n", "line 3 has more cells than the first line"),
         (b"\n1,2\n", "expected columns"),
         (b"epoch,accuracy\n", "expected columns"),
         (b"\xff\n", "is not a log that CSVLogger wrote: 'utf-8' codec"),

@@ -37,7 +37,12 @@ from tinynn.checks.batches import (
     output_gradient,
 )
 from tinynn.checks.calls import can_be_called, no_such_name, not_called
-from tinynn.checks.events import epoch_rows, fit_within_fit, not_a_callbacks
+from tinynn.checks.events import (
+    epoch_rows,
+    files_of_their_own,
+    fit_within_fit,
+    not_a_callbacks,
+)
 from tinynn.checks.layers import (
     check_initial_values,
     equations,
@@ -184,6 +189,7 @@ __all__ = [
     "epoch_rows",
     "equations",
     "features",
+    "files_of_their_own",
     "final_rate",
     "finite_samples",
     "first_with_parameters",

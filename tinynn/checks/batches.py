@@ -128,17 +128,18 @@ def check_layer_output(
         (32, 784).
         Forgot "return dx"?
     """
-    if getattr(array, "shape", None) != shape:
+    if getattr(array, "shape", None) != shape or isinstance(array, np.ma.MaskedArray):
         what = "out, of shape" if method == "forward" else "dx, shaped like x:"
-        got = f"an array of {array.shape}" if isinstance(array, np.ndarray) else f"{array!r}"
+        got = f"an array of {array.shape}" if isinstance(array, np.ndarray) else f"{array!r:.60}"
         hint = f' Forgot "return {what.split(",")[0]}"?' if array is None else ""
         by_default = type(layer).output_shape.__module__ != type(layer).__module__  # in x's shape
-        if (
-            method == "forward"
-            and by_default
-            and array is not None
-            and array.shape[:1] == shape[:1]
-        ):
+        if isinstance(array, np.ma.MaskedArray):
+            got, hint = f"a masked array of {array.shape}", " Write .filled(0)."
+        elif isinstance(array, tuple):
+            hint = " It is one array alone: what backward needs, forward keeps, as self.x = x."
+        elif isinstance(array, list):
+            hint = " Write np.array(...)."
+        elif method == "forward" and by_default and np.shape(array)[:1] == shape[:1]:
             hint = (
                 f" If {array.shape} is right, {type(layer).__name__} must say so: "
                 f"def output_shape(self, input_shape): return {array.shape[1:]}."

@@ -3,12 +3,36 @@
 Each error names the callback and the event, such as Mine.on_epoch_end.
 """
 
+import os
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
 from tinynn.checks.arrays import shortened
 from tinynn.errors import InputError
+from tinynn.origin import is_own
+
+
+def files_of_their_own(callbacks: Iterable[Any]) -> None:
+    """Callbacks of which no two write the same file: one would replace what the other wrote.
+
+    >>> from tinynn import Checkpoint, RunPage
+    >>> files_of_their_own([Checkpoint("run"), RunPage("./run")])
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: Checkpoint and RunPage would both write run. Give each a path of its
+        own.
+    """
+    writers: dict[str, Any] = {}
+    for callback in callbacks:
+        path = getattr(callback, "path", None)
+        if isinstance(path, (str, os.PathLike)) and not is_own(type(callback)):
+            other = writers.setdefault(os.path.realpath(path), callback)
+            if other is not callback:
+                raise InputError(
+                    f"{type(other).__name__} and {type(callback).__name__} would both write "
+                    f"{other.path}. Give each a path of its own."
+                )
 
 
 def not_a_callbacks(name: str, event: str) -> InputError:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn.checks.arguments import loss_value
+from tinynn.checks.gradients import written_gradients
 from tinynn.checks.predictions import scored
 from tinynn.checks.samples import entering, finite_samples
 from tinynn.checks.tracebacks import short_traceback
@@ -37,6 +38,8 @@ def data(
     y_and_weights = (y, *sample_weights(model, loss, sample_weight, len(x), kind))
     if np.isfinite(model.params).all():  # otherwise a checkpoint may replace them
         _trial_loss(model, loss, x[:1], *(each[:1] for each in y_and_weights))
+        if not kind:
+            written_gradients(model, x[:32])
     # for validation data, `held_out` compares the scale
     if not kind and _are_bytes(x) and _stay_as_large(model, _some_rows(x)):
         few = [each[:32] for each in y_and_weights]

@@ -191,7 +191,9 @@ def _check(
     rows: list[GradientRow] = []
     suspects: list[str] = []
     follows = False
-    for name in case.walk.gradients:
+    for name, gradient in case.walk.gradients.items():
+        if not gradient.size:
+            continue  # a parameter of a shape such as (0, 3)
         found = _compare(case, name, rng)
         of_data = name.endswith(".x") and case.walk.layers[name] <= case.model.first_trainable
         if found.row.skipped and of_data and integers:

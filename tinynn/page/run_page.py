@@ -12,7 +12,7 @@ from tinynn.doctor import Doctor
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike, refuse_no_place
 from tinynn.page.notes import ENDED, FAILED, STOPPED, TRAINING, note, now, open_notes, read_notes
-from tinynn.page.write import refuse_own_file, save_page
+from tinynn.page.write import refuse_no_page, refuse_own_file, save_page
 from tinynn.training.early_stopping import EarlyStopping
 from tinynn.training.run import Callback, Run
 
@@ -68,6 +68,7 @@ class RunPage(Callback):
     def on_train_begin(self, trainer: Run) -> None:
         refuse_no_place(self.path)
         refuse_own_file(self.path, [Path(self.path).parent])
+        refuse_no_page(self.path)
         self.folder, self.warned, self.reason = Path(self.path).resolve().parent, False, ""
         self.began, self.spent = perf_counter(), 0.0
         self._safely(self._begin, trainer)

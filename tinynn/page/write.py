@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tinynn import checks
 from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike, refuse_no_place, whole_file
+from tinynn.files.kinds import LENGTH, kind_of
 
 if TYPE_CHECKING:  # what a page is made of is imported when one is made
     from tinynn.page.facts import RunFacts
@@ -52,6 +53,7 @@ def write_page(
         raise InputError("write_page needs the folder of a run, or a list of them; got none.")
     runs = [read_run(folder) for folder in folders]
     refuse_own_file(path, folders)
+    refuse_no_page(path)
     names = Counter(run.name for run in runs)
     for run, folder in zip(runs, folders, strict=True):
         if names[run.name] > 1:
@@ -65,6 +67,20 @@ def refuse_own_file(path: PathLike, folders: Iterable[PathLike]) -> None:
         raise InputError(
             f"The page would replace {path}, of which it is made. Give it another name, such as "
             "report.html."
+        )
+
+
+def refuse_no_page(path: PathLike) -> None:
+    """Raise InputError if a file that is no page stands where a page would take its place."""
+    if not Path(path).exists():
+        return
+    with Path(path).open("rb") as file:
+        beginning = file.read(LENGTH)
+    kind = kind_of(beginning)
+    if beginning and "(HTML)" not in kind:
+        raise InputError(
+            f"A page would replace {path}, which is {kind or 'a file of another kind'}. Give it "
+            "another name, such as report.html, or move that file away."
         )
 
 

@@ -217,6 +217,10 @@ def read_log(path: PathLike) -> list[dict[str, Any]]:
             f"with commas between them, got {lines[0][:80]!r}."
         )
     for number, row in enumerate(rows, start=2):
+        if None in row:  # where csv puts the cells that are too many
+            raise InputError(
+                f"{path}, line {number} has more cells than the first line, which names them."
+            )
         for name in DRAWN:
             if separator != "," and row.get(name):
                 row[name] = row[name].replace(",", ".")

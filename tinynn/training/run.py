@@ -214,6 +214,7 @@ class Run(Guarded):
     def begin(self, epochs: int, callbacks: Iterable["Callback"], resumed: bool) -> None:
         """Set the run to its beginning. epochs: how many more, or in all if it is resumed."""
         callbacks = checks.instances(callbacks, Callback, "callbacks")
+        checks.files_of_their_own(callbacks)
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order(self))
         self.totals, self.epoch, self.stop = RunningTotals(), len(self.history.epochs), False
         self.resumed, self.checkpoint, self.settings, self.unsaved = resumed, "", None, None
