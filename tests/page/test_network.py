@@ -25,6 +25,7 @@ from tinynn import (
     MaxPool2D,
     RandomShift,
     ReLU,
+    Rescale,
     Reshape,
     RunPage,
     Sequential,
@@ -189,9 +190,62 @@ def test_the_page_of_a_run_has_its_network(run):
     assert b64encode((run / "model.npz").read_bytes()).decode() in page
 
 
-@pytest.mark.parametrize("missing", ["model.npz", "test.npz"])
-def test_the_page_of_a_run_that_left_no_network_or_images_has_no_such_section(run, missing):
-    (run / missing).unlink()
+def test_the_page_of_a_run_that_left_no_network_has_no_such_section(run):
+    (run / "model.npz").unlink()
+    assert '<section id="network"' not in page_of(run)
+
+
+def data_of(page):
+    """Return what the network's scripts find in a page."""
+    found = re.search('<script type="application/json" id="data-network">(.*?)</script>', page)
+    return json.loads(found[1])
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (8, 6, 1)])
+def test_the_network_of_a_run_without_test_images_can_be_drawn_for(run, shape):
+    saved(run / "model.npz", Flatten(), Dense(3), input_shape=shape)
+    p = np.full((3, 3), 1 / 3)
+    write_test_data(p, [0, 2, 1], NAMES, path=run / "test.npz")  # without images
+    data = data_of(page_of(run))
+    assert (data["height"], data["width"], data["images"], data["labels"]) == (8, 6, "", [])
+    assert data["names"] == NAMES
+    (run / "test.npz").unlink()
+    page = page_of(run)
+    assert data_of(page)["names"] == ["class 0", "class 1", "class 2"]
+    assert '<div class="try-gallery" hidden>' in page
+    assert "choose a test image" not in page
+    assert "The run has left no test images to choose from" in page
+
+
+@pytest.mark.parametrize("shape", [(48,), (8, 6, 3), (2, 2), (8, 500), (4, 4, 4, 1)])
+def test_a_network_of_other_samples_has_no_drawing_area_without_test_images(run, shape):
+    (run / "test.npz").unlink()
+    saved(run / "model.npz", Flatten(), Dense(3), input_shape=shape)
+    assert '<section id="network"' not in page_of(run)
+
+
+@pytest.mark.parametrize(
+    ("layers", "white"),
+    [
+        ([Rescale(1 / 255), Flatten()], 255),
+        ([Flatten(), Rescale(np.full(48, 1 / 90), -1.5)], 255),
+        ([Rescale(1 / 0.35, -0.8), Flatten()], 1),
+        ([Flatten()], 1),
+        ([Flatten(), Dense(2), Rescale(1 / 255)], 1),
+    ],
+)
+def test_what_white_is_to_a_network_without_test_images_is_told(run, layers, white):
+    (run / "test.npz").unlink()
+    saved(run / "model.npz", *layers, Dense(3))
+    page = page_of(run)
+    assert data_of(page)["white"] == white
+    assert f"black is 0 to the network, and white is {white}." in page
+
+
+def test_what_is_left_out_without_test_images_is_said_too(run):
+    (run / "test.npz").unlink()
+    assert "network_limit=" in page_of(run, network_limit=10)
+    (run / "model.npz").write_text("label,pixel")
     assert '<section id="network"' not in page_of(run)
 
 

@@ -1,7 +1,8 @@
 // A page of a training that goes on reads itself anew, and a reader keeps the place: the section and
 // how far it was scrolled, what was opened, what had the focus. The link of the section in view is
 // marked. Reading anew is all that the page's policy allows: it opens no connection. When training
-// has ended, figures of the test may follow, so for some minutes the page is still read anew.
+// has ended, figures of the test may follow, so for some minutes the page is still read anew. A
+// button stops it, for whoever reads or compares, until it is pressed again.
 (() => {
   const state = tinynn.data("status");
   const sections = [...document.querySelectorAll("main > section")];
@@ -9,14 +10,22 @@
   const details = [...document.querySelectorAll("details")];
 
   const seconds = Math.round(Date.now() / 1000) - state.written;
-  if (seconds < state.awaits) setTimeout(() => location.reload(), 5000);
-  if (state.reload > 0) {
-    setTimeout(() => location.reload(), 1000 * state.reload);
-    if (seconds > state.silent) {
-      document.getElementById("silence").textContent =
-        `No news for ${Math.round(seconds / 60)} minutes: the run may have been killed. ` +
-        "Write the page again, with tinynn.write_page, to see what became of it.";
-    }
+  const wait = state.reload || (seconds < state.awaits ? 5 : 0);
+  if (wait) {
+    let next = setTimeout(() => location.reload(), 1000 * wait);
+    const pause = document.getElementById("pause");
+    pause.hidden = false;
+    pause.addEventListener("click", () => {
+      if (!next) location.reload();
+      clearTimeout(next);
+      next = 0;
+      pause.textContent = "Reload again";
+    });
+  }
+  if (state.reload && seconds > state.silent) {
+    document.getElementById("silence").textContent =
+      `No news for ${Math.round(seconds / 60)} minutes: the run may have been killed. ` +
+      "Write the page again, with tinynn.write_page, to see what became of it.";
   }
 
   const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";

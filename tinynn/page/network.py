@@ -22,6 +22,7 @@ from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.files.models import architecture_in, load_model
 from tinynn.files.npz import NpzFile
+from tinynn.layers import Rescale
 from tinynn.model import Sequential
 from tinynn.page.facts import RunFacts
 from tinynn.page.part import Part, text
@@ -37,28 +38,39 @@ SIDES = (4, 128)  # pixels: the smallest and the largest picture that one can dr
 
 
 def part_of_run(facts: RunFacts, limit: int) -> Part | None:
-    """Return the network of a run, with its test images; None if the run has left no such."""
+    """Return the network of a run, with its test images if the run has left such.
+
+    None if the run has left no network, or, without test images, none of grey images (H, W).
+    """
     test = facts.test
-    if facts.model is None or test is None or test.images is None:
+    if facts.model is None:
         return None
-    return network_part(facts.model, test.images, test.labels, test.names, limit, test.p)
+    if test is not None and test.images is not None:
+        return network_part(facts.model, test.images, test.labels, test.names, limit, test.p)
+    drawn = _input_shape(facts.model)
+    if not (len(drawn) == 2 or drawn[2:] == (1,)) or not _can_be_drawn(drawn):
+        return None
+    none = np.zeros((0, *drawn[:2]), np.uint8)
+    return network_part(facts.model, none, (), None if test is None else test.names, limit)
 
 
 def network_part(
     model_path: PathLike,
     images: npt.ArrayLike,
     labels: npt.ArrayLike,
-    names: Sequence[str],
+    names: Sequence[str] | None,
     limit: int,
     p: Array | None = None,
 ) -> Part:
     """Return the part of the page in which a reader tries the network of a run.
 
     model_path: the file of save_model. images: uint8 (N, H, W) or (N, H, W, 1), such as the test
-    images; the first 200 can be chosen. labels: the class of each, whole numbers (N,). names: of
-    the classes. limit: the size in bytes up to which a file is put into the page. p: what the
-    run's test says of the images, (N, C), default None. It shows whether the network takes pixels
-    from 0 to 1, as without it, or bytes; if its answers are others even so, the part says so.
+    images; the first 200 can be chosen; with none of them one can still draw. labels: the class of
+    each, whole numbers (N,). names: of the classes; None: they are not known, and get numbers.
+    limit: the size in bytes up to which a file is put into the page. p: what the run's test says of
+    the images, (N, C), default None. It shows whether the network takes pixels from 0 to 1, or
+    bytes; if its answers are others even so, the part says so. Without p, a network that begins
+    with a Rescale by less than 1/20 is taken to take bytes.
 
     If the network cannot be tried, because its file is missing, damaged or above the limit, or
     because the page does not know its layers or its samples, the part says so, and why.
@@ -72,6 +84,8 @@ def network_part(
                 f"{limit:,}. write_page(..., network_limit={size}) puts it in."
             )
         model = _known_model(model_path)
+        if names is None:
+            names = [f"class {k}" for k in range(model.output_shapes[-1][-1])]
         _refuse_other_samples(model, images, names)
         content = Path(model_path).read_bytes()
     except (OSError, ValueError) as error:
@@ -93,13 +107,37 @@ def network_part(
         "names": [str(name) for name in names],
         "equations": [layer.equations[0] for layer in model.layers],
     }
-    html = _markup(Path(model_path).name, len(content), model, shown, differs)
+    html = _markup(Path(model_path).name, len(content), model, shown, white, differs)
     return Part("network", TITLE, html, SCRIPTS, ("try.css",), data)
 
 
-def _markup(name: str, size: int, model: Sequential, images: Array, differs: int) -> str:
-    """Return the markup of the part. differs: for how many images its answer is not that of p."""
+def _input_shape(path: PathLike) -> tuple[int, ...]:
+    """Return the shape of a sample that a file declares; () if it cannot be read."""
+    try:
+        with NpzFile(path) as file:
+            return tuple(map(int, architecture_in(file)["input_shape"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()
+
+
+def _can_be_drawn(shape: tuple[int, ...]) -> bool:
+    """Whether an image (H, W, ...) is neither too small to draw, nor too large."""
+    return all(SIDES[0] <= side <= SIDES[1] for side in shape[:2])
+
+
+def _markup(
+    name: str, size: int, model: Sequential, images: Array, white: float, differs: int
+) -> str:
+    """Return the markup of the part.
+
+    white: what a white pixel is to it. differs: for how many images its answer is not that of p.
+    """
     others = ""
+    if not len(images):
+        others = (
+            "<p>The run has left no test images to choose from, and nothing that tells how its "
+            f"pictures were scaled: here black is 0 to the network, and white is {white:g}.</p>"
+        )
     if differs:
         others = (
             f"<p>For {differs} of these {len(images)} test images it says another class than the "
@@ -109,6 +147,10 @@ def _markup(name: str, size: int, model: Sequential, images: Array, differs: int
     template = Template((FOLDER / "try.html").read_text(encoding="utf-8"))
     return template.substitute(
         others=others,
+        ways="Draw, drop a picture, or choose a test image"
+        if len(images)
+        else "Draw or drop a picture",
+        gallery="" if len(images) else "hidden",
         file=text(name),
         bytes=f"{size:,}",
         parameters=f"{model.params.size:,}",
@@ -120,7 +162,7 @@ def _markup(name: str, size: int, model: Sequential, images: Array, differs: int
 def _scale_of(model: Sequential, images: Array, p: Array | None) -> tuple[float, int]:
     """Return what a white pixel is to the network, and how many answers differ from p even so."""
     if p is None:
-        return 1.0, 0
+        return (255.0 if _takes_bytes(model) else 1.0), 0
     found = []
     for white in (1.0, 255.0):
         x = np.divide(images, 255 / white, dtype=np.float32).reshape(-1, *model.input_shape)
@@ -129,6 +171,20 @@ def _scale_of(model: Sequential, images: Array, p: Array | None) -> tuple[float,
         differs = int((ours.argmax(axis=1) != theirs.argmax(axis=1)).sum())
         found.append((float(abs(ours - theirs).sum()), white, differs))
     return min(found)[1:]
+
+
+def _takes_bytes(model: Sequential) -> bool:
+    """Whether a Rescale stands before all weights, and by a small factor, as from bytes.
+
+    >>> _takes_bytes(Sequential([Rescale(1 / 255)], (4, 4)))
+    True
+    """
+    for layer in model.layers:
+        if isinstance(layer, Rescale):
+            return float(np.median(np.abs(layer.scale))) < 1 / 20
+        if layer.parameters():
+            break
+    return False
 
 
 def known_layers() -> list[str]:
@@ -171,7 +227,7 @@ def _refuse_other_samples(model: Sequential, images: Array, names: Sequence[str]
     """Raise InputError unless the model maps grey images, as those given, to these classes."""
     shapes = images.shape[1:3], (*images.shape[1:3], 1), (int(np.prod(images.shape[1:3])),)
     grey = images.dtype == np.uint8 and (images.ndim == 3 or images.shape[3:] == (1,))
-    if not grey or not all(SIDES[0] <= side <= SIDES[1] for side in images.shape[1:3]):
+    if not grey or not _can_be_drawn(images.shape[1:]):
         raise InputError(
             f"The page draws grey pictures in bytes, of {SIDES[0]} to {SIDES[1]} pixels a side; "
             f"the samples of this run are {images.dtype} {images.shape[1:]}."

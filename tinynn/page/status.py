@@ -39,7 +39,8 @@ def status_part(runs: Sequence[RunFacts]) -> Part:
 <p class="status" id="status"><span class="lamp {colour}" aria-hidden="true"></span>
 <span>{text(sentence(facts))}</span></p>
 {progress}
-<p class="beside">Page written {now()}. <span id="silence"></span></p>
+<p class="beside">Page written {now()}. <span id="silence"></span>
+<button type="button" class="button" id="pause" hidden>Stop reloading</button></p>
 {figure_list(_figures(facts))}"""
     words = {TRAINING: f"Epoch {len(facts.rows)} of {facts.epochs}: ", STOPPED: "Stopped: "}
     words |= {FAILED: "Broke off: ", KILLED: "Broke off: "}

@@ -44,6 +44,7 @@ from tinynn import (
     load_model,
     save_model,
     scale_pixels,
+    write_page,
 )
 from tinynn.page.document import document
 from tinynn.page.network import NETWORK, network_part
@@ -158,6 +159,31 @@ class Tab:
     def pixels(self):
         """Return the picture on the pad."""
         return self.colours(".try-pad")[..., 0]
+
+
+def test_without_test_images_one_draws(browser, tmp_path):
+    (tmp_path / "log.csv").write_text("epoch,loss\n1,0.5\n")
+    model = shaken(small_network())
+    save_model(model, tmp_path / "model.npz")
+    write_page(tmp_path, tmp_path / "report.html")
+    tab = Tab(browser, tmp_path / "report.html")
+    page = tab.page
+    assert not page.locator(".try-gallery").is_visible()
+    assert page.locator(".try-best strong").inner_text() == "Nothing to see"
+    page.locator(".try-pad").scroll_into_view_if_needed()
+    x, y, width = middle(page)
+    page.mouse.move(x - width / 3, y)
+    page.mouse.down()
+    page.mouse.move(x + width / 3, y, steps=5)
+    page.mouse.up()
+    tab.shares()
+    drawn = tab.pixels()
+    assert drawn.any()
+    p = model.predict(scale_pixels(drawn[None]))[0]
+    np.testing.assert_allclose(tab.shares(), 100 * p, atol=0.06)
+    assert page.locator(".try-best strong").inner_text() == f"class {p.argmax()}"
+    assert tab.said == []
+    tab.context.close()
 
 
 def written(path, part):

@@ -356,6 +356,28 @@ def test_a_live_page_renews_itself_and_its_reader_keeps_the_place(opened, train,
     assert loads == []  # there is nothing to come: the page reads itself no more
 
 
+def test_a_reader_stops_the_reloading_of_a_live_page(opened, run_folder, tmp_path):
+    facts = read_run(run_folder(notes=[{"began": "now", "epochs": 5}], test=False))
+    facts.state = "training"
+    save_page([facts], tmp_path / "report.html")  # reads itself anew every two seconds
+    page = opened(tmp_path / "report.html")
+    loads = []
+    page.on("load", lambda page: loads.append(page))
+    page.wait_for_timeout(2800)
+    assert len(loads) == 1
+    page.get_by_role("button", name="Stop reloading").click()
+    page.wait_for_timeout(4500)
+    assert len(loads) == 1
+    page.get_by_role("button", name="Reload again").press("Enter")
+    page.wait_for_timeout(2800)
+    assert len(loads) == 3  # at once, and after two seconds
+
+
+def test_a_page_that_does_not_reload_has_no_button_for_it(opened, finished):
+    for path in (finished.first, finished.both):
+        assert opened(path).get_by_role("button", name="Stop reloading").count() == 0
+
+
 @pytest.mark.parametrize(
     "control", ["#curve-1 .canvas", "summary", "nav a[href='#provenance']", ".sort >> nth=1"]
 )

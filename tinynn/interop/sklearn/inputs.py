@@ -15,6 +15,9 @@ from tinynn.errors import InputError
 from tinynn.parameters import Array
 
 
+TOLD = (str, np.datetime64, np.timedelta64)  # of other objects Python's own error says what it is
+
+
 @contextmanager
 def readable(X: Any, y: Any = None, numbers: bool = False) -> Iterator[None]:
     """Refuse X and y that would be read wrongly; let an error within name columns of texts.
@@ -37,7 +40,7 @@ def readable(X: Any, y: Any = None, numbers: bool = False) -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         odd = {name: cell for name, cell in _columns(X) if cell is not None}
-        if not odd:
+        if not odd or not all(isinstance(cell, TOLD) for cell in odd.values()):
             raise
         raise InputError(_not_numbers(odd)) from error
 
