@@ -576,8 +576,8 @@ def test_long_names_of_classes_leave_the_images_their_room():
     grid = plots.prediction_grid(images, p, LONG, (np.arange(12) + 1) % 3)
     figure = plots.confusion(np.full((3, 3), 5), LONG)
     for drawn in (grid, figure):
-        drawn.savefig(io.BytesIO(), dpi=120)
-        drawn.canvas.draw()
+        drawn.set_dpi(120)  # as in a file
+        drawn.savefig(io.BytesIO())
         width, height = drawn.canvas.get_width_height()
         for text in drawn.findobj(matplotlib.text.Text):
             box = text.get_window_extent()
