@@ -396,7 +396,8 @@ def test_whoever_needs_more_than_numpy_is_told_what_to_install_and_no_training_e
     assert process.returncode == 0, process.stderr
     bar, figure, curves, download = process.stdout.splitlines()
     assert bar.startswith("ProgressBar shows nothing: tqdm cannot be imported")
-    assert "pip install tqdm." in bar and "PrintLog()" in bar
+    assert "pip install tqdm." in bar
+    assert "PrintLog()" in bar
     for picture in (figure, curves):
         assert picture.startswith("ImportError: Pictures need matplotlib")
         assert picture.endswith("Install it: pip install matplotlib")

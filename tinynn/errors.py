@@ -1,6 +1,7 @@
 """The error for a user's mistake: it says what was expected, what came, and what to write."""
 
 LONGEST = 2_000  # characters of a message
+LONGEST_NAME = 24  # characters of a class, in a table or beside a picture
 
 
 class InputError(ValueError):
@@ -30,6 +31,16 @@ def escape_control(text: str) -> str:
     """
     characters = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
     return "".join(characters)
+
+
+def as_label(name: str, most: int = LONGEST_NAME) -> str:
+    r"""Return a name as a table or a picture shows it: in one line, safe to print, not too long.
+
+    >>> as_label("T-shirt/top"), as_label("two\nlines"), as_label("great white shark, white shark")
+    ('T-shirt/top', 'two\\nlines', 'great white shark, wh...')
+    """
+    line = escape_control(name).replace("\n", "\\n")
+    return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def of_file(text: str) -> str:

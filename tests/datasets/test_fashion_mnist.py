@@ -698,3 +698,11 @@ def test_the_sample_is_what_its_recipe_draws_from_the_real_data():
         _, drawn = stratified_split(y, size, rng)
         assert np.array_equal(x[drawn], x_sample)
         assert np.array_equal(y[drawn], y_sample)
+
+
+def test_an_archive_that_is_not_unpacked_is_named_and_a_folder_is_no_file(tmp_path):
+    (tmp_path / "train-images-idx3-ubyte.gz").mkdir()
+    (tmp_path / "Archive.ZIP").touch()
+    said = r"no train-images-idx3-ubyte\.gz .* It holds Archive\.ZIP: .* unpack it there"
+    with pytest.raises(FileNotFoundError, match=said):
+        load_fashion_mnist(tmp_path)

@@ -372,3 +372,19 @@ def test_fractional_labels_are_refused_and_not_truncated(kind):
         one_hot(np.array([0.5, 1], kind), 2)
     with pytest.raises(ValueError, match=r"Use y\.astype\(int\)\.$"):
         one_hot(np.array([0, 1], kind).astype(kind), 2)
+
+
+ODD = ["two\nlines", "\x1b[31mred", "\udce9", "great white shark, " * 9]
+
+
+def test_no_name_of_a_class_breaks_a_table_or_steers_a_terminal():
+    y = np.arange(4)
+    matrix = confusion_matrix([1, 0, 3, 2], y, 4)
+    report = per_class_report(y, y, ODD)
+    tables = str(report), format_confusion(matrix, ODD), "\n".join(most_confused(matrix, ODD))
+    assert [len(table.splitlines()) for table in tables] == [5, 5, 2]
+    for table in tables:
+        assert all(line.isprintable() and len(line) < 160 for line in table.splitlines())
+        assert "two\\nlines" in table
+        assert "great white shark" in table
+    assert [score.name for score in report.scores] == ODD  # whole, for a program

@@ -239,6 +239,20 @@ def test_what_a_program_adds_may_be_numpys(tmp_path, tree):
     assert "mean [0. 1. 2.]" in tree(tmp_path / "report.html").one("section", id="provenance").text
 
 
+def test_notes_that_are_held_for_a_moment_when_a_run_begins_are_written(tmp_path, held, tree):
+    """As a virus scanner does with a file that has just changed."""
+    page, refusals = RunPage(tmp_path / "report.html"), []
+    page.order = lambda trainer: 2  # so that the log has been written by then
+    hold = FunctionCallback(
+        affects_training=False, on_train_begin=lambda trainer: refusals.append(held(0.3))
+    )
+    hold.order = lambda trainer: 1
+    fit(tmp_path, [hold], page=page)
+    assert "run.jsonl" in refusals[0]
+    assert "Training ended after 3 epochs" in status(tree(tmp_path / "report.html"))
+    assert (tmp_path / "run.jsonl").read_text(encoding="utf-8").count("steps") == 3
+
+
 def test_a_page_does_not_take_the_place_of_its_notes(tmp_path):
     with pytest.raises(InputError, match="of which it is made"):
         fit(tmp_path, page=RunPage(tmp_path / "run.jsonl"))

@@ -443,3 +443,17 @@ def test_values_that_are_no_numbers_are_gaps(run_folder, written):
     data = json.loads("".join(page.one("script", id="data-curves").texts))
     assert data["curve-0"]["lines"][0]["ys"] == [None, None, 0.5]
     assert re.search("not a number", str(data))
+
+
+def test_a_page_has_room_for_long_names_and_calls_no_answer_certain(tmp_path, run_folder):
+    """Float32 rounds a probability near 1 to 1."""
+    p = np.array([[1.0, 0.0], [0.6, 0.4]], np.float32)
+    images = np.zeros((2, 2, 2), np.uint8)
+    folder = run_folder()
+    write_test_data(p, [1, 0], ["shark, " * 40, "ray"], images, path=folder / "test.npz")
+    write_page(folder, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "shark, shark, " in page
+    assert "shark, " * 4 not in page
+    assert "&gt; 99.9% sure" in page
+    assert "100.0% sure" not in page

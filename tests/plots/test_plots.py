@@ -578,3 +578,26 @@ def test_weights_of_nan_are_not_drawn_as_blank_pictures():
 def test_only_counts_are_drawn_as_a_confusion_matrix(matrix):
     with pytest.raises(ValueError, match=r"counts \(2, 2\) that confusion_matrix\(p, y, 2\)"):
         plots.confusion(matrix, "ab")
+
+
+LONG = ["great white shark, white shark, man-eater, Carcharodon carcharias", "tench " * 60, "cat"]
+
+
+def test_long_names_of_classes_leave_the_images_their_room():
+    """No text lies over another, and none leaves the picture."""
+    p = np.eye(3)[np.arange(12) % 3]
+    images = np.random.default_rng(0).random((12, 28, 28))
+    grid = plots.prediction_grid(images, p, LONG, (np.arange(12) + 1) % 3)
+    figure = plots.confusion(np.full((3, 3), 5), LONG)
+    for drawn in (grid, figure):
+        drawn.set_dpi(120)  # as in a file
+        drawn.savefig(io.BytesIO())
+        width, height = drawn.canvas.get_width_height()
+        for text in drawn.findobj(matplotlib.text.Text):
+            box = text.get_window_extent()
+            if text.get_text():
+                assert 0 <= box.x0 <= box.x1 <= width
+                assert 0 <= box.y0 <= box.y1 <= height
+    titles = [panel.title.get_window_extent() for panel in grid.axes]
+    overlaps = [a.overlaps(b) for i, a in enumerate(titles) for b in titles[:i]]
+    assert not any(overlaps)

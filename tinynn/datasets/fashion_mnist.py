@@ -56,6 +56,7 @@ MIRRORS = (  # the authors' own bucket is plain HTTP, and has been seen serving 
 )
 
 FOLDERS = ("FashionMNIST/raw", "raw", "datasets/fashion-mnist", "fashion-mnist", "data/fashion")
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 SAMPLE_FOLDER = Path(__file__).with_name("sample")
 
@@ -184,7 +185,7 @@ def cache_folder() -> Path:
 def _load(folder: Path, only_official: bool = False) -> Dataset:
     """Load the four files of a folder. If they are not the official ones, raise or only warn."""
     paths = {name: _path(folder, name) for name in SHA256}
-    missing = [name for name, path in paths.items() if not path.exists()]
+    missing = [name for name, path in paths.items() if not path.is_file()]
     if missing:
         names = " and no ".join(f"{name}.gz" for name in missing)
         raise FileNotFoundError(f"{folder} has no {names}. {_what_lies_in(folder, missing)}")
@@ -244,6 +245,8 @@ def _what_lies_in(folder: Path, missing: list[str]) -> str:
                 f"it all the same, name it {folder / name}.gz."
             )
     others = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    if packed := next((name for name in others if name.lower().endswith(ARCHIVES)), None):
+        return f"It holds {packed}: if the four files are in it, unpack it there."
     others = [other for other in others if other.removesuffix(".gz") not in SHA256]
     more = ", ..." if len(others) > 5 else ""
     return f"It holds {', '.join(others[:5])}{more}." if others else "It holds nothing else."

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
+from tinynn.errors import as_label
 from tinynn.parameters import Array
 from tinynn.reports import Report
 
@@ -94,7 +95,7 @@ def most_confused(matrix: npt.ArrayLike, names: Sequence[str], count: int = 5) -
     >>> most_confused(np.array([[5, 2, 0], [1, 9, 0], [0, 0, 3]]), ["cat", "dog", "cow"])
     ['cat and dog: 3 (cat taken for dog 2, dog taken for cat 1)']
     """
-    names = checks.class_names(names, "most_confused")
+    names = [as_label(name) for name in checks.class_names(names, "most_confused")]
     matrix = checks.counts(matrix, len(names), "most_confused")
     count = checks.check_integer("count", count)
     both = np.triu(matrix + matrix.T, k=1)  # (C, C), each pair once
@@ -118,7 +119,7 @@ def format_confusion(matrix: npt.ArrayLike, names: Sequence[str]) -> str:
     0 cat    5    2
     1 dog    1    9
     """
-    names = checks.class_names(names, "format_confusion")
+    names = [as_label(name) for name in checks.class_names(names, "format_confusion")]
     matrix = checks.counts(matrix, len(names), "format_confusion")
     labels = [f"{i} {name}" for i, name in enumerate(names)]
     width, cell = max(len(label) for label in labels), max(5, len(str(matrix.max())) + 1)
@@ -153,11 +154,12 @@ class ClassReport(Report):
     scores: tuple[ClassScore, ...]
 
     def __str__(self) -> str:
-        width = max(len("class"), *(len(score.name) for score in self.scores))
+        names = [as_label(score.name) for score in self.scores]
+        width = max(len("class"), *map(len, names))
         head = f"{'class':<{width}}  precision  recall     f1  samples"
         rows = (
-            f"{s.name:<{width}}  {s.precision:9.3f}  {s.recall:6.3f}  {s.f1:5.3f}  {s.support:7}"
-            for s in self.scores
+            f"{name:<{width}}  {s.precision:9.3f}  {s.recall:6.3f}  {s.f1:5.3f}  {s.support:7}"
+            for name, s in zip(names, self.scores, strict=True)
         )
         return "\n".join([head, *rows])
 

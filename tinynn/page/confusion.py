@@ -67,7 +67,8 @@ def mistakes(test: TestData) -> str:
     items = "\n".join(
         f"<li><figure>{_image(test, int(n))}<figcaption>"
         f"<b>{text(test.names[test.labels[n]])}</b> taken for <b>{text(test.names[predicted[n]])}"
-        f'</b> <span class="beside">{test.p[n].max():.1%} sure</span></figcaption></figure></li>'
+        f'</b> <span class="beside">{text(_share(test, int(n)))} sure</span></figcaption></figure>'
+        "</li>"
         for n in worst
     )
     return f'{title}\n<ul class="images worst">\n{items}\n</ul>'
@@ -131,5 +132,11 @@ def _group(test: TestData, i: int, j: int, images: list[str], count: int) -> str
 def _image(test: TestData, n: int) -> str:
     assert test.images is not None
     taken = test.names[test.p[n].argmax()]
-    said = f"test image {n}: {test.names[test.labels[n]]}, taken for {taken}, {test.p[n].max():.1%}"
+    said = f"test image {n}: {test.names[test.labels[n]]}, taken for {taken}, {_share(test, n)}"
     return picture(test.images[n], text(said))
+
+
+def _share(test: TestData, n: int) -> str:
+    """Return the probability of the prediction: never 100 %, to which float32 rounds."""
+    highest = test.p[n].max()
+    return "> 99.9%" if highest > 0.999 else f"{highest:.1%}"

@@ -48,9 +48,11 @@ def open_notes(folder: PathLike, goes_on: bool) -> IO[bytes]:
     """Open the notes of a run that begins, locked until they are closed.
 
     goes_on: whether it goes on with the run whose notes are there; otherwise these are replaced.
-    Raises OSError if another process is in such a run, or if nothing can be written.
+    A program that holds the file for a moment is waited for. Raises OSError if another process is
+    in such a run, or if nothing can be written.
     """
-    file = (Path(folder) / NAME).open("ab", buffering=0)
+    path = Path(folder) / NAME
+    file = locks.patiently(lambda: path.open("ab", buffering=0), path)
     try:
         free = locks.lock(file.fileno())
     except OSError:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.errors import InputError
+from tinynn.errors import InputError, as_label
 from tinynn.files.atomic import PathLike
 from tinynn.files.npz import NpzFile, write_npz
 from tinynn.metrics import classes_of
@@ -73,7 +73,7 @@ def read_test_data(folder: PathLike) -> TestData | None:
     return TestData(
         arrays["p_test"],
         arrays["labels"].astype(np.intp),
-        tuple(arrays["names"].tolist()),
+        tuple(as_label(name) for name in arrays["names"].tolist()),
         arrays.get("images"),
     )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # matplotlib takes a second to import: it is loaded when a pi
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LONGEST_ABOVE = 14  # characters of a class, above one of many images
 WIDTH, HEIGHT = 6.4, 3.6  # inches, of a panel of curves
 
 

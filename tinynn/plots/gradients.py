@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.errors import InputError
+from tinynn.errors import InputError, as_label
 from tinynn.files.atomic import PathLike
 from tinynn.model import Sequential
 from tinynn.parameters import Array
-from tinynn.plots.drawing import blank, literal, saved
+from tinynn.plots.drawing import LONGEST_ABOVE, blank, literal, saved
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +60,7 @@ def class_gradients(
     panels = figure.subplots(2, len(names), squeeze=False)
     for above, below, name, best, mean in zip(*panels, names, surest, means, strict=True):
         above.imshow(images[best], cmap="gray", vmin=0, vmax=images.max() or 1)
-        above.set_title(literal(name), fontsize=9)
+        above.set_title(literal(as_label(name, LONGEST_ABOVE)), fontsize=9)
         limit = np.abs(mean).max() or 1.0
         below.imshow(mean, cmap="RdBu", vmin=-limit, vmax=limit)
         for panel in (above, below):

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinynn import checks
-from tinynn.errors import InputError
+from tinynn.errors import InputError, as_label
 from tinynn.files.atomic import PathLike
 from tinynn.metrics import classes_of
 from tinynn.parameters import Array
-from tinynn.plots.drawing import COLOURS, blank, literal, saved
+from tinynn.plots.drawing import COLOURS, LONGEST_ABOVE, blank, literal, saved
 from tinynn.training.influence import Influence
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def influence(
             f"got samples of shape {shape} and y of shape {result.y.shape}."
         )
     names = checks.class_names(names, "plots.influence", result.p.shape[1])
+    names = [as_label(name, LONGEST_ABOVE) for name in names]
     figure = blank(1.35 * (count + 2), 3.7, to_show=path is None)
     grid: Any = figure.add_gridspec(2, count + 2)
     largest = abs(result.values).max() or 1.0

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.errors import InputError
+from tinynn.errors import InputError, as_label
 from tinynn.files.atomic import PathLike
 from tinynn.metrics import classes_of
 from tinynn.parameters import Array
-from tinynn.plots.drawing import COLOURS, blank, literal, saved
+from tinynn.plots.drawing import COLOURS, LONGEST_ABOVE, blank, literal, saved
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +69,7 @@ def _fitting(
             "model.predict returns."
         )
     names = checks.class_names(names, "prediction_grid", p.shape[1])
+    names = [as_label(name, LONGEST_ABOVE) for name in names]
     if not len(images):
         raise InputError("prediction_grid needs 1 image or more, got none.")
     if len(images) != len(p) or (answers is not None and len(answers) != len(p)):

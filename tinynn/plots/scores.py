@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynn import checks
-from tinynn.errors import InputError
+from tinynn.errors import InputError, as_label
 from tinynn.files.atomic import PathLike
 from tinynn.metrics import ReliabilityCurve
 from tinynn.plots.drawing import COLOURS, blank, literal, saved
@@ -36,7 +36,7 @@ def confusion(
     figure = blank(size + 0.8, size, to_show=path is None)
     panel = figure.subplots()
     image = panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    shown = [literal(name) for name in names]
+    shown = [literal(as_label(name)) for name in names]
     panel.set_xticks(range(len(names)), shown, rotation=45, ha="right")
     panel.set_yticks(range(len(names)), shown)
     panel.set_xlabel("predicted class")
