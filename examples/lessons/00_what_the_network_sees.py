@@ -30,7 +30,7 @@ x = tinynn.scale_pixels(images)  # (1000, 28, 28), none of which is used in trai
 layers = [Flatten(), Dense(512), ReLU(), Dense(256), ReLU(), Dense(128), ReLU(), Dense(10)]
 model = Sequential(layers, input_shape=(28, 28), seed=0)
 trainer = tinynn.Trainer(model, tinynn.SoftmaxCrossEntropy(), tinynn.Adam(1e-3))
-trainer.fit(tinynn.scale_pixels(train_images), train_y, epochs=8)  # 8 rounds through all
+trainer.fit(tinynn.scale_pixels(train_images), train_y, epochs=4)  # 4 rounds through all
 
 p = tinynn.softmax(model.predict(x))  # (1000, 10)
 answers, sure = p.argmax(axis=1), p.max(axis=1)

@@ -50,7 +50,7 @@ def descend(optimizer, steps=STEPS):
     return np.array(path)  # (steps + 1, 2)
 
 
-rates = np.geomspace(1e-4, 0.1, 1001)
+rates = np.geomspace(1e-4, 0.1, 501)
 ends = np.array([height(descend(SGD(rate))[-1]) for rate in rates])
 formula = ((1 - rates[:, None] * curvatures) ** (2 * STEPS) * start**2) @ curvatures / 2
 limit = rates[ends > height(start)].min()  # from here on the loss has grown

@@ -150,7 +150,7 @@ print(f"The picture is in {out.resolve()}")
 # percentage point, two standard errors, which may be chance. (Seeds 10 to 29, in place of 0 to 4,
 # gave 0.0 points, standard error 0.3.) And of shuffled labels it still memorises nine in ten. What
 # it cannot know from 200 images only more images tell it: sixteen times as many, in lesson 9, gave
-# 11 percentage points more.
+# five percentage points more, in as many steps.
 #
 # ## Questions
 #

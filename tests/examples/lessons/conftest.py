@@ -13,16 +13,19 @@ from matplotlib.image import imread
 
 LESSONS = Path(__file__).parents[3] / "examples/lessons"
 SHORT = ("01",)  # each of the others takes three to ten seconds, with what its tests do
+SAME = ("02", "07", "14", "16")  # these train no Sequential, so --rounding changes nothing there
 
 
 def pytest_collection_modifyitems(items):
-    """Tests of lessons are about the outcome of trainings; most take long."""
+    """Tests of most lessons are about the outcome of trainings; most take long."""
     for item in items:
         if "lesson" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.outcome)
             parameters = item.callspec.params if hasattr(item, "callspec") else {}
             path = parameters.get("path", item.path)  # of the lesson, or of its tests
-            if path.stem.removeprefix("test_")[:2] not in SHORT:
+            number = path.stem.removeprefix("test_")[:2]
+            if number not in SAME:
+                item.add_marker(pytest.mark.outcome)
+            if number not in SHORT:
                 item.add_marker(pytest.mark.slow)
 
 

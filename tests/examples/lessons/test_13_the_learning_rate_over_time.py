@@ -84,9 +84,9 @@ def test_the_answer_to_the_first_question(lesson):
 
 
 def test_the_answer_to_the_second_question(lesson):
-    """It still jumps: 1.0 % over epochs, where the falling rate has 0.4 %."""
+    """It still jumps, 0.9 % over epochs, where the falling rate has 0.2 %, and ends in between."""
     thirteen = lesson("13")
     small = np.array([thirteen.accuracies(0.001, seed)[-4:] for seed in range(5)])
-    cosine = thirteen.results["cosine"][:, -4:]
+    constant, cosine = (thirteen.results[name][:, -4:] for name in ("constant", "cosine"))
     assert small.std(axis=1).mean() > 1.3 * cosine.std(axis=1).mean()
-    assert small[:, -1].mean() > thirteen.results["constant"][:, -1].mean() + 0.01
+    assert constant.mean() + 0.005 < small.mean() < cosine.mean() - 0.005
