@@ -128,18 +128,10 @@ class Conv2D(Layer):
 
     def forward(self, x: Array, training: bool = True) -> Array:
         x_framed = framed(x, self._frame(x.shape[1:]))
-        seen = windows(x_framed, self.size, self.stride)  # (B, P, Q, kh, kw, C)
-        out = np.empty((*seen.shape[:3], self.W.shape[-1]), x.dtype)  # (B, P, Q, F)
-        W = self.W.reshape(-1, self.W.shape[-1])  # (kh kw C, F)
-        rows = as_rows(out)  # (B, P Q F), a view
-        b = repeated(self.b, rows) if self.bias else None
-
-        def multiply(part: slice) -> None:
-            product_of_rows(window_rows(seen[part]), W, out[part].reshape(-1, W.shape[-1]))
-            if b is not None:
-                rows[part] += b
-
-        by_blocks(multiply, seen, shared(out, self.W))
+        out = correlate(x_framed, self.W, self.stride)  # (B, P, Q, F)
+        if self.bias:
+            rows = as_rows(out)  # (B, P Q F), a view
+            rows += repeated(self.b, rows)
         if training:
             self.x_framed, self.x_shape = x_framed, x.shape
         return out
@@ -158,7 +150,14 @@ class Conv2D(Layer):
             self.db = channel_sums(as_rows(dout), None, len(self.b))  # (F,)
 
     def input_gradient(self, dout: Array) -> Array:
-        dx = np.zeros(self.x_framed.shape, dout.dtype)
+        frame = self._frame(self.x_shape[1:])
+        if pair(self.stride) == (1, 1):  # each pixel sees the outputs that saw it, kernels turned
+            around = [
+                (k - 1 - a, k - 1 - b) for k, (a, b) in zip(self.W.shape, frame, strict=False)
+            ]
+            turned = np.ascontiguousarray(self.W[::-1, ::-1].transpose(0, 1, 3, 2))
+            return correlate(framed(dout, (around[0], around[1])), turned, 1)
+        dx = np.zeros(self.x_framed.shape, dout.dtype)  # in 0.7 of the time of this form
         kernels = self.W.reshape(-1, *self.W.shape[2:])  # (C, F) for each tap
 
         def multiply(samples: slice) -> None:
@@ -168,10 +167,23 @@ class Conv2D(Layer):
                 tap += product_of_rows(flat, kernel.T).reshape(tap.shape)  # (samples, P, Q, C)
 
         in_halves(multiply, len(dout), shared(dout, self.W))
-        return unframed(dx, self._frame(self.x_shape[1:]))
+        return unframed(dx, frame)
 
     def _frame(self, input_shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
         return frame_of(self.padding, input_shape, self.size, self.stride)
+
+
+def correlate(x: Array, W: Array, stride: Size) -> Array:
+    """Return sum_ijc x[n, s p + i, s q + j, c] W[i, j, c, f]: x (B, H, W, C), out (B, P, Q, F)."""
+    seen = windows(x, W.shape[:2], stride)  # (B, P, Q, kh, kw, C)
+    flat = W.reshape(-1, W.shape[-1])  # (kh kw C, F)
+    out = np.empty((*seen.shape[:3], W.shape[-1]), x.dtype)
+
+    def multiply(part: slice) -> None:
+        product_of_rows(window_rows(seen[part]), flat, out[part].reshape(-1, W.shape[-1]))
+
+    by_blocks(multiply, seen, shared(out, W))
+    return out
 
 
 def window_rows(seen: Array) -> Array:
