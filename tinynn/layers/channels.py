@@ -28,6 +28,17 @@ def repeated(vector: Array, rows: Array) -> Array:
     return np.tile(vector, rows.shape[1] // len(vector))
 
 
+def scaled(rows: Array, scale: Array, shift: Array) -> Array:
+    """Return scale * rows + shift for rows (B, P C); scale, shift: for each channel (C,).
+
+    >>> scaled(np.array([[1, 2, 3, 4]]), np.array([10, 100]), np.array([0, 5]))
+    array([[ 10, 205,  30, 405]])
+    """
+    out: Array = rows * repeated(scale, rows)
+    out += repeated(shift, rows)
+    return out
+
+
 def channel_sums(rows: Array, factor: Array | None, channels: int) -> Array:
     """Return the sums over each channel (C,) of rows (B, P C), or of rows * factor if it is given.
 

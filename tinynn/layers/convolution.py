@@ -27,6 +27,7 @@ from tinynn.layers.windows import (
     Size,
     frame_of,
     framed,
+    opposite,
     pair,
     places,
     taps,
@@ -151,13 +152,9 @@ class Conv2D(Layer):
 
     def input_gradient(self, dout: Array) -> Array:
         frame = self._frame(self.x_shape[1:])
-        if pair(self.stride) == (1, 1):  # each pixel sees the outputs that saw it, kernels turned
-            around = [
-                (k - 1 - a, k - 1 - b) for k, (a, b) in zip(self.W.shape, frame, strict=False)
-            ]
-            turned = np.ascontiguousarray(self.W[::-1, ::-1].transpose(0, 1, 3, 2))
-            return correlate(framed(dout, (around[0], around[1])), turned, 1)
-        dx = np.zeros(self.x_framed.shape, dout.dtype)  # in 0.7 of the time of this form
+        if pair(self.stride) == (1, 1):  # the same in 0.7 of the time: see turned
+            return correlate(framed(dout, opposite(frame, self.size)), turned(self.W), 1)
+        dx = np.zeros(self.x_framed.shape, dout.dtype)
         kernels = self.W.reshape(-1, *self.W.shape[2:])  # (C, F) for each tap
 
         def multiply(samples: slice) -> None:
@@ -171,6 +168,17 @@ class Conv2D(Layer):
 
     def _frame(self, input_shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
         return frame_of(self.padding, input_shape, self.size, self.stride)
+
+
+def turned(W: Array) -> Array:
+    """Return the kernels (kh, kw, F, C) by which dout gives dx if the stride is 1.
+
+    Pixel h gets dout[h - i] W[i] from each tap i: a weighted sum of the outputs that saw it, in
+    which the taps come in the opposite order, so the kernels are turned by 180 degrees, and padding
+    p becomes k - 1 - p. (Dumoulin and Visin, A guide to convolution arithmetic for deep learning,
+    2016, chapter 4.)
+    """
+    return np.ascontiguousarray(W[::-1, ::-1].transpose(0, 1, 3, 2))
 
 
 def correlate(x: Array, W: Array, stride: Size) -> Array:

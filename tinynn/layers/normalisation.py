@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.layers.basic import Layer
-from tinynn.layers.channels import as_rows, channel_sums, repeated
+from tinynn.layers.channels import as_rows, channel_sums, repeated, scaled
 from tinynn.parameters import Array, Generator, Shape
 
 
@@ -114,16 +114,13 @@ class BatchNorm(Layer):
             self.batch_statistics = mean, var, rows.size // len(mean)
             self.update_running(*self.batch_statistics)
         else:
-            centred, var = rows - repeated(self.running_mean, rows), self.running_var
-            rest = np.zeros_like(var)
+            var, rest = self.running_var, np.zeros_like(self.running_var)
+            centred = rows - repeated(self.running_mean, rows)
         std = np.sqrt(var + float(self.epsilon))  # (C,)
         if training:
             self.centred, self.rest, self.std, self.of_batch = centred, rest, std, of_batch
-        # gamma (centred - rest) / std + beta, in two passes over the batch: each takes its time
-        by_std = self.gamma / std
-        out = centred * repeated(by_std, rows)
-        out += repeated(self.beta - rest * by_std, rows)
-        return out.reshape(x.shape)
+        scale = self.gamma / std  # out = gamma (centred - rest) / std + beta
+        return scaled(centred, scale, self.beta - rest * scale).reshape(x.shape)
 
     def update_running(self, mean: Array, var: Array, n: int) -> None:
         """Move the running statistics towards those of a batch with n numbers of each channel."""
@@ -145,9 +142,8 @@ class BatchNorm(Layer):
             self._shared = None, None
 
     def _sums(self, dout: Array) -> tuple[Array, Array]:
-        known, sums = self._shared
-        if known is dout:
-            return sums
+        if self._shared[0] is dout:
+            return self._shared[1]
         dgamma, dbeta = gradient_sums(dout, self.centred, len(self.gamma))
         return (dgamma - self.rest * dbeta) / self.std, dbeta
 
@@ -162,9 +158,8 @@ class BatchNorm(Layer):
         n = rows.size // len(self.gamma)
         dgamma, dbeta = self._sums(dout)
         slope = dgamma / n / self.std  # normalised dgamma / n = (centred - rest) slope
-        dx = self.centred * repeated(-slope, rows)
+        dx = scaled(self.centred, -slope, self.rest * slope - dbeta / n)
         dx += rows
-        dx += repeated(self.rest * slope - dbeta / n, rows)
         dx *= by_std
         return dx.reshape(dout.shape)
 
