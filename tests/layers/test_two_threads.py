@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinynn import BatchNorm, Conv2D, MaxPool2D, Sequential
+from tinynn import Conv2D, MaxPool2D, Sequential
 from tinynn.products import IN_ONE_THREAD
 from tinynn.threads import WORTH_A_THREAD, second_thread, share
 
@@ -27,8 +27,7 @@ def results(layer, shape, dtype=np.float32):
     out = layer.forward(rng.normal(size=shape).astype(dtype))
     dx = layer.backward(rng.normal(size=out.shape).astype(dtype))
     gradients = [getattr(layer, f"d{key}") for key in layer.parameters()]
-    statistics = [layer.running_mean, layer.running_var] if isinstance(layer, BatchNorm) else []
-    return [array.tobytes() for array in (out, dx, *gradients, *statistics)]
+    return [array.tobytes() for array in (out, dx, *gradients)]
 
 
 @pytest.fixture
@@ -49,14 +48,12 @@ def threads_at_work(two_threads, monkeypatch):
     return seen
 
 
-KINDS = [BatchNorm, lambda: MaxPool2D(2), lambda: MaxPool2D(3, 2)]
+KINDS = [lambda: MaxPool2D(2), lambda: MaxPool2D(3, 2)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [SHAPE, WIDE])
-def test_norms_and_pools_give_the_same_bits_in_parts_as_in_whole(
-    kind, shape, threads_at_work, monkeypatch
-):
+def test_pools_give_the_same_bits_in_parts_as_in_whole(kind, shape, threads_at_work, monkeypatch):
     in_two = results(kind(), shape)
     assert len(threads_at_work) == 2
     monkeypatch.setattr("tinynn.threads.WORTH_A_THREAD", 2**62)
@@ -112,7 +109,7 @@ def test_in_two_threads_each_product_is_small_enough_for_one_thread_of_openblas(
     x = np.ones(SHAPE, np.float32)
     monkeypatch.setattr(np, "matmul", noted)
     layer.backward(layer.forward(x))
-    assert len(sizes) > 20
+    assert len(sizes) > 10
     assert max(sizes) <= IN_ONE_THREAD
 
 

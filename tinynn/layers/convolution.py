@@ -27,6 +27,7 @@ from tinynn.layers.windows import (
     Size,
     frame_of,
     framed,
+    opposite,
     pair,
     places,
     taps,
@@ -128,18 +129,10 @@ class Conv2D(Layer):
 
     def forward(self, x: Array, training: bool = True) -> Array:
         x_framed = framed(x, self._frame(x.shape[1:]))
-        seen = windows(x_framed, self.size, self.stride)  # (B, P, Q, kh, kw, C)
-        out = np.empty((*seen.shape[:3], self.W.shape[-1]), x.dtype)  # (B, P, Q, F)
-        W = self.W.reshape(-1, self.W.shape[-1])  # (kh kw C, F)
-        rows = as_rows(out)  # (B, P Q F), a view
-        b = repeated(self.b, rows) if self.bias else None
-
-        def multiply(part: slice) -> None:
-            product_of_rows(window_rows(seen[part]), W, out[part].reshape(-1, W.shape[-1]))
-            if b is not None:
-                rows[part] += b
-
-        by_blocks(multiply, seen, shared(out, self.W))
+        out = correlate(x_framed, self.W, self.stride)  # (B, P, Q, F)
+        if self.bias:
+            rows = as_rows(out)  # (B, P Q F), a view
+            rows += repeated(self.b, rows)
         if training:
             self.x_framed, self.x_shape = x_framed, x.shape
         return out
@@ -158,6 +151,9 @@ class Conv2D(Layer):
             self.db = channel_sums(as_rows(dout), None, len(self.b))  # (F,)
 
     def input_gradient(self, dout: Array) -> Array:
+        frame = self._frame(self.x_shape[1:])
+        if pair(self.stride) == (1, 1):  # the same in 0.7 of the time: see turned
+            return correlate(framed(dout, opposite(frame, self.size)), turned(self.W), 1)
         dx = np.zeros(self.x_framed.shape, dout.dtype)
         kernels = self.W.reshape(-1, *self.W.shape[2:])  # (C, F) for each tap
 
@@ -168,10 +164,34 @@ class Conv2D(Layer):
                 tap += product_of_rows(flat, kernel.T).reshape(tap.shape)  # (samples, P, Q, C)
 
         in_halves(multiply, len(dout), shared(dout, self.W))
-        return unframed(dx, self._frame(self.x_shape[1:]))
+        return unframed(dx, frame)
 
     def _frame(self, input_shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
         return frame_of(self.padding, input_shape, self.size, self.stride)
+
+
+def turned(W: Array) -> Array:
+    """Return the kernels (kh, kw, F, C) by which dout gives dx if the stride is 1.
+
+    Pixel h gets dout[h - i] W[i] from each tap i: a weighted sum of the outputs that saw it, in
+    which the taps come in the opposite order, so the kernels are turned by 180 degrees, and padding
+    p becomes k - 1 - p. (Dumoulin and Visin, A guide to convolution arithmetic for deep learning,
+    2016, chapter 4.)
+    """
+    return np.ascontiguousarray(W[::-1, ::-1].transpose(0, 1, 3, 2))
+
+
+def correlate(x: Array, W: Array, stride: Size) -> Array:
+    """Return sum_ijc x[n, s p + i, s q + j, c] W[i, j, c, f]: x (B, H, W, C), out (B, P, Q, F)."""
+    seen = windows(x, W.shape[:2], stride)  # (B, P, Q, kh, kw, C)
+    flat = W.reshape(-1, W.shape[-1])  # (kh kw C, F)
+    out = np.empty((*seen.shape[:3], W.shape[-1]), x.dtype)
+
+    def multiply(part: slice) -> None:
+        product_of_rows(window_rows(seen[part]), flat, out[part].reshape(-1, W.shape[-1]))
+
+    by_blocks(multiply, seen, shared(out, W))
+    return out
 
 
 def window_rows(seen: Array) -> Array:

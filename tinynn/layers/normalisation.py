@@ -17,15 +17,7 @@ import numpy as np
 
 from tinynn import checks
 from tinynn.layers.basic import Layer
-from tinynn.layers.channels import (
-    as_rows,
-    by_channel,
-    by_columns,
-    channel_sums,
-    repeated,
-    sum_products,
-    sum_up,
-)
+from tinynn.layers.channels import as_rows, channel_sums, repeated, scaled
 from tinynn.parameters import Array, Generator, Shape
 
 
@@ -118,18 +110,17 @@ class BatchNorm(Layer):
         of_batch = training and self.trainable and len(x) > 0
         if of_batch:
             checks.two_numbers_a_channel(x.shape, self.name)
-            centred, mean, var = centre(rows, len(self.gamma))
+            centred, rest, mean, var = centre(rows, len(self.gamma))
             self.batch_statistics = mean, var, rows.size // len(mean)
             self.update_running(*self.batch_statistics)
         else:
-            centred, var = rows - repeated(self.running_mean, rows), self.running_var
+            var, rest = self.running_var, np.zeros_like(self.running_var)
+            centred = rows - repeated(self.running_mean, rows)
         std = np.sqrt(var + float(self.epsilon))  # (C,)
-        normalised, out = centred, np.empty_like(centred)  # (B, P C)
-        by_std, gamma, beta = (repeated(v, rows) for v in (1 / std, self.gamma, self.beta))
-        by_columns(scale_and_shift, normalised, by_std, gamma, beta, out)
         if training:
-            self.normalised, self.std, self.of_batch = normalised, std, of_batch
-        return out.reshape(x.shape)
+            self.centred, self.rest, self.std, self.of_batch = centred, rest, std, of_batch
+        scale = self.gamma / std  # out = gamma (centred - rest) / std + beta
+        return scaled(centred, scale, self.beta - rest * scale).reshape(x.shape)
 
     def update_running(self, mean: Array, var: Array, n: int) -> None:
         """Move the running statistics towards those of a batch with n numbers of each channel."""
@@ -151,8 +142,10 @@ class BatchNorm(Layer):
             self._shared = None, None
 
     def _sums(self, dout: Array) -> tuple[Array, Array]:
-        known, sums = self._shared
-        return sums if known is dout else gradient_sums(dout, self.normalised, len(self.gamma))
+        if self._shared[0] is dout:
+            return self._shared[1]
+        dgamma, dbeta = gradient_sums(dout, self.centred, len(self.gamma))
+        return (dgamma - self.rest * dbeta) / self.std, dbeta
 
     def parameter_gradients(self, dout: Array) -> None:
         self.dgamma, self.dbeta = self._sums(dout)
@@ -164,9 +157,10 @@ class BatchNorm(Layer):
             return (rows * by_std).reshape(dout.shape)
         n = rows.size // len(self.gamma)
         dgamma, dbeta = self._sums(dout)
-        slope, offset = repeated(-dgamma / n, rows), repeated(dbeta / n, rows)  # (P C,)
-        dx = np.empty_like(rows)
-        by_columns(through_mean_and_var, rows, self.normalised, slope, offset, by_std, dx)
+        slope = dgamma / n / self.std  # normalised dgamma / n = (centred - rest) slope
+        dx = scaled(self.centred, -slope, self.rest * slope - dbeta / n)
+        dx += rows
+        dx *= by_std
         return dx.reshape(dout.shape)
 
 
@@ -239,64 +233,27 @@ class LayerNorm(Layer):
         return dx
 
 
-def gradient_sums(dout: Array, normalised: Array, channels: int) -> tuple[Array, Array]:
-    """Return dgamma (C,), the sums of dout * normalised, and dbeta (C,), those of dout."""
+def gradient_sums(dout: Array, factor: Array, channels: int) -> tuple[Array, Array]:
+    """Return the sums over each channel (C,) of dout * factor, and of dout."""
     rows = as_rows(dout)
-    dgamma = channel_sums(rows, as_rows(normalised), channels)
-    return dgamma, channel_sums(rows, None, channels)
+    return channel_sums(rows, as_rows(factor), channels), channel_sums(rows, None, channels)
 
 
-def centre(rows: Array, channels: int) -> tuple[Array, Array, Array]:
-    """Return x - mean for rows (B, P C), and mean and variance of each channel (C,).
+def centre(rows: Array, channels: int) -> tuple[Array, Array, Array, Array]:
+    """Return centred (B, P C) and rest (C,), x - mean = centred - rest; mean and variance (C,).
 
-    The variance is that of x - mean, in a second pass: mean(x^2) - mean^2 would be the difference
-    of two large numbers. A mean of 10,000 in float32 is rounded by up to 0.0005, and a sum of many
-    such numbers by more. If the deviation is 0.1, that is too much. What remains after the
-    subtraction is small, so its own mean is exact: it is subtracted, too.
+    A mean of 10,000 in float32 is rounded by up to 0.0005, and a sum of many such numbers by more.
+    If the deviation is 0.1, that is too much. What remains after the subtraction is small, so its
+    own mean, the rest, is exact. The variance is that of x - mean, in a second pass: mean(x^2) -
+    mean^2 would be the difference of two large numbers, but rest^2 is small beside mean(centred^2).
 
     >>> centre(np.array([[1.0], [3.0]]), 1)
     (array([[-1.],
-           [ 1.]]), array([2.]), array([1.]))
+           [ 1.]]), array([0.]), array([2.]), array([1.]))
     """
     n = rows.size // channels
     mean = channel_sums(rows, None, channels) / n
-    centred = np.empty(rows.shape, mean.dtype)  # (B, P C)
-    sums = np.empty(rows.shape[1], mean.dtype)  # (P C,)
-    by_columns(subtract_mean, rows, repeated(mean, rows), centred, sums)
-    rest = by_channel(sums, channels) / n
-    by_columns(subtract_rest, centred, repeated(rest, rows), sums)
-    return centred, mean + rest, by_channel(sums, channels) / n
-
-
-# What BatchNorm does to some columns (K) of its rows; by_columns gives half to each thread.
-
-
-def subtract_mean(rows: Array, mean: Array, centred: Array, sums: Array) -> None:
-    """Write x - mean (B, K) to centred, and its sums to sums (K,)."""
-    np.subtract(rows, mean, out=centred)
-    sum_up(centred, sums)
-
-
-def subtract_rest(centred: Array, rest: Array, squares: Array) -> None:
-    """Subtract the mean that is left from centred (B, K), and write the sums of its squares."""
-    centred -= rest
-    sum_products(centred, centred, squares)
-
-
-def scale_and_shift(
-    normalised: Array, by_std: Array, gamma: Array, beta: Array, out: Array
-) -> None:
-    """Divide x - mean, in normalised (B, K), by std; write gamma normalised + beta to out."""
-    normalised *= by_std
-    np.multiply(normalised, gamma, out=out)
-    out += beta
-
-
-def through_mean_and_var(
-    dout: Array, normalised: Array, slope: Array, offset: Array, by_std: Array, dx: Array
-) -> None:
-    """Write gamma / std (dout - dbeta / n - normalised dgamma / n) to dx (B, K)."""
-    np.multiply(normalised, slope, out=dx)
-    dx += dout
-    dx -= offset
-    dx *= by_std
+    centred = rows - repeated(mean, rows)
+    rest = channel_sums(centred, None, channels) / n
+    var = channel_sums(centred, centred, channels) / n - np.square(rest)
+    return centred, rest, mean + rest, np.maximum(var, 0)  # rounding may leave a bit below 0

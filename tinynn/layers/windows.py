@@ -80,6 +80,17 @@ def framed(x: Array, frame: Frame) -> Array:
     return larger
 
 
+def opposite(frame: Frame, size: Size) -> Frame:
+    """Return the frame around outputs in which each pixel of the image has a window of them.
+
+    >>> opposite(((0, 0), (1, 1)), size=3)  # without zeros, outputs are fewer than pixels
+    ((2, 2), (1, 1))
+    """
+    (top, bottom), (left, right) = frame
+    kh, kw = pair(size)
+    return (kh - 1 - top, kh - 1 - bottom), (kw - 1 - left, kw - 1 - right)
+
+
 def unframed(x: Array, frame: Frame) -> Array:
     """Return images without their frame, in C order."""
     (_, H, W, _), ((top, bottom), (left, right)) = x.shape, frame
