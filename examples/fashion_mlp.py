@@ -20,6 +20,21 @@ from tinynn import Adam, CrossEntropy, Dense, Flatten, ReLU, Sequential, Softmax
 LEARNING_RATES = {"cosine": 7e-4, "constant": 1e-3}  # chosen on validation images: benchmarks/
 
 
+def network(seed: int) -> Sequential:
+    """Return 784-512-256-128-10, with the initial weights that the seed decides."""
+    return Sequential(
+        [
+            Flatten(),
+            Dense(512), ReLU(),
+            Dense(256), ReLU(),
+            Dense(128), ReLU(),
+            Dense(10), Softmax(),
+        ],
+        input_shape=(28, 28),
+        seed=seed,
+    )  # fmt: skip
+
+
 def main() -> None:
     args = flags(
         "Train a network on Fashion-MNIST, save it, verify it, show how it learned.",
@@ -43,17 +58,7 @@ def main() -> None:
         (x, y), validation, (x_test, y_test) = job.preprocess(data)
 
     with job.phase("model"):
-        model = Sequential(
-            [
-                Flatten(),
-                Dense(512), ReLU(),
-                Dense(256), ReLU(),
-                Dense(128), ReLU(),
-                Dense(10), Softmax(),
-            ],
-            input_shape=(28, 28),
-            seed=args.seed,
-        )  # fmt: skip
+        model = network(args.seed)
         model.summary()
 
     with job.phase("train"):

@@ -24,12 +24,11 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from fashion_job import Job, flags, learning_rate, run  # imports tinynn
+from fashion_mlp import LEARNING_RATES, network
 from run_folder import CHECKPOINT
 
-from tinynn import Adam, CrossEntropy, Dense, Flatten, ReLU, Sequential, Softmax, Trainer, plots
+from tinynn import Adam, CrossEntropy, Trainer, plots
 from tinynn.interop.mpi import DataParallel
-
-LEARNING_RATES = {"cosine": 7e-4, "constant": 1e-3}  # those of fashion_mlp.py
 
 
 class Other(Job):
@@ -94,17 +93,7 @@ def train(parallel: DataParallel) -> None:
         (x, y), validation, (x_test, y_test) = job.preprocess(data)
 
     with job.phase("model"):
-        model = Sequential(
-            [
-                Flatten(),
-                Dense(512), ReLU(),
-                Dense(256), ReLU(),
-                Dense(128), ReLU(),
-                Dense(10), Softmax(),
-            ],
-            input_shape=(28, 28),
-            seed=args.seed,
-        )  # fmt: skip
+        model = network(args.seed)
         model.summary()
 
     with job.phase("train"):
