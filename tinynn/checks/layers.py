@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynn.errors import InputError
 from tinynn.foreign_names import answer
+from tinynn.origin import is_own
 from tinynn.parameters import Shape
 
 
@@ -68,7 +69,7 @@ def fresh_layers(layers: Iterable[Any], layer_class: type[Any]) -> Layers:
                 hint = f" {answer(layer.lower(), 'text')}".rstrip()
             raise InputError(f"layers[{i}] is not a layer, got {layer!r}.{hint}")
         kind = type(layer).__name__
-        if not _takes_training(layer.forward):
+        if is_own(layer.forward) and not _takes_training(layer.forward):
             raise InputError(
                 f"{kind}.forward is called with two arguments: def forward(self, x, training=True)."
             )
@@ -163,8 +164,9 @@ def parameter_shapes(shapes: Any, buffers: Any, layer: Any) -> None:
             f"assigned to it. Build the model first, then assign: model.layers[{layer.position}]."
             f"{early[0]} = ..., or fill it in initialize(self, rng)."
         )
-    taken = {*dir(layer)} - {*there, *(f"d{name}" for name in layer.parameters())}
     names = [*shapes, *(f"d{name}" for name in shapes), *buffers]
+    taken = {*dir(layer)} if names else set()
+    taken -= {*there, *(f"d{name}" for name in layer.parameters())}
     for name in names:
         if name in taken or names.count(name) > 1:
             kind = "buffer" if name in buffers else "parameter"

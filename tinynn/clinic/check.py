@@ -23,6 +23,7 @@ from tinynn.clinic.patterns import OF_FUNCTIONS
 from tinynn.clinic.pieces import OF_PIECES
 from tinynn.clinic.places import function_of_error, place_of, place_of_error
 from tinynn.clinic.printed import Printed
+from tinynn.clinic.randomness import numpys_numbers_kept
 from tinynn.clinic.report import Finding, FunctionReport, with_common
 from tinynn.clinic.shapes import fits, wrong_shape
 from tinynn.clinic.smooth import OF_FORMULAS
@@ -78,7 +79,7 @@ def check_function(
         raise InputError(f"backward of check_function must be a function, got {backward!r}.")
     printed, name = Printed(), getattr(forward, "__name__", type(forward).__name__)
     form = "code that could not be run"
-    with redirect_stdout(printed):
+    with redirect_stdout(printed), numpys_numbers_kept():
         try:
             subject = subject_of(forward, inputs, backward)
             form = subject.form
