@@ -36,7 +36,9 @@ def checked(build, norm):
 
 
 def normalised(layer, dout):
-    return layer.normalised.reshape(dout.shape)
+    if isinstance(layer, LayerNorm):
+        return layer.normalised
+    return (layer.centred.reshape(dout.shape) - layer.rest) / layer.std
 
 
 def mistakes(base):

@@ -152,7 +152,7 @@ class Conv2D(Layer):
 
     def input_gradient(self, dout: Array) -> Array:
         frame = self._frame(self.x_shape[1:])
-        if pair(self.stride) == (1, 1):  # the same in 0.7 of the time: see turned
+        if turning_is_faster(self.W, self.stride):  # the same numbers, up to rounding
             return correlate(framed(dout, opposite(frame, self.size)), turned(self.W), 1)
         dx = np.zeros(self.x_framed.shape, dout.dtype)
         kernels = self.W.reshape(-1, *self.W.shape[2:])  # (C, F) for each tap
@@ -163,11 +163,21 @@ class Conv2D(Layer):
             for tap, kernel in zip(each, kernels, strict=True):
                 tap += product_of_rows(flat, kernel.T).reshape(tap.shape)  # (samples, P, Q, C)
 
-        in_halves(multiply, len(dout), shared(dout, self.W))
+        in_halves(multiply, len(dout), shared(dout, kernels[0]))
         return unframed(dx, frame)
 
     def _frame(self, input_shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
         return frame_of(self.padding, input_shape, self.size, self.stride)
+
+
+def turning_is_faster(W: Array, stride: Size) -> bool:
+    """Return whether dx takes less time by turned kernels than as a sum over the taps.
+
+    About 0.7 of the time with stride 1, where there are no more than two filters for each channel:
+    the rows of windows of dout have kh kw F numbers for each pixel, the taps' products kh kw C.
+    """
+    _, _, C, F = W.shape
+    return pair(stride) == (1, 1) and F <= 2 * C and fits_in_strips(W.size)
 
 
 def turned(W: Array) -> Array:

@@ -35,6 +35,9 @@ class BatchNorm(Layer):
         dgamma = sum(dout normalised),  dbeta = sum(dout)
         dx = gamma / std (dout - dbeta / n - normalised dgamma / n)
 
+    What forward keeps of normalised is centred (B, P C) and, for each channel, rest and std:
+    normalised = (centred - rest) / std, where rest is what rounding left of the mean (see centre).
+
     For prediction, forward with training=True keeps running statistics in two buffers:
 
         running_mean <- momentum running_mean + (1 - momentum) mean
