@@ -72,6 +72,7 @@ from tinynn.checks.optimizers import (
     check_optimizer_state,
     hyperparameters,
     kept_vectors,
+    moving_update,
     nesterov_has_momentum,
     same_length,
 )
@@ -224,6 +225,7 @@ __all__ = [
     "metric_name",
     "metrics_have_data",
     "mode_name",
+    "moving_update",
     "named_metrics",
     "nesterov_has_momentum",
     "no_missing_answers",

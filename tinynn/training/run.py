@@ -211,6 +211,7 @@ class Run(Guarded):
         """Set the run to its beginning. epochs: how many more, or in all if it is resumed."""
         callbacks = checks.instances(callbacks, Callback, "callbacks")
         checks.files_of_their_own(callbacks)
+        checks.moving_update(self.optimizer)
         for callback in callbacks:
             checks.state_and_load_state(callback, Callback)
         self.callbacks = sorted(callbacks, key=lambda callback: checks.order_of(callback, self))
