@@ -18,6 +18,7 @@ from tinynn import (
     CSVLogger,
     Dense,
     EarlyStopping,
+    FunctionCallback,
     InputError,
     LiveCurves,
     RunPage,
@@ -169,3 +170,53 @@ def test_callbacks_without_a_path_or_with_two_share_no_file(tmp_path):
     files = [Checkpoint(tmp_path / "a.npz"), Checkpoint(tmp_path / "b.npz")]
     made().fit(X, Y, 1, callbacks=[*files, EarlyStopping("loss")])
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.npz", "b.npz"]
+
+
+def method(function):
+    return lambda: type("Mine", (Callback,), {"on_epoch_end": function})
+
+
+async def awaited(self, trainer):
+    pass
+
+
+def yielding(self, trainer):
+    yield
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (method(awaited), "Mine.on_epoch_end is async, and nobody awaits it. Write def instead"),
+        (method(yielding), "Mine.on_epoch_end has a yield in it, so a call would do nothing"),
+        (method(lambda self: None), r"Write def on_epoch_end\(self, trainer\)"),
+        (method(lambda: None), r"Write def on_epoch_end\(self, trainer\)"),
+        (method(None), "Mine.on_epoch_end must be a method, got None"),
+        (
+            lambda: FunctionCallback(on_step_end=lambda run: (yield)),
+            "on_step_end has a yield in it",
+        ),
+    ],
+)
+def test_an_event_that_could_not_be_told_is_refused_when_the_class_is_made(make, words):
+    with pytest.raises(InputError, match=words):
+        make()
+
+
+@pytest.mark.parametrize("order", ["first", None, 0.5])
+def test_an_order_is_a_whole_number(order):
+    class Mine(Callback):
+        def order(self, trainer):
+            return order
+
+    with pytest.raises(InputError, match=r"Mine\.order returned .*; it must return a whole number"):
+        made().fit(X, Y, 1, callbacks=[Mine(), EarlyStopping("loss")])
+
+
+def test_a_state_that_would_not_come_back_is_refused():
+    class Mine(Callback):
+        def state(self):
+            return {"count": 1}
+
+    with pytest.raises(InputError, match=r"Mine has state\(\), but no load_state\(self, state\)"):
+        made().fit(X, Y, 1, callbacks=[Mine()])

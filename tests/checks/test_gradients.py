@@ -167,3 +167,42 @@ def test_what_forward_returns_is_an_array(made, words):
 
     with pytest.raises(InputError, match=rf"0\.Own\.forward returned .*{words}|{words}"):
         Sequential([Own(), Dense(3)], input_shape=(4,)).forward(X)
+
+
+class Rebinds(SGD):
+    def update(self, params, grads, rate):
+        params = params - rate * grads
+
+
+class Returns(SGD):
+    def update(self, params, grads, rate):
+        return params - rate * grads
+
+
+class Seldom(SGD):
+    """Steps with the mean of four gradients."""
+
+    state_names = ("mean",)
+
+    def update(self, params, grads, rate):
+        self.slots["mean"] += grads / 4
+        if self.t % 4 == 0:
+            params -= np.float32(rate) * self.slots["mean"]
+            self.slots["mean"][:] = 0
+
+
+@pytest.mark.parametrize("kind", [Rebinds, Returns])
+def test_an_update_that_moves_nothing_is_refused(kind):
+    model = Sequential([Dense(3), Softmax()], input_shape=X.shape[1:])
+    optimizer = kind(0.1)
+    words = rf"{kind.__name__}\.update leaves params as they are.*params -= rate \* grads"
+    with pytest.raises(InputError, match=words):
+        Trainer(model, CrossEntropy(), optimizer).fit(X, Y, 1)
+    assert optimizer.t == 0
+
+
+def test_an_update_that_moves_now_and_then_or_by_a_rate_of_0_is_accepted():
+    for optimizer in (Seldom(0.1), Rebinds(lambda t: 0.0)):
+        model = Sequential([Dense(3), Softmax()], input_shape=X.shape[1:])
+        Trainer(model, CrossEntropy(), optimizer).fit(X, Y, 2, 8)
+        assert optimizer.t == 10

@@ -16,7 +16,9 @@ from tinynn import (
     Flatten,
     InputError,
     Layer,
+    Loss,
     MeanSquaredError,
+    Optimizer,
     PiecewiseConstant,
     ReduceOnPlateau,
     ReLU,
@@ -436,3 +438,55 @@ def test_negative_classes_are_told_what_to_become():
         CrossEntropy().forward([[0.5, 0.5]] * 2, [-1, 1])
     with pytest.raises(InputError, match=r"contains -1\. Leave out .*: x\[y >= 0\], y\[y >= 0\]"):
         CrossEntropy().forward([[0.5, 0.5]] * 3, [-1, 0, 1])
+
+
+class Usual(Loss):
+    """The cross-entropy, and a gradient in place, as in many courses: p[range(B), y] -= 1."""
+
+    takes, classifies = "probabilities", True
+
+    def forward(self, p, y):
+        return CrossEntropy().forward(p, y)
+
+    def backward(self, p, y):
+        p[np.arange(len(y)), y] -= 1 / p[np.arange(len(y)), y]
+        return p
+
+
+class ChangesAnswers(Usual):
+    def forward(self, p, y):
+        y *= 0
+        return CrossEntropy().forward(p, y)
+
+
+class Likely(CrossEntropy):
+    takes = "probs"
+
+
+@pytest.mark.parametrize("kind", [Usual, ChangesAnswers])
+def test_a_loss_that_changes_what_it_is_given_is_refused_and_nothing_is_lost(kind):
+    given, labels = X.copy(), Y.copy()
+    with pytest.raises(InputError, match=f"{kind.__name__} changes p or y in place.*p = p.copy"):
+        trainer(kind()).fit(given, labels, 1)
+    if kind is ChangesAnswers:
+        with pytest.raises(ValueError, match="read-only"):
+            trainer(kind()).evaluate(given, labels)
+    assert np.array_equal(labels, Y)
+    assert np.array_equal(given, X)
+
+
+def test_what_a_loss_or_layer_takes_is_said_in_known_words():
+    with pytest.raises(InputError, match=r"Likely\.takes must be one of 'logits', .* got 'probs'"):
+        trainer(Likely())
+
+
+def test_an_optimizer_without_the_start_of_its_base_class():
+    class Bare(Optimizer):
+        def __init__(self):
+            self.size = 1
+
+        def update(self, params, grads, rate):
+            params -= grads
+
+    with pytest.raises(AttributeError, match=r"write super\(\).__init__\(...\) in Bare.__init__"):
+        Trainer(trainer().model, CrossEntropy(), Bare()).fit(X, Y, 1)

@@ -575,6 +575,9 @@ def test_the_checkpoint_is_written_after_all_other_callbacks(tmp_path):
         def state(self):
             return {"count": self.count}
 
+        def load_state(self, state):
+            self.count = state["count"]
+
     trainer().fit(X, Y, 1, 20, callbacks=[Checkpoint(path), Counter()])
     assert there == [False]
     with np.load(path) as archive:

@@ -541,6 +541,9 @@ class KeepsTwo(Callback):
     def state(self):
         return {"best_params": self.best_params}
 
+    def load_state(self, state):
+        self.best_params = state["best_params"]
+
 
 def test_a_callbacks_own_arrays_may_have_any_name_and_shape(tmp_path):
     path = tmp_path / "run.npz"

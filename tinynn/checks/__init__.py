@@ -39,9 +39,13 @@ from tinynn.checks.batches import (
 from tinynn.checks.calls import can_be_called, no_such_name, not_called
 from tinynn.checks.events import (
     epoch_rows,
+    event_method,
     files_of_their_own,
     fit_within_fit,
     not_a_callbacks,
+    order_of,
+    state_and_load_state,
+    works_when_called,
 )
 from tinynn.checks.layers import (
     check_initial_values,
@@ -68,6 +72,7 @@ from tinynn.checks.optimizers import (
     check_optimizer_state,
     hyperparameters,
     kept_vectors,
+    moving_update,
     nesterov_has_momentum,
     same_length,
 )
@@ -188,6 +193,7 @@ __all__ = [
     "entering",
     "epoch_rows",
     "equations",
+    "event_method",
     "features",
     "files_of_their_own",
     "final_rate",
@@ -220,6 +226,7 @@ __all__ = [
     "metric_name",
     "metrics_have_data",
     "mode_name",
+    "moving_update",
     "named_metrics",
     "nesterov_has_momentum",
     "no_missing_answers",
@@ -233,6 +240,7 @@ __all__ = [
     "not_saturated",
     "numbers_of_one_shape",
     "of_class_1",
+    "order_of",
     "output_gradient",
     "own_classes",
     "own_numbers",
@@ -267,6 +275,7 @@ __all__ = [
     "should_rise",
     "softmax_once",
     "something_trainable",
+    "state_and_load_state",
     "steps_of_all",
     "steps_or_share",
     "steps_to_draw",
@@ -277,5 +286,6 @@ __all__ = [
     "warn_if_mostly_zero",
     "warn_if_worse_than_baseline",
     "weights",
+    "works_when_called",
     "yes_or_no",
 ]

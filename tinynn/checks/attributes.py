@@ -138,6 +138,11 @@ def _why_absent(thing: Any, name: str) -> str:
     parameter = any(name in code.co_names or name in _texts(code) for code in shapes)
     if layer and not thing.built and (parameter or name in _annotated(kind)):
         return " yet: Sequential gives a layer its parameters."
+    starts = [(base, vars(base).get("__init__")) for base in type(thing).__mro__]
+    for base, start in starts:
+        if not is_own(base) and any(_sets(code, name) for code in _codes_of(start)):
+            own = f"{type(thing).__name__}.__init__"
+            return f" yet: write super().__init__(...) in {own}, as {base.__name__} sets it there."
     hint = _in_other_libraries(thing, name)
     if not hint and any(
         _sets(code, name)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from tinynn.checks.arrays import shortened
 from tinynn.errors import InputError
 from tinynn.origin import is_own
@@ -33,6 +35,63 @@ def files_of_their_own(callbacks: Iterable[Any]) -> None:
                     f"{type(other).__name__} and {type(callback).__name__} would both write "
                     f"{other.path}. Give each a path of its own."
                 )
+
+
+def order_of(callback: Any, trainer: Any) -> int:
+    """What a callback's `order` returned: a whole number."""
+    order = callback.order(trainer)
+    if not isinstance(order, (int, np.integer)):
+        raise InputError(
+            f"{type(callback).__name__}.order returned {order!r:.60}; it must return a whole "
+            "number: the lowest come first."
+        )
+    return int(order)
+
+
+def state_and_load_state(callback: Any, base: Any) -> None:
+    """A callback whose state comes back: a class with `state` has `load_state` too.
+
+    base: the class Callback.
+    """
+    kind = type(callback)
+    if kind.state is not base.state and kind.load_state is base.load_state:
+        raise InputError(
+            f"{kind.__name__} has state(), but no load_state(self, state), so a resumed run would "
+            "not get back what a checkpoint keeps. Define it, as what sets these values."
+        )
+
+
+def event_method(kind: str, event: str, method: Any) -> None:
+    """A method of a callback that is called with the trainer, and then does its work.
+
+    >>> event_method("Mine", "on_epoch_end", lambda self: None)
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: Mine.on_epoch_end is called with the trainer. Write def
+        on_epoch_end(self, trainer).
+    """
+    from inspect import isfunction, signature
+
+    works_when_called(f"{kind}.{event}", getattr(method, "__func__", method))
+    if not callable(method) and not hasattr(method, "__get__"):
+        raise InputError(f"{kind}.{event} must be a method, got {method!r:.60}. Leave it out.")
+    if isfunction(method):
+        try:
+            signature(method).bind(None, None)
+        except TypeError:
+            raise InputError(
+                f"{kind}.{event} is called with the trainer. Write def {event}(self, trainer)."
+            ) from None
+
+
+def works_when_called(name: str, function: Any) -> None:
+    """A function whose call does its work: one with async or yield in it only prepares it."""
+    from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+
+    if isasyncgenfunction(function) or iscoroutinefunction(function):
+        raise InputError(f"{name} is async, and nobody awaits it. Write def instead of async def.")
+    if isgeneratorfunction(function):
+        raise InputError(f"{name} has a yield in it, so a call would do nothing. Leave it out.")
 
 
 def not_a_callbacks(name: str, event: str) -> InputError:

@@ -1,5 +1,6 @@
 """An optimizer's hyper-parameters, the vectors that it gets and keeps, and its step count."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from tinynn.checks.arguments import (
     rate,
 )
 from tinynn.errors import InputError
+from tinynn.origin import is_own
 from tinynn.parameters import Array
 
 
@@ -116,3 +118,27 @@ def kept_vectors(slots: Mapping[str, Array], params: Array) -> None:
             raise InputError(f"{name} is {vector.dtype} {vector.shape}")
         if not np.isfinite(vector).all():
             raise InputError(f"{name} holds NaN or infinity")
+
+
+def moving_update(optimizer: Any) -> None:
+    """An optimizer of the user's own whose `update` changes params, which it must do in place.
+
+    A new one with the same arguments steps a vector of its own, as a trial.
+    """
+    kind: Any = type(optimizer)
+    if not is_own(kind):
+        return
+    params = np.ones(4, np.float32)
+    try:
+        twin = kind(**copy.deepcopy(optimizer.config()))
+        with np.errstate(all="ignore"):
+            for _ in range(50):  # some change params only now and then
+                twin.step(params, np.ones(4, np.float32))
+        moves = not twin.rate(twin.t) or not np.array_equal(params, np.ones(4))
+    except Exception:  # of any kind: what is wrong in the user's own code, the first step will tell
+        return
+    if not moves:
+        raise InputError(
+            f"{kind.__name__}.update leaves params as they are, so nothing is trained. Change "
+            "them in place: params -= rate * grads. (params = params - ... makes another array.)"
+        )

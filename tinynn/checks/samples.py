@@ -17,6 +17,8 @@ from tinynn.checks.weights import sample_weights, weights
 from tinynn.errors import InputError
 from tinynn.parameters import Array
 
+KINDS_OF_NUMBERS = ("logits", "probabilities", "independent probabilities", "")
+
 
 def paired(
     x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None, kind: str = ""
@@ -37,6 +39,8 @@ def paired(
 
 def softmax_once(model: Any, loss: Any) -> None:
     """A model and its loss in which softmax is applied only once, and to two classes or more."""
+    for thing in (*model.layers, loss):
+        _refuse_unknown_kind(thing)
     last, before = model.layers[-1], model.layers[-2:-1]
     if last.takes == "logits" and any("probabilities" in layer.gives for layer in before):
         raise InputError(
@@ -58,6 +62,17 @@ def softmax_once(model: Any, loss: Any) -> None:
             f"{classes} classes the loss could never fall below {least:.3f}. Remove "
             f"{type(last).__name__}() or use CrossEntropy()."
         )
+
+
+def _refuse_unknown_kind(thing: Any) -> None:
+    """What a layer or a loss says of its input and output, in the words that are compared."""
+    for name in ("takes", "gives"):
+        said = getattr(thing, name, "")
+        if said not in KINDS_OF_NUMBERS:
+            raise InputError(
+                f"{type(thing).__name__}.{name} must be one of "
+                f"{', '.join(map(repr, KINDS_OF_NUMBERS))}, got {said!r:.60}."
+            )
 
 
 def _refuse_other_probabilities(last: Any, loss: Any) -> None:
@@ -84,7 +99,7 @@ def fitting_samples(
     sample_weight: npt.ArrayLike | None, caller: str,
 ) -> tuple[Array, ...]:  # fmt: skip
     """Samples, targets and weights as arrays, in the shapes that the model and the loss accept."""
-    x, y = _samples(model, x, y, caller)
+    x, y = map(read_only, _samples(model, x, y, caller))
     loss.check_targets(y, model.output_shapes[-1])
     return x, y, *sample_weights(model, loss, sample_weight, len(x))
 
@@ -105,6 +120,15 @@ def _samples(
         )
     batch(x, model.input_shape, caller)
     return x, y
+
+
+def read_only(values: Array) -> Array:
+    """The same numbers, which code of the user's own, such as a loss, cannot change in place."""
+    if not isinstance(values, np.ndarray):  # rows that are made later
+        return values
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def first_with_parameters(model: Any) -> int:

@@ -15,10 +15,11 @@ import numpy.typing as npt
 from tinynn.checks.arguments import loss_value
 from tinynn.checks.gradients import written_gradients
 from tinynn.checks.predictions import scored
-from tinynn.checks.samples import entering, finite_samples
+from tinynn.checks.samples import entering, finite_samples, read_only
 from tinynn.checks.tracebacks import short_traceback
 from tinynn.checks.weights import sample_weights
 from tinynn.errors import InputError
+from tinynn.origin import is_own
 from tinynn.parameters import Array
 
 ENOUGH_STEPS = 64  # before so many steps it is too early to call a training hopeless
@@ -34,7 +35,7 @@ def data(
     The loss of one sample is computed as a trial. Weights get the model's dtype. Warns if x holds
     bytes, and no layer before the first with parameters scales them.
     """
-    x, y = finite_samples(model, loss, x, y, "fit", kind)
+    x, y = map(read_only, finite_samples(model, loss, x, y, "fit", kind))
     y_and_weights = (y, *sample_weights(model, loss, sample_weight, len(x), kind))
     if np.isfinite(model.params).all():  # otherwise a checkpoint may replace them
         _trial_loss(model, loss, x[:1], *(each[:1] for each in y_and_weights))
@@ -91,7 +92,20 @@ def _trial_loss(model: Any, loss: Any, x: Array, y: Array, *given_weights: Array
     loss = copy.deepcopy(loss)  # a loss of the user's own may keep state
     with np.errstate(all="ignore"):
         p = model.predict(x)
-        value = loss.forward(p, y, *given_weights) if scored(p, loss.classifies) else np.nan
+        p.flags.writeable = False  # as y is
+        if not scored(p, loss.classifies):
+            return np.nan
+        try:
+            value = loss.forward(p, y, *given_weights)
+            if is_own(type(loss)):
+                loss.backward(p, y, *given_weights)
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise InputError(
+                f"{type(loss).__name__} changes p or y in place, but layers still need p, and y "
+                "are the data. Begin with a copy: p = p.copy()."
+            ) from error
     return loss_value(value, loss)
 
 

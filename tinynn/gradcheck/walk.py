@@ -189,7 +189,7 @@ def take_step(model: Sequential, loss: Loss, x: Array, *y: Array) -> Walk:
         step.kept[last, "p", 0] = out, out.tobytes()
         loss.forward(out, *y)
         step.note_changes(loss, "forward")
-        dp = loss.backward(out, *y)
+        dp = np.asarray(loss.backward(out, *y))
         step.note_changes(loss, "backward")
         step.douts[last] = dp.copy()
         model.backward(dp)

@@ -62,6 +62,7 @@ def _refuse_unfit(event: str, function: Any) -> None:
     if not checks.can_be_called(function):
         hint = " Write f, not f(...)." if function is None else ""
         raise InputError(f"{event} must be a function of the trainer, got {function!r:.100}.{hint}")
+    checks.works_when_called(event, function)
     try:
         signature(function).bind(None)
     except TypeError as error:

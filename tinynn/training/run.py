@@ -215,7 +215,10 @@ class Run(Guarded):
         """Set the run to its beginning. epochs: how many more, or in all if it is resumed."""
         callbacks = checks.instances(callbacks, Callback, "callbacks")
         checks.files_of_their_own(callbacks)
-        self.callbacks = sorted(callbacks, key=lambda callback: callback.order(self))
+        checks.moving_update(self.optimizer)
+        for callback in callbacks:
+            checks.state_and_load_state(callback, Callback)
+        self.callbacks = sorted(callbacks, key=lambda callback: checks.order_of(callback, self))
         self.totals, self.epoch, self.stop = RunningTotals(), len(self.history.epochs), False
         self.resumed, self.checkpoint, self.settings, self.unsaved = resumed, "", None, None
         self.epochs = epochs if resumed else self.epoch + epochs
@@ -340,8 +343,10 @@ class Callback(Configured):
     def __init_subclass__(cls) -> None:
         """Refuse a method for an event that does not exist: nothing would ever call it."""
         super().__init_subclass__()
-        for name in vars(cls):
-            if name.startswith("on_") and not hasattr(Callback, name):
+        for name, method in vars(cls).items():
+            if name.startswith("on_") and hasattr(Callback, name):
+                checks.event_method(cls.__name__, name, method)
+            elif name.startswith("on_"):
                 events = ", ".join(event for event in vars(Callback) if event.startswith("on_"))
                 raise InputError(
                     f"{cls.__name__}.{name} would never be called: there is no such event. The "
