@@ -65,11 +65,14 @@ def in_two_threads(work: Callable[..., None], *vectors: Array) -> None:
     >>> a
     array([2., 3., 4.])
     """
+    size = len(vectors[0])
+    if size < WORTH_A_THREAD:
+        _run(work, vectors)
+        return
 
     def work_on(part: slice) -> None:
         _run(work, tuple(vector[part] for vector in vectors))
 
-    size = len(vectors[0])
     in_parts(work_on, size, size * 4 // 7 // CACHE_LINE * CACHE_LINE, size)
 
 
