@@ -3,8 +3,7 @@
 #
 # In lesson 7, twenty layers could learn only if the first weights had the right standard deviation:
 # each layer multiplies its input by a factor of std(W) * sqrt(fan_in / 2), and if that is not 1,
-# image and gradient vanish or explode. Tonight each layer's output is divided by its standard
-# deviation, whatever that is. Then we train.
+# image and gradient vanish or explode. Tonight each output is divided by its standard deviation.
 
 # %%
 from pathlib import Path
