@@ -17,7 +17,6 @@ from tinynn import (
     datasets,
     glorot_uniform,
     he_normal,
-    stratified_split,
 )
 
 
@@ -143,8 +142,7 @@ def test_the_answer_to_the_first_question(lesson):
 def test_the_answer_to_the_second_question():
     """Where z vanishes, all ten logits are nearly 0 for each image: a guess, ln 10."""
     (images, labels), _ = datasets.load_sample()
-    _, few = stratified_split(labels, 100, np.random.default_rng(0))  # ten of each class
-    x, y = images[few] / 255, labels[few]
+    x, y = images[:300] / 255, labels[:300]
     after = {}
     for name, initializer in (
         ("too small", partial(normal, 0.02)),

@@ -1,7 +1,7 @@
 """Lesson 15: moved by three pixels, images are recognised far better by the convolutional network.
 
-Over seeds 0 to 2 the convolutional network is right on 82.8 to 83.9 % of the images in place and on
-64.8 to 65.3 % of those moved by 3 pixels; the dense one on 82.6 to 83.3 %, and on 45.8 to 48.1 %.
+The convolutional network is right on 80 % of the images in place and on 64 % of those moved by 3
+pixels; the dense one on 82 %, and on 46 %.
 """
 
 import numpy as np
