@@ -538,19 +538,20 @@ def test_a_kill_while_a_checkpoint_is_written_loses_nothing(tmp_path, at_start, 
 @pytest.mark.slow
 def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, training_seconds, capsys):
     rng = np.random.default_rng(0)
-    kills = within_a_write = within_training = 0
-    for run in range(5):
-        folder = tmp_path / f"{run}"
+    kills = runs = within_a_write = within_training = 0
+    while kills < 50:
+        folder = tmp_path / f"{runs}"
         folder.mkdir()
-        for _ in range(10):
-            process = start(folder, "--resume")
+        runs += 1
+        for _ in range(min(10, 50 - kills)):
+            process = start(folder, "--resume", "--checkpoint-steps", "5")
             while process.stdout.readline() not in ("== train\n", ""):
                 pass
             time.sleep(rng.uniform(0, training_seconds / 3))
             process.kill()
             text, errors = process.communicate()
             if process.returncode == BUT_FOR_PICTURES:
-                break  # on a machine that is faster than a moment ago, it had ended
+                break  # it had ended
             assert process.returncode == -signal.SIGKILL, errors
             kills += 1
             within_training += "== evaluate" not in text
@@ -559,10 +560,9 @@ def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, trainin
         assert outcome(folder) == straight
     with capsys.disabled():
         print(
-            f"\n{kills} kills in 5 runs, {within_training} of them in training, "
+            f"\n{kills} kills in {runs} runs, {within_training} of them in training, "
             f"{within_a_write} within the writing of a checkpoint: no bit changed"
         )
-    assert kills >= 35
     assert within_training >= 25
 
 

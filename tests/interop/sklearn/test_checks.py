@@ -63,7 +63,6 @@ def test_the_checks_of_scikit_learn(estimator, check):
             validation_fraction=0.1,
             epochs=60,
         ),
-        NeuralNetRegressor([Dense(32), BatchNorm(), ReLU()], optimizer=Adam(0.01), epochs=60),
     ],
     expected_failed_checks=expected,
 )
