@@ -17,8 +17,9 @@ from tinynn.parameters import Array
 from tinynn.training.baseline import constant_baseline
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.divergence import all_finite, diverged
+from tinynn.training.history import History, RunningTotals
 from tinynn.training.resume import Restored, restore
-from tinynn.training.run import Callback, History, Run, RunningTotals
+from tinynn.training.run import Callback, Run
 from tinynn.training.run_state import note_optimizer, note_settings, tell_schedule
 
 

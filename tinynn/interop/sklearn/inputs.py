@@ -14,7 +14,6 @@ from tinynn import checks
 from tinynn.errors import InputError
 from tinynn.parameters import Array
 
-
 TOLD = (str, np.datetime64, np.timedelta64)  # of other objects Python's own error says what it is
 
 
