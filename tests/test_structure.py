@@ -120,6 +120,7 @@ LAYERING = [
     "training.baseline",
     "training.fingerprints",
     "training.schedule_table",
+    "training.history",
     "training.run",
     "training.settings",
     "training.clipping",

@@ -103,6 +103,7 @@ from tinynn.training.csv_log import CSVLogger
 from tinynn.training.divergence import TrainingDiverged
 from tinynn.training.early_stopping import EarlyStopping
 from tinynn.training.function_callback import FunctionCallback
+from tinynn.training.history import History
 from tinynn.training.influence import Influence, influence
 from tinynn.training.live_curves import LiveCurves
 from tinynn.training.moving_average import ExponentialMovingAverage
@@ -111,7 +112,7 @@ from tinynn.training.progress import ProgressBar
 from tinynn.training.reduce_on_plateau import ReduceOnPlateau
 from tinynn.training.replay import Replay
 from tinynn.training.replayed import WhatIf
-from tinynn.training.run import Callback, History
+from tinynn.training.run import Callback
 from tinynn.training.trainer import Trainer
 
 __version__ = "0.1.0"

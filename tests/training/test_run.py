@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinynn import SGD, Adam, History
-from tinynn.training.run import RunningTotals
+from tinynn.training.history import RunningTotals
 from tinynn.training.schedule_table import ScheduleTable
 
 ROW = {"epoch": 1, "loss": 0.5, "learning_rate": 0.1, "seconds": 1.0}

@@ -114,12 +114,13 @@ def not_a_callbacks(name: str, event: str) -> InputError:
     return InputError(f"{event} sets trainer.{name}, which only fit sets. {remedy}")
 
 
-def fit_within_fit(event: str) -> InputError:
-    """The error for a callback that calls fit of the Trainer that is training."""
-    return InputError(
-        f"{event} calls trainer.fit, which is still running. To score data, write "
-        "trainer.evaluate(x, y). For another training, make another Trainer of another model."
-    )
+def no_fit_within(event: str) -> None:
+    """No fit of a Trainer that is training: event is that of which it tells a callback, or ""."""
+    if event:
+        raise InputError(
+            f"{event} calls trainer.fit, which is still running. To score data, write "
+            "trainer.evaluate(x, y). For another training, make another Trainer of another model."
+        )
 
 
 def epoch_rows(rows: Any, epoch: int, needed: Iterable[str], event: str) -> None:

@@ -9,7 +9,7 @@ from tinynn.page.notes import TRAINING
 from tinynn.page.part import Part, text
 from tinynn.page.quality import accuracy_with_error
 from tinynn.page.tables import Cell, Column, details, figure_text, table
-from tinynn.training.run import FORMATS
+from tinynn.training.history import FORMATS
 
 FIRST = ("loss", "accuracy")
 OTHERS = ("epoch", "learning_rate", "seconds")

@@ -10,7 +10,7 @@ from tinynn.errors import InputError
 from tinynn.files.atomic import PathLike
 from tinynn.plots.drawing import COLOURS, HEIGHT, WIDTH, blank, literal, saved
 from tinynn.training.csv_log import DRAWN, read_log
-from tinynn.training.run import History
+from tinynn.training.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,7 +2,8 @@
 
 import warnings
 
-from tinynn.training.run import Callback, Run, metric_text
+from tinynn.training.history import metric_text
+from tinynn.training.run import Callback, Run
 
 
 class PrintLog(Callback):

@@ -11,7 +11,8 @@ from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
 from tinynn.reports import Report
 from tinynn.schedules import Schedule
-from tinynn.training.run import Callback, History, metric_text
+from tinynn.training.history import History, metric_text
+from tinynn.training.run import Callback
 
 LATEST = 100  # steps, at most, whose mean loss a WhatIf shows
 

@@ -25,7 +25,8 @@ from tinynn.files.npz import ModelFormatError
 from tinynn.model import Sequential
 from tinynn.parameters import Array
 from tinynn.streams import Streams
-from tinynn.training.run import Run, RunningTotals
+from tinynn.training.history import RunningTotals
+from tinynn.training.run import Run
 from tinynn.training.run_state import STATE, WITH_ARRAYS, check_run_state, history_of, schedule_of
 from tinynn.training.settings import (
     affecting_callbacks,

@@ -22,7 +22,8 @@ from tinynn.files.nested import are_numbers, is_count, round_trip
 from tinynn.origin import is_own
 from tinynn.parameters import Array
 from tinynn.schedules import Schedule
-from tinynn.training.run import History, Run, RunningTotals
+from tinynn.training.history import History, RunningTotals
+from tinynn.training.run import Run
 from tinynn.training.schedule_table import ScheduleTable
 from tinynn.training.settings import (
     SCHEDULE,

@@ -17,8 +17,9 @@ from tinynn.parameters import Array
 from tinynn.training.baseline import constant_baseline
 from tinynn.training.checkpoint import Checkpoint
 from tinynn.training.divergence import all_finite, diverged
+from tinynn.training.history import History, RunningTotals
 from tinynn.training.resume import Restored, restore
-from tinynn.training.run import Callback, History, Run, RunningTotals
+from tinynn.training.run import Callback, Run
 from tinynn.training.run_state import note_optimizer, note_settings, tell_schedule
 
 
@@ -90,8 +91,7 @@ class Trainer(Run):
         Warns if x holds unscaled bytes, if validation data are training data or have another scale,
         and if the loss is over twice that of guessing the class, or of predicting the mean of y.
         """
-        if self._telling:
-            raise checks.fit_within_fit(self._telling)
+        checks.no_fit_within(self._telling)
         before = dict(vars(self))
         try:
             self.x, self.y, *self.weights = checks.data(self.model, self.loss, x, y, sample_weight)

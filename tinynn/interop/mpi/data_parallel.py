@@ -30,8 +30,9 @@ from tinynn.interop.mpi.job import (
 )
 from tinynn.interop.mpi.settings import described, refuse_different
 from tinynn.training.fingerprints import checksum
+from tinynn.training.history import RunningTotals
 from tinynn.training.replay_callbacks import FIRST, Arrival, Watch
-from tinynn.training.run import Callback, Run, RunningTotals
+from tinynn.training.run import Callback, Run
 
 if is_launched():  # already here: an error of the program before DataParallel() ends the job, too
     watch()

@@ -19,8 +19,9 @@ from tinynn.losses import Loss
 from tinynn.model import Sequential
 from tinynn.optimizers import Optimizer
 from tinynn.parameters import Array
+from tinynn.training.history import History
 from tinynn.training.monitor import Monitor
-from tinynn.training.run import Callback, History
+from tinynn.training.run import Callback
 from tinynn.training.trainer import Trainer
 
 Self = TypeVar("Self", bound="NeuralNet")
