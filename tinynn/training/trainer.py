@@ -90,8 +90,8 @@ class Trainer(Run):
         Warns if x holds unscaled bytes, if validation data are training data or have another scale,
         and if the loss is over twice that of guessing the class, or of predicting the mean of y.
         """
-        if self._telling:
-            raise checks.fit_within_fit(self._telling)
+        if self._told_now:
+            raise checks.fit_within_fit(self._told_now)
         before = dict(vars(self))
         try:
             self.x, self.y, *self.weights = checks.data(self.model, self.loss, x, y, sample_weight)
