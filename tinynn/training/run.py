@@ -33,7 +33,7 @@ class Run(Guarded):
     y: Array
     n_samples: int
     batch_size: int
-    _telling = ""  # the event that callbacks are told now
+    _telling: tuple["Callback", str] | None = None  # the callback and its event, while it is told
 
     def __init__(
         self, model: Sequential, loss: Loss, optimizer: Optimizer, seed: int = 0,
@@ -79,18 +79,24 @@ class Run(Guarded):
 
     def tell(self, event: str) -> None:
         """Call all callbacks, in their order."""
+        own = vars(self)  # directly: this is done for each callback in each step
         try:
             for callback in self.callbacks:
-                self._telling = f"{type(callback).__name__}.{event}"
+                own["_telling"] = callback, event
                 getattr(callback, event)(self)
                 if event == "on_epoch_end":
-                    checks.epoch_rows(self.history.epochs, self.epoch, ALWAYS, self._telling)
+                    checks.epoch_rows(self.history.epochs, self.epoch, ALWAYS, self._told_now)
         finally:
-            self._telling = ""
+            own.pop("_telling", None)
+
+    @property
+    def _told_now(self) -> str:
+        """The callback and the event that it is told now, such as Mine.on_epoch_end; "" if none."""
+        return "" if self._telling is None else "{.__class__.__name__}.{}".format(*self._telling)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self._telling and name in OF_FIT:
-            raise checks.not_a_callbacks(name, self._telling)
+        if name in OF_FIT and self._telling is not None:
+            raise checks.not_a_callbacks(name, self._told_now)
         super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:

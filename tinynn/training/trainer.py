@@ -91,7 +91,7 @@ class Trainer(Run):
         Warns if x holds unscaled bytes, if validation data are training data or have another scale,
         and if the loss is over twice that of guessing the class, or of predicting the mean of y.
         """
-        checks.no_fit_within(self._telling)
+        checks.no_fit_within(self._told_now)
         before = dict(vars(self))
         try:
             self.x, self.y, *self.weights = checks.data(self.model, self.loss, x, y, sample_weight)
