@@ -59,7 +59,7 @@ def test_one_hot_is_undone_by_argmax(labels):
     ("labels", "text"),
     [
         ([1, 2, 3], "there are 3 classes (0 to 2) but y contains 3. Do your labels start at 1?"),
-        ([1, 2, 3], "Use y - 1. If there are 4 classes, say classes=4."),
+        ([1, 2, 3], "Use np.asarray(y) - 1. If there are 4 classes, say classes=4."),
         ([0, 5], "y contains 5. If there are 6 classes, say classes=6."),
         ([0, -1], "classes count from 0, but y contains -1"),
         (

@@ -784,7 +784,10 @@ def test_a_dtype_other_than_the_two_is_refused(dtype):
     ("x", "text"),
     [
         (np.zeros((2, 3)), "expects a batch (B, 2, 3), got one sample (2, 3). Write model."),
-        (np.zeros((5, 6)), "samples of shape (2, 3), x has samples of (6,). input_shape is one"),
+        (
+            np.zeros((5, 6)),
+            "x has samples of (6,). Are these flat? Write np.reshape(x, (-1, 2, 3))",
+        ),
         (np.zeros((5, 3, 2)), "x has samples of (3, 2)"),
         (np.zeros((5, 2, 3, 1)), "x has samples of (2, 3, 1)"),
         (1.0, "x has samples of ()"),
@@ -815,8 +818,8 @@ def test_a_refused_batch_leaves_a_pending_backward_valid():
 def test_the_remedy_for_one_sample_works():
     model = small()
     x = np.ones((2, 3))
-    assert model.predict(x[None])[0].shape == (3,)
-    with pytest.raises(ValueError, match=r"Write model\.predict\(x\[None\]\)\[0\]"):
+    assert model.predict(np.asarray(x)[None])[0].shape == (3,)
+    with pytest.raises(ValueError, match=r"Write model\.predict\(np\.asarray\(x\)\[None\]\)\[0\]"):
         model.predict(x)
 
 

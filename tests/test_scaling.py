@@ -104,7 +104,7 @@ def with_(value, *place, shape=(4, 3)):
     [
         (with_(np.nan, 2, 1), "x is nan in row 2, column 1; 1 of 4 rows hold NaN or infinity"),
         (with_(-np.inf, 3, 1, 0, shape=(4, 2, 2)), "x is -inf in row 3, entry (1, 0)"),
-        ([1.0, 2.0], "got (2,). Write x[:, None]"),
+        ([1.0, 2.0], "got (2,). Write np.asarray(x)[:, None]"),
         (np.empty((0, 3)), "1 sample or more"),
         ([["a", "b"]], "standardise expects numbers"),
     ],

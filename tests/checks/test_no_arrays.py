@@ -261,8 +261,8 @@ def test_a_label_among_the_columns_is_seen_and_no_network_is_built_on_it(use, pl
         USES[use](Sequential([Dense(2)], input_shape=(4,)), x)
     assert str(error.value) == (
         "x has 5 columns, one more than the 4 numbers of a sample: column "
-        f"{column} holds whole numbers from 0 to 9: is it the label? Then {lines}. Only if all are "
-        "inputs: input_shape=(5,)."
+        f"{column} holds whole numbers from 0 to 9: is it the label? Then "
+        f"table = np.asarray(x), {lines}. Only if all are inputs: input_shape=(5,)."
     )
     names = {"table": x}
     exec(lines.replace(", y =", "; y ="), names)  # the lines are right
@@ -273,7 +273,7 @@ def test_a_label_among_the_columns_is_seen_and_no_network_is_built_on_it(use, pl
 def test_a_column_that_counts_the_rows_and_one_that_says_nothing():
     model = Sequential([Dense(2)], input_shape=(4,))
     with pytest.raises(
-        ValueError, match=r"column 0 counts the rows: leave it out, x = table\[:, 1"
+        ValueError, match=r"column 0 counts the rows: leave it out, x = np.asarray\(x\)\[:, 1"
     ):
         model.predict(table(np.arange(1, 31), "first"))
     with pytest.raises(ValueError, match="one of them the answer, or a number of the row"):
@@ -283,5 +283,7 @@ def test_a_column_that_counts_the_rows_and_one_that_says_nothing():
 def test_bytes_with_the_label_first_for_a_model_of_images():
     pixels = np.random.default_rng(0).integers(0, 256, (30, 4))
     model = Sequential([tinynn.Flatten(), Dense(2)], input_shape=(2, 2))
-    with pytest.raises(ValueError, match=r"column 0 holds .* Then x = x.reshape\(-1, 2, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"column 0 holds .* Then x = np.reshape\(x, \(-1, 2, 2\)\)"
+    ):
         model.predict(np.insert(pixels, 0, LABELS, axis=1))

@@ -210,3 +210,48 @@ def test_a_name_that_is_written_twice_is_told(tmp_path):
     assert "scale_forward is written more than once, in lines 4, 11: the last counts." in (
         report.conventions
     )
+
+
+OWN_LAYERS = """
+import numpy as np
+from tinynn import Layer, ReLU, MeanSquaredError
+
+
+class MyReLU(ReLU):
+    def input_gradient(self, dout):
+        return dout * (dout > 0)
+
+
+class Scale(Layer):
+    def parameter_shapes(self, input_shape):
+        return {"g": input_shape}
+
+    def initialize(self, rng):
+        self.g = 1
+
+    def forward(self, x, training=True):
+        self.x = x
+        return x * self.g
+
+    def parameter_gradients(self, dout):
+        self.dg[...] = (dout * self.x).sum(axis=0)
+
+    def input_gradient(self, dout):
+        return dout * self.g
+
+
+class MyLoss(MeanSquaredError):
+    def backward(self, p, y):
+        return p - y
+"""
+
+
+def test_the_readers_own_layers_get_their_line_or_the_check_that_is_for_them(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN_LAYERS, encoding="utf-8")
+    relu, scale, loss = check_file(path).reports
+    said = relu["text"]
+    assert "SUSPECT  dx of MyReLU.input_gradient (own.py:8)." in said
+    assert "check_gradients(Sequential([Scale(...)], input_shape=...)" in scale["text"]
+    assert "check_gradients(model, MyLoss(...), x, y)" in loss["text"]
+    assert "has shape ()" not in loss["text"]

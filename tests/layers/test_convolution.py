@@ -381,7 +381,7 @@ def test_wrong_arguments_are_refused(arguments, said):
         (lambda: MaxPool2D(2), (28, 28), r"Put Reshape\(\(28, 28, 1\)\) before it"),
         (lambda: GlobalAveragePool2D(), (5, 4), r"Put Reshape\(\(5, 4, 1\)\) before it"),
         (lambda: Conv2D(2, 3), (784,), r"before Flatten\(\), or put Reshape\(\(28, 28, 1\)\)"),
-        (lambda: Conv2D(2, 3), (60, 28, 28, 1), r"input_shape=x\.shape\[1:\]"),
+        (lambda: Conv2D(2, 3), (60, 28, 28, 1), r"input_shape=np\.shape\(x\)\[1:\]"),
         (lambda: Conv2D(2, 5, padding=0), (4, 9, 1), "windows of 5 x 5 .* have only 4 x 9"),
         (lambda: Conv2D(2, 7, padding=1), (4, 9, 1), r"have only 4 x 9 \(6 x 11 with their pad"),
         (lambda: Conv2D(2, 5), (4, 9, 1), "windows of 5 x 5 .* have only 4 x 9"),

@@ -185,6 +185,6 @@ def test_images_that_do_not_fit_the_model_are_refused_with_the_remedy(x, said):
 
 def test_images_without_a_channel_are_refused_with_the_remedy_that_works():
     model = Sequential([Conv2D(2, 3)], input_shape=(8, 8, 1))
-    with pytest.raises(InputError, match=r"Give the images a channel: x\[\.\.\., None\]"):
+    with pytest.raises(InputError, match=r"a channel: np.asarray\(x\)\[\.\.\., None\]"):
         model.predict(X)
     assert model.predict(X[..., None]).shape == (40, 8, 8, 2)

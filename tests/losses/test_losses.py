@@ -248,7 +248,7 @@ def test_labels_and_one_hot_rows_mean_the_same(loss):
             [0, 1, 4],
             "(0 to 3) but y contains 4. If there are 5 classes, end with Dense(5)",
         ),
-        ([1, 2, 4], "Do your labels start at 1? Use y - 1."),
+        ([1, 2, 4], "Do your labels start at 1? Use np.asarray(y) - 1."),
         ([0, 1, -1], "classes count from 0, but y contains -1"),
         ([0.0, 1.0, 2.0], "expects one whole number for each sample"),
         (np.full((3, 4), "a"), "the rows of y must be numbers, got <U1"),

@@ -252,7 +252,7 @@ def test_targets_and_predictions_in_exchanged_places_are_refused_where_it_can_be
 
 def test_the_remedy_for_shares_of_classes_against_classes_works():
     soft = 0.9 * one_hot(Y, 4) + 0.025
-    with pytest.raises(ValueError, match=r"give y.argmax\(axis=1\)"):
+    with pytest.raises(ValueError, match=r"give np.asarray\(y\).argmax\(axis=1\)"):
         accuracy(P, soft)
     assert accuracy(P, soft.argmax(axis=1)) == accuracy(scores(P), soft) == 4 / 8
 
@@ -358,9 +358,11 @@ def test_a_target_that_is_nan_is_named(metric):
         METRICS[metric]([0, 1], [0, math.nan])
     with pytest.raises(ValueError, match=r"p\[0\] is inf\.$"):
         METRICS[metric]([math.inf, 1], [0, 1])
-    with pytest.raises(ValueError, match=r"p\[0\] is 0\.9\..* give \(p > 0\.5\)\.astype\(int\)\.$"):
+    with pytest.raises(
+        ValueError, match=r"p\[0\] is 0\.9\..* give \(np\.asarray\(p\) > 0\.5\)\.astype\(int\)\.$"
+    ):
         METRICS[metric]([0.9, 0.2], [1, 0])  # cut to whole numbers, all would be 0
-    with pytest.raises(ValueError, match=r"Use p\.astype\(int\)\.$"):
+    with pytest.raises(ValueError, match=r"Use np\.asarray\(p\)\.astype\(int\)\.$"):
         METRICS[metric]([1.0, 0.0], [1, 0])
 
 
@@ -370,7 +372,7 @@ def test_fractional_labels_are_refused_and_not_truncated(kind):
         one_hot(np.array([0, math.nan], kind), 2)
     with pytest.raises(ValueError, match=r"y\[0\] is 0\.5\.$"):
         one_hot(np.array([0.5, 1], kind), 2)
-    with pytest.raises(ValueError, match=r"Use y\.astype\(int\)\.$"):
+    with pytest.raises(ValueError, match=r"Use np\.asarray\(y\)\.astype\(int\)\.$"):
         one_hot(np.array([0, 1], kind).astype(kind), 2)
 
 

@@ -21,13 +21,13 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
         x.flags.writeable = False
     if x.shape == input_shape:
         expected = ", ".join(map(str, ("B", *x.shape)))
-        hint = "Give it x[None]."
+        hint = "Give it np.asarray(x)[None]."
         if caller in ("forward", "predict"):
-            hint = f"Write model.{caller}(x[None])[0]."
+            hint = f"Write model.{caller}(np.asarray(x)[None])[0]."
         if len(x.shape) > 2 or x.shape[0] != x.shape[-1]:
             hint += (
                 f" Are these {len(x)} samples? input_shape is the shape of one: "
-                "input_shape=x.shape[1:]."
+                "input_shape=np.shape(x)[1:]."
             )
         raise InputError(f"{caller} expects a batch ({expected}), got one sample {x.shape}. {hint}")
     if input_shape == (1,) and x.ndim == 1:
@@ -41,7 +41,7 @@ def batch(x: npt.ArrayLike, input_shape: Shape, caller: str) -> Array:
         raise InputError(
             f"The model was built for samples of shape {input_shape}, x has samples of "
             f"{x.shape[1:]}. {_of_images(x.shape[1:], input_shape)}input_shape is one sample's "
-            "shape: input_shape=x.shape[1:]."
+            "shape: input_shape=np.shape(x)[1:]."
         )
     return x
 
@@ -52,16 +52,18 @@ def _of_images(shape: Shape, input_shape: Shape) -> str:
     >>> _of_images((3, 32, 32), (32, 32, 3))
     'Channels stand last here: np.moveaxis(x, 1, -1). If that is not it: '
     >>> _of_images((28, 28), (28, 28, 1))
-    'Give the images a channel: x[..., None]. If that is not it: '
+    'Give the images a channel: np.asarray(x)[..., None]. If that is not it: '
     """
     *size, channels = input_shape
     other = " If that is not it: "
+    if shape == (prod(input_shape),):
+        return f"Are these flat? Write np.reshape(x, {(-1, *input_shape)}).{other}"
     if len(input_shape) != 3:
         return ""
     if shape == (channels, *size):
         return f"Channels stand last here: np.moveaxis(x, 1, -1).{other}"
     if shape == tuple(size) and channels == 1:
-        return f"Give the images a channel: x[..., None].{other}"
+        return f"Give the images a channel: np.asarray(x)[..., None].{other}"
     if len(shape) == 3 and shape[:2] == tuple(size):
         return f"The images have {shape[2]} channels, and the model takes {channels}.{other}"
     return ""
@@ -74,19 +76,19 @@ def _column_too_many(table: Array, input_shape: Shape) -> str:
         column = table[:, k].astype(float)
         whole = bool(len(column)) and bool((column == np.rint(column)).all())
         if whole and len(column) > 2 and (np.diff(column) == 1).all():
-            found.append(f"column {k} counts the rows: leave it out, x = table[:, {rest}].")
+            found.append(f"column {k} counts the rows: leave it out, x = np.asarray(x)[:, {rest}].")
         elif whole and 0 <= column.min() < column.max() < 100:
             found.append(
                 f"column {k} holds whole numbers from {column.min():g} to {column.max():g}: is it "
-                f"the label? Then x = table[:, {rest}], y = table[:, {k - table.shape[1] * (k > 0)}"
-                "].astype(int)."
+                f"the label? Then table = np.asarray(x), x = table[:, {rest}], y = table[:, "
+                f"{k - table.shape[1] * (k > 0)}].astype(int)."
             )
     inputs = f"({table.shape[1]},)"
     found = found or ["is one of them the answer, or a number of the row?"]
     return (
         f"x has {table.shape[1]} columns, one more than the {prod(input_shape)} numbers of a sample"
         f": {' Or '.join(found)}"
-        + ("" if len(input_shape) == 1 else f" Then x = x.reshape(-1, {str(input_shape)[1:-1]}).")
+        + ("" if len(input_shape) == 1 else f" Then x = np.reshape(x, {(-1, *input_shape)}).")
         + f" Only if all are inputs: input_shape={inputs}."
     )
 

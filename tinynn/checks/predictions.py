@@ -103,7 +103,7 @@ def compared(p: npt.ArrayLike, y: npt.ArrayLike, caller: str) -> tuple[Array, Ar
         if p.ndim == 1 or (p.dtype.kind in "biu" and one_hot_rows(p)):  # a model returns floats
             raise InputError(
                 f"{caller}: p holds classes, and the rows of y are not one-hot. {ORDER} If y does "
-                "hold shares of classes, give y.argmax(axis=1)."
+                "hold shares of classes, give np.asarray(y).argmax(axis=1)."
             )
         class_targets(p.shape, y, caller, p)  # shares
     if p.ndim == 2:

@@ -23,7 +23,7 @@ def check_flat_samples(input_shape: Shape, layer: str) -> None:
         if layer.startswith("0.") and len(input_shape) > 1 and input_shape[0] != input_shape[1]:
             remedy += (
                 f" Or is this the shape of {input_shape[0]:,} samples? input_shape is that of one: "
-                "input_shape=x.shape[1:]."
+                "input_shape=np.shape(x)[1:]."
             )
         raise InputError(
             f"{layer} gets samples of shape {input_shape} but needs flat ones, "
@@ -44,7 +44,7 @@ def check_channels(input_shape: Shape, layer: str, least: int = 1) -> Shape:
     if not input_shape:
         raise InputError(
             f"{layer} gets samples of shape (), single numbers. Give each sample an axis: "
-            "input_shape=(1,), x[:, None]."
+            "input_shape=(1,), np.asarray(x)[:, None]."
         )
     if input_shape[-1] < least:
         raise InputError(

@@ -116,7 +116,7 @@ def _samples(
         raise InputError(
             f"The model accepts samples of shape {model.input_shape}, but {kind}x has samples of "
             f"shape {x.shape[1:]}, and {kind}y of {y.shape[1:]}. Are x and y swapped? x comes "
-            "first. If not, give Sequential the shape of one sample: input_shape=x.shape[1:]."
+            "first. If not, give Sequential the shape of one sample: input_shape=np.shape(x)[1:]."
         )
     batch(x, model.input_shape, caller)
     return x, y

@@ -69,7 +69,9 @@ def features(x: npt.ArrayLike, caller: str) -> Array:
     """Samples (N, F) or (N, ..., C), all of finite numbers."""
     made = numbers(array(x, "x"), f"{caller} expects numbers")
     if made.ndim < 2 or not made.size:
-        hint = " Write x[:, None] if each sample is one number." if made.ndim == 1 else ""
+        hint = (
+            " Write np.asarray(x)[:, None] if each sample is one number." if made.ndim == 1 else ""
+        )
         raise InputError(
             f"{caller} expects 1 sample or more, x of shape (N, F) or (N, ..., C), got "
             f"{made.shape}.{hint}"

@@ -43,17 +43,17 @@ def _scaling(images: Array) -> str:
     """How images that are no bytes come to numbers from 0 to 1.
 
     >>> _scaling(np.arange(17.0))
-    'If they go from 0 to 16, write images / 16.'
+    'If they go from 0 to 16, write np.asarray(images) / 16.'
     """
     if images.dtype.kind not in "iuf" or not images.size or not images.min() >= 0:
         return "Have they been scaled already?"
     most = images.max()
     if 127 < most <= 255 and (images == np.rint(images)).all():
-        return "If they are from 0 to 255 nevertheless, write images.astype(np.uint8)."
+        return "If they are from 0 to 255 nevertheless, write np.asarray(images).astype(np.uint8)."
     if not 1 < most < np.inf:
         return "Have they been scaled already?"
     white = 255 if 127 < most <= 255 else 65_535 if 32_767 < most <= 65_535 else most
-    return f"If they go from 0 to {white:g}, write images / {white:g}."
+    return f"If they go from 0 to {white:g}, write np.asarray(images) / {white:g}."
 
 
 def vector(values: npt.ArrayLike, expectation: str) -> Array:
@@ -75,14 +75,14 @@ def as_whole(values: Array, name: str) -> str:
     """The hint for classes (N,) that are floats: how to convert them, or which one is not whole.
 
     >>> as_whole(np.array([0.0, 1.0]), "y"), as_whole(np.array([0.0, np.nan]), "y")
-    (' Use y.astype(int).', ' y[1] is nan.')
+    (' Use np.asarray(y).astype(int).', ' y[1] is nan.')
     """
     with np.errstate(invalid="ignore"):
         odd = values % 1 != 0  # true for NaN and infinity too
     if not odd.any():
-        return f" Use {name}.astype(int)."
+        return f" Use np.asarray({name}).astype(int)."
     at = int(odd.argmax())
-    hint = " If these are probabilities of class 1, give (p > 0.5).astype(int)."
+    hint = " If these are probabilities of class 1, give (np.asarray(p) > 0.5).astype(int)."
     between = name == "p" and values.min() >= 0 and values.max() <= 1
     return f" {name}[{at}] is {values[at]:.4g}.{hint if between else ''}"
 
@@ -96,7 +96,7 @@ def labels(y: npt.ArrayLike, classes: int, caller: str) -> Array:
         ...
     tinynn.errors.InputError: one_hot: there are 3 classes (0 to 2) but y contains 3. Do your
         labels start at 1?
-        Use y - 1. If there are 4 classes, say classes=4.
+        Use np.asarray(y) - 1. If there are 4 classes, say classes=4.
     """
     check_integer("classes", classes)
     return _below(classes, array(y, "y"), caller)
@@ -123,7 +123,7 @@ def _below(classes: int, y: Array, caller: str) -> Array:
             remedy = "Use (y + 1) // 2."
         raise InputError(f"{caller}: classes count from 0, but y contains {low}. {remedy}")
     if high >= classes:
-        start_at_1 = "Do your labels start at 1? Use y - 1. " if low else ""
+        start_at_1 = "Do your labels start at 1? Use np.asarray(y) - 1. " if low else ""
         if high == 255 and y.dtype == np.uint8:
             start_at_1 = "Was 1 subtracted from a 0? In bytes (uint8), 0 - 1 is 255. "
         more = {

@@ -45,7 +45,7 @@ def data(
     if not kind and _are_bytes(x) and _stay_as_large(model, _some_rows(x)):
         few = [each[:32] for each in y_and_weights]
         now, scaled = (_trial_loss(model, loss, some, *few) for some in (x[:32], x[:32] / 255))
-        remedy = "tinynn.scale_pixels(x)" if x.dtype == np.uint8 else "x / 255"
+        remedy = "tinynn.scale_pixels(x)" if x.dtype == np.uint8 else "np.asarray(x) / 255"
         warnings.warn(
             f"x holds bytes, 0 to {x.max():g}. Networks learn better from numbers between 0 and 1: "
             f"with {remedy} the loss begins at {scaled:.3g} instead of {now:.3g}.",

@@ -132,7 +132,7 @@ def _remedy(input_shape: Shape) -> str:
     if len(input_shape) == 1 and side * side == prod(input_shape) and side > 1:
         return f"Put it before Flatten(), or put Reshape({(side, side, 1)}) before it."
     if len(input_shape) == 4:
-        return "input_shape is the shape of one sample: input_shape=x.shape[1:]."
+        return "input_shape is the shape of one sample: input_shape=np.shape(x)[1:]."
     return "Put it before Flatten(), or put Reshape((H, W, C)) before it."
 
 

@@ -21,7 +21,7 @@ from tinynn.clinic.losing import OF_LOSSES
 from tinynn.clinic.names import TooManyGradients
 from tinynn.clinic.patterns import OF_FUNCTIONS
 from tinynn.clinic.pieces import OF_PIECES
-from tinynn.clinic.places import function_of_error, place_of, place_of_error
+from tinynn.clinic.places import function_of_error, own_method, place_of, place_of_error
 from tinynn.clinic.printed import Printed
 from tinynn.clinic.randomness import numpys_numbers_kept
 from tinynn.clinic.report import Finding, FunctionReport, with_common
@@ -136,7 +136,7 @@ class _Examination:
         self, array: str, mistake: str, sentence: str, forward: bool = False, line: bool = True
     ) -> None:
         """Add a mistake."""
-        function = self.subject.forward if forward else self.subject.backward
+        function = self.subject.forward if forward else own_method(self.subject.backward)
         place = place_of(function, array if line else "", [*self.subject.arrays])
         name = getattr(function, "__qualname__", "").rpartition("<locals>.")[2]
         self.findings.append(Finding(array, mistake, *place, name, sentence))

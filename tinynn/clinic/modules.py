@@ -24,6 +24,8 @@ from tinynn.clinic.report import Finding, FunctionReport
 from tinynn.clinic.scenes import NUMBERS, SIZES, inputs_for, role_of
 from tinynn.clinic.subject import is_number
 from tinynn.errors import InputError
+from tinynn.layers import Layer
+from tinynn.losses import Loss
 
 BACK = ("_backward", "_back", "_bwd", "_backprop", "_grad", "_gradient", "_prime", "_derivative")
 FORWARD = ("_forward", "_fwd", "")
@@ -70,6 +72,10 @@ def _safely(
     name: str, forward: Any, backward: Callable[..., Any] | None, given: Any
 ) -> FunctionReport | None:
     """Check one of them: what prevents it is a finding, and the others are checked all the same."""
+    if inspect.isclass(forward) and issubclass(forward, Loss):  # its backward takes p and y
+        text = f"A loss of tinynn. Write check_gradients(model, {name}(...), x, y)."
+        finding = Finding("", "not checked", "", 0, name, text)
+        return FunctionReport(name, "a loss of tinynn", (), (finding,))
     try:
         return _checked(name, forward, backward, given)
     except (Exception, SystemExit) as error:
@@ -159,12 +165,22 @@ def _checked(
         return None
     if not errors:
         errors.append(InputError("No inputs of usual shapes fit."))
-    text = (
-        f"No inputs of usual shapes fit; the last error: {type(errors[-1]).__name__}: {errors[-1]} "
-        f"Give inputs in the file: GRADCHECK = {{{name!r}: (x, W, b)}}."
-    )
+    text = _advice(name, forward, errors[-1])
     finding = Finding("", "no inputs", *place_of_error(errors[-1]), name, text)
     return FunctionReport(name, "code that could not be run", (), (finding,))
+
+
+def _advice(name: str, forward: Any, error: BaseException) -> str:
+    """Say why no inputs were found, and what to write."""
+    if inspect.isclass(forward) and issubclass(forward, Layer):
+        return (
+            "A layer of tinynn gets its parameters from Sequential. Write check_gradients("
+            f"Sequential([{name}(...)], input_shape=...), MeanSquaredError(), x, y)."
+        )
+    return (
+        f"No inputs of usual shapes fit; the last error: {type(error).__name__}: {error} "
+        f"Give inputs in the file: GRADCHECK = {{{name!r}: (x, W, b)}}."
+    )
 
 
 def _named(name: str, report: FunctionReport) -> FunctionReport:

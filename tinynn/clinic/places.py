@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinynn.clinic.names import array_of, tree_of
-from tinynn.origin import is_in_package
+from tinynn.origin import is_in_package, is_own
 
 STANDARD = sysconfig.get_path("stdlib")
 
@@ -21,6 +21,15 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{Path(self.file).name}:{self.line}" if self.line else "an unknown line"
+
+
+def own_method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method; for tinynn's Layer.backward, the user's own one that it calls."""
+    thing = getattr(function, "__self__", None)
+    if thing is None or is_own(function):
+        return function
+    methods = (getattr(thing, name, None) for name in ("input_gradient", "parameter_gradients"))
+    return next((method for method in methods if method and is_own(method)), function)
 
 
 def place_of(function: Callable[..., Any], array: str, arrays: list[str]) -> Place:
