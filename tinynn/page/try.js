@@ -29,6 +29,7 @@
   section.querySelector(".try").hidden = false;
 
   const percent = (p) => `${(100 * p).toFixed(1)} %`;
+  const sure = (p) => (p > 0.999 ? "> 99.9 %" : percent(p)); // no answer is 100 % sure
   const short = (x) =>
     x.toFixed(Math.abs(x) < 10 ? 2 : Math.abs(x) < 100 ? 1 : 0).replace("-", "−");
 
@@ -71,7 +72,7 @@
     const best = likeliest(p);
     const empty = pad.pixels.every((byte) => byte <= BLACK);
     find("best").firstElementChild.textContent = empty ? "Nothing to see" : names[best];
-    find("best").lastElementChild.textContent = empty ? "" : percent(p[best]);
+    find("best").lastElementChild.textContent = empty ? "" : sure(p[best]);
     find("truth").textContent = truth(best, empty);
     rows.forEach(({ row, bar, share }, k) => {
       bar.style.width = percent(p[k]).replace(" ", "");
@@ -82,7 +83,7 @@
     showLayers();
     find("undo").disabled = !pad.canUndo();
     clearTimeout(spoken);
-    const says = empty ? "" : `The network says ${names[best]}, ${percent(p[best])}. `;
+    const says = empty ? "" : `The network says ${names[best]}, ${sure(p[best])}. `;
     const said = () => tinynn.announce(says + find("truth").textContent);
     if (begun) spoken = setTimeout(said, PAUSE);
     begun = true;
