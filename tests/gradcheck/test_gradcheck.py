@@ -768,7 +768,8 @@ class BatchNormOfOne(BatchNorm):
 
     def input_gradient(self, dout):
         g = dout * self.gamma
-        return (g - self.normalised * (g * self.normalised).mean(axis=0)) / self.std
+        normalised = (self.centred - self.rest) / self.std
+        return (g - normalised * (g * normalised).mean(axis=0)) / self.std
 
 
 def normed(seed, norm=BatchNorm):

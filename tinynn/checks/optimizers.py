@@ -123,7 +123,8 @@ def kept_vectors(slots: Mapping[str, Array], params: Array) -> None:
 def moving_update(optimizer: Any) -> None:
     """An optimizer of the user's own whose `update` changes params, which it must do in place.
 
-    A new one with the same arguments steps a vector of its own, as a trial.
+    A new one with the same arguments steps a vector of its own, as a trial. A learning rate that is
+    a function is not asked: it may count how often it was.
     """
     kind: Any = type(optimizer)
     if not is_own(kind):
@@ -131,14 +132,16 @@ def moving_update(optimizer: Any) -> None:
     params = np.ones(4, np.float32)
     try:
         twin = kind(**copy.deepcopy(optimizer.config()))
-        with np.errstate(all="ignore"):
-            for _ in range(50):  # some change params only now and then
+        if callable(twin.learning_rate):
+            twin.learning_rate = 0.1
+        for _ in range(50):  # some change params only now and then
+            with np.errstate(all="ignore"):
                 twin.step(params, np.ones(4, np.float32))
-        moves = not twin.rate(twin.t) or not np.array_equal(params, np.ones(4))
+            if not twin.rate(twin.t) or not np.array_equal(params, np.ones(4)):
+                return
     except Exception:  # of any kind: what is wrong in the user's own code, the first step will tell
         return
-    if not moves:
-        raise InputError(
-            f"{kind.__name__}.update leaves params as they are, so nothing is trained. Change "
-            "them in place: params -= rate * grads. (params = params - ... makes another array.)"
-        )
+    raise InputError(
+        f"{kind.__name__}.update leaves params as they are, so nothing is trained. Change "
+        "them in place: params -= rate * grads. (params = params - ... makes another array.)"
+    )

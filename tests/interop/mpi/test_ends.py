@@ -78,7 +78,7 @@ PROGRAMS = {
         "SystemExit: enough",
     ),
     "diverges on one rank": (
-        program(at_step_3=f"{ON_RANK_1}trainer.x[:] = np.inf"),
+        program(at_step_3=f"{ON_RANK_1}trainer.model.params[:] = np.inf"),
         "Training diverged in epoch",
     ),
     "raises at the start of training": (
