@@ -201,8 +201,22 @@ def test_an_update_that_moves_nothing_is_refused(kind):
     assert optimizer.t == 0
 
 
-def test_an_update_that_moves_now_and_then_or_by_a_rate_of_0_is_accepted():
-    for optimizer in (Seldom(0.1), Rebinds(lambda t: 0.0)):
+def test_an_update_that_moves_now_and_then_is_accepted():
+    optimizer = Seldom(0.1)
+    model = Sequential([Dense(3), Softmax()], input_shape=X.shape[1:])
+    Trainer(model, CrossEntropy(), optimizer).fit(X, Y, 2, 8)
+    assert optimizer.t == 10
+
+
+def test_the_trial_of_an_update_asks_no_schedule():
+    """It may count how often it was asked, as that of an iterator does."""
+
+    class Own(SGD):
+        pass
+
+    asked = {SGD: [], Own: []}
+    for kind, steps in asked.items():
         model = Sequential([Dense(3), Softmax()], input_shape=X.shape[1:])
+        optimizer = kind(lambda t, steps=steps: steps.append(t) or 0.1)
         Trainer(model, CrossEntropy(), optimizer).fit(X, Y, 2, 8)
-        assert optimizer.t == 10
+    assert asked[Own] == asked[SGD]
