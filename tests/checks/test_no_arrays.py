@@ -133,6 +133,7 @@ THINGS = {
 }
 
 
+@pytest.mark.first_cases(160)
 @pytest.mark.parametrize("thing", THINGS)
 @pytest.mark.parametrize("call", CALLS)
 def test_what_is_not_an_array_is_refused_with_the_line_to_write(call, thing):

@@ -482,6 +482,7 @@ def test_a_broken_checkpoint_leaves_the_model_in_memory_as_it_was(checkpoint, ch
     assert model.params.tobytes() == before
 
 
+@pytest.mark.slow
 def test_a_rescale_of_every_number_of_an_image_is_saved_and_resumed(tmp_path):
     rng = np.random.default_rng(0)
     images, labels = rng.normal(5, 2, (8, 64, 64, 3)), np.arange(8) % 2
@@ -499,6 +500,7 @@ def test_a_rescale_of_every_number_of_an_image_is_saved_and_resumed(tmp_path):
         )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "shape", "words"),
     [

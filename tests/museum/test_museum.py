@@ -116,17 +116,20 @@ def test_each_mistake_has_its_files():
         assert {path.stem for path in (MUSEUM / side).glob("*.py")} == {*MISTAKES}
 
 
+@pytest.mark.first_cases(30)
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_found_and_named(name):
     assert not all(report.ok for report in reports("wrong", name))
     assert named(name)
 
 
+@pytest.mark.slow
 def test_most_findings_point_at_the_line_that_differs_from_the_twin():
     at_the_line = [n for n in MISTAKES if {f.line for f in named(n)} & changed_lines(n)]
     assert len(at_the_line) >= 30, {*MISTAKES} - {*at_the_line}
 
 
+@pytest.mark.first_cases(30)
 @pytest.mark.parametrize("name", MISTAKES)
 def test_the_right_twin_is_not_accused(name):
     found = reports("right", name)
