@@ -295,11 +295,9 @@ def sample_shape(shape: Sequence[int], name: str = "input_shape") -> Shape:
 def precision(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """The dtype of a model: float32 or float64."""
     try:
-        known = (
-            np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
-        )  # None: double
+        known = np.dtype(dtype)
     except TypeError:  # not a dtype at all
         known = None
-    if known not in (np.float32, np.float64):
+    if dtype is None or known not in (np.float32, np.float64):  # NumPy takes None for float64
         raise InputError(f"dtype must be float32 or float64, got {dtype!r}.")
     return known
