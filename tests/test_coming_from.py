@@ -99,6 +99,7 @@ def test_each_example_gets_its_answer(row):
     assert str(asked(row.example)).endswith(told)
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize(
     ("of", "line"),
     [

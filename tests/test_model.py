@@ -153,6 +153,7 @@ COPIES = {
 }
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize("way", COPIES)
 def test_a_copy_is_equal_and_apart_and_trains_as_the_original_does(way, tmp_path):
     model = small()

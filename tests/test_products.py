@@ -39,7 +39,7 @@ SIZES = [(32, 784, 512), (784, 32, 512), (32, 512, 784), (24, 300, 100), (2, 200
 SIZES += [(32, 509, 509), (64, 256, 256), (1, 784, 512), (784, 1, 512), (40, 8192, 16), (0, 5, 3)]
 
 
-@pytest.mark.first_cases(48)
+@pytest.mark.first_cases(12)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("orders", ["CC", "CF", "FC", "FF"])

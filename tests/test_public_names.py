@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import tinynn
 
 # Every public name that docs/design.md promises, with its parameters there, in their order. Others
@@ -405,6 +407,7 @@ def test_whoever_needs_more_than_numpy_is_told_what_to_install_and_no_training_e
     assert download.endswith("pip install requests tqdm")
 
 
+@pytest.mark.slow
 def test_a_class_is_graded_without_a_progress_bar_too(tmp_path):
     exercises = Path(tinynn.__file__).parents[1] / "examples/exercises"
     (tmp_path / "anna").mkdir()

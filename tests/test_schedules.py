@@ -326,6 +326,7 @@ def test_with_steps_that_are_given_a_run_is_resumed_with_other_epochs(tmp_path):
     assert bits(longer) == bits(run(CosineDecay(0.1, steps=20), epochs=4)[0])
 
 
+@pytest.mark.first_cases(2)
 @pytest.mark.parametrize(
     ("other", "told"),
     [

@@ -95,6 +95,7 @@ def add_in_place(model):
     model.layers += [Dense(2)]
 
 
+@pytest.mark.first_cases(16)
 @pytest.mark.parametrize(
     "change",
     [

@@ -425,6 +425,7 @@ def test_a_gradient_that_depends_on_no_batch_is_not_called_stale():
 SHAPES = [(), (1,), (4,), (1, 1), (5, 1), (1, 5), (2, 3, 4), (2, 2, 3, 3), (2, 2, 2, 2, 2)]
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_wrong_gradient_of_a_second_array_of_any_shape_gets_an_answer(shape):
     def forward(x, v):
@@ -445,6 +446,7 @@ def test_a_wrong_gradient_of_a_second_array_of_any_shape_gets_an_answer(shape):
     assert finding.array == "v"
 
 
+@pytest.mark.first_cases(9)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("forward", [lambda x: x**3, lambda x: np.sum(np.tanh(x) * x), np.mean])
 def test_wrong_gradients_of_any_shape_get_an_answer(shape, forward):

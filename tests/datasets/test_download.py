@@ -43,6 +43,7 @@ def test_the_folder_is_made(tmp_path, web):
     assert only_the_right_file(tmp_path / "new" / "folder")
 
 
+@pytest.mark.first_cases(8)
 @pytest.mark.parametrize(
     "bad",
     [

@@ -516,6 +516,7 @@ LAID_OUT = {  # who lays them so, and in which folder under what name
 }
 
 
+@pytest.mark.first_cases(12)
 @pytest.mark.parametrize("path", LAID_OUT.values(), ids=LAID_OUT)
 @pytest.mark.parametrize("where", ["own", "cache"])
 def test_the_right_files_are_found_as_other_programs_lay_them(places, mirror, path, where):

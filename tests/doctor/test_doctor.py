@@ -402,6 +402,7 @@ HEALTHY = {
 HALF = [pytest.param(x, marks=[pytest.mark.slow] * (n % 2)) for n, x in enumerate(HEALTHY)]
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.outcome
 @pytest.mark.parametrize("name", HALF)
 def test_healthy_runs_of_other_kinds_get_no_problem(name):

@@ -232,6 +232,7 @@ def test_wrong_settings_are_refused_before_anything_is_made(run_here, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_the_same_network_ends_the_program(run_example, at_start, tmp_path):
     fault = (  # a saver with a fault: one bit of one weight
         "import tinynn\n"

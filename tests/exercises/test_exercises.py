@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from tinynn.exercises.answering import Answers
@@ -106,7 +107,17 @@ def test_a_wrong_submission_is_found_with_words_that_help(exercise, what, functi
     assert not [line for line in secret if line in part.sentence]
 
 
-@pytest.mark.first_cases(24)
+@pytest.mark.parametrize("seed", [19, 38, 44])  # two draws in a row of one seed are the same set
+def test_chance_gives_no_points_to_a_generator_of_its_own(seed):
+    (exercise,) = (each for each in EXERCISES if each.name == "11_minibatches")
+    name = ("a global generator", "hold_out")
+    (old, new) = next(case[2:4] for case in submissions(exercise.name)["WRONG"] if case[:2] == name)
+    np.random.seed(seed)
+    part = part_of(exercise, "hold_out", put(exercise, old, new))
+    assert "Two calls with rngs of the same seed differ" in part.sentence
+
+
+@pytest.mark.first_cases(12)
 @pytest.mark.parametrize(("exercise", "what", "old", "new"), cases("RIGHT"))
 def test_another_right_solution_gets_all_points(exercise, what, old, new):
     found = grade(exercise, put(exercise, old, new))

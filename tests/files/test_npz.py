@@ -282,6 +282,7 @@ FILES = {
 }
 
 
+@pytest.mark.first_cases(8)
 @pytest.mark.parametrize("change", FILES.values(), ids=FILES)
 def test_a_file_of_another_kind_is_refused(victim, change, monkeypatch):
     monkeypatch.chdir(victim.path.parent)
@@ -326,6 +327,7 @@ def flipped(data, place):
     return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("place", [20, 128, -1], ids=["header", "first byte", "last byte"])
 @pytest.mark.parametrize("trailing", [0, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_flipped_bit_in_any_member_is_refused_also_with_trailing_bytes(victim, place, trailing):
@@ -485,6 +487,7 @@ NAMES = {
 }
 
 
+@pytest.mark.first_cases(8)
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
 def test_a_surplus_member_is_refused(either, name, first):
@@ -564,6 +567,7 @@ def target(request):
     return victim, victim.part(name), name.removeprefix("training.optimizer.")
 
 
+@pytest.mark.first_cases(12)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_wrong_shape_is_refused_whatever_its_bytes(target, shape):
     victim, part, name = target
@@ -617,6 +621,7 @@ DTYPES = {
 }
 
 
+@pytest.mark.first_cases(12)
 @pytest.mark.parametrize(("descr", "itemsize"), DTYPES.values(), ids=DTYPES)
 def test_a_wrong_dtype_is_refused_though_all_sizes_agree(target, descr, itemsize):
     victim, part, name = target
@@ -657,6 +662,7 @@ HEADERS = {
 }
 
 
+@pytest.mark.first_cases(9)
 @pytest.mark.parametrize("text", HEADERS.values(), ids=HEADERS)
 def test_a_wrong_header_is_refused(target, text):
     victim, part, name = target
@@ -691,6 +697,7 @@ def test_fortran_order_is_accepted_and_right(victim):
     assert params.tobytes() == expected.params.tobytes()
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["1.Dense.W", "1.Dense.b", "3.Dense.W", "3.Dense.b"])
 def test_weights_that_are_no_numbers_are_refused_and_named(either, name, value):
@@ -800,6 +807,7 @@ ARCHITECTURES = {
 }
 
 
+@pytest.mark.first_cases(10)
 @pytest.mark.parametrize("change", ARCHITECTURES.values(), ids=ARCHITECTURES)
 def test_an_invalid_architecture_is_refused(either, change):
     part = either.part("architecture")
@@ -902,6 +910,7 @@ VALUES = [None, "x", -1, 0.5, {"x": 1}, [[]]]
 WRONG = [(p, v) for p in PATHS for v in VALUES if p != ("totals", "loss") or v not in (-1, 0.5)]
 
 
+@pytest.mark.first_cases(12)
 @pytest.mark.parametrize(("path", "value"), WRONG, ids=lambda x: str(x).replace(" ", ""))
 def test_a_training_state_with_a_wrong_field_leaves_the_trainer_as_it_was(checkpoint, path, value):
     change_state(checkpoint, path, value)
@@ -923,6 +932,7 @@ TRAININGS = {
 }
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize("text", TRAININGS.values(), ids=TRAININGS)
 def test_a_training_state_of_another_kind_is_refused(checkpoint, text):
     checkpoint.part("training").data = npy(text)
@@ -1012,6 +1022,7 @@ UNFIT = [
 ]
 
 
+@pytest.mark.first_cases(5)
 @pytest.mark.parametrize(("path", "value"), UNFIT, ids=lambda x: str(x)[:40])
 def test_numbers_that_no_training_can_have_are_refused(checkpoint, path, value):
     change_state(checkpoint, path, value)
@@ -1040,6 +1051,7 @@ MID_EPOCH = {
 }
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("totals", MID_EPOCH.values(), ids=MID_EPOCH)
 def test_running_totals_that_no_epoch_can_have_are_refused(checkpoint, totals):
     state = checkpoint.texts()
@@ -1093,6 +1105,7 @@ def test_an_array_of_no_numbers_and_an_impossible_dimension_is_refused(checkpoin
     checkpoint.refused("training.x")
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize(
     "state",
     [
@@ -1153,6 +1166,7 @@ STRANGE = [
 ]  # fmt: skip
 
 
+@pytest.mark.first_cases(5)
 @pytest.mark.parametrize(
     "seed", [pytest.param(n, marks=pytest.mark.slow if n >= 20 else ()) for n in range(400)]
 )
@@ -1209,6 +1223,7 @@ def test_one_array_named_a_thousand_times_costs_no_thousandfold_memory(checkpoin
     checkpoint.refused()
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("name", ["1.Dense.W", "format", "training", "nowhere", "", 3, ["m"]])
 def test_an_array_that_does_not_belong_to_the_training_state_is_refused(checkpoint, name):
     change_state(checkpoint, ("optimizer", "M"), {"array": name})

@@ -129,6 +129,7 @@ def test_a_usual_mistake_of_an_activation_is_named(layer, said, units):
 RIGHT = [LeakyReLU(), LeakyReLU(0.3), ELU(), ELU(0.5), GELU(), GELU(exact=True), Sigmoid(), Tanh()]
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("units", SIZES)
 @pytest.mark.parametrize("layer", RIGHT, ids=repr)
 def test_a_right_activation_passes(layer, units):

@@ -115,6 +115,7 @@ def test_the_model_of_the_issue_is_as_small_as_its_weights():
     assert np.array_equal(back(model).params, model.params)
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("kind", LEAVERS)
 def test_what_a_layer_of_ones_own_keeps_of_a_batch_is_not_pickled(kind):
     model = Sequential([kind(), Dense(2)], input_shape=(4,))

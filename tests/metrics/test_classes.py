@@ -320,6 +320,7 @@ def test_invalid_names_are_refused_with_a_message(caller, make, said):
     assert said in str(error.value)
 
 
+@pytest.mark.first_cases(5)
 @pytest.mark.parametrize("caller", NAMED)
 @pytest.mark.parametrize("names", ["ab", ("a", "b"), np.array(["a", "b"])])
 def test_names_are_any_sequence_of_texts(caller, names):

@@ -310,6 +310,7 @@ def test_a_step_of_the_flat_vector_is_the_steps_of_its_parts_bit_for_bit(make, d
     assert flat.tobytes() == np.concatenate(parts).tobytes()
 
 
+@pytest.mark.first_cases(4)
 @each_optimizer
 def test_a_step_is_in_place_and_allocates_no_vector(make):
     size = 1_000_000

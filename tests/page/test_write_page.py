@@ -369,6 +369,7 @@ def test_test_data_come_back_as_they_were_left(tmp_path, one_hot_rows):
         write_test_data(p, [0, 1], ["a", "b", "c"], images / 255, path=tmp_path / "test.npz")
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("value", [None, "text", [1], {"a": [None]}, -1, 1e999, True])
 def test_settings_of_any_kind_make_a_page(run_folder, written, value):
     names = ("test", "parameters", "seed", "learning_rate", "about", "epochs", "samples")

@@ -90,6 +90,7 @@ def test_a_path_gets_a_real_png_that_is_not_blank(tmp_path, draw):
     assert len(np.unique(colours)) > 2
 
 
+@pytest.mark.first_cases(2)
 @each_drawing
 def test_without_a_path_nothing_is_written(tmp_path, monkeypatch, draw):
     monkeypatch.chdir(tmp_path)
@@ -259,6 +260,7 @@ SAVED = {
 }
 
 
+@pytest.mark.first_cases(11)
 @pytest.mark.parametrize("text", SAVED.values(), ids=SAVED)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_log_that_an_editor_or_a_spreadsheet_saved_is_read(tmp_path, text, encoding):
@@ -583,6 +585,7 @@ def test_only_counts_are_drawn_as_a_confusion_matrix(matrix):
 LONG = ["great white shark, white shark, man-eater, Carcharodon carcharias", "tench " * 60, "cat"]
 
 
+@pytest.mark.slow
 def test_long_names_of_classes_leave_the_images_their_room():
     """No text lies over another, and none leaves the picture."""
     p = np.eye(3)[np.arange(12) % 3]

@@ -208,6 +208,7 @@ def test_one_epoch_is_enough_where_targets_are_not_scaled():
     assert len(warned(long[1], Adam(0.01), 1, x=long[0]).texts) == 1
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.outcome
 @pytest.mark.parametrize(
     ("y", "optimizer"),

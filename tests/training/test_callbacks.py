@@ -20,6 +20,7 @@ from tinynn import (
     CSVLogger,
     Dense,
     EarlyStopping,
+    FunctionCallback,
     LiveCurves,
     MeanSquaredError,
     PrintLog,
@@ -35,36 +36,6 @@ X, Y = random_data(20)
 def trainer(cls=Trainer):
     model = Sequential([Dense(3), Softmax()], input_shape=(4,))
     return cls(model, CrossEntropy(), Adam(0.05))
-
-
-class At(Callback):
-    """Acts at one event."""
-
-    def __init__(self, event, act):
-        self.event = event
-        self.act = act
-
-    def on_epoch_begin(self, trainer):
-        self._act("on_epoch_begin", trainer)
-
-    def on_step_end(self, trainer):
-        self._act("on_step_end", trainer)
-
-    def on_epoch_end(self, trainer):
-        self._act("on_epoch_end", trainer)
-
-    def on_train_end(self, trainer):
-        self._act("on_train_end", trainer)
-
-    def _act(self, event, trainer):
-        if event == self.event:
-            self.act(trainer)
-
-
-class Watches(At):
-    """Acts at one event, and changes nothing in training."""
-
-    affects_training = False
 
 
 class Scripted(Trainer):
@@ -117,8 +88,8 @@ def test_the_csv_has_no_columns_for_what_is_not_measured(tmp_path):
 def test_the_csv_can_be_followed_while_training_runs(tmp_path):
     path = tmp_path / "log.csv"
     counts = []
-    follow = At("on_epoch_end", lambda run: counts.append(len(read_rows(path))))
-    at_start = At("on_epoch_begin", lambda run: counts.append(len(read_rows(path))))
+    follow = FunctionCallback(on_epoch_end=lambda run: counts.append(len(read_rows(path))))
+    at_start = FunctionCallback(on_epoch_begin=lambda run: counts.append(len(read_rows(path))))
     trainer().fit(X, Y, 3, batch_size=20, callbacks=[CSVLogger(path), follow, at_start])
     assert counts == [0, 1, 1, 2, 2, 3]
 
@@ -159,7 +130,7 @@ def test_a_log_that_a_spreadsheet_holds_for_two_epochs_has_all_rows_in_the_end(
         if run.epoch == 5:
             monkeypatch.undo()
 
-    act_first = At("on_epoch_end", act)
+    act_first = FunctionCallback(on_epoch_end=act)
     act_first.order = lambda trainer: -1
     with pytest.warns(UserWarning, match="Close it in the spreadsheet.*: a row could not be"):
         history = trainer().fit(X, Y, 6, 20, callbacks=[act_first, CSVLogger(path)])
@@ -173,7 +144,7 @@ def test_a_log_that_is_held_to_the_end_costs_no_model_and_says_where_its_rows_ar
 ):
     monkeypatch.setattr("tinynn.files.locks.PATIENCE_SECONDS", 0.05)
     path = tmp_path / "log.csv"
-    hold = At("on_epoch_end", lambda run: held(60) if run.epoch == 1 else None)
+    hold = FunctionCallback(on_epoch_end=lambda run: held(60) if run.epoch == 1 else None)
     with pytest.warns(UserWarning, match="could not be written") as caught:
         history = trainer().fit(X, Y, 3, 20, callbacks=[CSVLogger(path), hold])
     assert str(caught[-1].message).endswith("The History that fit returns has them.")
@@ -184,9 +155,9 @@ def test_a_log_that_is_held_to_the_end_costs_no_model_and_says_where_its_rows_ar
 @pytest.mark.slow
 def test_a_log_that_is_held_for_a_moment_gets_its_row_at_once(tmp_path, held):
     path, seen = tmp_path / "log.csv", []
-    hold = At("on_epoch_end", lambda run: held(0.2))
+    hold = FunctionCallback(on_epoch_end=lambda run: held(0.2))
     hold.order = lambda trainer: -1
-    see = At("on_epoch_end", lambda run: seen.append(len(read_rows(path))))
+    see = FunctionCallback(on_epoch_end=lambda run: seen.append(len(read_rows(path))))
     trainer().fit(X, Y, 2, 20, callbacks=[hold, CSVLogger(path), see])
     assert seen == [1, 2]
 
@@ -213,7 +184,7 @@ def blocked(path, first, last=0):
             path.rmdir()
             aside.rename(path)
 
-    return At("on_step_end", act)
+    return FunctionCallback(on_step_end=act)
 
 
 def test_a_log_that_cannot_be_written_for_a_while_is_one_warning_and_made_whole(tmp_path):
@@ -228,7 +199,9 @@ def test_a_log_that_cannot_be_written_for_a_while_is_one_warning_and_made_whole(
 
 def test_a_log_that_can_be_written_again_only_at_the_end_is_made_whole_there(tmp_path):
     path = tmp_path / "log.csv"
-    back = At("on_train_end", lambda run: (path.rmdir(), (tmp_path / "aside").rename(path)))
+    back = FunctionCallback(
+        on_train_end=lambda run: (path.rmdir(), (tmp_path / "aside").rename(path))
+    )
     with pytest.warns(UserWarning, match="rows from epoch 2 on are written as soon"):
         trainer().fit(X, Y, 4, batch_size=20, callbacks=[back, CSVLogger(path), blocked(path, 2)])
     assert [row["epoch"] for row in read_rows(path)] == ["1", "2", "3", "4"]
@@ -248,7 +221,7 @@ def test_a_log_that_stays_closed_says_which_rows_it_lacks_and_where_they_are(tmp
 
 def test_a_log_that_was_deleted_is_written_anew(tmp_path):
     path = tmp_path / "log.csv"
-    delete = At("on_step_end", lambda run: path.unlink() if run.epoch == 3 else None)
+    delete = FunctionCallback(on_step_end=lambda run: path.unlink() if run.epoch == 3 else None)
     trainer().fit(X, Y, 4, batch_size=20, callbacks=[CSVLogger(path), delete])
     assert [row["epoch"] for row in read_rows(path)] == ["1", "2", "3", "4"]
 
@@ -262,7 +235,7 @@ def test_a_log_that_a_spreadsheet_saved_is_kept_beside_the_whole_one(tmp_path):
             path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b",", b";"))
             saved.append(path.read_bytes())
 
-    callbacks = [CSVLogger(path), At("on_step_end", save)]
+    callbacks = [CSVLogger(path), FunctionCallback(on_step_end=save)]
     with pytest.warns(UserWarning, match=r"its version is kept as log\.changed\.csv"):
         history = trainer().fit(X, Y, 4, batch_size=20, callbacks=callbacks)
     assert [float(row["loss"]) for row in read_rows(path)] == history["loss"]
@@ -357,7 +330,7 @@ def test_min_delta_counts_in_the_direction_of_a_metric_that_rises():
 def test_the_mode_overrules_the_name(mode, best, name):
     run = scripted([0.5, 0.1, 0.9], name)
     stopper = EarlyStopping(f"val_{name}", 9, mode=mode)
-    others = [At("on_epoch_begin", lambda run: None)]  # a callback that might measure it
+    others = [FunctionCallback(on_epoch_begin=lambda run: None)]  # a callback that might measure it
     run.fit(X, Y, 3, 8, validation_data=(X[::-1], Y[::-1]), callbacks=[stopper, *others])
     assert stopper.best_epoch == best
 
@@ -420,7 +393,7 @@ def test_an_interrupted_training_keeps_its_last_weights():
         9,
         8,
         validation_data=(X[::-1], Y[::-1]),
-        callbacks=[EarlyStopping(), At("on_step_end", stop)],
+        callbacks=[EarlyStopping(), FunctionCallback(on_step_end=stop)],
     )
     assert run.model.params.tobytes() == last[-1].tobytes()
 
@@ -441,7 +414,7 @@ def slow(run):
 def test_the_bar_is_silent_where_there_is_no_terminal(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    trainer().fit(X, Y, 2, 4, callbacks=[At("on_step_end", slow), ProgressBar()])
+    trainer().fit(X, Y, 2, 4, callbacks=[FunctionCallback(on_step_end=slow), ProgressBar()])
     assert stream.getvalue() == ""
 
 
@@ -450,7 +423,7 @@ def test_the_bar_shows_loss_accuracy_images_per_second_and_time_left(monkeypatch
     stream = Terminal()
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(sys, "stderr", stream)
-    trainer().fit(X, Y, 2, 4, callbacks=[At("on_step_end", slow), ProgressBar()])
+    trainer().fit(X, Y, 2, 4, callbacks=[FunctionCallback(on_step_end=slow), ProgressBar()])
     shown = [line for line in stream.getvalue().split("\r") if "loss=" in line]
     assert shown
     for expected in (r"epoch 1/2", r"epoch 2/2", r"accuracy=0.", r" images/s", r"/20 ", r"<00:0"):
@@ -463,8 +436,10 @@ def test_the_bar_shows_the_means_so_far(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(sys, "stderr", stream)
     means = []
-    note = At("on_step_end", lambda run: means.append(run.totals.loss / run.totals.n_samples))
-    trainer().fit(X, Y, 1, 4, callbacks=[At("on_step_end", slow), note, ProgressBar()])
+    note = FunctionCallback(
+        on_step_end=lambda run: means.append(run.totals.loss / run.totals.n_samples)
+    )
+    trainer().fit(X, Y, 1, 4, callbacks=[FunctionCallback(on_step_end=slow), note, ProgressBar()])
     lines = [line for line in stream.getvalue().split("\r") if "loss=" in line]
     shown = {line.split("loss=")[1].split(",")[0] for line in lines}
     assert shown
@@ -477,7 +452,7 @@ def test_the_bar_is_gone_when_training_ends_or_is_stopped(monkeypatch, stop_at):
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     bar = ProgressBar()
-    stop = At("on_step_end", lambda run: setattr(run, "stop", run.step == stop_at))
+    stop = FunctionCallback(on_step_end=lambda run: setattr(run, "stop", run.step == stop_at))
     trainer().fit(X, Y, 2, 4, callbacks=[stop, bar])
     assert "epoch 1/2" in stream.getvalue()
     assert stream.getvalue().split("\r")[-1].strip() == ""
@@ -499,7 +474,9 @@ def test_a_checkpoint_that_another_program_holds_is_a_warning_and_training_goes_
 ):
     monkeypatch.setattr("tinynn.files.locks.PATIENCE_SECONDS", 0.05)
     path, run, straight = tmp_path / "run.npz", trainer(), trainer()
-    hold = Watches("on_epoch_end", lambda run: held(60) if run.epoch == 2 else None)
+    hold = FunctionCallback(
+        affects_training=False, on_epoch_end=lambda run: held(60) if run.epoch == 2 else None
+    )
     with pytest.warns(UserWarning, match="Close it in the spreadsheet") as caught:
         history = run.fit(X, Y, 3, 20, callbacks=[Checkpoint(path), hold])
     told = f"could not be written to {path}; kept is {path}, of epoch 1, step 1"
@@ -556,7 +533,7 @@ def test_checkpoints_are_written_at_the_moments_asked_for(tmp_path, saves, setti
 
 @pytest.mark.parametrize(("stop_at", "expected"), [(1, (1, 1, 8)), (5, (2, 5, 16)), (6, (2, 6, 0))])
 def test_a_run_told_to_stop_writes_one_more(tmp_path, saves, stop_at, expected):
-    stop = At("on_step_end", lambda run: setattr(run, "stop", run.step == stop_at))
+    stop = FunctionCallback(on_step_end=lambda run: setattr(run, "stop", run.step == stop_at))
     trainer().fit(X, Y, 5, 8, callbacks=[Checkpoint(tmp_path / "run.npz", every_epochs=9), stop])
     assert saves == [expected]
 
@@ -586,7 +563,9 @@ def test_the_checkpoint_is_written_after_all_other_callbacks(tmp_path):
 
 def test_other_callbacks_are_called_in_the_order_given():
     order = []
-    first, second = (At("on_epoch_end", lambda run, i=i: order.append(i)) for i in (1, 2))
+    first, second = (
+        FunctionCallback(on_epoch_end=lambda run, i=i: order.append(i)) for i in (1, 2)
+    )
     trainer().fit(X, Y, 2, 20, callbacks=[first, second])
     assert order == [1, 2, 1, 2]
 
@@ -595,7 +574,7 @@ def test_a_new_checkpoint_takes_the_place_of_the_old(tmp_path):
     path = tmp_path / "run.npz"
     sizes = []
     run = trainer()
-    note = At("on_epoch_begin", lambda run: sizes.append(path.exists()))
+    note = FunctionCallback(on_epoch_begin=lambda run: sizes.append(path.exists()))
     run.fit(X, Y, 3, 20, callbacks=[Checkpoint(path), note])
     assert sizes == [False, True, True]
     assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
@@ -634,7 +613,7 @@ def test_an_error_in_a_callback_reaches_the_user():
         raise RuntimeError("my own")
 
     with pytest.raises(RuntimeError, match="my own"):
-        trainer().fit(X, Y, 1, 20, callbacks=[At("on_step_end", fail)])
+        trainer().fit(X, Y, 1, 20, callbacks=[FunctionCallback(on_step_end=fail)])
 
 
 @pytest.mark.parametrize(

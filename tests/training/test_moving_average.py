@@ -241,16 +241,14 @@ def whole():
     return outcome(fit([ExponentialMovingAverage(0.9), EarlyStopping(patience=9)]))
 
 
-@pytest.mark.first_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [-9, 9], ids=["before", "after"])
 @pytest.mark.parametrize(
     ("event", "time"),
     [
-        ("on_step_end", 8), ("on_validation_begin", 2), ("on_epoch_end", 2),
-        *(pytest.param(*at, marks=pytest.mark.slow) for at in (
-            ("on_epoch_begin", 2), ("on_gradients", 8), ("on_step_end", 1),
-            ("on_step_end", 2 * STEPS), ("on_validation_end", 2), ("on_train_end", 1),
-        )),
+        ("on_epoch_begin", 2), ("on_gradients", 8), ("on_step_end", 1), ("on_step_end", 8),
+        ("on_step_end", 2 * STEPS), ("on_validation_begin", 2), ("on_validation_end", 2),
+        ("on_epoch_end", 2), ("on_train_end", 1),
     ],
 )  # fmt: skip
 def test_a_run_killed_at_any_event_resumes_to_the_same_bits(tmp_path, whole, event, time, place):

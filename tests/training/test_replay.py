@@ -131,6 +131,7 @@ def replay(run, checkpoints, **changed):
 # Any step
 
 
+@pytest.mark.first_cases(6)
 @pytest.mark.parametrize(
     ("checkpoints", "step"),
     [

@@ -133,6 +133,7 @@ def test_the_oracle_is_not_a_trivial_run(straight):
     assert len({outcome["params"] for outcome in straight.values()}) == len(OPTIMIZERS)
 
 
+@pytest.mark.first_cases(6)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(
     "stop_at",
@@ -337,6 +338,7 @@ def another_label(labels):
     return changed(labels, (labels[-1] + 1) % 3)
 
 
+@pytest.mark.first_cases(9)
 @pytest.mark.parametrize(
     ("other", "arguments", "message"),
     [
@@ -588,6 +590,7 @@ class HoldsFunction(Callback):
         self.function = function
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize(
     "make",
     [
@@ -645,6 +648,7 @@ class Holds(Callback):
         self.memory[0] = state.pop("memory")
 
 
+@pytest.mark.first_cases(5)
 @pytest.mark.parametrize(
     "memory",
     [{1, 2}, np.array([None]), np.array(1j), np.arange(3).astype(">i4"), {1: 2}, {"a.b": 1},

@@ -368,6 +368,7 @@ class HalvesAt(Callback):
             self.halve(trainer)
 
 
+@pytest.mark.first_cases(3)
 @pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin", "on_epoch_end"])
 @pytest.mark.parametrize("optimizer", [True, False], ids=["rate", "weights"])
 @pytest.mark.parametrize(
@@ -491,6 +492,7 @@ def alike(a, b):
     return repr(a) == repr(b)
 
 
+@pytest.mark.first_cases(9)
 @pytest.mark.parametrize("kept", KEPT, ids=lambda kept: repr(kept)[:30])
 def test_what_a_callback_keeps_comes_back_as_it_was(tmp_path, kept):
     first, second = Keeps(), Keeps()
@@ -503,6 +505,7 @@ def test_what_a_callback_keeps_comes_back_as_it_was(tmp_path, kept):
 Point = type("Point", (tuple,), {})
 
 
+@pytest.mark.first_cases(9)
 @pytest.mark.parametrize(
     "kept",
     [
@@ -550,6 +553,7 @@ def test_an_argument_that_is_a_tuple_can_be_resumed(tmp_path):
         fit(callbacks=[HasTuple((0, 1))], epochs=3, path=tmp_path / "run.npz", resume=True)
 
 
+@pytest.mark.first_cases(6)
 @pytest.mark.parametrize("figure", [np.ones(2), [1], (1,), None, {"a": 1}, 1j], ids=repr)
 @pytest.mark.parametrize("every_epochs", [1, 3])
 def test_a_value_that_is_not_a_metric_is_refused_in_the_history_when_it_appears(
@@ -924,6 +928,7 @@ def test_a_log_whose_disk_was_full_for_a_while_has_all_rows_in_the_end(tmp_path)
 # Data that are the same in another form
 
 
+@pytest.mark.first_cases(4)
 @pytest.mark.parametrize(
     ("change", "words"),
     [

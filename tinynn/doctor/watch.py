@@ -157,11 +157,12 @@ class Doctor(Callback):
         def loss(training: set[str]) -> float:
             return loss_in_mode(model, trainer.loss, *data, training=training)
 
+        if record.random_layers or norms:
+            predicting = loss(set())
         if record.random_layers:
-            record.losses_by_mode = loss(names), loss(set())
+            record.losses_by_mode = loss(names), predicting
         if norms:
-            still = names - {*record.random_layers}
-            record.losses_by_statistics = loss(still), loss(set())
+            record.losses_by_statistics = loss(names - {*record.random_layers}), predicting
 
     def _record_validation(
         self, trainer: Run, x: Array, y: Array, weights: Array | None = None

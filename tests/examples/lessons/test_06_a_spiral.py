@@ -98,8 +98,8 @@ def test_three_layers_without_an_activation_function_are_one(lesson):
 def test_the_answer_to_the_first_question(lesson):
     """Deep: two layers of 8, with 114 parameters, outdo one of 128, with 642: 0.8 to 0.6."""
     six = lesson("06")
-    deep = np.mean([trained(six.x, six.y, (8, 8), seed) for seed in range(4)])
-    wide = np.mean([trained(six.x, six.y, (128,), seed) for seed in range(2)])
+    deep = np.mean([trained(six.x, six.y, (8, 8), seed) for seed in range(2)])
+    wide = trained(six.x, six.y, (128,), seed=0)
     assert deep > wide + 0.1
 
 

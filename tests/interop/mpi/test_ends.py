@@ -177,7 +177,7 @@ def test_resume_after_a_kill_of_the_whole_job_gives_the_same_bits(run, start, tm
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     straight.mkdir()
     killed.mkdir()
-    epochs = 30
+    epochs = 15
     status, _, errors = run(straight, 2, TRAINING, epochs, "new")
     assert status == 0, errors
     process = start(killed, 2, TRAINING, epochs, "new", start_new_session=True)

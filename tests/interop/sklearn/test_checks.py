@@ -52,10 +52,13 @@ def test_the_checks_of_scikit_learn(estimator, check):
             loss=CrossEntropy(label_smoothing=0.05),
             optimizer=AdamW,
             validation_fraction=0.2,
-            callbacks=[EarlyStopping(patience=50)],
+            callbacks=[EarlyStopping(patience=20)],
             class_weight="balanced",
+            epochs=60,
         ),
-        NeuralNetClassifier((20,), loss=BinaryCrossEntropy, optimizer=Adam(0.01), batch_size=10),
+        NeuralNetClassifier(
+            (20,), loss=BinaryCrossEntropy, optimizer=Adam(0.01), batch_size=20, epochs=60
+        ),
         NeuralNetRegressor(
             [Dense(32), LayerNorm(), GELU()],
             loss=Huber(),
