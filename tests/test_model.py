@@ -628,6 +628,36 @@ def test_from_config_asks_for_what_it_does_not_know():
     assert model.layers[1].W.tolist() == [[1, 1]] * 3
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda config: {},
+            "the configuration lacks layers and input_shape and seed and dtype. Give",
+        ),
+        (lambda config: None, "the configuration must be a dictionary, got None"),
+        (json.dumps, r"must be a dictionary, got '{.*If this is its JSON, give json.loads\(...\)"),
+        (lambda config: [config], r"the configuration must be a dictionary, got \[{"),
+        (lambda config: config["layers"][0], "the configuration lacks layers and input_shape"),
+        (lambda config: {**config, "layers": None}, "layers must be a list, got None"),
+        (lambda config: {**config, "layers": {}}, "layers must be a list, got {}"),
+        (
+            lambda config: {**config, "layers": [Dense(2)]},
+            r"layers\[0\] must be a dictionary, got De",
+        ),
+        (lambda config: {**config, "layers": [{"layer": "ReLU"}]}, r"layers\[0\] lacks config"),
+        (
+            lambda config: {**config, "layers": [{"layer": "ReLU", "config": None}]},
+            r"the config of layers\[0\] must be a dictionary, got None",
+        ),
+    ],
+)
+def test_what_is_no_configuration_is_refused_with_what_it_lacks(change, said):
+    config = Sequential([Dense(2)], input_shape=(3,)).config()
+    with pytest.raises(InputError, match=f"from_config: .*{said}"):
+        Sequential.from_config(change(config))
+
+
 def test_a_configuration_that_json_cannot_hold_names_the_layer():
     model = Sequential([ReLU(), Scale(np.float32(1))], input_shape=(2,))
     assert model.config()["layers"][1]["config"] == {"start": 1.0}

@@ -241,12 +241,14 @@ class Sequential(Guarded, Portable):
     ) -> "Sequential":
         """Build a model from its `config()`. layers: your own classes and initializers in it.
 
+        Raises InputError for anything but a configuration, and if no model can be built from it.
+
         >>> from tinynn import Dense
         >>> model = Sequential([Dense(2)], input_shape=(3,))
         >>> Sequential.from_config(model.config()).layers
         (Dense(units=2, initializer=he_normal, bias=True),)
         """
-        built = layers_from_json(config["layers"], layers)
+        built = layers_from_json(checks.model_config(config)["layers"], layers)
         return cls(built, tuple(config["input_shape"]), config["seed"], config["dtype"])
 
     def astype(self, dtype: npt.DTypeLike) -> "Sequential":

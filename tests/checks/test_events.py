@@ -69,6 +69,12 @@ class Does(Callback):
         ("totals", None, "trainer.history.epochs[-1]['name']"),
         ("seed", 7, "before training begins"),
         ("callbacks", [], "before training begins"),
+        ("batch_size", 4, "call fit again"),  # a resumed run would go on with fit's
+        ("epochs", 9, "call fit again"),
+        ("optimizer", SGD(0.2), "trainer.optimizer.learning_rate = ..."),
+        ("loss", CrossEntropy(), "another Trainer"),
+        ("model", None, "another Trainer"),
+        ("metrics", {}, "another Trainer"),
     ],
 )
 @pytest.mark.parametrize("event", ["on_epoch_begin", "on_step_end", "on_epoch_end"])

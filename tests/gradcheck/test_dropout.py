@@ -42,7 +42,7 @@ class DrawnAgain(Dropout):
         return dout * (self.rng.random(dout.shape) >= self.rate) / (1 - self.rate)
 
 
-UNITS = [pytest.param((8, 20), marks=pytest.mark.slow), (150, 80)]
+FEW, MANY = (8, 20), (150, 80)  # for each entry, and along directions
 
 
 @pytest.mark.first_cases(2)
@@ -55,8 +55,11 @@ UNITS = [pytest.param((8, 20), marks=pytest.mark.slow), (150, 80)]
         (DrawnAgain, "PATTERN  The mask is another one: forward keeps"),
     ],
 )
-@pytest.mark.parametrize("before", [[], [ReLU]], ids=["alone", "after ReLU"])
-@pytest.mark.parametrize("units", UNITS, ids=["entries", "directions"])
+@pytest.mark.parametrize(
+    ("before", "units"),
+    [([], MANY), ([], FEW), ([ReLU], FEW)],
+    ids=["directions", "entries", "entries, after ReLU"],
+)
 def test_the_mistake_is_named(wrong, pattern, before, units):
     first, second = (Dense(n) for n in units)
     layers = [first, *[one() for one in before], wrong(RATE), second, Dense(3), Softmax()]
@@ -69,7 +72,7 @@ def test_the_mistake_is_named(wrong, pattern, before, units):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kink", [ReLU, LeakyReLU])
-@pytest.mark.parametrize("units", UNITS, ids=["entries", "directions"])
+@pytest.mark.parametrize("units", [FEW, MANY], ids=["entries", "directions"])
 def test_a_right_dropout_before_a_kink_passes_and_a_wrong_one_does_not(kink, units):
     x = np.random.default_rng(0).normal(size=(6, 4))
     for dropout in (Dropout, Unscaled):

@@ -52,6 +52,7 @@ from tinynn.checks.layers import (
     equations,
     fresh_layers,
     in_no_model,
+    model_config,
     own_classes,
     parameter_shapes,
     shape_after,

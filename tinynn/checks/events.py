@@ -102,7 +102,14 @@ def not_a_callbacks(name: str, event: str) -> InputError:
         True.
     """
     remedy = "To end training, write trainer.stop = True."
-    if name in ("x", "y", "weights", "validation", "n_samples"):
+    if name in ("batch_size", "epochs"):
+        remedy = f"For another {name} call fit again."
+    elif name in ("model", "loss", "optimizer", "metrics"):
+        remedy = (
+            f"For another {name} make another Trainer. Hyper-parameters may be set: "
+            "trainer.optimizer.learning_rate = ..."
+        )
+    elif name in ("x", "y", "weights", "validation", "n_samples"):
         remedy = (
             "To choose the samples of a step, set trainer.samples in on_step_begin; for other data "
             "call fit again."

@@ -98,6 +98,37 @@ def _takes_training(forward: Any) -> bool:
     return True
 
 
+def model_config(config: Any) -> Mapping[str, Any]:
+    """What model.config() returns: a dictionary with four keys, and layers with two each.
+
+    >>> model_config({"layers": [], "seed": 0})
+    Traceback (most recent call last):
+        ...
+    tinynn.errors.InputError: from_config: the configuration lacks input_shape and dtype. Give what
+        model.config() returns.
+    """
+    _refuse_incomplete(config, "the configuration", ("layers", "input_shape", "seed", "dtype"))
+    entries = config["layers"]
+    if not isinstance(entries, (list, tuple)):
+        raise InputError(f"from_config: layers must be a list, got {entries!r:.100}.")
+    for i, entry in enumerate(entries):
+        _refuse_incomplete(entry, f"layers[{i}]", ("layer", "config"))
+        _refuse_incomplete(entry["config"], f"the config of layers[{i}]", ())
+    return config
+
+
+def _refuse_incomplete(part: Any, name: str, keys: tuple[str, ...]) -> None:
+    """Raise InputError unless a part of a configuration is a dictionary with these keys."""
+    hint = "Give what model.config() returns."
+    if isinstance(part, (str, bytes)):
+        hint = "If this is its JSON, give json.loads(...) of it."
+    if not isinstance(part, Mapping):
+        raise InputError(f"from_config: {name} must be a dictionary, got {part!r:.100}. {hint}")
+    missing = [key for key in keys if key not in part]
+    if missing:
+        raise InputError(f"from_config: {name} lacks {' and '.join(missing)}. {hint}")
+
+
 def own_classes(layers: Any) -> list[Any]:
     """Classes and initializers of the caller's own, for a file that uses them.
 

@@ -21,9 +21,11 @@ from tinynn.training.baseline import Baseline
 from tinynn.training.history import ALWAYS, History, RunningTotals
 from tinynn.training.schedule_table import ScheduleTable
 
-# what no callback may set, as training would go on with wrong data or a wrong count
+# what no callback may set: training would go on with wrong data or a wrong count, or a resumed run
+# with what the callback had replaced
 OF_FIT = {"x", "y", "weights", "validation", "n_samples", "seed", "epoch", "step"}
-OF_FIT |= {"history", "totals", "callbacks"}
+OF_FIT |= {"history", "totals", "callbacks", "batch_size", "epochs"}
+OF_FIT |= {"model", "loss", "optimizer", "metrics"}
 
 
 class Run(Guarded):

@@ -43,7 +43,6 @@ def test_the_checks_of_scikit_learn(estimator, check):
 @pytest.mark.slow
 @parametrize_with_checks(
     [
-        NeuralNetClassifier((), optimizer=Adam(0.05), epochs=60),
         NeuralNetClassifier(
             [Dense(32), BatchNorm(), ReLU(), Dropout(0.1)], optimizer=Adam(0.01), epochs=30
         ),

@@ -29,7 +29,7 @@ def test_the_example_runs():
 
 @pytest.mark.slow
 def test_its_classifiers_are_as_good_as_each_other():
-    sklearn, tinynn, single = accuracies(run())
+    sklearn, tinynn, single = accuracies(run("--epochs", "15"))
     assert min(sklearn, tinynn, single) > 0.96
     assert abs(tinynn - sklearn) < 0.01
     assert abs(single - sklearn) < 0.01
