@@ -226,6 +226,7 @@ __all__ = [
     "metric_name",
     "metrics_have_data",
     "mode_name",
+    "model_config",
     "moving_update",
     "named_metrics",
     "nesterov_has_momentum",
