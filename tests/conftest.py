@@ -44,6 +44,12 @@ def pytest_addoption(parser):
         help="as on the Nth other processor: initial weights are multiplied by 1 + 1e-6 * noise",
     )
     parser.addoption(
+        "--first-cases",
+        metavar="N",
+        type=int,
+        help="of each plain test only the first N cases: what another Python breaks, few show",
+    )
+    parser.addoption(
         "--renew-texts",
         action="store_true",
         help="write the texts that tests compare into tests/texts, and with -m notebook the "
@@ -71,16 +77,19 @@ def pytest_configure(config):
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
-def pytest_collection_modifyitems(items):
-    """The marker first_cases(n): all cases of this test but the first n are slow."""
-    plain = Counter()
+def pytest_collection_modifyitems(config, items):
+    """The marker first_cases(n): all cases of this test but the first n are slow.
+
+    With --first-cases=N that is so for each test, if it has more than N.
+    """
+    plain, most = Counter(), config.getoption("first_cases") or len(items)
     for item in items:
-        marker = item.get_closest_marker("first_cases")
-        if marker is None or item.get_closest_marker("slow"):
+        if item.get_closest_marker("slow"):
             continue
+        marker = item.get_closest_marker("first_cases")
         test = item.nodeid.partition("[")[0]
         plain[test] += 1
-        if plain[test] > marker.args[0]:
+        if plain[test] > min(most, marker.args[0] if marker else most):
             item.add_marker("slow")
 
 
