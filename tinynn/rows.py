@@ -26,7 +26,7 @@ class Rows(ABC):
     ...     def max(self):
     ...         return 16.0
     >>> from tinynn import Dense, Sequential, constant
-    >>> Sequential([Dense(1, constant(2.0))], input_shape=(1,)).predict(Squares()).ravel()
+    >>> Sequential([Dense(1, constant(2.0))], input_shape=(1,)).predict(Squares()).ravel().round(1)
     array([ 0.,  2.,  8., 18., 32.], dtype=float32)
     """
 

@@ -79,10 +79,11 @@ class Part(Gain):
 
 
 def fit(layer, frozen=False):
+    """Train a model with this layer first; return by how much the layer's W has changed."""
     model = Sequential([layer, Dense(3), Softmax()], input_shape=X.shape[1:])
-    layer.trainable = not frozen
+    layer.trainable, before = not frozen, layer.W.copy()
     Trainer(model, CrossEntropy(), SGD(0.1)).fit(X, Y, 1, 8)
-    return model
+    return layer.W - before
 
 
 @pytest.mark.parametrize("kind", [Forgotten, Misspelt, Returned, InBackward])
@@ -114,8 +115,8 @@ def test_a_refusal_changes_nothing():
 
 
 def test_right_frozen_and_uncopiable_layers_are_accepted():
-    assert not np.array_equal(fit(Gain()).layers[0].W, np.ones(4))
-    assert np.array_equal(fit(Forgotten(), frozen=True).layers[0].W, np.ones(4))
+    assert fit(Gain()).any()
+    assert not fit(Forgotten(), frozen=True).any()
     layer = Gain()
     layer.lock = threading.Lock()
     fit(layer)

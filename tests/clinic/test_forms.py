@@ -342,7 +342,7 @@ def test_a_single_number_has_a_gradient():
         (affine, (X,), {}, "cannot be called with 1 inputs"),
         (np.tanh, (X,), {}, "def f(x)"),
         (affine, (X, W, B), {"backward": 3}, "must be a function"),
-        (affine, (X, W, B), {"tolerance": -1}, "between 0 and 1"),
+        (affine, (X, W, B), {"tolerance": -1}, "above 0 and below 1"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(forward, inputs, more, words):

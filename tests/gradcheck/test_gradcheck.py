@@ -16,6 +16,7 @@ from tinynn import (
     Flatten,
     GradientReport,
     Huber,
+    InputError,
     Layer,
     MeanSquaredError,
     ReLU,
@@ -1218,3 +1219,30 @@ def test_the_usual_mistakes_of_losses_are_named(loss, y, weights, said):
     right = next(kind for kind in type(loss).__mro__ if kind.__module__.startswith("tinynn"))
     right = right(**loss.config())
     assert check_gradients(model, right, data(5)[0], y, sample_weight=weights).ok
+
+
+@pytest.mark.parametrize("tolerance", [5, 0, -1, np.nan, "x", True])
+def test_a_tolerance_that_lets_all_pass_or_nothing_is_refused(tolerance):
+    with pytest.raises(InputError, match="tolerance must be above 0 and below 1, got"):
+        check_gradients(network(), CrossEntropy(), *data(), tolerance)
+
+
+@pytest.mark.parametrize("seed", [True, None, -1, "a", 1.5])
+def test_a_seed_that_is_no_whole_number_is_refused(seed):
+    with pytest.raises(InputError, match="seed must be a whole number of 0 or more, got"):
+        check_gradients(network(), CrossEntropy(), *data(), seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_entries_that_are_wrong_by_one_factor_the_first_is_shown(seed):
+    """Their errors differ by rounding alone, so that each processor would show another one."""
+
+    class Halved(Dense):
+        def parameter_gradients(self, dout):
+            super().parameter_gradients(dout)
+            self.db *= 0.5
+
+    model = Sequential([Halved(6), Dense(3), Softmax()], input_shape=(FEATURES,), seed=seed)
+    x, y = data()
+    rows = check_gradients(model, CrossEntropy(), x, y % 3).rows
+    assert [row.at for row in rows if not row.ok] == ["entry (0,)"]

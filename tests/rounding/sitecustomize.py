@@ -7,7 +7,6 @@ runs this file, and Python does when a program starts that finds this folder on 
 
 import importlib.machinery
 import importlib.util
-import inspect
 import os
 import sys
 from functools import wraps
@@ -23,16 +22,16 @@ def disturb(module, number):
     """
     import numpy as np  # not sooner: programs import tinynn before NumPy
 
-    built = inspect.unwrap(module.Sequential.__init__)
+    build = module.Sequential.__init__  # which also explains a call with wrong arguments
 
-    @wraps(built)
+    @wraps(build)
     def disturbed(self, *args, **kwargs):
-        built(self, *args, **kwargs)
+        build(self, *args, **kwargs)
         noise = np.random.default_rng((number, self.params.size)).standard_normal(self.params.size)
         self.params[:] *= 1 + SIZE * noise
 
     # checks.short_traceback keeps tracebacks short where all of it happened in tinynn
-    disturbed.__code__ = disturbed.__code__.replace(co_filename=built.__code__.co_filename)
+    disturbed.__code__ = disturbed.__code__.replace(co_filename=module.__file__)
     module.Sequential.__init__ = module.checks.short_traceback(disturbed)
 
 

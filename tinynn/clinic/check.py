@@ -73,8 +73,9 @@ def check_function(
     >>> report.ok, report.findings[0].mistake, report.findings[0].array
     (False, 'not summed', 'w')
     """
-    if tolerance is not None and not 0 < tolerance < 1:
-        raise InputError(f"tolerance of check_function must be between 0 and 1, got {tolerance!r}.")
+    if tolerance is not None:
+        checks.check_between("tolerance of check_function", tolerance, 0, 1)
+    checks.check_integer("seed", seed, least=0)
     if backward is not None and not callable(backward):
         raise InputError(f"backward of check_function must be a function, got {backward!r}.")
     printed, name = Printed(), getattr(forward, "__name__", type(forward).__name__)

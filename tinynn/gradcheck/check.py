@@ -136,7 +136,7 @@ def check_gradients(
     x: (B, *input_shape). y: as the loss needs it. sample_weight: default None, or (B,), as in
     `Trainer.fit`. tolerance: default 1e-6, the largest relative error that passes, |a - n| /
     max(|a|, |n|, 1e-3 of the array's largest), for the gradient a and the difference n. seed:
-    default 0, for the directions and for the other batch.
+    default 0, for the directions and for the other batch: a whole number.
 
     It works on a copy in float64, also of a float32 model, and with your own layers and models. As
     in training it calls the model's own forward, backward and input_gradient: if a layer changes in
@@ -157,6 +157,8 @@ def check_gradients(
     >>> report.ok, [row.name for row in report.rows]
     (True, ['loss.p', '1.Softmax.x', '0.Dense.W', '0.Dense.b', '0.Dense.x'])
     """
+    checks.check_between("tolerance", tolerance, 0, 1)
+    checks.check_integer("seed", seed, least=0)
     x, *given = checks.samples_of_step(
         model, Sequential, loss, Loss, x, y, "check_gradients", np.float64, sample_weight
     )
