@@ -541,14 +541,14 @@ def test_a_kill_while_a_checkpoint_is_written_loses_nothing(tmp_path, at_start, 
 
 
 @pytest.mark.slow
-def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, training_seconds, capsys):
+def test_thirty_kills_at_random_moments_change_no_bit(tmp_path, straight, training_seconds, capsys):
     rng = np.random.default_rng(0)
     kills = runs = within_a_write = within_training = 0
-    while kills < 50:
+    while kills < 30:
         folder = tmp_path / f"{runs}"
         folder.mkdir()
         runs += 1
-        for _ in range(min(10, 50 - kills)):
+        for _ in range(min(10, 30 - kills)):
             process = start(folder, "--resume", "--checkpoint-steps", "5")
             while process.stdout.readline() not in ("== train\n", ""):
                 pass
@@ -568,7 +568,7 @@ def test_fifty_kills_at_random_moments_change_no_bit(tmp_path, straight, trainin
             f"\n{kills} kills in {runs} runs, {within_training} of them in training, "
             f"{within_a_write} within the writing of a checkpoint: no bit changed"
         )
-    assert within_training >= 25
+    assert within_training >= 15
 
 
 @pytest.mark.slow
