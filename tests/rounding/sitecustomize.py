@@ -22,7 +22,8 @@ def disturb(module, number):
     """
     import numpy as np  # not sooner: programs import tinynn before NumPy
 
-    build = module.Sequential.__init__  # which also explains a call with wrong arguments
+    # the constructor that explains a call with wrong arguments; xdist's workers come here twice
+    build = getattr(module.Sequential.__init__, "undisturbed", module.Sequential.__init__)
 
     @wraps(build)
     def disturbed(self, *args, **kwargs):
@@ -33,6 +34,7 @@ def disturb(module, number):
     # checks.short_traceback keeps tracebacks short where all of it happened in tinynn
     disturbed.__code__ = disturbed.__code__.replace(co_filename=module.__file__)
     module.Sequential.__init__ = module.checks.short_traceback(disturbed)
+    module.Sequential.__init__.undisturbed = build
 
 
 class WhenImported:
