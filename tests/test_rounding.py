@@ -50,6 +50,12 @@ def weights():
     return [np.array(printed(code, number)) for number in range(3)]
 
 
+def test_run_twice_as_in_a_worker_of_xdist_it_disturbs_once(weights):
+    again = f"import runpy; runpy.run_path({str(INSTRUMENT / 'sitecustomize.py')!r})\n"
+    code = again + "print(json.dumps(build().layers[0].W.ravel().tolist()))"
+    assert printed(code, 1) == weights[1].tolist()
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_new_weights_differ_by_a_millionth_from_those_that_the_seed_draws(weights, number):
     apart = weights[number] / weights[0] - 1
